@@ -1,0 +1,106 @@
+"""Scores of an attention matrix: does the model read the text, in order, to its end?
+
+No score proves alignment by itself: attention stuck on one symbol has a high focus. Together
+they do, and ``AlignmentScore.aligned`` is the one rule used everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+
+# A symbol counts as read from this summed attention on (cookietts uses the same bound).
+_READ_MASS = 0.7
+# Symbols that attention may skip in one step and still be moving forward: a pause's comma and
+# space and a silent letter are often passed over at once.
+_MAX_JUMP = 4
+# Symbols before the end that count as the end: the last mark is often not attended at all.
+_END_SYMBOLS = 3
+
+
+@dataclass(frozen=True)
+class AlignmentScore:
+    """How well attention follows the text; each 0 to 1 and better when higher, unless said."""
+
+    focus: float
+    """Mean over steps of the largest weight."""
+    coverage: float
+    """Share of symbols whose summed attention is at least 0.7."""
+    forward: float
+    """Share of steps that neither go back nor jump far."""
+    diagonality: float
+    """Length of the path over the diagonal's; 1 is straight, larger is wandering."""
+    longest_stall: float
+    """Longest stay on one symbol, as a share of the steps; better when lower."""
+    end_reached: float
+    """Whether the last step is at the text's end; a share, once averaged."""
+
+    @property
+    def aligned(self) -> bool:
+        """The project's one rule."""
+        return (
+            self.coverage >= 0.9
+            and self.forward >= 0.95
+            and self.focus >= 0.5
+            and self.end_reached >= 0.9
+        )
+
+    def __str__(self) -> str:
+        """In words, for reports."""
+        verdict = "aligned" if self.aligned else "not aligned yet"
+        return (
+            f"{verdict} (focus {self.focus:.2f}, coverage {self.coverage:.2f}, "
+            f"forward {self.forward:.2f}, end reached {self.end_reached:.2f})"
+        )
+
+
+def score_alignment(weights: npt.ArrayLike, n_frames_per_step: int = 1) -> AlignmentScore:
+    """Score one clip's attention.
+
+    Args:
+        weights: (T_steps, T_text), each row summing to one; without padding.
+        n_frames_per_step: mel frames a step makes; attention may move further in a longer step.
+
+    Raises:
+        ValueError: the matrix is empty or not one.
+    """
+    matrix = np.asarray(weights, dtype=np.float64)
+    if matrix.ndim != 2 or 0 in matrix.shape:
+        raise ValueError(f"An attention matrix is (T_steps, T_text), not {matrix.shape}.")
+    n_steps, n_symbols = matrix.shape
+    path = matrix.argmax(axis=1)
+    moves = np.diff(path)
+    max_jump = _MAX_JUMP + n_frames_per_step - 1
+    # Equal weights have no place of their own; argmax would call every one of them the first.
+    forward = ((moves >= 0) & (moves <= max_jump)).mean() if n_steps > 1 else 1.0
+    path_length = np.hypot(np.diff(path), 1.0).sum()
+    diagonal_length = np.hypot(n_symbols - 1, n_steps - 1)
+    return AlignmentScore(
+        focus=float(matrix.max(axis=1).mean()),
+        coverage=float((matrix.sum(axis=0) * n_frames_per_step >= _READ_MASS).mean()),
+        forward=float(forward),
+        diagonality=float(path_length / diagonal_length) if diagonal_length else 1.0,
+        longest_stall=_longest_run(path) / n_steps,
+        end_reached=float(path[-1] >= n_symbols - _END_SYMBOLS),
+    )
+
+
+def mean_score(scores: Sequence[AlignmentScore]) -> AlignmentScore:
+    """The scores' means, which is what the rule is asked of.
+
+    Raises:
+        ValueError: there are none.
+    """
+    if not scores:
+        raise ValueError("There are no alignments to average.")
+    names = [field.name for field in fields(AlignmentScore)]
+    return AlignmentScore(**{n: float(np.mean([getattr(s, n) for s in scores])) for n in names})
+
+
+def _longest_run(path: npt.NDArray[np.intp]) -> int:
+    changes = np.flatnonzero(np.diff(path)) + 1
+    edges = np.concatenate(([0], changes, [len(path)]))
+    return int(np.diff(edges).max())

@@ -1,0 +1,155 @@
+"""Attention guidance: reward attention mass where the text is known to be spoken.
+
+Each symbol gets the interval of frames in which it may be attended. With labels these are the
+phones' and words' true times; without, a band around the diagonal (Tachibana et al. 2018,
+arXiv:1710.08969, penalise distance from it; here what counts is only being inside). The loss is
+minus the log of the mass inside, so that it is zero for any attention that stays there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import SequenceMatcher
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+Interval = tuple[str, float, float]
+"""A phone or word, and its start and end in seconds."""
+
+# Attention may look this long before and after a symbol's own time: it reads ahead a little,
+# and labels are true to some tens of milliseconds.
+_LABEL_MARGIN_SECONDS = 0.07
+# Half the width of the diagonal's band as a share of the clip.
+_DIAGONAL_MARGIN = 0.15
+# Labels that match fewer of a text's spoken symbols are not trusted.
+_MIN_MATCHED = 0.6
+_SILENCES = {"sil", "sp", "spn", ""}
+# Attention mass is floored here, so that a clip that is wholly off cannot give an infinite loss.
+_MIN_MASS = 1e-6
+
+
+def diagonal_intervals(n_symbols: int, n_seconds: float) -> npt.NDArray[np.float32]:
+    """Intervals around the diagonal, for a clip without labels.
+
+    Args:
+        n_symbols: symbols of the text.
+        n_seconds: length of the clip.
+
+    Returns:
+        (n_symbols, 2) start and end of each symbol, seconds.
+    """
+    starts = np.arange(n_symbols) / n_symbols
+    margin = _DIAGONAL_MARGIN
+    intervals = np.stack((starts - margin, starts + 1 / n_symbols + margin), axis=1)
+    return (intervals * n_seconds).astype(np.float32)
+
+
+def label_intervals(
+    symbols: Sequence[str],
+    phones: Sequence[Interval],
+    words: Sequence[Interval],
+    n_seconds: float,
+) -> npt.NDArray[np.float32] | None:
+    """Intervals from a clip's labels.
+
+    A phone symbol ('@HH') takes its own time, a letter its word's, marks and whatever the labels
+    lack the time between their neighbours.
+
+    Args:
+        symbols: the text as the model reads it, symbol by symbol.
+        phones: the labels' phones in order.
+        words: the labels' words in order; may be empty.
+        n_seconds: length of the clip.
+
+    Returns:
+        (n_symbols, 2) start and end of each symbol, seconds; None where too little of the text
+        is found in the labels.
+    """
+    intervals = np.full((len(symbols), 2), np.nan)
+    spoken_phones = [phone for phone in phones if phone[0] not in _SILENCES]
+    phone_places = [i for i, symbol in enumerate(symbols) if symbol.startswith("@")]
+    matches = _matches([symbols[i][1:] for i in phone_places], [p[0] for p in spoken_phones])
+    for text_index, label_index in matches:
+        intervals[phone_places[text_index]] = spoken_phones[label_index][1:]
+
+    word_places = _letter_words(symbols)
+    text_words = ["".join(symbols[i] for i in place) for place in word_places]
+    for text_index, label_index in _matches(
+        [_plain(word) for word in text_words], [_plain(word[0]) for word in words]
+    ):
+        intervals[word_places[text_index]] = words[label_index][1:]
+
+    spoken = [*phone_places, *(i for place in word_places for i in place)]
+    known = ~np.isnan(intervals[:, 0])
+    if not spoken or known[spoken].mean() < _MIN_MATCHED:
+        return None
+    _fill_gaps(intervals, known, n_seconds)
+    intervals += (-_LABEL_MARGIN_SECONDS, _LABEL_MARGIN_SECONDS)
+    return intervals.astype(np.float32)
+
+
+def guidance_loss(
+    alignment: Tensor, intervals: Tensor, mel_lengths: Tensor, n_frames_per_step: int
+) -> Tensor:
+    """Minus the log of the attention inside the symbols' intervals, averaged over real steps.
+
+    Args:
+        alignment: (B, T_steps, T_text), each row summing to one.
+        intervals: (B, T_text, 2) start and end of each symbol, mel frames; NaN for padding.
+        mel_lengths: (B,) frames of each clip.
+        n_frames_per_step: mel frames that one decoder step makes.
+
+    Returns:
+        A scalar.
+    """
+    steps = torch.arange(alignment.shape[1], device=alignment.device)
+    middles = ((steps + 0.5) * n_frames_per_step)[None, :, None]
+    # NaN compares false, so padding is never inside.
+    inside = (intervals[:, None, :, 0] <= middles) & (middles <= intervals[:, None, :, 1])
+    step_lengths = -(-mel_lengths // n_frames_per_step)
+    # A time that no symbol claims says nothing about where attention should be.
+    counted = (steps < step_lengths[:, None]) & inside.any(dim=2)
+    mass = (alignment * inside).sum(dim=2).clamp(min=_MIN_MASS)
+    return -(mass.log() * counted).sum() / counted.sum().clamp(min=1)
+
+
+def _matches(ours: Sequence[str], theirs: Sequence[str]) -> list[tuple[int, int]]:
+    blocks = SequenceMatcher(None, ours, theirs, autojunk=False).get_matching_blocks()
+    return [(b.a + i, b.b + i) for b in blocks for i in range(b.size)]
+
+
+def _letter_words(symbols: Sequence[str]) -> list[list[int]]:
+    """Places of each run of letters, with the apostrophes and hyphens inside it."""
+    words: list[list[int]] = [[]]
+    for i, symbol in enumerate(symbols):
+        if len(symbol) == 1 and (symbol.isalpha() or (symbol in "'-" and words[-1])):
+            words[-1].append(i)
+        elif words[-1]:
+            words.append([])
+    return [word for word in words if word]
+
+
+def _plain(word: str) -> str:
+    return "".join(letter for letter in word.lower() if letter.isalpha())
+
+
+def _fill_gaps(
+    intervals: npt.NDArray[np.float64], known: npt.NDArray[np.bool_], n_seconds: float
+) -> None:
+    """Give what has no time of its own the time between its neighbours."""
+    end_before = 0.0
+    unknown: list[int] = []
+    for i in range(len(intervals)):
+        if known[i]:
+            intervals[unknown] = sorted((end_before, intervals[i, 0]))
+            unknown = []
+            end_before = intervals[i, 1]
+        else:
+            unknown.append(i)
+    intervals[unknown] = sorted((end_before, n_seconds))
+    # Silence at either end belongs to the text's first and last symbol.
+    intervals[0, 0] = min(0.0, intervals[0, 0])
+    intervals[-1, 1] = max(n_seconds, intervals[-1, 1])

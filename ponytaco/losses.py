@@ -1,0 +1,63 @@
+"""Tacotron 2's loss: the mel before and after the postnet, and the gate."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+class TacotronLoss(NamedTuple):
+    """The loss's parts, each a scalar; their sum is what is minimised."""
+
+    mel: Tensor
+    mel_postnet: Tensor
+    gate: Tensor
+
+    @property
+    def total(self) -> Tensor:
+        """The sum of the parts."""
+        return self.mel + self.mel_postnet + self.gate
+
+
+def tacotron_loss(
+    mel: Tensor,
+    mel_postnet: Tensor,
+    gate: Tensor,
+    target_mel: Tensor,
+    mel_lengths: Tensor,
+    gate_weight: float = 1.0,
+) -> TacotronLoss:
+    """Mean squared errors of the mels and cross entropy of the gate, over real frames only.
+
+    The published code averages over the padding too, so that a clip's loss depends on what it
+    is batched with; on clips of equal length the two agree.
+
+    Args:
+        mel: (B, n_mels, T_mel) before the postnet.
+        mel_postnet: (B, n_mels, T_mel) after it.
+        gate: (B, T_mel) logits.
+        target_mel: (B, n_mels, T_mel).
+        mel_lengths: (B,) frames of each clip.
+        gate_weight: weight of a clip's last frame, the only one at which the gate is open.
+    """
+    frames = torch.arange(target_mel.shape[2], device=mel_lengths.device)
+    real = frames < mel_lengths[:, None]
+    n_real = mel_lengths.sum()
+    gate_target = (frames == mel_lengths[:, None] - 1).to(gate.dtype)
+    gate_losses = F.binary_cross_entropy_with_logits(
+        gate, gate_target, reduction="none", pos_weight=gate.new_tensor(gate_weight)
+    )
+    weight = real[:, None].to(target_mel.dtype)
+    n_values = n_real * target_mel.shape[1]
+
+    def squared_error(predicted: Tensor) -> Tensor:
+        return ((predicted - target_mel).square() * weight).sum() / n_values
+
+    return TacotronLoss(
+        mel=squared_error(mel),
+        mel_postnet=squared_error(mel_postnet),
+        gate=gate_losses.masked_fill(~real, 0.0).sum() / n_real,
+    )

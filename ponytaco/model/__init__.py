@@ -1,0 +1,5 @@
+"""Tacotron 2: encoder, attention, decoder and postnet."""
+
+from ponytaco.model.tacotron2 import Tacotron2, Tacotron2Output
+
+__all__ = ["Tacotron2", "Tacotron2Output"]

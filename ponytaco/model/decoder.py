@@ -1,0 +1,411 @@
+"""The decoder: memory and the frames so far -> the next mel frames and the gate.
+
+Under teacher forcing the attention LSTM needs only the true frames, its own state and the last
+context, and the decoder LSTM feeds nothing back. So what the published code does frame by frame
+falls apart into four stages, with the same result: the prenet and its share of the attention
+LSTM's gates for all frames at once; a loop of attention LSTM and attention; a loop of the
+decoder LSTM's recurrent part; the output head for all frames at once.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ponytaco.model.attention import LocationSensitiveAttention
+from ponytaco.model.layers import LinearNorm, length_mask
+
+
+class DecoderState(NamedTuple):
+    """All that a decoder step hands on to the next."""
+
+    attention_hidden: Tensor  # (B, attention_rnn_dim)
+    attention_cell: Tensor  # (B, attention_rnn_dim)
+    decoder_hidden: Tensor  # (B, decoder_rnn_dim)
+    decoder_cell: Tensor  # (B, decoder_rnn_dim)
+    context: Tensor  # (B, memory_dim)
+    weights: Tensor  # (B, T_text)
+    weights_sum: Tensor  # (B, T_text)
+
+
+class Memory(NamedTuple):
+    """The encoded text as the attention needs it."""
+
+    memory: Tensor  # (B, T_text, memory_dim)
+    processed: Tensor  # (B, T_text, attention_dim)
+    mask: Tensor  # (B, T_text), True where a symbol is real
+
+
+class DropoutMasks(NamedTuple):
+    """Factors for the two LSTMs' outputs: 0 where dropped, 1 / (1 - p) where kept."""
+
+    attention: Tensor  # (T_steps, B, attention_rnn_dim)
+    decoder: Tensor  # (T_steps, B, decoder_rnn_dim)
+
+
+class DecoderOutput(NamedTuple):
+    """What the decoder makes of a batch."""
+
+    mel: Tensor  # (B, n_mels, T_mel)
+    gate: Tensor  # (B, T_mel) logits: above 0 where the clip is over
+    alignment: Tensor  # (B, T_steps, T_text)
+    hidden: Tensor  # (B, hidden_dim, T_steps): the head's features, which the recogniser reads
+
+
+class Prenet(nn.Module):
+    """Two ReLU layers with a dropout that stays on in synthesis, by design (Shen et al. 2018).
+
+    Args:
+        in_dim: mel bands.
+        dim: width.
+        p_dropout: dropout, in training and out of it.
+    """
+
+    def __init__(self, in_dim: int, dim: int, p_dropout: float) -> None:
+        super().__init__()
+        self.p_dropout = p_dropout
+        self.layers = nn.ModuleList(
+            [LinearNorm(in_dim, dim, bias=False), LinearNorm(dim, dim, bias=False)]
+        )
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """(…, in_dim) -> (…, dim)."""
+        x = frames
+        for layer in self.layers:
+            x = F.dropout(F.relu(layer(x)), self.p_dropout, training=True)
+        return x
+
+
+class Decoder(nn.Module):
+    """Prenet, attention LSTM, attention, decoder LSTM and an output head.
+
+    Args:
+        head: 'plain' (one linear layer to the mel, one to the gate; NVIDIA/tacotron2) or 'mmi'
+            (a hidden layer between, which the CTC recogniser reads; bfs18/tacotron2).
+        n_mels: mel bands.
+        memory_dim: width of the memory.
+        attention_rnn_dim: width of the attention LSTM.
+        decoder_rnn_dim: width of the decoder LSTM.
+        prenet_dim: width of the prenet.
+        attention_dim: width of the attention's energy layer.
+        location_n_filters: filters of the attention's location convolution.
+        location_kernel_size: its kernel, symbols; odd.
+        n_frames_per_step: mel frames that one step makes (r); the last one is fed back.
+        p_prenet_dropout: the prenet's dropout, which stays on in synthesis.
+        p_attention_dropout: dropout on the attention LSTM's output, in training only.
+        p_decoder_dropout: dropout on the decoder LSTM's output, in training only.
+        p_head_dropout: dropout in the 'mmi' head, in training only.
+    """
+
+    def __init__(
+        self,
+        head: str,
+        n_mels: int,
+        memory_dim: int,
+        attention_rnn_dim: int,
+        decoder_rnn_dim: int,
+        prenet_dim: int,
+        attention_dim: int,
+        location_n_filters: int,
+        location_kernel_size: int,
+        n_frames_per_step: int,
+        p_prenet_dropout: float,
+        p_attention_dropout: float,
+        p_decoder_dropout: float,
+        p_head_dropout: float,
+    ) -> None:
+        super().__init__()
+        self.n_mels = n_mels
+        self.n_frames_per_step = n_frames_per_step
+        self.p_attention_dropout = p_attention_dropout
+        self.p_decoder_dropout = p_decoder_dropout
+        self.prenet = Prenet(n_mels, prenet_dim, p_prenet_dropout)
+        self.attention_rnn = nn.LSTMCell(prenet_dim + memory_dim, attention_rnn_dim)
+        self.attention_layer = LocationSensitiveAttention(
+            attention_rnn_dim, memory_dim, attention_dim, location_n_filters, location_kernel_size
+        )
+        self.decoder_rnn = nn.LSTMCell(attention_rnn_dim + memory_dim, decoder_rnn_dim)
+        features_dim = decoder_rnn_dim + memory_dim
+        mel_dim = n_mels * n_frames_per_step
+        self.mel_layer: nn.Module | None
+        self.linear_projection: nn.Module
+        if head == "mmi":
+            self.linear_projection = nn.Sequential(
+                LinearNorm(features_dim, decoder_rnn_dim, gain_of="relu"),
+                nn.ReLU(),
+                nn.Dropout(p_head_dropout),
+            )
+            self.mel_layer = nn.Sequential(
+                LinearNorm(decoder_rnn_dim, decoder_rnn_dim, gain_of="relu"),
+                nn.ReLU(),
+                nn.Dropout(p_head_dropout),
+                LinearNorm(decoder_rnn_dim, mel_dim),
+            )
+            gate_in_dim = decoder_rnn_dim
+        else:
+            self.linear_projection = LinearNorm(features_dim, mel_dim)
+            self.mel_layer = None
+            gate_in_dim = features_dim
+        # One gate value a frame, so that a clip may end inside a step's group of frames.
+        self.gate_layer = LinearNorm(gate_in_dim, n_frames_per_step, gain_of="sigmoid")
+
+    def forward(
+        self,
+        memory: Tensor,
+        text_lengths: Tensor,
+        teacher_mel: Tensor,
+        p_teacher_forcing: float = 1.0,
+        teacher_forcing_window: int = 50,
+        masks: DropoutMasks | None = None,
+    ) -> DecoderOutput:
+        """Decode with the true frames as input.
+
+        Args:
+            memory: (B, T_text, memory_dim).
+            text_lengths: (B,) symbols of each text.
+            teacher_mel: (B, n_mels, T_mel), frame t of which is fed to make frame t + 1.
+            p_teacher_forcing: probability that a window of frames is fed the true ones; the
+                other windows are fed the model's own previous output, without its gradient.
+            teacher_forcing_window: frames in such a window.
+            masks: the LSTMs' dropout; drawn here in training if left out.
+        """
+        r = self.n_frames_per_step
+        n_frames = teacher_mel.shape[2]
+        n_steps = -(-n_frames // r)
+        memory_parts = self.prepare_memory(memory, text_lengths)
+        state = self.initial_state(memory_parts)
+        if masks is None and self.training:
+            masks = self._draw_masks(n_steps, state)
+
+        # The last frame of each group is the input of the next step; the first gets zeros.
+        last_frames = teacher_mel.permute(2, 0, 1)[r - 1 :: r][: n_steps - 1]
+        go_frame = teacher_mel.new_zeros(1, *teacher_mel.shape[:2])
+        prenet_frames = self.prenet(torch.cat((go_frame, last_frames)))
+
+        features: list[Tensor] = []
+        weights: list[Tensor] = []
+        for start, stop, forced in _segments(
+            n_steps, max(1, teacher_forcing_window // r), p_teacher_forcing
+        ):
+            inputs = prenet_frames[start:stop]
+            if not forced and start > 0:
+                own_frame = self.project(features[-1][-1:])[1][-1].detach()
+                inputs = self.prenet(own_frame)[None]
+            segment_masks = masks and DropoutMasks(*(mask[start:stop] for mask in masks))
+            segment_features, segment_weights, state = self.decode_segment(
+                inputs, state, memory_parts, segment_masks
+            )
+            features.append(segment_features)
+            weights.append(segment_weights)
+
+        hidden, mel, gate = self.project(torch.cat(features))
+        return DecoderOutput(
+            mel=mel[:n_frames].permute(1, 2, 0),
+            gate=gate[:n_frames].T,
+            alignment=torch.cat(weights).transpose(0, 1),
+            hidden=hidden.permute(1, 2, 0),
+        )
+
+    @torch.no_grad()
+    def infer(
+        self, memory: Tensor, text_lengths: Tensor, max_frames: int, gate_threshold: float = 0.5
+    ) -> tuple[DecoderOutput, Tensor]:
+        """Decode freely, each step fed with the frame before.
+
+        Args:
+            memory: (B, T_text, memory_dim).
+            text_lengths: (B,) symbols of each text.
+            max_frames: where a clip that never stops is cut.
+            gate_threshold: probability of the gate at which a clip is over.
+
+        Returns:
+            The output, and (B,) each clip's frames; what lies beyond them is not meant.
+        """
+        r = self.n_frames_per_step
+        memory_parts = self.prepare_memory(memory, text_lengths)
+        state = self.initial_state(memory_parts)
+        frame = memory.new_zeros(memory.shape[0], self.n_mels)
+        lengths = torch.full((memory.shape[0],), max_frames, device=memory.device)
+        hiddens, mels, gates, weights = [], [], [], []
+        for first_frame in range(0, max_frames, r):
+            features, step_weights, state = self.decode_segment(
+                self.prenet(frame)[None], state, memory_parts
+            )
+            hidden, mel, gate = self.project(features)
+            hiddens.append(hidden)
+            mels.append(mel)
+            gates.append(gate)
+            weights.append(step_weights)
+            frame = mel[-1]
+            over = torch.sigmoid(gate) > gate_threshold  # (r, B)
+            # argmax finds the first frame of the group at which the gate opened.
+            ends = first_frame + over.float().argmax(dim=0) + 1
+            lengths = torch.where(over.any(dim=0) & (lengths == max_frames), ends, lengths)
+            if bool((lengths <= first_frame + r).all()):
+                break
+        lengths = lengths.clamp(max=max_frames)
+        n_frames = int(lengths.max())
+        output = DecoderOutput(
+            mel=torch.cat(mels)[:n_frames].permute(1, 2, 0),
+            gate=torch.cat(gates)[:n_frames].T,
+            alignment=torch.cat(weights).transpose(0, 1),
+            hidden=torch.cat(hiddens).permute(1, 2, 0),
+        )
+        return output, lengths
+
+    def prepare_memory(self, memory: Tensor, text_lengths: Tensor) -> Memory:
+        """What of the memory is the same for every step."""
+        return Memory(
+            memory,
+            self.attention_layer.process_memory(memory),
+            length_mask(text_lengths, memory.shape[1]),
+        )
+
+    def initial_state(self, memory: Memory) -> DecoderState:
+        """Zeros, with the memory's batch size, device and type."""
+        batch, n_symbols, memory_dim = memory.memory.shape
+        attention_dim = self.attention_rnn.hidden_size
+        decoder_dim = self.decoder_rnn.hidden_size
+        widths = (attention_dim, attention_dim, decoder_dim, decoder_dim, memory_dim)
+        return DecoderState(
+            *(memory.memory.new_zeros(batch, width) for width in (*widths, n_symbols, n_symbols))
+        )
+
+    def decode_segment(
+        self,
+        prenet_frames: Tensor,
+        state: DecoderState,
+        memory: Memory,
+        masks: DropoutMasks | None = None,
+    ) -> tuple[Tensor, Tensor, DecoderState]:
+        """Run both LSTMs and the attention over steps whose inputs are known.
+
+        Args:
+            prenet_frames: (S, B, prenet_dim).
+            state: before the first of these steps.
+            memory: from ``prepare_memory``.
+            masks: the LSTMs' dropout for these steps; none if left out.
+
+        Returns:
+            features (S, B, decoder_rnn_dim + memory_dim) for ``project``, attention weights
+            (S, B, T_text), and the state after the last step.
+        """
+        attention_hiddens, contexts, weights, state = self._attention_loop(
+            prenet_frames, state, memory, masks.attention if masks else None
+        )
+        decoder_hiddens, state = self._decoder_loop(
+            torch.cat((attention_hiddens, contexts), dim=2), state, masks.decoder if masks else None
+        )
+        return torch.cat((decoder_hiddens, contexts), dim=2), weights, state
+
+    def project(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The output head, for any number of steps at once.
+
+        Args:
+            features: (S, B, decoder_rnn_dim + memory_dim).
+
+        Returns:
+            hidden (S, B, hidden_dim), mel (S * r, B, n_mels) and gate logits (S * r, B).
+        """
+        if self.mel_layer is None:
+            hidden = features
+            mel = self.linear_projection(features)
+        else:
+            hidden = self.linear_projection(features)
+            mel = self.mel_layer(hidden)
+        gate = self.gate_layer(hidden)
+        n_steps, batch, r = gate.shape
+        mel = mel.view(n_steps, batch, r, self.n_mels).transpose(1, 2)
+        return (
+            hidden,
+            mel.reshape(n_steps * r, batch, self.n_mels),
+            gate.transpose(1, 2).reshape(n_steps * r, batch),
+        )
+
+    def _attention_loop(
+        self, prenet_frames: Tensor, state: DecoderState, memory: Memory, mask: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor, DecoderState]:
+        rnn = self.attention_rnn
+        prenet_dim = prenet_frames.shape[2]
+        # Taken apart before the loop: indexing inside it would make the backward pass allocate
+        # a full-size gradient at every step.
+        input_gates = F.linear(
+            prenet_frames, rnn.weight_ih[:, :prenet_dim], rnn.bias_ih + rnn.bias_hh
+        ).unbind(0)
+        recurrent_weight = torch.cat((rnn.weight_ih[:, prenet_dim:], rnn.weight_hh), dim=1)
+        step_masks = mask.unbind(0) if mask is not None else None
+        hidden, cell = state.attention_hidden, state.attention_cell
+        context, weights, weights_sum = state.context, state.weights, state.weights_sum
+        hiddens, contexts, all_weights = [], [], []
+        for t, gates in enumerate(input_gates):
+            hidden, cell = _lstm_step(
+                gates + F.linear(torch.cat((context, hidden), dim=1), recurrent_weight), cell
+            )
+            if step_masks is not None:
+                hidden = hidden * step_masks[t]
+            context, weights = self.attention_layer(
+                hidden, memory.memory, memory.processed, weights, weights_sum, memory.mask
+            )
+            weights_sum = weights_sum + weights
+            hiddens.append(hidden)
+            contexts.append(context)
+            all_weights.append(weights)
+        state = state._replace(
+            attention_hidden=hidden,
+            attention_cell=cell,
+            context=context,
+            weights=weights,
+            weights_sum=weights_sum,
+        )
+        return torch.stack(hiddens), torch.stack(contexts), torch.stack(all_weights), state
+
+    def _decoder_loop(
+        self, inputs: Tensor, state: DecoderState, mask: Tensor | None
+    ) -> tuple[Tensor, DecoderState]:
+        rnn = self.decoder_rnn
+        input_gates = F.linear(inputs, rnn.weight_ih, rnn.bias_ih + rnn.bias_hh).unbind(0)
+        step_masks = mask.unbind(0) if mask is not None else None
+        hidden, cell = state.decoder_hidden, state.decoder_cell
+        hiddens = []
+        for t, gates in enumerate(input_gates):
+            hidden, cell = _lstm_step(gates + F.linear(hidden, rnn.weight_hh), cell)
+            if step_masks is not None:
+                hidden = hidden * step_masks[t]
+            hiddens.append(hidden)
+        return torch.stack(hiddens), state._replace(decoder_hidden=hidden, decoder_cell=cell)
+
+    def _draw_masks(self, n_steps: int, state: DecoderState) -> DropoutMasks:
+        def draw(like: Tensor, p: float) -> Tensor:
+            return F.dropout(like.new_ones(n_steps, *like.shape), p, training=True)
+
+        return DropoutMasks(
+            draw(state.attention_hidden, self.p_attention_dropout),
+            draw(state.decoder_hidden, self.p_decoder_dropout),
+        )
+
+
+def _lstm_step(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
+    """An LSTM's pointwise part, gates in PyTorch's order: input, forget, cell, output."""
+    i, f, g, o = gates.chunk(4, dim=1)
+    cell = torch.sigmoid(f) * cell + torch.sigmoid(i) * torch.tanh(g)
+    return torch.sigmoid(o) * torch.tanh(cell), cell
+
+
+def _segments(n_steps: int, window: int, p_teacher_forcing: float) -> list[tuple[int, int, bool]]:
+    """Cut time into stretches that can be run at once, as (start, stop, forced).
+
+    A window that is not forced falls into single steps, because each needs the one before.
+    """
+    if p_teacher_forcing >= 1.0:
+        return [(0, n_steps, True)]
+    segments: list[tuple[int, int, bool]] = []
+    for start in range(0, n_steps, window):
+        stop = min(start + window, n_steps)
+        if float(torch.rand(())) < p_teacher_forcing:
+            segments.append((start, stop, True))
+        else:
+            segments.extend((step, step + 1, False) for step in range(start, stop))
+    return segments

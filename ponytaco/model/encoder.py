@@ -1,0 +1,60 @@
+"""Symbols' embeddings -> memory: convolutions, then a bidirectional LSTM."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from ponytaco.model.layers import conv_batch_norm
+
+
+class Encoder(nn.Module):
+    """Tacotron 2's encoder (Shen et al. 2018, arXiv:1712.05884).
+
+    Args:
+        in_dim: width of the symbols' embeddings.
+        dim: width of the memory; even, half of it for each direction of the LSTM.
+        kernel_size: of the convolutions, symbols; odd.
+        n_convolutions: how many.
+        p_dropout: dropout after each convolution, in training only.
+    """
+
+    def __init__(
+        self, in_dim: int, dim: int, kernel_size: int, n_convolutions: int, p_dropout: float
+    ) -> None:
+        super().__init__()
+        self.p_dropout = p_dropout
+        self.convolutions = nn.ModuleList(
+            conv_batch_norm(in_dim if i == 0 else dim, dim, kernel_size, gain_of="relu")
+            for i in range(n_convolutions)
+        )
+        self.lstm = nn.LSTM(dim, dim // 2, batch_first=True, bidirectional=True)
+
+    def forward(self, embedded: Tensor, lengths: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Encode a batch of texts.
+
+        Args:
+            embedded: (B, in_dim, T_text).
+            lengths: (B,) symbols of each text.
+            mask: (B, T_text), True where real. With it a text is encoded the same whatever it
+                is batched with. The published models were trained without: there the padding
+                reaches the last symbols through the convolutions.
+
+        Returns:
+            memory (B, T_text, dim); zero beyond each text's length.
+        """
+        x = embedded
+        for convolution in self.convolutions:
+            if mask is not None:
+                x = x.masked_fill(~mask[:, None], 0.0)
+            x = F.dropout(F.relu(convolution(x)), self.p_dropout, self.training)
+        # cuDNN wants the lengths on the CPU; packing keeps padding out of the backward direction.
+        packed = pack_padded_sequence(
+            x.transpose(1, 2), lengths.cpu(), batch_first=True, enforce_sorted=False
+        )
+        memory, _ = pad_packed_sequence(
+            self.lstm(packed)[0], batch_first=True, total_length=embedded.shape[2]
+        )
+        return torch.as_tensor(memory)

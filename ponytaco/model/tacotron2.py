@@ -1,0 +1,158 @@
+"""Tacotron 2, put together from a ModelConfig."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ponytaco.config import ModelConfig
+from ponytaco.model.decoder import Decoder, DecoderOutput
+from ponytaco.model.encoder import Encoder
+from ponytaco.model.layers import length_mask
+from ponytaco.model.postnet import Postnet
+from ponytaco.model.recogniser import CTCRecogniser
+
+
+# The gate's logit beyond a clip's end, as in NVIDIA/tacotron2: certainly over.
+_GATE_OVER = 1e3
+
+
+class Tacotron2Output(NamedTuple):
+    """What the model makes of a batch.
+
+    Beyond each clip's frames mel, mel_postnet and hidden are 0 and the gate is certainly over.
+    """
+
+    mel: Tensor  # (B, n_mels, T_mel), before the postnet
+    mel_postnet: Tensor  # (B, n_mels, T_mel)
+    gate: Tensor  # (B, T_mel) logits: above 0 where the clip is over
+    alignment: Tensor  # (B, T_steps, T_text), T_steps = ceil(T_mel / n_frames_per_step)
+    hidden: Tensor  # (B, hidden_dim, T_steps): the decoder's features for the recogniser
+
+
+class Tacotron2(nn.Module):
+    """Shen et al. 2018 (arXiv:1712.05884) with the head of Liu et al. 2019 (arXiv:1909.01145).
+
+    Parameter names are those of NVIDIA/tacotron2 and bfs18/tacotron2, so that published weights
+    load as they are. With head 'mmi' the CTC recogniser is ``mi``, which synthesis never calls.
+
+    Args:
+        config: the sizes.
+        n_symbols: size of the symbol table.
+        n_mels: mel bands.
+        n_ctc_symbols: size of the CTC alphabet without its blank; only head 'mmi' needs it.
+    """
+
+    def __init__(
+        self, config: ModelConfig, n_symbols: int, n_mels: int, n_ctc_symbols: int
+    ) -> None:
+        super().__init__()
+        c = config
+        self.embedding = nn.Embedding(n_symbols, c.symbols_embedding_dim)
+        # NVIDIA's initialisation: uniform with the spread of Xavier's normal one.
+        bound = (6.0 / (n_symbols + c.symbols_embedding_dim)) ** 0.5
+        nn.init.uniform_(self.embedding.weight, -bound, bound)
+        self.encoder = Encoder(
+            in_dim=c.symbols_embedding_dim,
+            dim=c.encoder_embedding_dim,
+            kernel_size=c.encoder_kernel_size,
+            n_convolutions=c.encoder_n_convolutions,
+            p_dropout=c.p_encoder_dropout,
+        )
+        self.decoder = Decoder(
+            head=c.head,
+            n_mels=n_mels,
+            memory_dim=c.encoder_embedding_dim,
+            attention_rnn_dim=c.attention_rnn_dim,
+            decoder_rnn_dim=c.decoder_rnn_dim,
+            prenet_dim=c.prenet_dim,
+            attention_dim=c.attention_dim,
+            location_n_filters=c.attention_location_n_filters,
+            location_kernel_size=c.attention_location_kernel_size,
+            n_frames_per_step=c.n_frames_per_step,
+            p_prenet_dropout=c.p_prenet_dropout,
+            p_attention_dropout=c.p_attention_dropout,
+            p_decoder_dropout=c.p_decoder_dropout,
+            p_head_dropout=c.p_head_dropout,
+        )
+        self.postnet = Postnet(
+            n_mels=n_mels,
+            dim=c.postnet_embedding_dim,
+            kernel_size=c.postnet_kernel_size,
+            n_convolutions=c.postnet_n_convolutions,
+            p_dropout=c.p_postnet_dropout,
+        )
+        self.mi: CTCRecogniser | None = None
+        if c.head == "mmi":
+            self.mi = CTCRecogniser(
+                in_dim=c.decoder_rnn_dim,
+                n_symbols=n_ctc_symbols,
+                n_frames_per_step=c.n_frames_per_step,
+                p_dropout=c.p_recogniser_dropout,
+            )
+
+    def forward(
+        self,
+        text: Tensor,
+        text_lengths: Tensor,
+        teacher_mel: Tensor,
+        mel_lengths: Tensor,
+        p_teacher_forcing: float = 1.0,
+        teacher_forcing_window: int = 50,
+    ) -> Tacotron2Output:
+        """Predict a batch of clips whose true frames are known.
+
+        Args:
+            text: (B, T_text) symbol ids.
+            text_lengths: (B,) symbols of each text.
+            teacher_mel: (B, n_mels, T_mel), the frames the decoder is fed.
+            mel_lengths: (B,) frames of each clip.
+            p_teacher_forcing: probability that a window of frames is fed the true ones.
+            teacher_forcing_window: frames in such a window.
+        """
+        memory = self.encoder(self.embedding(text).transpose(1, 2), text_lengths)
+        out = self.decoder(
+            memory, text_lengths, teacher_mel, p_teacher_forcing, teacher_forcing_window
+        )
+        return self._finish(out, out.mel + self.postnet(out.mel), mel_lengths)
+
+    @torch.no_grad()
+    def infer(
+        self,
+        text: Tensor,
+        text_lengths: Tensor,
+        max_frames: int = 1000,
+        gate_threshold: float = 0.5,
+    ) -> tuple[Tacotron2Output, Tensor]:
+        """Speak a batch of texts freely; each comes out as it would alone.
+
+        Args:
+            text: (B, T_text) symbol ids.
+            text_lengths: (B,) symbols of each text.
+            max_frames: where a clip that never stops is cut.
+            gate_threshold: probability of the gate at which a clip is over.
+
+        Returns:
+            The output, and (B,) each clip's frames.
+        """
+        mask = length_mask(text_lengths, text.shape[1])
+        memory = self.encoder(self.embedding(text).transpose(1, 2), text_lengths, mask)
+        out, lengths = self.decoder.infer(memory, text_lengths, max_frames, gate_threshold)
+        frame_mask = length_mask(lengths, out.mel.shape[2])
+        return self._finish(out, out.mel + self.postnet(out.mel, frame_mask), lengths), lengths
+
+    def _finish(
+        self, out: DecoderOutput, mel_postnet: Tensor, mel_lengths: Tensor
+    ) -> Tacotron2Output:
+        beyond = ~length_mask(mel_lengths, out.mel.shape[2])
+        step_lengths = -(-mel_lengths // self.decoder.n_frames_per_step)
+        beyond_steps = ~length_mask(step_lengths, out.hidden.shape[2])
+        return Tacotron2Output(
+            mel=out.mel.masked_fill(beyond[:, None], 0.0),
+            mel_postnet=mel_postnet.masked_fill(beyond[:, None], 0.0),
+            gate=out.gate.masked_fill(beyond, _GATE_OVER),
+            alignment=out.alignment,
+            hidden=out.hidden.masked_fill(beyond_steps[:, None], 0.0),
+        )

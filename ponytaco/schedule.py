@@ -1,0 +1,53 @@
+"""Step -> learning rate, and what alignment switches: guidance's weight and the factor's cap."""
+
+from __future__ import annotations
+
+import math
+
+
+def learning_rate(
+    step: int,
+    peak: float,
+    warmup_steps: int,
+    decay_start: int,
+    decay_steps: int,
+    minimum: float,
+) -> float:
+    """Linear warm-up, flat, then exponential decay.
+
+    Args:
+        step: steps done so far.
+        peak: learning rate after the warm-up.
+        warmup_steps: steps over which it rises.
+        decay_start: step from which it decays.
+        decay_steps: steps in which it falls to 1/e.
+        minimum: floor of the decay; a lower ``peak`` stays as it is.
+    """
+    if step < warmup_steps:
+        return peak * (step + 1) / warmup_steps
+    if step < decay_start:
+        return peak
+    decayed = peak * math.exp(-(step - decay_start) / decay_steps)
+    return max(decayed, min(minimum, peak))
+
+
+def guidance_weight(step: int, aligned_since: int | None, weight: float, fade_steps: int) -> float:
+    """The weight of the attention guidance.
+
+    Args:
+        step: steps done so far.
+        aligned_since: step at which the model was found aligned and has stayed so; None while
+            it is not, so that guidance returns when alignment is lost.
+        weight: the weight until then.
+        fade_steps: steps over which it falls to zero afterwards.
+    """
+    if aligned_since is None:
+        return weight
+    if fade_steps == 0:
+        return 0.0
+    return weight * max(0.0, 1.0 - (step - aligned_since) / fade_steps)
+
+
+def gaf_cap(aligned_since: int | None, max_gaf: float, max_gaf_aligned: float) -> float:
+    """The cap of the gradient-adaptive factor, lower once aligned."""
+    return max_gaf if aligned_since is None else min(max_gaf, max_gaf_aligned)
