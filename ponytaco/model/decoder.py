@@ -130,8 +130,8 @@ class Decoder(nn.Module):
         self.decoder_rnn = nn.LSTMCell(attention_rnn_dim + memory_dim, decoder_rnn_dim)
         features_dim = decoder_rnn_dim + memory_dim
         mel_dim = n_mels * n_frames_per_step
-        self.mel_layer: nn.Module | None
-        self.linear_projection: nn.Module
+        self.mel_layer: nn.Sequential | None
+        self.linear_projection: nn.Sequential | LinearNorm
         if head == "mmi":
             self.linear_projection = nn.Sequential(
                 LinearNorm(features_dim, decoder_rnn_dim, gain_of="relu"),
@@ -255,6 +255,19 @@ class Decoder(nn.Module):
             hidden=torch.cat(hiddens).permute(1, 2, 0),
         )
         return output, lengths
+
+    @torch.no_grad()
+    def start_from(self, mean_frame: Tensor) -> None:
+        """Let a new model begin by predicting the data set's mean frame instead of zeros.
+
+        Log-mels lie around -5, so that a zero start spends its first hundred steps on the bias.
+
+        Args:
+            mean_frame: (n_mels,).
+        """
+        head = self.linear_projection if self.mel_layer is None else self.mel_layer[-1]
+        bias = head.get_submodule("linear_layer").get_parameter("bias")
+        bias.copy_(mean_frame.repeat(self.n_frames_per_step))
 
     def prepare_memory(self, memory: Tensor, text_lengths: Tensor) -> Memory:
         """What of the memory is the same for every step."""

@@ -1,0 +1,187 @@
+"""Wav files in and out, and the log-mel spectrogram that the published models were trained on."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+import librosa
+import numpy as np
+import soundfile
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+# Quieter than this is silence: it keeps the logarithm finite. NVIDIA's value; the vocoders
+# were trained on it.
+MIN_MAGNITUDE = 1e-5
+
+
+class AudioError(ValueError):
+    """A wav file cannot be read, written or used."""
+
+
+def load_wav(path: str | Path, sample_rate: int) -> Tensor:
+    """Read a mono clip.
+
+    Nothing is resampled or mixed here: data preparation does that once and well.
+
+    Args:
+        path: a file that libsndfile reads.
+        sample_rate: the rate that the file must have, Hz.
+
+    Returns:
+        Waveform (T_wav,), float32, from -1 to 1.
+
+    Raises:
+        AudioError: the file is missing, broken, empty, of another rate, or not mono.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise AudioError(f"No audio at {path}. Prepare the character again.")
+    try:
+        samples, actual_rate = soundfile.read(path, dtype="float32", always_2d=True)
+    except (soundfile.SoundFileError, OSError) as error:
+        raise AudioError(f"Cannot read {path}: {error} Prepare the character again.") from None
+    if actual_rate != sample_rate:
+        raise AudioError(
+            f"{path} has {actual_rate} Hz, but the model works at {sample_rate} Hz. "
+            "Prepare the character again at that rate."
+        )
+    if samples.shape[1] != 1:
+        raise AudioError(
+            f"{path} has {samples.shape[1]} channels instead of one. Prepare the character again."
+        )
+    if not samples.size or not np.isfinite(samples).all():
+        raise AudioError(f"{path} holds no usable samples. Prepare the character again.")
+    return torch.from_numpy(samples[:, 0].copy())
+
+
+def save_wav(path: str | Path, waveform: Tensor, sample_rate: int) -> None:
+    """Write a mono 16-bit wav; the file is there whole or not at all.
+
+    Args:
+        path: where to; an existing file is replaced.
+        waveform: (T_wav,) or (1, T_wav); what exceeds -1 or 1 is clipped.
+        sample_rate: Hz.
+
+    Raises:
+        AudioError: the waveform has values that are no numbers, or the file cannot be written.
+    """
+    path = Path(path)
+    samples = waveform.detach().to("cpu", torch.float32)
+    if samples.dim() == 2 and samples.shape[0] == 1:
+        samples = samples[0]
+    if samples.dim() != 1:
+        raise AudioError(f"A waveform of shape {tuple(samples.shape)} is not mono: {path}.")
+    if not torch.isfinite(samples).all():
+        raise AudioError(f"The waveform for {path} holds values that are no numbers; not written.")
+    # Scaled here, because libsndfile lets values beyond 1 wrap around into loud clicks.
+    pcm = (samples.clamp(-1, 1) * 32767).round().to(torch.int16).numpy()
+    try:
+        _write_whole(path, pcm, sample_rate)
+    except (soundfile.SoundFileError, OSError) as error:
+        raise AudioError(
+            f"Cannot write {path}: {error}. Is there such a folder, and space on the disk?"
+        ) from None
+
+
+def _write_whole(path: Path, pcm: np.ndarray, sample_rate: int) -> None:
+    """Write beside the target first, so that an interruption cannot leave half a file."""
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            # mkstemp makes a file for its owner only; a wav is as open as any new file
+            os.chmod(temporary, 0o666 & ~_umask())
+            soundfile.write(file, pcm, sample_rate, subtype="PCM_16", format="WAV")
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+class MelSpectrogram(nn.Module):
+    """Waveform to log-mel spectrogram, NVIDIA's Tacotron 2's to the fourth decimal.
+
+    Hann window, reflect padding of n_fft / 2 at both ends, magnitudes, Slaney's mel bands,
+    natural logarithm of max(x, 1e-5). Computed in float64: in float32 quiet bands differ from one
+    FFT library to the next by more than 1e-4, and mels are cached, so the time hardly counts.
+    Source: https://github.com/NVIDIA/tacotron2, stft.py, layers.py.
+
+    Args:
+        sample_rate: Hz.
+        n_fft: FFT size, samples.
+        hop_length: samples from one frame to the next.
+        win_length: Hann window, samples.
+        n_mels: mel bands.
+        f_min: lower edge of the lowest band, Hz.
+        f_max: upper edge of the highest band, Hz.
+    """
+
+    window: Tensor
+    filters: Tensor
+
+    def __init__(
+        self,
+        sample_rate: int = 22_050,
+        n_fft: int = 1024,
+        hop_length: int = 256,
+        win_length: int = 1024,
+        n_mels: int = 80,
+        f_min: float = 0.0,
+        f_max: float = 8000.0,
+    ) -> None:
+        super().__init__()
+        self.n_fft = n_fft
+        self.hop_length = hop_length
+        self.win_length = win_length
+        filters = librosa.filters.mel(
+            sr=sample_rate, n_fft=n_fft, n_mels=n_mels, fmin=f_min, fmax=f_max, dtype=np.float64
+        )
+        # Both follow from the settings, so a checkpoint need not carry them.
+        self.register_buffer("filters", torch.from_numpy(filters), persistent=False)
+        self.register_buffer("window", _hann(win_length), persistent=False)
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """Log-mel spectrogram of a batch.
+
+        Args:
+            waveform: (B, T_wav), from -1 to 1, of any length.
+
+        Returns:
+            mel (B, n_mels, T_mel), float32, where T_mel = T_wav // hop_length + 1.
+        """
+        return (self.filters @ self._magnitude(waveform)).clamp(min=MIN_MAGNITUDE).log().float()
+
+    def _magnitude(self, waveform: Tensor) -> Tensor:
+        n_frames = waveform.shape[-1] // self.hop_length + 1
+        spectrum = torch.stft(
+            self._pad(waveform.double()),
+            self.n_fft,
+            self.hop_length,
+            self.win_length,
+            self.window,
+            center=False,
+            return_complex=True,
+        )
+        return spectrum.abs()[..., :n_frames]
+
+    def _pad(self, waveform: Tensor) -> Tensor:
+        padding = self.n_fft // 2
+        # A mirror needs more samples than it is to show: silence makes a shorter clip longer.
+        missing = max(0, padding + 1 - waveform.shape[-1])
+        waveform = functional.pad(waveform, (0, missing))
+        return functional.pad(waveform, (padding, padding), mode="reflect")
+
+
+def _hann(length: int) -> Tensor:
+    return torch.hann_window(length, dtype=torch.float64)

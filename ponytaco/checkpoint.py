@@ -1,0 +1,288 @@
+"""A run in one file: saving it whole, reading it safely, and starting from another's weights."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ponytaco.config import Config, ConfigError, ModelConfig
+from ponytaco.model import Tacotron2
+from ponytaco.text import CTC_SYMBOLS, NVIDIA_SYMBOLS, SYMBOLS
+
+FORMAT_VERSION = 1
+
+
+class CheckpointError(ValueError):
+    """A checkpoint is missing, broken, of another kind, or cannot be written."""
+
+
+@dataclass
+class Progress:
+    """How far a run has come, beyond weights and optimizer."""
+
+    step: int = 0
+    seconds: float = 0.0
+    """Time spent training, over all sessions."""
+    gaf: float = 0.0
+    """The gradient-adaptive factor as last refreshed."""
+    skipped_steps: int = 0
+    """Steps left out because their loss or gradient was no number."""
+    aligned_since: int | None = None
+    """Step since which every validation has found the model aligned."""
+    first_aligned: int | None = None
+    """Step of the first validation that did."""
+    best_aligned: bool = False
+    best_loss: float | None = None
+    """Whether the best model was aligned, and its validation loss."""
+
+
+@dataclass
+class Checkpoint:
+    """All that is needed to resume or to speak; ``save_checkpoint`` writes it."""
+
+    config: Config
+    state_dict: Mapping[str, Tensor]
+    symbols: Sequence[str]
+    ctc_symbols: Sequence[str]
+    mean_frame: Tensor
+    """(n_mels,), the data set's mean frame."""
+    lexicon: Mapping[str, str] = field(default_factory=dict)
+    """The character's words and phones, 'hello' -> 'HH AH0 L OW1'."""
+    progress: Progress = field(default_factory=Progress)
+    optimizer: Mapping[str, Any] | None = None
+    sampler: Mapping[str, int] | None = None
+    rng: Mapping[str, Any] | None = None
+    fingerprint: str = ""
+    """Of the data set, to notice that it changed."""
+    dataset: str = ""
+    """Where the data set was."""
+
+    def build_model(self) -> Tacotron2:
+        """The model with its weights, in evaluation mode, on the CPU.
+
+        Raises:
+            CheckpointError: the weights do not fit the settings.
+        """
+        model = new_model(self.config, self.symbols, self.ctc_symbols)
+        try:
+            model.load_state_dict(self.state_dict)
+        except RuntimeError as error:
+            raise CheckpointError(
+                f"The checkpoint's weights do not fit its own settings: {error}"
+            ) from None
+        return model.eval()
+
+
+def new_model(
+    config: Config,
+    symbols: Sequence[str] = SYMBOLS,
+    ctc_symbols: Sequence[str] = CTC_SYMBOLS,
+) -> Tacotron2:
+    """A model with fresh weights for a run's settings and symbol tables."""
+    return Tacotron2(config.model, len(symbols), config.audio.n_mels, len(ctc_symbols))
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint; the file is there whole or as it was before.
+
+    Raises:
+        CheckpointError: it cannot be written, as on a full disk.
+    """
+    content = {
+        "format_version": FORMAT_VERSION,
+        **{f.name: getattr(checkpoint, f.name) for f in dataclasses.fields(checkpoint)},
+        "config": checkpoint.config.to_dict(),
+        "symbols": list(checkpoint.symbols),
+        "ctc_symbols": list(checkpoint.ctc_symbols),
+        "state_dict": dict(checkpoint.state_dict),
+        "lexicon": dict(checkpoint.lexicon),
+        "progress": dataclasses.asdict(checkpoint.progress),
+    }
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("wb") as file:
+            torch.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except (OSError, RuntimeError) as error:
+        # torch reports a full disk as a RuntimeError of its zip writer.
+        temporary.unlink(missing_ok=True)
+        raise CheckpointError(
+            f"Cannot write {path}: {error}. Is the disk full? The last save is still there."
+        ) from None
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint of ours, without running any code from it.
+
+    Raises:
+        CheckpointError: it is missing, broken, or not one of ours.
+    """
+    content = _load_untrusted(path)
+    version = content.get("format_version")
+    if not isinstance(version, int):
+        raise CheckpointError(
+            f"{path} is not a ponytaco checkpoint. "
+            "Weights of another program can be the start of a run: --warm-start."
+        )
+    if version > FORMAT_VERSION:
+        raise CheckpointError(f"{path} was written by a newer ponytaco. Upgrade ponytaco.")
+    try:
+        fields = {f.name: content[f.name] for f in dataclasses.fields(Checkpoint)}
+        fields["config"] = Config.from_dict(fields["config"])
+        fields["progress"] = Progress(**fields["progress"])
+        return Checkpoint(**fields)
+    except (KeyError, TypeError, ConfigError) as error:
+        raise CheckpointError(f"{path} is damaged or of another version: {error}.") from None
+
+
+def require_same_architecture(saved: Config, wanted: Config, path: Path) -> None:
+    """Refuse to resume with another model or other mels.
+
+    Raises:
+        CheckpointError: naming the first setting that differs.
+    """
+    for section in ("model", "audio"):
+        old, new = getattr(saved, section), getattr(wanted, section)
+        for f in dataclasses.fields(old):
+            # A dropout is no part of the architecture.
+            if f.name.startswith("p_") or getattr(old, f.name) == getattr(new, f.name):
+                continue
+            raise CheckpointError(
+                f"{path} was trained with {f.name}={getattr(old, f.name)}, not "
+                f"{getattr(new, f.name)}: another model cannot go on from it. Use the preset and "
+                "settings it began with, or another folder for a new run."
+            )
+
+
+def rng_state() -> dict[str, Any]:
+    """The states of every random number generator that training uses."""
+    state: dict[str, Any] = {"torch": torch.get_rng_state(), "python": list(random.getstate()[1])}
+    if torch.cuda.is_available():
+        state["cuda"] = torch.cuda.get_rng_state_all()
+    return state
+
+
+def set_rng_state(state: Mapping[str, Any]) -> None:
+    """The inverse of ``rng_state``; a GPU's generators are set where there are as many."""
+    torch.set_rng_state(state["torch"])
+    random.setstate((3, tuple(state["python"]), None))
+    if torch.cuda.is_available() and len(state.get("cuda", [])) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(state["cuda"])
+
+
+@dataclass
+class WarmStart:
+    """What a new model took over from other weights."""
+
+    taken: list[str] = field(default_factory=list)
+    mapped: list[str] = field(default_factory=list)
+    """Parameters taken in part, symbol by symbol."""
+    left: list[str] = field(default_factory=list)
+    """Theirs that we have no place for, and why."""
+    fresh: list[str] = field(default_factory=list)
+    """Ours that stay as initialised."""
+
+    def __str__(self) -> str:
+        """A table for the report."""
+        lines = [f"Warm start: {len(self.taken)} weights taken as they are."]
+        for title, names in (
+            ("mapped by symbol", self.mapped),
+            ("not taken", self.left),
+            ("new", self.fresh),
+        ):
+            lines += [f"  {title}: {name}" for name in names]
+        return "\n".join(lines)
+
+
+def warm_start(model: Tacotron2, symbols: Sequence[str], path: Path) -> WarmStart:
+    """Start a new model from other weights: NVIDIA's layout, the seed's, or one of our runs.
+
+    A weight is taken where name and shape agree, symbols' rows by their sign and not by their
+    place in the table.
+
+    Args:
+        model: changed in place.
+        symbols: its symbol table.
+        path: the other checkpoint.
+
+    Raises:
+        CheckpointError: it cannot be read, or nothing in it fits.
+    """
+    content = _load_untrusted(path)
+    state = content.get("state_dict", content)
+    theirs = {
+        name.removeprefix("module."): value
+        for name, value in state.items()
+        if isinstance(value, Tensor)
+    }
+    ours = model.state_dict()
+    report = WarmStart()
+    for name, value in theirs.items():
+        if name not in ours:
+            report.left.append(f"{name} (no such weight here)")
+        elif name == "embedding.weight":
+            _take_embedding(ours[name], value, symbols, content.get("symbols"), report)
+        elif ours[name].shape != value.shape:
+            report.left.append(
+                f"{name} (their shape {list(value.shape)}, ours {list(ours[name].shape)})"
+            )
+        else:
+            ours[name].copy_(value)
+            report.taken.append(name)
+    report.fresh = [name for name in ours if name not in {*report.taken, *report.mapped}]
+    if not report.taken:
+        raise CheckpointError(
+            f"Nothing in {path} fits this model. Choose a Tacotron 2 of the same size, "
+            "or leave the warm start out."
+        )
+    return report
+
+
+def _take_embedding(
+    ours: Tensor,
+    theirs: Tensor,
+    symbols: Sequence[str],
+    their_symbols: Sequence[str] | None,
+    report: WarmStart,
+) -> None:
+    name = "embedding.weight"
+    tables = {len(table): table for table in (NVIDIA_SYMBOLS, SYMBOLS)}
+    table = their_symbols or tables.get(len(theirs))
+    if table is None or len(table) != len(theirs) or theirs.shape[1:] != ours.shape[1:]:
+        report.left.append(f"{name} (their symbol table of {len(theirs)} rows is not known)")
+        return
+    places = {symbol: i for i, symbol in enumerate(table)}
+    shared = [(i, places[symbol]) for i, symbol in enumerate(symbols) if symbol in places]
+    for ours_place, theirs_place in shared:
+        ours[ours_place] = theirs[theirs_place]
+    if list(symbols) == list(table):
+        report.taken.append(name)
+    else:
+        report.mapped.append(f"{name} ({len(shared)} of {len(symbols)} symbols)")
+
+
+def _load_untrusted(path: Path) -> Mapping[str, Any]:
+    """Read a checkpoint that may come from a stranger: tensors and plain values only."""
+    if not path.is_file():
+        raise CheckpointError(f"There is no checkpoint at {path}.")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever a broken or hostile file provokes in torch's reader
+        raise CheckpointError(
+            f"{path} cannot be read as a checkpoint: it is damaged, or holds more than weights "
+            f"({type(error).__name__})."
+        ) from None
+    if not isinstance(content, Mapping):
+        raise CheckpointError(f"{path} is not a checkpoint: it holds a {type(content).__name__}.")
+    return content

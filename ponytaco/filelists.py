@@ -1,0 +1,294 @@
+"""The dataset folder: reading and validating what data preparation wrote.
+
+``train.txt`` and ``val.txt`` hold one clip a line, ``wavs/<ref>.wav|text|arpabet text``, the
+third column optional; paths are relative to the list. ``alignments.jsonl``, ``lexicon.txt`` and
+``report.json`` may be missing, so any Tacotron file list with such paths works.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import posixpath
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Interval = tuple[str, float, float]
+"""A phone or a word with its start and end, in seconds of the clip."""
+
+_AGAIN = "Prepare the character again."
+_LISTS = ("train.txt", "val.txt")
+_FINGERPRINT_BYTES = 1024
+
+
+class FilelistError(ValueError):
+    """A dataset folder, or a file in it, breaks the contract."""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One line of a file list.
+
+    Attributes:
+        path: the wav file.
+        text: what is said, as written.
+        arpabet: the same with pronunciations in braces, where the list has it.
+        ref: the clip's name: its path without ``wavs/`` and ``.wav``.
+    """
+
+    path: Path
+    text: str
+    arpabet: str | None
+    ref: str
+
+
+@dataclass(frozen=True)
+class ClipAlignment:
+    """When each phone and each word of a clip is said.
+
+    Attributes:
+        tokens: phones (or letters) with their start and end, seconds of the written wav.
+        words: words likewise; empty where the file has none.
+    """
+
+    tokens: tuple[Interval, ...]
+    words: tuple[Interval, ...] = ()
+
+
+@dataclass(frozen=True)
+class DatasetFolder:
+    """A prepared character.
+
+    Attributes:
+        folder: the folder itself.
+        train: clips to learn from, in the list's order.
+        val: clips to validate on; none of them is in ``train``.
+        alignments: ref -> intervals, for the clips that have them.
+        lexicon_path: the character's pronunciation dictionary, if there is one.
+        report_path: the preparation's report, if there is one.
+    """
+
+    folder: Path
+    train: list[Clip]
+    val: list[Clip]
+    alignments: dict[str, ClipAlignment]
+    lexicon_path: Path | None
+    report_path: Path | None
+
+
+def read_dataset(folder: str | Path) -> DatasetFolder:
+    """Read and validate a dataset folder.
+
+    Raises:
+        FilelistError: the folder is missing or is no dataset folder, or breaks the contract.
+    """
+    folder = Path(folder)
+    _require_dataset_folder(folder)
+    train, val = (read_filelist(folder / name) for name in _LISTS)
+    trained = {clip.ref for clip in train}
+    for clip in val:
+        if clip.ref in trained:
+            raise FilelistError(
+                f"{folder}: clip {clip.ref} is in train.txt and in val.txt, so the validation "
+                f"would measure what was learnt by heart. {_AGAIN}"
+            )
+    return DatasetFolder(
+        folder=folder,
+        train=train,
+        val=val,
+        alignments=read_alignments(folder),
+        lexicon_path=_if_there(folder / "lexicon.txt"),
+        report_path=_if_there(folder / "report.json"),
+    )
+
+
+def read_filelist(path: str | Path) -> list[Clip]:
+    """Read a list of clips.
+
+    Args:
+        path: a list of two or three columns, UTF-8; blank lines are ignored.
+
+    Returns:
+        The clips in the list's order, at least one.
+
+    Raises:
+        FilelistError: the list cannot be read, or a line breaks the contract; the message says
+            which line and what to do.
+    """
+    path = Path(path)
+    clips: list[Clip] = []
+    line_of: dict[str, int] = {}
+    for number, line in _numbered_lines(path):
+        clip = _read_clip(line, path.parent, f"{path.name}, line {number}")
+        if clip.ref in line_of:
+            raise FilelistError(
+                f"{path.name}, line {number}: clip {clip.ref} is already in line "
+                f"{line_of[clip.ref]}. Remove one of them."
+            )
+        line_of[clip.ref] = number
+        clips.append(clip)
+    if not clips:
+        raise FilelistError(f"{path} lists no clips. {_AGAIN}")
+    return clips
+
+
+def read_alignments(folder: str | Path) -> dict[str, ClipAlignment]:
+    """Read ``alignments.jsonl``: ref -> when its phones and words are said.
+
+    Returns:
+        An empty dict where the folder has no such file.
+
+    Raises:
+        FilelistError: a line is not of the contract's form.
+    """
+    path = Path(folder) / "alignments.jsonl"
+    if not path.is_file():
+        return {}
+    alignments: dict[str, ClipAlignment] = {}
+    for number, line in _numbered_lines(path):
+        where = f"{path.name}, line {number}"
+        ref, alignment = _read_alignment(line, where)
+        if ref in alignments:
+            raise FilelistError(f"{where}: clip {ref} is there twice. {_AGAIN}")
+        alignments[ref] = alignment
+    return alignments
+
+
+def fingerprint(folder: str | Path) -> str:
+    """A hash that changes with the clips, their texts or their intervals, not with the place.
+
+    Of each wav it takes the size and one kilobyte from the middle: enough to notice another
+    level or trimming, and cheap for thousands of clips.
+
+    Returns:
+        64 hexadecimal digits.
+
+    Raises:
+        FilelistError: the folder is no dataset folder, or a list breaks the contract.
+    """
+    folder = Path(folder)
+    _require_dataset_folder(folder)
+    digest = hashlib.sha256()
+    for name in (*_LISTS, "alignments.jsonl"):
+        path = folder / name
+        content = path.read_bytes() if path.is_file() else b""
+        digest.update(f"{name} {len(content)}\n".encode())
+        digest.update(content)
+    for name in _LISTS:
+        for clip in read_filelist(folder / name):
+            digest.update(f"{clip.ref} {clip.path.stat().st_size}\n".encode())
+            digest.update(_middle_of(clip.path))
+    return digest.hexdigest()
+
+
+def _require_dataset_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        reason = "no such folder"
+    else:
+        missing = [name for name in _LISTS if not (folder / name).is_file()]
+        if not missing:
+            return
+        reason = f"no {missing[0]}"
+    raise FilelistError(
+        f"{folder} is not a dataset folder: {reason}. "
+        "Prepare one with: python -m data_prep prepare ARCHIVE FOLDER"
+    )
+
+
+def _if_there(path: Path) -> Path | None:
+    return path if path.is_file() else None
+
+
+def _middle_of(path: Path) -> bytes:
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size // 2 - _FINGERPRINT_BYTES // 2))
+        return file.read(_FINGERPRINT_BYTES)
+
+
+def _numbered_lines(path: Path) -> list[tuple[int, str]]:
+    """The lines that are not blank; only a line feed ends one, not U+2028 within a text."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise FilelistError(f"Cannot read {path}: {error.strerror or error}.") from None
+    except UnicodeDecodeError as error:
+        number = error.object[: error.start].count(b"\n") + 1
+        raise FilelistError(f"{path.name}, line {number}: not UTF-8. Save it as UTF-8.") from None
+    lines = (line.rstrip("\r") for line in text.split("\n"))
+    return [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
+
+
+def _read_clip(line: str, folder: Path, where: str) -> Clip:
+    columns = [column.strip() for column in line.split("|")]
+    if len(columns) not in (2, 3):
+        raise FilelistError(
+            f"{where}: {len(columns)} columns instead of 2 or 3. "
+            "A line reads: wavs/<name>.wav|text|arpabet text"
+        )
+    name, text = columns[:2]
+    path = folder / _inside(name, where)
+    if not text:
+        raise FilelistError(f"{where}: no text for {name}. Write it or remove the line.")
+    if not path.is_file():
+        raise FilelistError(f"{where}: no audio at {name}. {_AGAIN}")
+    return Clip(path=path, text=text, arpabet="".join(columns[2:]) or None, ref=_ref_of(name))
+
+
+def _inside(name: str, where: str) -> str:
+    """The path normalised; by its letters only, since the wavs folder may itself be a link."""
+    normal = posixpath.normpath(name.replace("\\", "/"))
+    is_outside = normal.startswith(("/", "../")) or normal == ".." or normal[1:2] == ":"
+    if not name or "\0" in name or is_outside:
+        raise FilelistError(
+            f"{where}: the path '{name}' is not inside the dataset folder. "
+            "Paths are relative to the list, like wavs/0001.wav"
+        )
+    return normal
+
+
+def _ref_of(name: str) -> str:
+    normal = posixpath.normpath(name.replace("\\", "/"))
+    return posixpath.splitext(normal)[0].removeprefix("wavs/")
+
+
+def _read_alignment(line: str, where: str) -> tuple[str, ClipAlignment]:
+    try:
+        entry = json.loads(line)
+    except (json.JSONDecodeError, RecursionError):
+        raise FilelistError(f"{where}: not json. {_AGAIN}") from None
+    if not isinstance(entry, dict) or not isinstance(entry.get("ref"), str):
+        raise FilelistError(f"{where}: no 'ref'. {_AGAIN}")
+    if "tokens" not in entry:
+        raise FilelistError(f"{where}: no 'tokens'. {_AGAIN}")
+    return entry["ref"], ClipAlignment(
+        tokens=_read_intervals(entry["tokens"], f"{where}, tokens"),
+        words=_read_intervals(entry.get("words", []), f"{where}, words"),
+    )
+
+
+def _read_intervals(entries: Any, where: str) -> tuple[Interval, ...]:
+    if not isinstance(entries, list):
+        raise FilelistError(f"{where}: not a list. {_AGAIN}")
+    intervals = tuple(_read_interval(entry, where) for entry in entries)
+    for earlier, later in zip(intervals, intervals[1:], strict=False):
+        if later[1] < earlier[1] or later[2] < earlier[2]:
+            raise FilelistError(f"{where}: {later[0]} comes before {earlier[0]}. {_AGAIN}")
+    return intervals
+
+
+def _read_interval(entry: Any, where: str) -> Interval:
+    match entry:
+        case [str(name), start, end] if name and _is_time(start) and _is_time(end):
+            if start <= end:
+                return name, float(start), float(end)
+    raise FilelistError(
+        f'{where}: {json.dumps(entry)[:60]} is not of the form ["HH", start, end] in seconds, '
+        f"the start first and neither negative. {_AGAIN}"
+    )
+
+
+def _is_time(value: Any) -> bool:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_number and 0 <= value < math.inf

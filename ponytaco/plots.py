@@ -1,0 +1,104 @@
+"""Arrays -> matplotlib figures. No pyplot: nothing global, nothing that needs a screen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+_DPI = 110
+
+
+def plot_validation(
+    title: str,
+    teacher_forced: npt.NDArray[np.floating],
+    free: npt.NDArray[np.floating],
+    target_mel: npt.NDArray[np.floating],
+    predicted_mel: npt.NDArray[np.floating],
+    gate: npt.NDArray[np.floating],
+) -> Figure:
+    """One clip's validation: attention twice, both mels, and the gate.
+
+    Args:
+        title: above all.
+        teacher_forced: (T_steps, T_text) attention when fed the true frames.
+        free: (T_steps, T_text) attention when fed its own frames.
+        target_mel: (n_mels, T_mel) of the real clip.
+        predicted_mel: (n_mels, T_mel) as spoken freely.
+        gate: (T_mel,) probability of being over, as spoken freely.
+    """
+    figure = Figure(figsize=(11, 7.5), dpi=_DPI, layout="constrained")
+    figure.suptitle(title)
+    axes = figure.subplots(3, 2, height_ratios=(3, 2, 1))
+    draw_alignment(axes[0, 0], teacher_forced, "attention, fed the true frames")
+    draw_alignment(axes[0, 1], free, "attention, speaking freely")
+    limits = (float(target_mel.min()), float(target_mel.max()))
+    draw_mel(axes[1, 0], target_mel, "mel of the clip", limits)
+    draw_mel(axes[1, 1], predicted_mel, "mel, speaking freely", limits)
+    axes[2, 0].axis("off")
+    axes[2, 1].plot(gate)
+    axes[2, 1].set(title="gate: is it over?", xlabel="frame", ylim=(-0.05, 1.05))
+    axes[2, 1].set_xlim(0, max(1, len(gate) - 1))
+    return figure
+
+
+def plot_alignment(weights: npt.NDArray[np.floating], title: str = "") -> Figure:
+    """One attention matrix.
+
+    Args:
+        weights: (T_steps, T_text).
+        title: above it.
+    """
+    figure = Figure(figsize=(6, 4), dpi=_DPI, layout="constrained")
+    draw_alignment(figure.subplots(), weights, title)
+    return figure
+
+
+def plot_history(rows: Sequence[Mapping[str, float]]) -> Figure:
+    """A run's losses and scores by step.
+
+    Args:
+        rows: a history as ``run.read_history`` returns it.
+    """
+    figure = Figure(figsize=(9, 6), dpi=_DPI, layout="constrained")
+    losses, scores = figure.subplots(2, 1, sharex=True)
+    for name, label in (
+        ("loss", "training"), ("val_loss", "validation"), ("guidance", "guidance"), ("mi", "MI"),
+    ):  # fmt: skip
+        _draw_series(losses, rows, name, label)
+    losses.set(title="losses", yscale="log")
+    for name, label in (
+        ("focus", "focus, fed true frames"), ("free_focus", "focus"),
+        ("free_coverage", "coverage"), ("free_forward", "forward"),
+    ):  # fmt: skip
+        _draw_series(scores, rows, name, label)
+    scores.set(title="attention, speaking freely unless said", xlabel="step", ylim=(0, 1.02))
+    for axes in (losses, scores):
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(loc="best", fontsize="small")
+        axes.grid(alpha=0.3)
+    return figure
+
+
+def draw_alignment(axes: Axes, weights: npt.NDArray[np.floating], title: str) -> None:
+    """Draw an attention matrix (T_steps, T_text), time to the right and text upwards."""
+    axes.imshow(weights.T, origin="lower", aspect="auto", interpolation="none", vmin=0)
+    axes.set(title=title, xlabel="decoder step", ylabel="symbol")
+
+
+def draw_mel(
+    axes: Axes, mel: npt.NDArray[np.floating], title: str, limits: tuple[float, float] | None = None
+) -> None:
+    """Draw a log-mel spectrogram (n_mels, T_mel)."""
+    low, high = limits or (None, None)
+    axes.imshow(mel, origin="lower", aspect="auto", interpolation="none", vmin=low, vmax=high)
+    axes.set(title=title, xlabel="frame", ylabel="mel band")
+
+
+def _draw_series(axes: Axes, rows: Sequence[Mapping[str, float]], name: str, label: str) -> None:
+    points = [(row["step"], row[name]) for row in rows if name in row]
+    if points:
+        axes.plot(*zip(*points, strict=True), label=label)

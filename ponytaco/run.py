@@ -1,0 +1,145 @@
+"""A run's folder: what is where, its history, and whether there is something to resume."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+class RunError(ValueError):
+    """A folder is not a run's, or cannot be one."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """Where a run keeps its files; making one touches nothing.
+
+    Attributes:
+        folder: local, or on Drive as ``colab/<Character>``.
+    """
+
+    folder: Path
+
+    @property
+    def current_model(self) -> Path:
+        """The newest checkpoint."""
+        return self.folder / "current_model"
+
+    @property
+    def best_model(self) -> Path:
+        """The checkpoint that validated best."""
+        return self.folder / "best_model"
+
+    @property
+    def config(self) -> Path:
+        """The run's settings, as json, for people to read; the checkpoint has them too."""
+        return self.folder / "config.json"
+
+    @property
+    def history(self) -> Path:
+        """Losses and scores by step."""
+        return self.folder / "history.csv"
+
+    @property
+    def alignments(self) -> Path:
+        """Pictures of the attention, one a validation."""
+        return self.folder / "alignments"
+
+    @property
+    def samples(self) -> Path:
+        """Spoken samples, one a validation."""
+        return self.folder / "samples"
+
+    @property
+    def resumable(self) -> bool:
+        """Whether there is something to resume."""
+        return self.current_model.is_file()
+
+    def prepare(self) -> None:
+        """Make the folder and those inside it.
+
+        Raises:
+            RunError: they cannot be made.
+        """
+        try:
+            for folder in (self.folder, self.alignments, self.samples):
+                folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(
+                f"Cannot make the run's folder {self.folder}: {error.strerror}. "
+                "Choose another folder."
+            ) from None
+
+    def voice(self) -> Path:
+        """The checkpoint to speak with: the best, or else the newest.
+
+        Raises:
+            RunError: there is neither.
+        """
+        for path in (self.best_model, self.current_model):
+            if path.is_file():
+                return path
+        raise RunError(
+            f"There is no trained voice in {self.folder}. Train one with: "
+            f"ponytaco train DATASET {self.folder}"
+        )
+
+
+# The columns of history.csv; a row has those of its kind and leaves the others empty.
+HISTORY_COLUMNS = (
+    "step", "epoch", "seconds", "learning_rate", "loss", "mel", "mel_postnet", "gate", "mi", "gaf",
+    "guidance", "guidance_weight", "grad_norm", "skipped_steps",
+    "val_loss", "focus", "coverage", "forward", "diagonality", "longest_stall", "end_reached",
+    "free_focus", "free_coverage", "free_forward", "free_end_reached", "aligned",
+)  # fmt: skip
+
+
+def append_history(path: Path, row: Mapping[str, Any]) -> None:
+    """Add a row to a history.
+
+    Args:
+        path: the csv; made with its heading when missing.
+        row: values by ``HISTORY_COLUMNS``; numbers are written with 6 digits.
+    """
+    is_new = not path.exists()
+    with path.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, HISTORY_COLUMNS)
+        if is_new:
+            writer.writeheader()
+        writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
+
+
+def read_history(path: Path) -> list[dict[str, float]]:
+    """A history's rows, empty cells left out; none when there is no file."""
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return [
+            {key: float(value) for key, value in row.items() if key and value}
+            for row in csv.DictReader(file)
+        ]
+
+
+def cut_history(path: Path, step: int) -> None:
+    """Drop the rows after a step: a resumed run writes them again.
+
+    Args:
+        path: the csv; nothing happens when it is missing.
+        step: the last step to keep.
+    """
+    rows = [row for row in read_history(path) if row["step"] <= step]
+    if not path.is_file():
+        return
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    for row in rows:
+        whole = {"step", "epoch", "skipped_steps", "aligned"}
+        append_history(temporary, {k: int(v) if k in whole else v for k, v in row.items()})
+    if rows:
+        os.replace(temporary, path)
+    else:
+        path.unlink()

@@ -1,0 +1,141 @@
+"""ARPAbet: pronunciations in braces, and dictionaries that supply them.
+
+In a text, ``{HH AH0 L OW1}`` is spoken phone by phone. Braces that hold anything but phones are
+no pronunciation: what is inside them is then read as ordinary text.
+"""
+
+from __future__ import annotations
+
+import re
+import types
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from ponytaco.text.symbols import PHONES
+
+_PHONES = frozenset(PHONES)
+_BRACES = re.compile(r"\{([^{}]*)\}")
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+_ALTERNATIVE = re.compile(r"\([0-9]+\)$")
+
+
+class LexiconError(ValueError):
+    """A pronunciation dictionary cannot be read."""
+
+
+class Piece(NamedTuple):
+    """A stretch of a text: ordinary text, or else phones."""
+
+    text: str
+    phones: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return in_braces(self.phones) if self.phones else self.text
+
+
+def in_braces(phones: tuple[str, ...] | list[str]) -> str:
+    """Phones as they stand in a text: ``{HH AH0 L OW1}``."""
+    return "{" + " ".join(phones) + "}"
+
+
+def parse_phones(text: str) -> tuple[str, ...] | None:
+    """Read phones separated by spaces, in upper or lower case; None where one is no phone."""
+    phones = tuple(text.upper().split())
+    return phones if phones and _PHONES.issuperset(phones) else None
+
+
+def split_braces(text: str) -> Iterator[Piece]:
+    """Split a text into ordinary text and pronunciations, in order.
+
+    Braces that hold no ARPAbet are opened, and their content joins the text around them.
+    """
+    ordinary = ""
+    end = 0
+    for braces in _BRACES.finditer(text):
+        ordinary += text[end : braces.start()]
+        end = braces.end()
+        phones = parse_phones(braces[1])
+        if phones is None:
+            ordinary += braces[1]
+            continue
+        if ordinary:
+            yield Piece(ordinary)
+        yield Piece("", phones)
+        ordinary = ""
+    ordinary += text[end:]
+    if ordinary:
+        yield Piece(ordinary)
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """A pronunciation dictionary.
+
+    Attributes:
+        entries: lower-case word -> its phones, ``{"hello": ("HH", "AH0", "L", "OW1")}``.
+    """
+
+    entries: Mapping[str, tuple[str, ...]]
+
+    @classmethod
+    def read(cls, path: str | Path) -> Lexicon:
+        """Read a dictionary in CMUdict's form, which ``lexicon.txt`` has too.
+
+        One word a line, ``WORD  HH AH0 L OW1``; lines that start with ``;;;`` and the rest of a
+        line after ``#`` are comments. Of a word's several pronunciations the first one counts.
+
+        Raises:
+            LexiconError: the file cannot be read, or a line is not of that form.
+        """
+        path = Path(path)
+        entries: dict[str, tuple[str, ...]] = {}
+        for number, line in enumerate(_read_text(path).split("\n"), start=1):
+            if line.startswith(";;;") or not line.partition(" #")[0].strip():
+                continue
+            word, phones = _read_entry(line.partition(" #")[0], f"{path.name}, line {number}")
+            entries.setdefault(word, phones)
+        return cls(types.MappingProxyType(entries))
+
+    def lookup(self, word: str) -> tuple[str, ...] | None:
+        """A word's phones, whatever its case; None where the dictionary lacks the word."""
+        return self.entries.get(word.lower().replace("’", "'"))
+
+    def apply(self, text: str) -> str:
+        """Replace the words that the dictionary has by their phones in braces.
+
+        Pronunciations that are in the text already stay. Numbers and abbreviations have no
+        entries, so clean the text first: ``lexicon.apply(clean(text))``.
+        """
+        return "".join(
+            str(piece) if piece.phones else _WORD.sub(self._pronounce, piece.text)
+            for piece in split_braces(text)
+        )
+
+    def _pronounce(self, word: re.Match[str]) -> str:
+        phones = self.lookup(word[0])
+        return in_braces(phones) if phones else word[0]
+
+
+def _read_text(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        reason = error.strerror or error
+        raise LexiconError(f"Cannot read the dictionary {path}: {reason}.") from None
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        # cmudict-0.7b, which most people have, is Latin-1 in a few of its words
+        return content.decode("latin-1")
+
+
+def _read_entry(line: str, where: str) -> tuple[str, tuple[str, ...]]:
+    word, *names = line.split()
+    phones = parse_phones(" ".join(names))
+    if phones is None:
+        raise LexiconError(
+            f"{where}: '{' '.join(names)}' is not ARPAbet. A line reads: HELLO  HH AH0 L OW1"
+        )
+    return _ALTERNATIVE.sub("", word).lower(), phones

@@ -1,0 +1,189 @@
+"""Validation during training: the loss over all clips, and attention when speaking freely."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from ponytaco.alignment import AlignmentScore, mean_score, score_alignment
+from ponytaco.audio import save_wav
+from ponytaco.config import AudioConfig, Config
+from ponytaco.dataset import Batch, ClipDataset, validation_batches
+from ponytaco.losses import tacotron_loss
+from ponytaco.model import Tacotron2
+from ponytaco.plots import plot_validation
+from ponytaco.run import Run
+from ponytaco.vocoders import GriffinLim
+
+# Clips that are also spoken freely; each costs as much time as its sentence is long.
+_N_FREE = 8
+
+
+@dataclass(frozen=True)
+class SpokenClip:
+    """The first validation clip, for pictures and a sample."""
+
+    teacher_forced: npt.NDArray[np.float32]
+    """(T_steps, T_text) attention when fed the true frames."""
+    free: npt.NDArray[np.float32]
+    """(T_steps, T_text) attention when fed its own frames."""
+    target_mel: npt.NDArray[np.float32]
+    """(n_mels, T_mel) of the real clip."""
+    predicted_mel: npt.NDArray[np.float32]
+    """(n_mels, T_mel) as spoken freely."""
+    gate: npt.NDArray[np.float32]
+    """(T_mel,) probability of being over, as spoken freely."""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What a validation found."""
+
+    step: int
+    loss: float
+    """Mel before and after the postnet plus gate, mean over all real frames of all clips."""
+    teacher_forced: AlignmentScore
+    """Mean over all clips, fed the true frames."""
+    free: AlignmentScore
+    """Mean over the first clips, fed its own frames."""
+    stopped: float
+    """Share of those whose gate opened before the limit."""
+    seconds: float
+    """Time it took."""
+    first_clip: SpokenClip
+
+    def history_row(self) -> dict[str, float]:
+        """The columns of the history that a validation fills."""
+        forced, free = self.teacher_forced, self.free
+        return {
+            "val_loss": self.loss,
+            "focus": forced.focus,
+            "coverage": forced.coverage,
+            "forward": forced.forward,
+            "diagonality": forced.diagonality,
+            "longest_stall": forced.longest_stall,
+            "end_reached": forced.end_reached,
+            "free_focus": free.focus,
+            "free_coverage": free.coverage,
+            "free_forward": free.forward,
+            "free_end_reached": free.end_reached,
+            "aligned": int(free.aligned),
+        }
+
+
+@torch.no_grad()
+def validate(
+    model: Tacotron2, dataset: ClipDataset, config: Config, step: int, device: torch.device
+) -> Validation:
+    """Judge a model on clips it has not learnt from.
+
+    The prenet's dropout stays on, by design; it is seeded here, and training's random numbers
+    are left as they were, so that a validation changes nothing about the run.
+
+    Args:
+        model: on ``device``; left in evaluation mode.
+        dataset: the validation clips.
+        config: the run's settings.
+        step: for the report.
+        device: where to compute.
+    """
+    started = time.monotonic()
+    model.eval()
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(config.train.seed)
+        loss, scores, first_attention = _teacher_forced(model, dataset, config, device)
+        free_scores, stopped, first_spoken = _speak_freely(model, dataset, device)
+    mel, gate, attention = first_spoken
+    return Validation(
+        step=step,
+        loss=loss,
+        teacher_forced=mean_score(scores),
+        free=mean_score(free_scores),
+        stopped=stopped,
+        seconds=time.monotonic() - started,
+        first_clip=SpokenClip(
+            teacher_forced=first_attention,
+            free=attention,
+            target_mel=dataset.mels[0].T.numpy(),
+            predicted_mel=mel,
+            gate=gate,
+        ),
+    )
+
+
+def save_pictures(validation: Validation, run: Run, audio: AudioConfig) -> None:
+    """Write a validation's picture and its spoken sample into the run's folder."""
+    clip = validation.first_clip
+    name = f"step-{validation.step:06d}"
+    figure = plot_validation(
+        f"step {validation.step:,}: {validation.free}",
+        clip.teacher_forced,
+        clip.free,
+        clip.target_mel,
+        clip.predicted_mel,
+        clip.gate,
+    )
+    figure.savefig(run.alignments / f"{name}.png")
+    mel = torch.from_numpy(clip.predicted_mel)
+    save_wav(run.samples / f"{name}.wav", GriffinLim(audio)(mel[None])[0], audio.sample_rate)
+
+
+def _teacher_forced(
+    model: Tacotron2, dataset: ClipDataset, config: Config, device: torch.device
+) -> tuple[float, list[AlignmentScore], npt.NDArray[np.float32]]:
+    loss_sum, n_frames = 0.0, 0
+    attentions: list[npt.NDArray[np.float32]] = []
+    r = model.decoder.n_frames_per_step
+    for batch in validation_batches(dataset, config.train.batch_size):
+        batch = batch.to(device)
+        out = model(batch.text, batch.text_lengths, batch.mel, batch.mel_lengths)
+        loss = tacotron_loss(
+            out.mel,
+            out.mel_postnet,
+            out.gate,
+            batch.mel,
+            batch.mel_lengths,
+            config.train.gate_weight,
+        )
+        frames = int(batch.mel_lengths.sum())
+        loss_sum += float(loss.total) * frames
+        n_frames += frames
+        attentions += _cut(out.alignment, batch.mel_lengths, batch.text_lengths, r)
+    return loss_sum / n_frames, [score_alignment(a, r) for a in attentions], attentions[0]
+
+
+def _speak_freely(
+    model: Tacotron2, dataset: ClipDataset, device: torch.device
+) -> tuple[list[AlignmentScore], float, tuple[npt.NDArray[np.float32], ...]]:
+    batch: Batch = next(validation_batches(dataset, _N_FREE)).to(device)
+    longest = int(batch.mel_lengths.max())
+    limit = longest + longest // 2 + 50  # room to show that it does not stop
+    out, lengths = model.infer(batch.text, batch.text_lengths, max_frames=limit)
+    r = model.decoder.n_frames_per_step
+    attentions = _cut(out.alignment, lengths, batch.text_lengths, r)
+    n_first = int(lengths[0])
+    first = (
+        out.mel_postnet[0, :, :n_first].float().cpu().numpy(),
+        torch.sigmoid(out.gate[0, :n_first]).float().cpu().numpy(),
+        attentions[0],
+    )
+    stopped = float((lengths < limit).float().mean())
+    return [score_alignment(a, r) for a in attentions], stopped, first
+
+
+def _cut(
+    alignment: Tensor, mel_lengths: Tensor, text_lengths: Tensor, n_frames_per_step: int
+) -> list[npt.NDArray[np.float32]]:
+    """Each clip's attention without its padding."""
+    weights = alignment.float().cpu().numpy()
+    steps = (-(-mel_lengths // n_frames_per_step)).tolist()
+    return [
+        clip[:n_steps, :n_symbols]
+        for clip, n_steps, n_symbols in zip(weights, steps, text_lengths.tolist(), strict=True)
+    ]
