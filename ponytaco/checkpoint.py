@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ponytaco.config import Config, ConfigError, ModelConfig
+from ponytaco.config import Config, ConfigError
 from ponytaco.model import Tacotron2
 from ponytaco.text import CTC_SYMBOLS, NVIDIA_SYMBOLS, SYMBOLS
 

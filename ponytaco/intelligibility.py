@@ -1,4 +1,4 @@
-"""Do listeners understand it? A small recogniser that knows a few words, and its word error rate."""
+"""Is it understood? A recogniser of a small vocabulary, and the word error rate."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ RECOGNISER_SAMPLE_RATE = 16_000
 """Hz, that of pocketsphinx's English model."""
 
 WORD_INSERTION_PENALTY = 0.05
-"""Probability that a word ends. Any word may follow any other, so at pocketsphinx's 0.65 the
-recogniser hears short words in every noise."""
+"""Factor on a path's probability for each word. Any word may follow any other here, so at
+pocketsphinx's 0.65 the recogniser hears additional short words (8 % against 5 % of words)."""
 
 BEAM = 1e-40
-"""Smallest probability, relative to the best path's, that is followed. pocketsphinx's 1e-48 made no
-fewer errors on the demo voice and took twice the time."""
+"""Smallest probability, relative to the best path's, that is followed. Halves the time that
+pocketsphinx's 1e-48 takes, with no more errors on the demo voice."""
 
 PEAK = 0.8
 """Of full scale; what each clip is scaled to, so that loudness does not count."""
@@ -91,14 +91,12 @@ class WordGrammarRecogniser:
         # pocketsphinx's phones carry no stress.
         plain = " ".join(phone.rstrip("012") for phone in phones)
         try:
-            added = self._decoder.add_word(word, plain, True)
-        except RuntimeError:
-            added = -1
-        if added is None or added < 0:
+            self._decoder.add_word(word, plain, False)
+        except RuntimeError as error:
             raise RecogniserError(
                 f"pocketsphinx cannot take the word {word!r} with the phones {plain!r}. "
                 "Spell them in ARPAbet."
-            )
+            ) from error
 
 
 def word_errors(reference: Sequence[str], hypothesis: Sequence[str]) -> int:

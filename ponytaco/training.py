@@ -15,7 +15,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ponytaco.alignment import AlignmentScore
 from ponytaco.checkpoint import (
     Checkpoint,
     Progress,

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ponytaco.model.attention import LocationSensitiveAttention
 from ponytaco.model.layers import LinearNorm, length_mask
+from ponytaco.model.loops import attention_loop, lstm_loop
 
 
 class DecoderState(NamedTuple):
@@ -306,11 +307,44 @@ class Decoder(nn.Module):
             features (S, B, decoder_rnn_dim + memory_dim) for ``project``, attention weights
             (S, B, T_text), and the state after the last step.
         """
-        attention_hiddens, contexts, weights, state = self._attention_loop(
-            prenet_frames, state, memory, masks.attention if masks else None
+        first, second = self.attention_rnn, self.decoder_rnn
+        n_prenet, n_hidden = prenet_frames.shape[2], first.hidden_size
+        attended, weights, attention_cell, weights_sum = attention_loop(
+            _input_gates(prenet_frames, first.weight_ih[:, :n_prenet], first),
+            torch.cat((first.weight_hh, first.weight_ih[:, n_prenet:]), dim=1),
+            self.attention_layer.query_weight,
+            self.attention_layer.location_weight(),
+            self.attention_layer.energy_weight,
+            memory.memory,
+            memory.processed,
+            memory.mask,
+            masks.attention.transpose(1, 2) if masks else None,
+            (
+                state.attention_hidden,
+                state.attention_cell,
+                state.context,
+                state.weights,
+                state.weights_sum,
+            ),
         )
-        decoder_hiddens, state = self._decoder_loop(
-            torch.cat((attention_hiddens, contexts), dim=2), state, masks.decoder if masks else None
+        attended = attended.transpose(1, 2)  # (S, B, attention_rnn_dim + memory_dim)
+        decoder_hiddens, decoder_cell = lstm_loop(
+            _input_gates(attended, second.weight_ih, second),
+            second.weight_hh,
+            masks.decoder.transpose(1, 2) if masks else None,
+            state.decoder_hidden,
+            state.decoder_cell,
+        )
+        decoder_hiddens = decoder_hiddens.transpose(1, 2)
+        contexts = attended[:, :, n_hidden:]
+        state = DecoderState(
+            attention_hidden=attended[-1, :, :n_hidden],
+            attention_cell=attention_cell,
+            decoder_hidden=decoder_hiddens[-1],
+            decoder_cell=decoder_cell,
+            context=contexts[-1],
+            weights=weights[-1],
+            weights_sum=weights_sum,
         )
         return torch.cat((decoder_hiddens, contexts), dim=2), weights, state
 
@@ -338,58 +372,6 @@ class Decoder(nn.Module):
             gate.transpose(1, 2).reshape(n_steps * r, batch),
         )
 
-    def _attention_loop(
-        self, prenet_frames: Tensor, state: DecoderState, memory: Memory, mask: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor, DecoderState]:
-        rnn = self.attention_rnn
-        prenet_dim = prenet_frames.shape[2]
-        # Taken apart before the loop: indexing inside it would make the backward pass allocate
-        # a full-size gradient at every step.
-        input_gates = F.linear(
-            prenet_frames, rnn.weight_ih[:, :prenet_dim], rnn.bias_ih + rnn.bias_hh
-        ).unbind(0)
-        recurrent_weight = torch.cat((rnn.weight_ih[:, prenet_dim:], rnn.weight_hh), dim=1)
-        step_masks = mask.unbind(0) if mask is not None else None
-        hidden, cell = state.attention_hidden, state.attention_cell
-        context, weights, weights_sum = state.context, state.weights, state.weights_sum
-        hiddens, contexts, all_weights = [], [], []
-        for t, gates in enumerate(input_gates):
-            hidden, cell = _lstm_step(
-                gates + F.linear(torch.cat((context, hidden), dim=1), recurrent_weight), cell
-            )
-            if step_masks is not None:
-                hidden = hidden * step_masks[t]
-            context, weights = self.attention_layer(
-                hidden, memory.memory, memory.processed, weights, weights_sum, memory.mask
-            )
-            weights_sum = weights_sum + weights
-            hiddens.append(hidden)
-            contexts.append(context)
-            all_weights.append(weights)
-        state = state._replace(
-            attention_hidden=hidden,
-            attention_cell=cell,
-            context=context,
-            weights=weights,
-            weights_sum=weights_sum,
-        )
-        return torch.stack(hiddens), torch.stack(contexts), torch.stack(all_weights), state
-
-    def _decoder_loop(
-        self, inputs: Tensor, state: DecoderState, mask: Tensor | None
-    ) -> tuple[Tensor, DecoderState]:
-        rnn = self.decoder_rnn
-        input_gates = F.linear(inputs, rnn.weight_ih, rnn.bias_ih + rnn.bias_hh).unbind(0)
-        step_masks = mask.unbind(0) if mask is not None else None
-        hidden, cell = state.decoder_hidden, state.decoder_cell
-        hiddens = []
-        for t, gates in enumerate(input_gates):
-            hidden, cell = _lstm_step(gates + F.linear(hidden, rnn.weight_hh), cell)
-            if step_masks is not None:
-                hidden = hidden * step_masks[t]
-            hiddens.append(hidden)
-        return torch.stack(hiddens), state._replace(decoder_hidden=hidden, decoder_cell=cell)
-
     def _draw_masks(self, n_steps: int, state: DecoderState) -> DropoutMasks:
         def draw(like: Tensor, p: float) -> Tensor:
             return F.dropout(like.new_ones(n_steps, *like.shape), p, training=True)
@@ -400,11 +382,9 @@ class Decoder(nn.Module):
         )
 
 
-def _lstm_step(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-    """An LSTM's pointwise part, gates in PyTorch's order: input, forget, cell, output."""
-    i, f, g, o = gates.chunk(4, dim=1)
-    cell = torch.sigmoid(f) * cell + torch.sigmoid(i) * torch.tanh(g)
-    return torch.sigmoid(o) * torch.tanh(cell), cell
+def _input_gates(inputs: Tensor, weight: Tensor, rnn: nn.LSTMCell) -> Tensor:
+    """The inputs' share of an LSTM's gates for all steps at once, (S, 4 * H, B)."""
+    return F.linear(inputs, weight, rnn.bias_ih + rnn.bias_hh).transpose(1, 2).contiguous()
 
 
 def _segments(n_steps: int, window: int, p_teacher_forcing: float) -> list[tuple[int, int, bool]]:

@@ -14,7 +14,6 @@ from ponytaco.model.layers import length_mask
 from ponytaco.model.postnet import Postnet
 from ponytaco.model.recogniser import CTCRecogniser
 
-
 # The gate's logit beyond a clip's end, as in NVIDIA/tacotron2: certainly over.
 _GATE_OVER = 1e3
 

@@ -1,0 +1,216 @@
+"""Command line: `python -m data_prep list | prepare | pack | demo`."""
+
+import argparse
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from data_prep.clips import ClipOptions
+from data_prep.filelists import Prepared, prepare
+from data_prep.folders import PrepareError, explain_os_error
+from data_prep.recordings import RecordingsError, pack
+from data_prep.soundtools import ArchiveError, archive_seconds, index_archive
+
+MOST_SHOWN = 10
+"""Left-out recordings that `pack` prints in full."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: arguments without the program's name; those of the process if None.
+
+    Returns:
+        Exit code: 0, or 1 after an error, which is then one sentence on stderr.
+    """
+    arguments = _parser().parse_args(argv)
+    try:
+        return arguments.command(arguments)
+    except (ArchiveError, PrepareError, RecordingsError) as error:
+        print(error, file=sys.stderr)
+    except OSError as error:
+        place = Path(error.filename or getattr(arguments, "out", "."))
+        print(explain_os_error(error, place), file=sys.stderr)
+    except KeyboardInterrupt:
+        print("Stopped. Nothing half-written is left; run the command again.", file=sys.stderr)
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m data_prep",
+        description="From a character's archive, or from own recordings, to a dataset folder.",
+        allow_abbrev=False,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_list(commands)
+    _add_prepare(commands)
+    _add_pack(commands)
+    _add_demo(commands)
+    return parser
+
+
+def _add_list(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser("list", help="show the archives beneath a folder")
+    parser.add_argument("folder", type=Path, metavar="DIR")
+    parser.set_defaults(command=_list)
+
+
+def _add_prepare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    defaults = ClipOptions()
+    parser = commands.add_parser(
+        "prepare",
+        help="turn an archive into a dataset folder",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("archive", type=Path, metavar="ARCHIVE", help="a soundtools tar")
+    parser.add_argument("out", type=Path, metavar="OUT", help="the dataset folder to make")
+    parser.add_argument(
+        "--min-seconds", type=float, default=defaults.min_seconds, help="leave out shorter clips"
+    )
+    parser.add_argument(
+        "--max-seconds", type=float, default=defaults.max_seconds, help="leave out longer clips"
+    )
+    parser.add_argument(
+        "--skip-very-noisy",
+        action=argparse.BooleanOptionalAction,
+        default=defaults.skip_very_noisy,
+        help='leave out clips labelled "Very Noisy"',
+    )
+    parser.add_argument(
+        "--skip-tags",
+        default=",".join(defaults.skip_tags),
+        metavar="TAG,TAG",
+        help='leave out clips with one of these tags; "" keeps all',
+    )
+    parser.add_argument(
+        "--style-signs",
+        action=argparse.BooleanOptionalAction,
+        default=defaults.style_signs,
+        help="put the sign of a clip's mood before its text",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the choice of validation clips")
+    parser.set_defaults(command=_prepare)
+
+
+def _add_pack(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "pack", help="make an archive of own recordings with texts", allow_abbrev=False
+    )
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="with wavs and texts")
+    parser.add_argument("out", type=Path, metavar="OUT.tar", help="the archive to make")
+    parser.add_argument("--character", required=True, metavar="NAME", help="who speaks")
+    parser.add_argument("--overwrite", action="store_true", help="replace OUT.tar if it exists")
+    parser.set_defaults(command=_pack)
+
+
+def _add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "demo", help="make an archive of a synthetic voice, to try everything", allow_abbrev=False
+    )
+    parser.add_argument("out", type=Path, metavar="OUT.tar", help="the archive to make")
+    parser.add_argument("--clips", type=int, metavar="N", help="how many sentences it speaks")
+    parser.add_argument("--seed", type=int, metavar="N", help="of the sentences")
+    parser.set_defaults(command=_demo)
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    if not arguments.folder.is_dir():
+        raise PrepareError(f"{arguments.folder}: there is no such folder. Check the name.")
+    archives = sorted(path for path in arguments.folder.rglob("*.tar") if path.is_file())
+    if not archives:
+        raise PrepareError(
+            f"{arguments.folder}: holds no .tar. Download a character's archive into it, "
+            "or make one with `python -m data_prep pack` or `demo`."
+        )
+    width = max(len(str(path.relative_to(arguments.folder))) for path in archives)
+    for path in archives:
+        name = str(path.relative_to(arguments.folder)).ljust(width)
+        size = path.stat().st_size / 2**20
+        print(f"{name}  {size:8.1f} MB  {_describe_archive(path)}", flush=True)
+    return 0
+
+
+def _describe_archive(path: Path) -> str:
+    try:
+        index = index_archive(path)
+        minutes = archive_seconds(index) / 60
+    except ArchiveError as error:
+        return f"unreadable: {str(error).removeprefix(f'{path}: ')}"
+    return f"{len(index.clips):6d} clips  {minutes:6.1f} minutes"
+
+
+def _prepare(arguments: argparse.Namespace) -> int:
+    try:
+        options = ClipOptions(
+            min_seconds=arguments.min_seconds,
+            max_seconds=arguments.max_seconds,
+            skip_very_noisy=arguments.skip_very_noisy,
+            skip_tags=tuple(t.strip() for t in arguments.skip_tags.split(",") if t.strip()),
+            style_signs=arguments.style_signs,
+        )
+    except ValueError as error:
+        raise PrepareError(f"{error}. Change --min-seconds or --max-seconds.") from None
+    print(summary(prepare(arguments.archive, arguments.out, options, arguments.seed)))
+    return 0
+
+
+def summary(prepared: Prepared) -> str:
+    """Tell in a few lines what a preparation kept, what it left out, and where it is."""
+    report, lines = prepared.report, []
+    if not prepared.fresh:
+        lines.append("Nothing to do: prepared before from the same archive with the same options.")
+    lines.append(
+        f"Kept {report['kept']} of {report['clips']} clips, {report['minutes']:.1f} minutes: "
+        f"{report['train']} to train with, {report['val']} to validate."
+    )
+    for reason, count in report["rejected"].items():
+        lines.append(f"Left out {count}: {reason}. For example {_example(report, reason)}")
+    alignments = report["alignments"]
+    lines.append(
+        f"Phone times for {alignments['kept']} clips; {alignments['dropped']} did not fit their "
+        f"sound, {alignments['without_phones']} have none. "
+        f"ARPAbet text for {report['with_arpabet']}."
+    )
+    if report["replaced_characters"]:
+        lines.append(f"Replaced {report['replaced_characters']} characters that no text may hold.")
+    if report["other_members"]:
+        lines.append(f"Ignored {report['other_members']} archive members that belong to no clip.")
+    lines.append(f"The dataset is in {prepared.folder}; report.json there has the details.")
+    return "\n".join(lines)
+
+
+def _example(report: dict, reason: str) -> str:
+    return report["rejected_examples"][reason][0]
+
+
+def _pack(arguments: argparse.Namespace) -> int:
+    packed = pack(arguments.folder, arguments.out, arguments.character, arguments.overwrite)
+    print(f"Packed {packed.clips} clips, {packed.seconds / 60:.1f} minutes, into {arguments.out}.")
+    for sentence in packed.left_out[:MOST_SHOWN]:
+        print(f"Left out {sentence}")
+    if len(packed.left_out) > MOST_SHOWN:
+        print(f"Left out {len(packed.left_out) - MOST_SHOWN} more for such reasons.")
+    print(f"Next: {_prepare_command(arguments.out, arguments.character)}")
+    return 0
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    # Imported here: only this command needs a speech synthesiser.
+    from data_prep.demo_voice import write_demo_archive
+
+    given = {"n_clips": arguments.clips, "seed": arguments.seed}
+    write_demo_archive(arguments.out, **{k: v for k, v in given.items() if v is not None})
+    print(f"Wrote {arguments.out}. Next: {_prepare_command(arguments.out, arguments.out.stem)}")
+    return 0
+
+
+def _prepare_command(archive: Path, character: str) -> str:
+    return shlex.join(["python", "-m", "data_prep", "prepare", str(archive), f"data/{character}"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

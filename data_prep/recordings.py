@@ -1,0 +1,230 @@
+"""Own recordings, with their texts, into the archive form of soundtools."""
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from data_prep.audio import SAMPLE_RATE, AudioError, decode
+from data_prep.clips import MOST_CLIPPED
+from data_prep.soundtools import ArchiveWriter
+
+SOUND_SUFFIXES = (".wav", ".flac")
+
+LARGEST_SOUND_BYTES = 256 * 2**20
+
+_HEADER_NAMES = frozenset({"id", "file", "filename", "file_name", "path", "audio", "wav", "clip"})
+
+
+class RecordingsError(Exception):
+    """Recordings that cannot be packed; its text says what, where and what next."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A sound file and what is said in it."""
+
+    sound: Path
+    text: str
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Outcome of packing."""
+
+    clips: int
+    seconds: float
+    left_out: tuple[str, ...]
+    """A sentence for each recording, text or line that was not packed."""
+
+
+def pack(folder: Path, out: Path, character: str, overwrite: bool = False) -> Packed:
+    """Pack recordings into a soundtools archive that `prepare` reads.
+
+    Two layouts are understood: sound files (wav or flac) each with a text file of the same name
+    beside it; and a table, metadata.csv or the only .csv of the folder, with lines `name|text` or
+    `name|text|normalised text` as in LJSpeech, or with commas, and the sounds in the folder or
+    in its `wavs`. The sounds are mixed to mono at 22,050 Hz, but not trimmed.
+
+    Args:
+        folder: with the recordings.
+        out: the tar to write.
+        character: the speaker's name.
+        overwrite: replace out if it exists.
+
+    Returns:
+        What was packed, and what was left out and why.
+
+    Raises:
+        RecordingsError: if there is nothing to pack, or out is in the way.
+        OSError: if out cannot be written; nothing half-written is left.
+    """
+    if not folder.is_dir():
+        raise RecordingsError(f"{folder}: there is no such folder. Check the name.")
+    if out.exists() and not overwrite:
+        raise RecordingsError(f"{out}: exists already. Give another name, or add --overwrite.")
+    recordings, left_out = find_recordings(folder)
+    count, seconds = 0, 0.0
+    refs: set[str] = set()
+    if not recordings:
+        raise RecordingsError(_nothing_found(folder, left_out))
+    with ArchiveWriter(out) as archive:
+        for recording in recordings:
+            try:
+                sound = decode(_sound_bytes(recording.sound))
+            except (AudioError, OSError) as error:
+                left_out.append(f"{recording.sound.name}: cannot be used: {error}.")
+                continue
+            if sound.clipped_share > MOST_CLIPPED:
+                # Seen here, because resampling rounds off the corners that tell it.
+                share = f"{sound.clipped_share:.1%}"
+                left_out.append(f"{recording.sound.name}: {share} of its samples are cut off.")
+                continue
+            ref = _free_ref(recording.sound.stem, refs)
+            archive.add(
+                ref, sound.waveform, SAMPLE_RATE, _label(recording.text, character, sound.seconds)
+            )
+            count, seconds = count + 1, seconds + sound.seconds
+        if not count:
+            raise RecordingsError(_nothing_found(folder, left_out))
+    return Packed(count, seconds, tuple(left_out))
+
+
+def _sound_bytes(path: Path) -> bytes:
+    if path.stat().st_size > LARGEST_SOUND_BYTES:
+        raise AudioError("the file is too large to be a clip")
+    return path.read_bytes()
+
+
+def _free_ref(stem: str, taken: set[str]) -> str:
+    ref, count = stem.replace("\\", "_"), 1
+    while ref in taken:
+        count += 1
+        ref = f"{stem}-{count}"
+    taken.add(ref)
+    return ref
+
+
+def _label(text: str, character: str, seconds: float) -> dict:
+    return {
+        "character": character,
+        "episode": "recordings",
+        "tags": [],
+        "noise": "",
+        "utterance": {"content": text, "episode_interval": [0.0, round(seconds, 3)]},
+        "words": [],
+        "phones": [],
+    }
+
+
+def _nothing_found(folder: Path, left_out: list[str]) -> str:
+    why = f" {len(left_out)} were left out, the first: {left_out[0]}" if left_out else ""
+    return (
+        f"{folder}: holds no recording with a text.{why} Put a .txt of the same name beside each "
+        "wav or flac, or a metadata.csv with lines `name|text` into the folder."
+    )
+
+
+def find_recordings(folder: Path) -> tuple[list[Recording], list[str]]:
+    """Pair the sounds of a folder with their texts, by its table or by equal names.
+
+    Args:
+        folder: with the recordings.
+
+    Returns:
+        The recordings in the order of the table or of their names, and a sentence for everything
+        that has no counterpart.
+
+    Raises:
+        RecordingsError: if there are several tables, or one that cannot be read.
+    """
+    table = _find_table(folder)
+    return _by_table(folder, table) if table else _by_name(folder)
+
+
+def _find_table(folder: Path) -> Path | None:
+    if (folder / "metadata.csv").is_file():
+        return folder / "metadata.csv"
+    tables = sorted(folder.glob("*.csv"))
+    if len(tables) > 1:
+        raise RecordingsError(
+            f"{folder}: holds {len(tables)} csv files. Name the one with the texts metadata.csv."
+        )
+    return tables[0] if tables else None
+
+
+def _by_name(folder: Path) -> tuple[list[Recording], list[str]]:
+    found, left_out = [], []
+    for sound in sorted(p for p in folder.rglob("*") if p.suffix.lower() in SOUND_SUFFIXES):
+        text = sound.with_suffix(".txt")
+        try:
+            found.append(Recording(sound, " ".join(_read_text(text).split())))
+        except FileNotFoundError:
+            left_out.append(f"{sound.name}: has no {text.name} beside it.")
+        except OSError as error:
+            left_out.append(f"{text.name}: cannot be read ({error.strerror}).")
+    return found, left_out
+
+
+def _by_table(folder: Path, table: Path) -> tuple[list[Recording], list[str]]:
+    found, left_out = [], []
+    used: set[Path] = set()
+    for number, (name, text) in enumerate(_rows(table), start=1):
+        sound = _find_sound(folder, name) if name else None
+        if sound is None and number == 1 and name.lower() in _HEADER_NAMES:
+            continue
+        if not name or not text:
+            left_out.append(f"{table.name}, row {number}: has no name or no text.")
+        elif sound is None:
+            left_out.append(f"{table.name}, row {number}: there is no sound {name}.")
+        elif sound in used:
+            left_out.append(f"{table.name}, row {number}: {name} has a text already.")
+        else:
+            used.add(sound)
+            found.append(Recording(sound, text))
+    return found, left_out
+
+
+def _rows(table: Path) -> Iterator[tuple[str, str]]:
+    """Name and text of each row; the last filled column is the normalised text, if there is one."""
+    try:
+        content = _read_text(table)
+    except OSError as error:
+        raise RecordingsError(f"{table}: cannot be read ({error.strerror}).") from None
+    try:
+        if "|" in content:
+            # LJSpeech does not quote: a quotation mark is part of the text.
+            rows = list(csv.reader(io.StringIO(content), delimiter="|", quoting=csv.QUOTE_NONE))
+        else:
+            rows = list(csv.reader(io.StringIO(content), skipinitialspace=True))
+    except csv.Error as error:
+        raise RecordingsError(f"{table}: not a readable table ({error}).") from None
+    for row in rows:
+        cells = [cell.strip() for cell in row]
+        if any(cells):
+            yield cells[0], next((cell for cell in reversed(cells[1:3]) if cell), "")
+
+
+def _find_sound(folder: Path, name: str) -> Path | None:
+    """The sound a table names, with or without suffix; never one outside of the folder."""
+    root = folder.resolve()
+    for place in (folder / "wavs", folder):
+        for suffix in ("", *SOUND_SUFFIXES):
+            sound = place / f"{name}{suffix}"
+            try:
+                inside = sound.resolve().is_relative_to(root)
+                if inside and sound.is_file() and sound.suffix.lower() in SOUND_SUFFIXES:
+                    return sound
+            except (OSError, ValueError):  # a name that no file can have
+                continue
+    return None
+
+
+def _read_text(path: Path) -> str:
+    """Read a text in UTF-8, or else in the encoding of older Windows editors."""
+    data = path.read_bytes()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", "replace")

@@ -1,0 +1,336 @@
+"""The decoder's two loops over time, with hand-written backward passes.
+
+Each loop keeps only what is sequential. Everything is laid out with the batch in columns,
+``(features, B)``, because ``W @ x`` then beats ``F.linear(x, W)`` on a CPU. The recurrent weights
+are constants inside the loop: their gradients are one large product over all steps at the end,
+instead of one rank-B update a step. No step indexes a tensor that autograd tracks, which would
+make the backward pass allocate a full-size gradient a step.
+
+A recurrent weight in a shorter type (bfloat16, float16) makes its products run in that type; cells,
+gates and attention stay in float32.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+_tanh_backward = torch.ops.aten.tanh_backward
+_sigmoid_backward = torch.ops.aten.sigmoid_backward
+
+
+def attention_loop(
+    input_gates: Tensor,
+    recurrent_weight: Tensor,
+    query_weight: Tensor,
+    location_weight: Tensor,
+    energy_weight: Tensor,
+    memory: Tensor,
+    processed_memory: Tensor,
+    text_mask: Tensor,
+    dropout: Tensor | None,
+    state: tuple[Tensor, Tensor, Tensor, Tensor, Tensor],
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Run the attention LSTM and the location-sensitive attention over known inputs.
+
+    Args:
+        input_gates: (T, 4 * H, B), the inputs' share of the gates and the biases.
+        recurrent_weight: (4 * H, H + E), for hidden state and context.
+        query_weight: (A, H).
+        location_weight: (A, 2 * K), for the windows of the last weights and of their sum.
+        energy_weight: (A,).
+        memory: (B, N, E).
+        processed_memory: (B, N, A).
+        text_mask: (B, N), True where a symbol is real.
+        dropout: (T, H, B) factors of the hidden state; none if None.
+        state: hidden (B, H), cell (B, H), context (B, E), weights (B, N), weights_sum (B, N).
+
+    Returns:
+        hidden states and contexts (T, H + E, B), weights (T, B, N), the last cell (B, H) and the
+        last sum of weights (B, N).
+    """
+    return _AttentionLoop.apply(
+        input_gates,
+        recurrent_weight,
+        query_weight,
+        location_weight,
+        energy_weight,
+        memory,
+        processed_memory,
+        text_mask,
+        dropout,
+        *state,
+    )
+
+
+def lstm_loop(
+    input_gates: Tensor,
+    recurrent_weight: Tensor,
+    dropout: Tensor | None,
+    hidden: Tensor,
+    cell: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """Run an LSTM whose recurrent state is its dropped-out output.
+
+    Args:
+        input_gates: (T, 4 * H, B), the inputs' share of the gates and the biases.
+        recurrent_weight: (4 * H, H).
+        dropout: (T, H, B) factors of the hidden state; none if None.
+        hidden: (B, H), the state before.
+        cell: (B, H), likewise.
+
+    Returns:
+        hidden states (T, H, B) and the last cell (B, H).
+    """
+    return _LSTMLoop.apply(input_gates, recurrent_weight, dropout, hidden, cell)
+
+
+class _AttentionLoop(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        input_gates: Tensor,
+        recurrent_weight: Tensor,
+        query_weight: Tensor,
+        location_weight: Tensor,
+        energy_weight: Tensor,
+        memory: Tensor,
+        processed_memory: Tensor,
+        text_mask: Tensor,
+        dropout: Tensor | None,
+        hidden: Tensor,
+        cell: Tensor,
+        context: Tensor,
+        weights: Tensor,
+        weights_sum: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        n_steps, n_gates, batch = input_gates.shape
+        n_hidden = n_gates // 4
+        n_symbols, n_context = memory.shape[1:]
+        n_attention, n_window = location_weight.shape
+        margin = n_window // 4
+        text = slice(margin, margin + n_symbols)
+
+        states = recurrent_weight.new_empty(n_steps + 1, n_hidden + n_context, batch)
+        states[0, :n_hidden], states[0, n_hidden:] = hidden.T, context.T
+        gates = torch.empty_like(input_gates)
+        cells = input_gates.new_empty(n_steps + 1, n_hidden, batch)
+        cells[0] = cell.T
+        # What the location windows slide over: the last weights and their sum, with margins.
+        located = memory.new_zeros(n_steps + 1, batch, 2, n_symbols + 2 * margin)
+        located[0, :, 0, text], located[0, :, 1, text] = weights, weights_sum
+        hiddens = memory.new_empty(n_steps, batch, n_symbols, n_attention)
+        flat_processed = processed_memory.reshape(batch * n_symbols, n_attention)
+        beyond = ~text_mask
+        for t in range(n_steps):
+            recurrent = torch.mm(recurrent_weight, states[t])
+            hidden = _lstm_forward(input_gates[t] + recurrent, gates[t], cells[t], cells[t + 1])
+            if dropout is not None:
+                hidden *= dropout[t]
+            states[t + 1, :n_hidden] = hidden
+            query = torch.mm(query_weight, hidden).T
+            flat_hidden = hiddens[t].view(batch * n_symbols, n_attention)
+            torch.addmm(
+                flat_processed, _windows(located[t], n_window // 2), location_weight.T,
+                out=flat_hidden,
+            )  # fmt: skip
+            hiddens[t].add_(query[:, None]).tanh_()
+            energies = torch.mv(flat_hidden, energy_weight).view(batch, n_symbols)
+            weights = torch.softmax(energies.masked_fill_(beyond, -torch.inf), dim=1)
+            located[t + 1, :, 0, text] = weights
+            torch.add(located[t, :, 1, text], weights, out=located[t + 1, :, 1, text])
+            states[t + 1, n_hidden:] = torch.bmm(weights[:, None], memory)[:, 0].T
+        ctx.save_for_backward(
+            recurrent_weight, query_weight, location_weight, energy_weight, memory, dropout,
+            states, gates, cells, located, hiddens,
+        )  # fmt: skip
+        return (
+            states[1:],
+            located[1:, :, 0, text].contiguous(),
+            cells[-1].T.contiguous(),
+            located[-1, :, 1, text].contiguous(),
+        )
+
+    @staticmethod
+    def backward(
+        ctx: Any, d_states: Tensor, d_weights: Tensor, d_cell: Tensor, d_weights_sum: Tensor
+    ) -> tuple[Tensor | None, ...]:
+        (
+            recurrent_weight, query_weight, location_weight, energy_weight, memory, dropout,
+            states, gates, cells, located, hiddens,
+        ) = ctx.saved_tensors  # fmt: skip
+        n_steps, n_gates, batch = gates.shape
+        n_hidden = n_gates // 4
+        n_symbols, n_context = memory.shape[1:]
+        n_attention, n_window = location_weight.shape
+        margin = n_window // 4
+        text = slice(margin, margin + n_symbols)
+        transposed_weight = recurrent_weight.T
+        transposed_query = query_weight.T
+
+        d_gates = torch.empty_like(gates)
+        d_contexts = memory.new_empty(n_steps, batch, n_context)
+        d_queries = memory.new_empty(n_steps, batch, n_attention)
+        d_processed = torch.zeros_like(hiddens[0])
+        d_location = torch.zeros_like(location_weight)
+        d_energy = torch.zeros_like(energy_weight)
+        d_cell = d_cell.T.contiguous()
+        d_sum = d_weights_sum.clone()
+        d_last_weights = torch.zeros_like(d_sum)
+        d_recurrent = torch.zeros_like(states[0])
+        for t in reversed(range(n_steps)):
+            d_state = d_states[t] + d_recurrent
+            d_context = d_contexts[t]
+            d_context.copy_(d_state[n_hidden:].T)
+            weights = located[t + 1, :, 0, text]
+            # The weights feed the context, the next step's windows and the sum.
+            d_w = torch.bmm(memory, d_context[:, :, None])[:, :, 0]
+            d_w.add_(d_weights[t]).add_(d_last_weights).add_(d_sum)
+            d_w.mul_(weights)
+            d_energies = d_w - weights * d_w.sum(dim=1, keepdim=True)
+            flat_hidden = hiddens[t].view(batch * n_symbols, n_attention)
+            flat_energies = d_energies.view(-1)
+            d_energy.addmv_(flat_hidden.T, flat_energies)
+            d_hidden_layer = _tanh_backward(torch.outer(flat_energies, energy_weight), flat_hidden)
+            by_clip = d_hidden_layer.view(batch, n_symbols, n_attention)
+            torch.sum(by_clip, dim=1, out=d_queries[t])
+            d_processed += by_clip
+            d_location.addmm_(d_hidden_layer.T, _windows(located[t], n_window // 2))
+            d_located = _unwindow(torch.mm(d_hidden_layer, location_weight), batch, n_symbols)
+            d_last_weights = d_located[:, 0]
+            d_sum += d_located[:, 1]
+
+            d_hidden = d_state[:n_hidden] + torch.mm(transposed_query, d_queries[t].T)
+            if dropout is not None:
+                d_hidden = d_hidden * dropout[t]
+            d_cell = _lstm_backward(d_hidden, d_cell, gates[t], cells[t], cells[t + 1], d_gates[t])
+            d_recurrent = torch.mm(transposed_weight, d_gates[t].to(recurrent_weight.dtype))
+
+        flat_queries = d_queries.reshape(n_steps * batch, n_attention)
+        d_memory = torch.bmm(located[1:, :, 0, text].permute(1, 2, 0), d_contexts.transpose(0, 1))
+        return (
+            d_gates,
+            _summed_outer(d_gates, states[:-1]),
+            torch.mm(flat_queries.T, _columns(states[1:, :n_hidden].float()).T),
+            d_location,
+            d_energy,
+            d_memory,
+            d_processed,
+            None,
+            None,
+            d_recurrent[:n_hidden].T.float(),
+            d_cell.T,
+            d_recurrent[n_hidden:].T.float(),
+            d_last_weights,
+            d_sum,
+        )
+
+
+class _LSTMLoop(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        input_gates: Tensor,
+        recurrent_weight: Tensor,
+        dropout: Tensor | None,
+        hidden: Tensor,
+        cell: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        n_steps, n_gates, batch = input_gates.shape
+        hiddens = recurrent_weight.new_empty(n_steps + 1, n_gates // 4, batch)
+        hiddens[0] = hidden.T
+        gates = torch.empty_like(input_gates)
+        cells = input_gates.new_empty(n_steps + 1, n_gates // 4, batch)
+        cells[0] = cell.T
+        for t in range(n_steps):
+            recurrent = torch.mm(recurrent_weight, hiddens[t])
+            hidden = _lstm_forward(input_gates[t] + recurrent, gates[t], cells[t], cells[t + 1])
+            if dropout is not None:
+                hidden *= dropout[t]
+            hiddens[t + 1] = hidden
+        ctx.save_for_backward(recurrent_weight, dropout, hiddens, gates, cells)
+        return hiddens[1:], cells[-1].T.contiguous()
+
+    @staticmethod
+    def backward(ctx: Any, d_hiddens: Tensor, d_cell: Tensor) -> tuple[Tensor | None, ...]:
+        recurrent_weight, dropout, hiddens, gates, cells = ctx.saved_tensors
+        transposed_weight = recurrent_weight.T
+        d_gates = torch.empty_like(gates)
+        d_cell = d_cell.T.contiguous()
+        d_recurrent = torch.zeros_like(hiddens[0])
+        for t in reversed(range(len(gates))):
+            d_hidden = d_hiddens[t] + d_recurrent
+            if dropout is not None:
+                d_hidden = d_hidden * dropout[t]
+            d_cell = _lstm_backward(d_hidden, d_cell, gates[t], cells[t], cells[t + 1], d_gates[t])
+            d_recurrent = torch.mm(transposed_weight, d_gates[t].to(recurrent_weight.dtype))
+        return (
+            d_gates,
+            _summed_outer(d_gates, hiddens[:-1]),
+            None,
+            d_recurrent.T.float(),
+            d_cell.T,
+        )
+
+
+def _lstm_forward(summed: Tensor, gates: Tensor, cell: Tensor, next_cell: Tensor) -> Tensor:
+    """An LSTM's pointwise part, (4 * H, B) in PyTorch's order: input, forget, cell, output.
+
+    ``gates`` and ``next_cell`` are written; the hidden state is returned.
+    """
+    n = len(cell)
+    torch.sigmoid(summed[: 2 * n], out=gates[: 2 * n])
+    torch.tanh(summed[2 * n : 3 * n], out=gates[2 * n : 3 * n])
+    torch.sigmoid(summed[3 * n :], out=gates[3 * n :])
+    torch.mul(gates[n : 2 * n], cell, out=next_cell)
+    next_cell.addcmul_(gates[:n], gates[2 * n : 3 * n])
+    return torch.tanh(next_cell).mul_(gates[3 * n :])
+
+
+def _lstm_backward(
+    d_hidden: Tensor,
+    d_cell: Tensor,
+    gates: Tensor,
+    cell: Tensor,
+    next_cell: Tensor,
+    d_gates: Tensor,
+) -> Tensor:
+    """Its backward pass: ``d_gates`` is written, the gradient of the cell before is returned."""
+    n = len(cell)
+    i, f, g, o = gates.view(4, n, -1)
+    d_i, d_f, d_g, d_o = d_gates.view(4, n, -1)
+    squashed = torch.tanh(next_cell)
+    torch.mul(_sigmoid_backward(d_hidden, o), squashed, out=d_o)
+    d_cell = d_cell + _tanh_backward(d_hidden * o, squashed)
+    torch.mul(_sigmoid_backward(d_cell, i), g, out=d_i)
+    torch.mul(_sigmoid_backward(d_cell, f), cell, out=d_f)
+    torch.mul(_tanh_backward(d_cell, g), i, out=d_g)
+    return d_cell * f
+
+
+def _windows(located: Tensor, kernel_size: int) -> Tensor:
+    """(B, 2, N + margins) -> (B * N, 2 * kernel_size): what each symbol's location filter sees."""
+    windows = located.unfold(2, kernel_size, 1).transpose(1, 2)
+    return windows.reshape(-1, 2 * kernel_size)
+
+
+def _unwindow(d_windows: Tensor, batch: int, n_symbols: int) -> Tensor:
+    """The backward pass of ``_windows``, without the margins: (B * N, 2 * K) -> (B, 2, N)."""
+    kernel_size = d_windows.shape[1] // 2
+    columns = d_windows.view(batch, n_symbols, -1).transpose(1, 2)
+    folded = F.fold(columns, (1, n_symbols + kernel_size - 1), (1, kernel_size))
+    margin = kernel_size // 2
+    return folded[:, :, 0, margin : margin + n_symbols]
+
+
+def _columns(x: Tensor) -> Tensor:
+    """(T, features, B) -> (features, T * B)."""
+    return x.transpose(0, 1).reshape(x.shape[1], -1)
+
+
+def _summed_outer(left: Tensor, right: Tensor) -> Tensor:
+    """The sum over steps of ``left[t] @ right[t].T`` as one product, in ``right``'s type."""
+    return torch.mm(_columns(left).to(right.dtype), _columns(right).T)

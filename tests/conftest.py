@@ -1,0 +1,55 @@
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder with the speech archives: <PONYTACO_SHARED or ../shared>/data/soundtools/…"""
+    beside = Path(__file__).resolve().parents[2] / "shared"
+    shared = Path(os.environ.get("PONYTACO_SHARED", beside))
+    data = shared / "data" / "soundtools" / "audio-trimmed-22khz"
+    if not data.is_dir():
+        pytest.skip(f"no speech archives in {data}")
+    return data
+
+
+@pytest.fixture(scope="session")
+def fake_dataset(tmp_path_factory) -> Path:
+    """A dataset folder of beeps; not to be changed, but copied where a test changes it."""
+    from fake_dataset import write_fake_dataset
+
+    return write_fake_dataset(tmp_path_factory.mktemp("fake") / "Beeps")
+
+
+@pytest.fixture(scope="session")
+def trained_run(fake_dataset, tmp_path_factory) -> SimpleNamespace:
+    """A tiny voice after 60 steps on the fake data: run, config, and what was reported.
+
+    Not to be changed, but copied where a test changes it.
+    """
+    from ponytaco.config import preset
+    from ponytaco.run import Run
+    from ponytaco.training import train
+
+    run = Run(tmp_path_factory.mktemp("runs") / "Beeps")
+    config = preset("tiny").replace(batch_size=4, max_steps=60, validate_every=30, device="cpu")
+    said, reports, validations = [], [], []
+    result = train(
+        fake_dataset,
+        run,
+        config,
+        say=said.append,
+        on_step=reports.append,
+        on_validation=validations.append,
+    )
+    return SimpleNamespace(
+        run=run,
+        config=config,
+        result=result,
+        said=said,
+        reports=reports,
+        validations=validations,
+    )

@@ -1,0 +1,116 @@
+import subprocess
+import sys
+import types
+
+import numpy as np
+import pytest
+import soundfile
+
+from data_prep.__main__ import main
+
+
+def test_prepare_ends_with_a_summary(small_archive, tmp_path, capsys):
+    assert main(["prepare", str(small_archive), str(tmp_path / "out")]) == 0
+    printed = capsys.readouterr().out
+    assert "Kept 12 of 12 clips" in printed and "11 to train with, 1 to validate" in printed
+    assert f"The dataset is in {tmp_path / 'out'}" in printed
+    assert main(["prepare", str(small_archive), str(tmp_path / "out")]) == 0
+    assert capsys.readouterr().out.startswith("Nothing to do: ")
+
+
+def test_prepare_says_why_clips_were_left_out(small_archive, tmp_path, capsys):
+    command = ["prepare", str(small_archive), str(tmp_path / "out"), "--min-seconds", "2.4"]
+    assert main(command) == 0
+    assert "too short. For example clip " in capsys.readouterr().out
+
+
+def test_options_arrive(small_archive, tmp_path, capsys):
+    command = ["prepare", str(small_archive), str(tmp_path / "out"), "--skip-tags", "Neutral, Sad"]
+    assert main(command) == 1
+    assert "12 unwanted tag" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "part"),
+    [
+        (["prepare", "none.tar", "out"], "none.tar: there is no such archive. Check the name."),
+        (["prepare", ".", "out"], "cannot be read"),
+        (["prepare", "Test.tar", "."], "left alone"),
+        (["prepare", "Test.tar", "out", "--min-seconds", "20"], "min_seconds 20"),
+        (["list", "none"], "none: there is no such folder"),
+        (["list", "empty"], "empty: holds no .tar"),
+        (["pack", "empty", "out.tar", "--character", "Me"], "holds no recording"),
+        (["pack", "none", "out.tar", "--character", "Me"], "no such folder"),
+    ],
+)
+def test_errors_are_one_sentence_on_stderr(
+    small_archive, tmp_path, monkeypatch, capsys, command, part
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    assert main(command) == 1
+    captured = capsys.readouterr()
+    assert part in captured.err and captured.err.count("\n") == 1 and not captured.out
+    assert {path.name for path in tmp_path.iterdir()} == {"Test.tar", "empty"}
+
+
+def test_ctrl_c_ends_with_a_sentence(small_archive, tmp_path, monkeypatch, capsys):
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("data_prep.filelists.examine", stop)
+    assert main(["prepare", str(small_archive), str(tmp_path / "out")]) == 1
+    assert capsys.readouterr().err.splitlines()[-1].startswith("Stopped. Nothing half-written")
+    assert list(tmp_path.iterdir()) == [small_archive]
+
+
+@pytest.mark.parametrize(
+    "command", [[], ["bake"], ["prepare", "a", "b", "--min", "1"], ["prepare", "a", "b", "--odd"]]
+)
+def test_unknown_options_exit_with_2(command, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(command)
+    assert caught.value.code == 2
+
+
+def test_list_shows_good_and_bad_archives(small_archive, tmp_path, capsys):
+    (tmp_path / "deep").mkdir()
+    small_archive.rename(tmp_path / "deep" / "Test.tar")
+    (tmp_path / "Bad.tar").write_bytes(b"x" * 2000)
+    assert main(["list", str(tmp_path)]) == 0
+    bad, good = capsys.readouterr().out.splitlines()
+    assert bad.startswith("Bad.tar ") and "unreadable: not a readable" in bad
+    assert good.startswith("deep") and "12 clips" in good and "0.5 minutes" in good
+
+
+def test_pack_tells_what_it_left_out_and_what_is_next(tmp_path, capsys):
+    for name in ("a", "b"):
+        soundfile.write(tmp_path / f"{name}.wav", 0.1 * np.sin(np.arange(9_000)), 22_050)
+    (tmp_path / "a.txt").write_text("Text.")
+    out = tmp_path / "out.tar"
+    assert main(["pack", str(tmp_path), str(out), "--character", "My Voice"]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0].startswith("Packed 1 clips")
+    assert printed[1] == "Left out b.wav: has no b.txt beside it."
+    assert printed[2] == f"Next: python -m data_prep prepare {out} 'data/My Voice'"
+
+
+def test_demo_passes_its_options_on(tmp_path, monkeypatch, capsys):
+    calls = []
+    fake = types.ModuleType("data_prep.demo_voice")
+    fake.write_demo_archive = lambda out, **options: calls.append((out, options))
+    monkeypatch.setitem(sys.modules, "data_prep.demo_voice", fake)
+    assert main(["demo", str(tmp_path / "d.tar")]) == 0
+    assert main(["demo", str(tmp_path / "d.tar"), "--clips", "7", "--seed", "3"]) == 0
+    assert calls == [(tmp_path / "d.tar", {}), (tmp_path / "d.tar", {"n_clips": 7, "seed": 3})]
+
+
+def test_a_real_process_needs_neither_torch_nor_ponytaco(tmp_path):
+    code = (
+        "import sys; from data_prep.__main__ import main; "
+        f"code = main(['prepare', 'none.tar', {str(tmp_path / 'out')!r}]); "
+        "assert not {'torch', 'ponytaco', 'librosa'} & set(sys.modules); sys.exit(code)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ran.returncode == 1 and "Traceback" not in ran.stderr
+    assert ran.stderr == "none.tar: there is no such archive. Check the name.\n"

@@ -1,0 +1,454 @@
+import contextlib
+import dataclasses
+import errno
+import os
+import pickle
+import random
+import resource
+import signal
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import ponytaco.checkpoint as checkpoint_module
+from ponytaco.checkpoint import (
+    FORMAT_VERSION,
+    Checkpoint,
+    CheckpointError,
+    Progress,
+    load_checkpoint,
+    new_model,
+    require_same_architecture,
+    rng_state,
+    save_checkpoint,
+    set_rng_state,
+    warm_start,
+)
+from ponytaco.config import Config, preset
+from ponytaco.text import CTC_SYMBOLS, NVIDIA_SYMBOLS, SYMBOLS
+
+GOLDEN = np.load(Path(__file__).parent / "golden" / "nvidia_tacotron2_tiny.npz")
+GOLDEN_STATE = {
+    name.removeprefix("state/"): torch.from_numpy(GOLDEN[name])
+    for name in GOLDEN
+    if name.startswith("state/")
+}
+# the sizes of the golden model, in our names
+GOLDEN_SIZES = {
+    "head": "plain", "symbols_embedding_dim": 24, "encoder_embedding_dim": 24,
+    "attention_rnn_dim": 32, "decoder_rnn_dim": 28, "prenet_dim": 16, "attention_dim": 12,
+    "attention_location_n_filters": 4, "attention_location_kernel_size": 7,
+    "postnet_embedding_dim": 20, "postnet_n_convolutions": 5, "encoder_n_convolutions": 3,
+    "n_frames_per_step": 1,
+}  # fmt: skip
+
+
+@pytest.fixture
+def config():
+    return preset("tiny").replace(learning_rate=3e-4, p_head_dropout=0.25, seed=5)
+
+
+@pytest.fixture
+def checkpoint(config):
+    torch.manual_seed(0)
+    model = new_model(config)
+    optimizer = torch.optim.Adam(model.parameters())
+    model.embedding.weight.square().sum().backward()
+    optimizer.step()
+    return Checkpoint(
+        config=config,
+        state_dict=model.state_dict(),
+        symbols=SYMBOLS,
+        ctc_symbols=CTC_SYMBOLS,
+        mean_frame=torch.rand(80),
+        lexicon={"hello": "HH AH0 L OW1"},
+        progress=Progress(
+            step=12,
+            seconds=3.5,
+            gaf=0.25,
+            skipped_steps=2,
+            aligned_since=10,
+            first_aligned=4,
+            best_aligned=True,
+            best_loss=0.5,
+        ),  # fmt: skip
+        optimizer=optimizer.state_dict(),
+        sampler={"epoch": 3, "position": 1},
+        rng=rng_state(),
+        fingerprint="abc",
+        dataset="datasets/Beeps",
+    )
+
+
+def assert_same(one, other):
+    """Equal to the bit, through mappings, sequences and tensors."""
+    if isinstance(one, torch.Tensor):
+        assert torch.equal(one, other) and one.dtype == other.dtype
+    elif hasattr(one, "items"):
+        assert list(one) == list(other)
+        for key in one:
+            assert_same(one[key], other[key])
+    elif isinstance(one, list | tuple):
+        assert len(one) == len(other)
+        for left, right in zip(one, other, strict=True):
+            assert_same(left, right)
+    else:
+        assert one == other
+
+
+def leftovers(folder):
+    return sorted(path.name for path in folder.iterdir() if path.name.startswith("."))
+
+
+def assert_is_a_sentence(error):
+    text = str(error.value)
+    assert "\n" not in text and len(text) < 400
+    assert text.endswith(".")
+
+
+# Saving and loading
+
+
+def test_everything_comes_back(checkpoint, tmp_path):
+    save_checkpoint(tmp_path / "model", checkpoint)
+    loaded = load_checkpoint(tmp_path / "model")
+    for field in dataclasses.fields(Checkpoint):
+        ours, theirs = getattr(checkpoint, field.name), getattr(loaded, field.name)
+        if field.name in ("config", "progress"):
+            assert ours == theirs
+        else:
+            assert_same(
+                list(ours) if isinstance(ours, tuple) else ours,
+                list(theirs) if isinstance(theirs, tuple) else theirs,
+            )
+    assert leftovers(tmp_path) == []
+
+
+def test_it_opens_with_weights_only(checkpoint, tmp_path):
+    save_checkpoint(tmp_path / "model", checkpoint)
+    content = torch.load(tmp_path / "model", weights_only=True)
+    assert content["format_version"] == FORMAT_VERSION
+    assert content["config"]["model"]["attention_rnn_dim"] == 48
+
+
+def test_it_rebuilds_its_own_model(checkpoint, tmp_path):
+    save_checkpoint(tmp_path / "model", checkpoint)
+    model = load_checkpoint(tmp_path / "model").build_model()
+    assert not model.training
+    assert_same(dict(model.state_dict()), dict(checkpoint.state_dict))
+
+
+def test_weights_that_do_not_fit_their_settings_are_one_sentence(checkpoint, tmp_path):
+    checkpoint.config = checkpoint.config.replace(prenet_dim=16, attention_dim=8)
+    save_checkpoint(tmp_path / "model", checkpoint)
+    with pytest.raises(CheckpointError) as error:
+        load_checkpoint(tmp_path / "model").build_model()
+    assert_is_a_sentence(error)
+
+
+def test_random_numbers_go_on_where_they_were():
+    state = rng_state()
+    expected = (torch.rand(3), random.random())
+    torch.manual_seed(1)
+    random.seed(1)
+    set_rng_state(state)
+    assert torch.equal(torch.rand(3), expected[0])
+    assert random.random() == expected[1]
+
+
+# Broken, hostile and foreign files
+
+
+class _Hostile:
+    def __init__(self, trace):
+        self.trace = trace
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.trace),)
+
+
+@pytest.mark.parametrize("form", ["torch", "pickle"])
+@pytest.mark.parametrize("reader", ["load", "warm start"])
+def test_code_in_a_checkpoint_does_not_run(tmp_path, form, reader):
+    path, trace = tmp_path / "model", tmp_path / "it-ran"
+    content = {"format_version": 1, "state_dict": _Hostile(trace)}
+    if form == "torch":
+        torch.save(content, path)
+    else:
+        path.write_bytes(pickle.dumps(content))
+    with pytest.raises(CheckpointError) as error:
+        if reader == "load":
+            load_checkpoint(path)
+        else:
+            warm_start(new_model(preset("tiny")), SYMBOLS, path)
+    assert not trace.exists()
+    assert_is_a_sentence(error)
+
+
+@pytest.mark.parametrize("damage", ["missing", "folder", "empty", "garbage", "half", "text", "zip"])
+def test_a_broken_file_is_one_sentence(checkpoint, tmp_path, damage):
+    path = tmp_path / "model"
+    save_checkpoint(path, checkpoint)
+    content = path.read_bytes()
+    path.unlink()
+    if damage == "folder":
+        path.mkdir()
+    elif damage == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("hello.txt", "hello")
+    elif damage != "missing":
+        path.write_bytes(
+            {"empty": b"", "garbage": bytes(range(256)) * 40, "half": content[: len(content) // 2],
+             "text": b"git lfs pointer\n"}[damage]
+        )  # fmt: skip
+    with pytest.raises(CheckpointError, match="model") as error:
+        load_checkpoint(path)
+    assert_is_a_sentence(error)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda c: c.update(format_version=FORMAT_VERSION + 1), "newer"),
+        (lambda c: c.pop("format_version"), "not a ponytaco checkpoint.*--warm-start"),
+        (lambda c: c.pop("sampler"), "damaged"),
+        (lambda c: c.update(config={"model": {"colour": 3}}), "colour"),
+        (lambda c: c.update(config=7), "damaged"),
+        (lambda c: c.update(progress={"steps": 3}), "damaged"),
+        (lambda c: c.update(progress=7), "damaged"),
+        (lambda c: c.update(state_dict=[1, 2]), "damaged|do not fit"),
+        (lambda c: c.update(symbols=7), "damaged|do not fit"),
+        (lambda c: c.update(lexicon=None), "damaged"),
+    ],
+)
+def test_another_content_is_one_sentence(checkpoint, tmp_path, change, said):
+    path = tmp_path / "model"
+    save_checkpoint(path, checkpoint)
+    content = torch.load(path, weights_only=True)
+    change(content)
+    torch.save(content, path)
+    with pytest.raises(CheckpointError, match=said) as error:
+        load_checkpoint(path).build_model()
+    assert_is_a_sentence(error)
+
+
+@pytest.mark.parametrize("content", [[1, 2], torch.zeros(3), "hello"])
+def test_a_file_that_holds_no_table_is_no_checkpoint(tmp_path, content):
+    torch.save(content, tmp_path / "model")
+    with pytest.raises(CheckpointError, match="not a checkpoint"):
+        load_checkpoint(tmp_path / "model")
+
+
+# Saving is whole or not at all
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        RuntimeError("PytorchStreamWriter failed writing file"),
+        KeyboardInterrupt(),
+    ],
+)
+@pytest.mark.parametrize("where", ["torch.save", "os.fsync", "os.replace"])
+def test_a_save_that_fails_leaves_the_last_one(checkpoint, tmp_path, monkeypatch, failure, where):
+    path = tmp_path / "model"
+    save_checkpoint(path, checkpoint)
+    before = path.read_bytes()
+
+    def fail(*args, **kwargs):
+        if where == "torch.save":
+            args[1].write(b"half a file")
+        raise failure
+
+    module, name = where.split(".")
+    monkeypatch.setattr(getattr(checkpoint_module, module), name, fail)
+    expected = KeyboardInterrupt if isinstance(failure, KeyboardInterrupt) else CheckpointError
+    with pytest.raises(expected) as error:
+        save_checkpoint(path, checkpoint)
+    if expected is CheckpointError:
+        assert_is_a_sentence(error)
+    assert path.read_bytes() == before
+    assert leftovers(tmp_path) == []
+
+
+@contextlib.contextmanager
+def no_file_larger_than(n_bytes):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_a_disk_that_fills_up_while_saving(checkpoint, tmp_path):
+    path = tmp_path / "model"
+    save_checkpoint(path, checkpoint)
+    before = path.read_bytes()
+    with pytest.raises(CheckpointError) as error, no_file_larger_than(100_000):
+        save_checkpoint(path, checkpoint)
+    assert_is_a_sentence(error)
+    assert path.read_bytes() == before
+    assert leftovers(tmp_path) == []
+
+
+def test_a_folder_that_is_gone(checkpoint, tmp_path):
+    with pytest.raises(CheckpointError) as error:
+        save_checkpoint(tmp_path / "gone" / "model", checkpoint)
+    assert_is_a_sentence(error)
+
+
+# Another architecture
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("attention_rnn_dim", 64), ("head", "plain"), ("n_frames_per_step", 3),
+        ("postnet_n_convolutions", 4), ("n_mels", 40), ("hop_length", 200), ("f_max", 7000.0),
+        ("sample_rate", 16_000),
+    ],
+)  # fmt: skip
+def test_another_architecture_is_refused_by_name(config, name, value):
+    if name == "sample_rate":
+        config = config.replace(f_max=8000.0)
+    wanted = config.replace(**{name: value})
+    with pytest.raises(CheckpointError, match=f"{name}=.*{value}") as error:
+        require_same_architecture(config, wanted, Path("runs/X/current_model"))
+    assert_is_a_sentence(error)
+
+
+def test_dropouts_and_training_may_change(config):
+    wanted = config.replace(
+        p_head_dropout=0.0, p_prenet_dropout=0.3, p_attention_dropout=0.2, batch_size=3,
+        learning_rate=0.1, max_steps=7, p_arpabet=0.5,
+    )  # fmt: skip
+    require_same_architecture(config, wanted, Path("runs/X/current_model"))
+
+
+# Warm start
+
+
+def golden_model():
+    torch.manual_seed(3)
+    return new_model(Config().replace(**GOLDEN_SIZES))
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_nvidias_weights_are_taken_and_symbols_mapped_by_sign(tmp_path, prefix, wrapped):
+    state = {prefix + name: value for name, value in GOLDEN_STATE.items()}
+    content = {"iteration": 7, "state_dict": state, "learning_rate": 1e-3} if wrapped else state
+    torch.save(content, tmp_path / "nvidia.pt")
+    model = golden_model()
+    fresh = model.embedding.weight.detach().clone()
+    report = warm_start(model, SYMBOLS, tmp_path / "nvidia.pt")
+    ours = model.state_dict()
+    for name, value in GOLDEN_STATE.items():
+        if name != "embedding.weight":
+            assert torch.equal(ours[name], value), name
+    rows, theirs = ours["embedding.weight"], GOLDEN_STATE["embedding.weight"]
+    for sign in ("a", "Z", "@HH", "@ZH", ";", "?", " ", "_"):
+        assert torch.equal(rows[SYMBOLS.index(sign)], theirs[NVIDIA_SYMBOLS.index(sign)]), sign
+    for sign in ("␤", "☺", "▲"):
+        assert torch.equal(rows[SYMBOLS.index(sign)], fresh[SYMBOLS.index(sign)]), sign
+    assert set(report.taken) == set(GOLDEN_STATE) - {"embedding.weight"}
+    assert len(report.mapped) == 1 and "148 of 179" in report.mapped[0]
+    assert not report.left and not report.fresh
+    assert "embedding.weight" in str(report)
+
+
+def test_what_does_not_fit_is_listed_with_its_reason(tmp_path):
+    state = dict(GOLDEN_STATE)
+    state["decoder.gate_layer.linear_layer.bias"] = torch.zeros(4)
+    state["speaker_embedding.weight"] = torch.zeros(3, 2)
+    del state["decoder.linear_projection.linear_layer.bias"]
+    torch.save(state, tmp_path / "other.pt")
+    model = golden_model()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    report = warm_start(model, SYMBOLS, tmp_path / "other.pt")
+    for name in (
+        "decoder.gate_layer.linear_layer.bias", "decoder.linear_projection.linear_layer.bias",
+    ):  # fmt: skip
+        assert name in report.fresh
+        assert torch.equal(model.state_dict()[name], before[name])
+    (shape,) = [line for line in report.left if line.startswith("decoder.gate_layer")]
+    assert "[4]" in shape and "[1]" in shape
+    (unknown,) = [line for line in report.left if line.startswith("speaker_embedding")]
+    assert "no such weight" in unknown
+    for line in (*report.left, *report.fresh):
+        assert line in str(report)
+
+
+def test_an_embedding_of_another_width_is_listed_as_such(tmp_path):
+    state = dict(GOLDEN_STATE)
+    state["embedding.weight"] = torch.zeros(148, 30)
+    torch.save(state, tmp_path / "other.pt")
+    report = warm_start(golden_model(), SYMBOLS, tmp_path / "other.pt")
+    (line,) = report.left
+    assert "[148, 30]" in line and "[179, 24]" in line  # the table itself is known
+    assert "embedding.weight" in report.fresh
+
+
+def test_an_unknown_symbol_table_is_not_guessed(tmp_path):
+    state = dict(GOLDEN_STATE)
+    state["embedding.weight"] = torch.ones(150, 24)
+    torch.save(state, tmp_path / "other.pt")
+    model = golden_model()
+    report = warm_start(model, SYMBOLS, tmp_path / "other.pt")
+    assert "150" in report.left[0]
+    assert not (model.embedding.weight == 1).all(1).any()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"weight": torch.zeros(2)},
+        {},
+        {"state_dict": {}},
+        {"state_dict": [torch.zeros(2)]},
+        {"state_dict": None},
+        {3: torch.zeros(2)},
+    ],
+)
+def test_a_file_of_which_nothing_fits_is_refused(tmp_path, content):
+    torch.save(content, tmp_path / "other.pt")
+    with pytest.raises(CheckpointError, match="Nothing in .*other.pt") as error:
+        warm_start(golden_model(), SYMBOLS, tmp_path / "other.pt")
+    assert_is_a_sentence(error)
+
+
+def test_our_own_run_is_a_source(checkpoint, tmp_path):
+    save_checkpoint(tmp_path / "model", checkpoint)
+    torch.manual_seed(9)
+    model = new_model(checkpoint.config)
+    report = warm_start(model, SYMBOLS, tmp_path / "model")
+    assert_same(dict(model.state_dict()), dict(checkpoint.state_dict))
+    assert not report.left and not report.fresh and not report.mapped
+
+
+def test_our_own_run_with_other_symbols_is_mapped_by_its_own_table(checkpoint, tmp_path):
+    order = list(reversed(SYMBOLS))
+    checkpoint.symbols = order
+    save_checkpoint(tmp_path / "model", checkpoint)
+    model = new_model(checkpoint.config)
+    report = warm_start(model, SYMBOLS, tmp_path / "model")
+    theirs = checkpoint.state_dict["embedding.weight"]
+    for sign in ("a", "@HH", "␤"):
+        assert torch.equal(model.embedding.weight[SYMBOLS.index(sign)], theirs[order.index(sign)])
+    assert len(report.mapped) == 1
+
+
+def test_the_plain_head_gives_the_mmi_model_its_common_parts(tmp_path):
+    torch.save(GOLDEN_STATE, tmp_path / "nvidia.pt")
+    model = new_model(Config().replace(**{**GOLDEN_SIZES, "head": "mmi"}))
+    report = warm_start(model, SYMBOLS, tmp_path / "nvidia.pt")
+    assert "encoder.lstm.weight_ih_l0" in report.taken
+    assert any(name.startswith("mi.") for name in report.fresh)
+    assert any("decoder.linear_projection" in line for line in report.left)

@@ -1,0 +1,315 @@
+import dataclasses
+import json
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ponytaco.config import (
+    PRESETS,
+    AudioConfig,
+    Config,
+    ConfigError,
+    ModelConfig,
+    TrainConfig,
+    describe,
+    parse_settings,
+    preset,
+    section_of,
+)
+from ponytaco.model import Tacotron2
+from ponytaco.text import CTC_SYMBOLS, SYMBOLS
+
+SECTIONS = {"audio": AudioConfig, "model": ModelConfig, "train": TrainConfig}
+
+
+def message_of(function, *args, **kwargs):
+    with pytest.raises(ConfigError) as caught:
+        function(*args, **kwargs)
+    return str(caught.value)
+
+
+def n_parameters(config):
+    model = Tacotron2(config.model, len(SYMBOLS), config.audio.n_mels, len(CTC_SYMBOLS))
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def test_the_audio_is_nvidias():
+    audio = AudioConfig()
+    assert (audio.sample_rate, audio.n_fft, audio.hop_length, audio.win_length) == (
+        22_050,
+        1024,
+        256,
+        1024,
+    )
+    assert (audio.n_mels, audio.f_min, audio.f_max) == (80, 0.0, 8000.0)
+
+
+def test_presets_change_what_they_name_and_nothing_else():
+    defaults = {name: default for name, _, default, _ in describe()}
+    assert preset("full") == Config()
+    for name, changes in PRESETS.items():
+        ours = {k: v for s in preset(name).to_dict().values() for k, v in s.items()}
+        assert ours == {**defaults, **changes}
+
+
+def test_an_unknown_preset_is_refused_with_the_known_ones():
+    assert message_of(preset, "huge") == (
+        "There is no preset 'huge'. There are: full, small, tiny."
+    )
+
+
+def test_the_full_model_has_the_published_size():
+    n = n_parameters(preset("full"))
+    print(f"the full model has {n:,} parameters")
+    assert 28e6 < n < 34e6
+
+
+def test_the_presets_go_from_large_to_small():
+    assert n_parameters(preset("small")) > 10 * n_parameters(preset("tiny"))
+    assert n_parameters(preset("small")) < 5e6
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_json_there_and_back(name):
+    config = preset(name).replace(cleaner="basic", mmi=False, f_min=50.5, seed=7)
+    assert Config.from_json(config.to_json()) == config
+    assert Config.from_dict(config.to_dict()) == config
+
+
+def test_json_is_plain_and_in_sections():
+    sections = json.loads(Config().to_json())
+    assert list(sections) == ["audio", "model", "train"]
+    assert sections["train"]["batch_size"] == 32
+    assert sections["train"]["mmi"] is True
+
+
+def test_what_json_lacks_takes_its_default():
+    assert Config.from_json('{"train": {"batch_size": 5}}') == Config().replace(batch_size=5)
+    assert Config.from_json("{}") == Config()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{", "The settings are not json"),
+        ("[]", "not a table"),
+        ('{"sound": {}}', "Unknown section 'sound'. There are: audio, model, train."),
+        ('{"audio": {"batch_size": 3}}', "'audio' has no setting 'batch_size'"),
+        ('{"train": {"bach_size": 3}}', "Did you mean batch_size"),
+        ('{"train": {"batch_size": null}}', "batch_size cannot be 'None'"),
+        ('{"train": {"batch_size": [3]}}', "batch_size cannot be '[3]'"),
+        ('{"train": {"learning_rate": NaN}}', "learning_rate cannot be 'nan'"),
+        ('{"train": {"batch_size": 0}}', "batch_size is 0"),
+    ],
+)
+def test_wrong_json_is_refused(text, expected):
+    assert expected in message_of(Config.from_json, text)
+
+
+def test_a_section_that_is_no_table_is_not_called_unknown():
+    message = message_of(Config.from_json, '{"audio": 3}')
+    assert "audio" in message
+    assert "Unknown" not in message
+
+
+def test_replace_finds_each_setting_in_its_section():
+    config = Config().replace(hop_length=200, prenet_dim=100, batch_size=4)
+    assert (config.audio.hop_length, config.model.prenet_dim, config.train.batch_size) == (
+        200,
+        100,
+        4,
+    )
+    assert Config().audio.hop_length == 256
+    assert Config().replace() == Config()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("batch_size", "12", 12),
+        ("batch_size", " 12 ", 12),
+        ("batch_size", 12.0, 12),
+        ("max_steps", "2e4", 20_000),
+        ("learning_rate", "2e-3", 2e-3),
+        ("learning_rate", "1", 1.0),
+        ("f_max", 7000, 7000.0),
+        ("mmi", "False", False),
+        ("mmi", "no", False),
+        ("mmi", "off", False),
+        ("mmi", "0", False),
+        ("mmi", "TRUE", True),
+        ("mmi", "yes", True),
+        ("mmi", "1", True),
+        ("mmi", False, False),
+        ("head", "plain", "plain"),
+        ("device", "cuda:1", "cuda:1"),
+    ],
+)
+def test_text_is_read_as_the_settings_type(name, text, value):
+    config = Config().replace(**{name: text})
+    read = getattr(getattr(config, section_of(name)), name)
+    assert read == value
+    assert type(read) is type(value)
+
+
+@pytest.mark.parametrize("seed", [2**53 + 1, str(2**53 + 1)])
+def test_whole_numbers_stay_exact(seed):
+    assert Config().replace(seed=seed).train.seed == 2**53 + 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "wanted"),
+    [
+        ("batch_size", "many", "a whole number"),
+        ("batch_size", "1.5", "a whole number"),
+        ("batch_size", "", "a whole number"),
+        ("batch_size", "inf", "a whole number"),
+        ("batch_size", "nan", "a whole number"),
+        ("batch_size", True, "a whole number"),
+        ("batch_size", None, "a whole number"),
+        ("learning_rate", "fast", "a number"),
+        ("learning_rate", "nan", "a number"),
+        ("learning_rate", "inf", "a number"),
+        ("learning_rate", True, "a number"),
+        ("mmi", "maybe", "true or false"),
+        ("mmi", 2, "true or false"),
+        ("mmi", None, "true or false"),
+        ("head", 1, "text"),
+        ("device", None, "text"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name(name, value, wanted):
+    message = message_of(Config().replace, **{name: value})
+    assert message == f"{name} cannot be '{value}': it must be {wanted}."
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("bach_size", "batch_size"),
+        ("learning_rat", "learning_rate"),
+        ("hop_lenght", "hop_length"),
+        ("n_frame_per_step", "n_frames_per_step"),
+    ],
+)
+def test_an_unknown_name_suggests_the_one_that_was_meant(name, meant):
+    message = message_of(Config().replace, **{name: 1})
+    assert f"There is no setting '{name}'" in message
+    assert meant in message.split("Did you mean")[1]
+
+
+def test_a_name_that_is_like_no_other_lists_them_all():
+    message = message_of(Config().replace, zzzzzz=1)
+    assert "hop_length" in message
+    assert "device" in message
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"win_length": 2048}, "win_length 2048 is larger than n_fft 1024"),
+        ({"f_min": 9000}, "f_min"),
+        ({"f_max": 12_000}, "f_max"),
+        ({"f_min": -1}, "f_min"),
+        ({"sample_rate": 0}, "sample_rate"),
+        ({"hop_length": 0}, "hop_length"),
+        ({"n_mels": -80}, "n_mels"),
+        ({"head": "two"}, "head is 'two'; it can be 'mmi' or 'plain'."),
+        ({"encoder_embedding_dim": 33}, "encoder_embedding_dim 33 must be even"),
+        ({"encoder_kernel_size": 4}, "encoder_kernel_size 4 must be odd"),
+        ({"attention_location_kernel_size": 30}, "attention_location_kernel_size 30"),
+        ({"postnet_kernel_size": 2}, "postnet_kernel_size 2"),
+        ({"postnet_n_convolutions": 1}, "postnet_n_convolutions"),
+        ({"n_frames_per_step": 0}, "n_frames_per_step"),
+        ({"prenet_dim": 0}, "prenet_dim"),
+        ({"encoder_n_convolutions": 0}, "encoder_n_convolutions"),
+        ({"p_prenet_dropout": 1.1}, "p_prenet_dropout"),
+        ({"p_recogniser_dropout": -0.1}, "p_recogniser_dropout"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"learning_rate": 0}, "learning_rate"),
+        ({"decay_steps": 0}, "decay_steps"),
+        ({"max_steps": -1}, "max_steps"),
+        ({"validate_every": 0}, "validate_every"),
+        ({"gate_weight": 0}, "gate_weight"),
+        ({"gaf_every": 0}, "gaf_every"),
+        ({"teacher_forcing_window": 0}, "teacher_forcing_window"),
+        ({"max_grad_norm": 0}, "max_grad_norm"),
+        ({"save_every_minutes": 0}, "save_every_minutes"),
+        ({"drop_frame_rate": 1.5}, "drop_frame_rate"),
+        ({"p_teacher_forcing": -0.5}, "p_teacher_forcing"),
+        ({"p_arpabet": 2}, "p_arpabet"),
+        ({"warmup_steps": -1}, "warmup_steps"),
+        ({"max_gaf": -1}, "max_gaf"),
+        ({"guidance_fade_steps": -1}, "guidance_fade_steps"),
+        ({"max_clip_seconds": -1}, "max_clip_seconds"),
+        ({"loader_workers": -1}, "loader_workers"),
+        ({"cleaner": "englsh"}, "cleaner"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(changes, expected):
+    assert expected in message_of(Config().replace, **changes)
+
+
+def test_zero_is_allowed_where_it_switches_something_off():
+    Config().replace(
+        warmup_steps=0,
+        max_gaf=0,
+        guidance_weight=0,
+        guidance_fade_steps=0,
+        max_clip_seconds=0,
+        drop_frame_rate=0,
+        p_arpabet=0,
+        p_teacher_forcing=0,
+        weight_decay=0,
+    )
+
+
+def test_settings_that_only_fit_together_can_be_changed_together():
+    assert Config().replace(n_fft=2048, win_length=2048).audio.win_length == 2048
+    sections = Config().replace(n_fft=2048, win_length=2048).to_dict()
+    assert Config.from_dict(sections).audio.n_fft == 2048
+
+
+def test_no_setting_is_in_two_sections():
+    names = [f.name for kind in SECTIONS.values() for f in dataclasses.fields(kind)]
+    assert len(names) == len(set(names))
+    assert not set(names) & set(SECTIONS)
+    for section, kind in SECTIONS.items():
+        assert {section_of(f.name) for f in dataclasses.fields(kind)} == {section}
+
+
+def test_every_setting_is_described():
+    described = describe()
+    assert [name for name, *_ in described] == [
+        f.name for kind in SECTIONS.values() for f in dataclasses.fields(kind)
+    ]
+    for name, kind, default, doc in described:
+        assert doc.strip().endswith((".", "…")), name
+        assert kind in ("int", "float", "bool", "str"), name
+        assert type(default).__name__ == kind, name
+
+
+def test_settings_cannot_be_changed_in_place():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Config().train.batch_size = 3
+    with pytest.raises(TypeError):
+        PRESETS["mine"] = {}
+
+
+def test_words_are_read_as_settings():
+    assert parse_settings(["batch_size=3", " cleaner = basic", "device=a=b"]) == {
+        "batch_size": "3",
+        "cleaner": "basic",
+        "device": "a=b",
+    }
+    assert "'batch_size'" in message_of(parse_settings, ["batch_size"])
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.floats(allow_nan=False, allow_infinity=False, min_value=1e-12, max_value=1e12))
+def test_any_float_survives_json_and_text(rate):
+    config = Config().replace(learning_rate=repr(rate))
+    assert math.isclose(config.train.learning_rate, rate, rel_tol=0)
+    assert Config.from_json(config.to_json()) == config

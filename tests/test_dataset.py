@@ -1,0 +1,416 @@
+import collections
+import os
+import shutil
+import warnings
+from dataclasses import asdict
+from itertools import islice
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import ponytaco.dataset as dataset_module
+from ponytaco.audio import AudioError, MelSpectrogram, load_wav
+from ponytaco.config import AudioConfig
+from ponytaco.dataset import (
+    BucketSampler,
+    ClipDataset,
+    Mels,
+    Pick,
+    collate,
+    endless_batches,
+    load_mels,
+    open_datasets,
+    validation_batches,
+)
+from ponytaco.filelists import FilelistError, read_dataset
+from ponytaco.text import SYMBOLS, TextError, ctc_targets, text_to_ids
+
+AUDIO = AudioConfig()
+
+
+@pytest.fixture
+def folder(fake_dataset, tmp_path):
+    """A copy of the fake data without a cache."""
+    return shutil.copytree(
+        fake_dataset, tmp_path / "Beeps", ignore=shutil.ignore_patterns("mels-*")
+    )
+
+
+@pytest.fixture(scope="module")
+def data(fake_dataset):
+    return open_datasets(read_dataset(fake_dataset), AUDIO, SYMBOLS, "english")
+
+
+def caches(folder):
+    return sorted(folder.glob("mels-*"))
+
+
+def leftovers(folder):
+    return [path.name for path in folder.iterdir() if path.name.startswith(".")]
+
+
+# The mel cache
+
+
+def test_mels_are_those_of_the_wavs(folder):
+    clips = read_dataset(folder).train
+    mels = load_mels(clips, AUDIO, folder)
+    extract = MelSpectrogram(**asdict(AUDIO))
+    expected = [extract(load_wav(clip.path, 22_050)[None])[0].T for clip in clips]
+    assert mels.lengths == [len(mel) for mel in expected]
+    for index, mel in enumerate(expected):
+        torch.testing.assert_close(mels[index], mel, rtol=0, atol=0)
+    torch.testing.assert_close(mels.mean_frame, torch.cat(expected).mean(0))
+
+
+def test_a_part_of_the_mels_is_its_clips(folder):
+    mels = load_mels(read_dataset(folder).train, AUDIO, folder)
+    part = mels.part(3, 6)
+    assert part.lengths == mels.lengths[3:6]
+    assert torch.equal(part[0], mels[3])
+    assert torch.equal(part[2], mels[5])
+
+
+def test_the_cache_is_one_file_and_reused(folder, monkeypatch):
+    clips = read_dataset(folder).train
+    first = load_mels(clips, AUDIO, folder)
+    assert len(caches(folder)) == 1 and not leftovers(folder)
+    monkeypatch.setattr(dataset_module, "load_wav", None)  # a wav that is read now is an error
+    second = load_mels(clips, AUDIO, folder)
+    assert torch.equal(first.frames, second.frames)
+    assert torch.equal(first.offsets, second.offsets)
+    assert torch.equal(first.mean_frame, second.mean_frame)
+
+
+def test_other_audio_settings_have_another_cache_in_its_place(folder):
+    clips = read_dataset(folder).train
+    load_mels(clips, AUDIO, folder)
+    before = caches(folder)
+    mels = load_mels(clips, AudioConfig(n_mels=40), folder)
+    assert mels.frames.shape[1] == 40
+    assert len(caches(folder)) == 1 and caches(folder) != before
+
+
+def test_a_changed_wav_is_read_again(folder):
+    clips = read_dataset(folder).train
+    before = load_mels(clips, AUDIO, folder)[2].clone()
+    samples, rate = soundfile.read(clips[2].path)
+    stat = clips[2].path.stat()
+    soundfile.write(clips[2].path, samples * 0.1, rate, subtype="PCM_16")  # of the same size
+    os.utime(clips[2].path, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1_000_000_000))
+    after = load_mels(clips, AUDIO, folder)
+    assert after[2].mean() < before.mean() - 0.5
+
+
+def test_other_clips_are_not_taken_for_these(folder):
+    clips = read_dataset(folder).train
+    load_mels(clips, AUDIO, folder)
+    swapped = load_mels([clips[1], clips[0], *clips[2:]], AUDIO, folder)
+    assert torch.equal(swapped[0], load_mels(clips, AUDIO, folder)[1])
+
+
+@pytest.mark.parametrize("failing", ["torch.save", "os.replace"])
+def test_without_room_the_mels_stay_in_memory_with_a_warning(folder, monkeypatch, failing):
+    def fail(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    clips = read_dataset(folder).train
+    expected = load_mels(clips, AUDIO, folder)
+    frames = expected.frames.clone()
+    caches(folder)[0].unlink()
+    module, name = failing.split(".")
+    monkeypatch.setattr(getattr(dataset_module, module), name, fail)
+    with pytest.warns(UserWarning, match="not cached"):
+        mels = load_mels(clips, AUDIO, folder)
+    assert torch.equal(mels.frames, frames)
+    assert not caches(folder) and not leftovers(folder)
+
+
+def test_a_read_only_folder_is_no_obstacle(folder, monkeypatch):
+    def fail(*args, **kwargs):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(dataset_module.torch, "save", fail)
+    monkeypatch.setattr("pathlib.Path.unlink", fail)  # so does Linux, even for a missing file
+    with pytest.warns(UserWarning, match="Read-only"):
+        load_mels(read_dataset(folder).train, AUDIO, folder)
+
+
+@pytest.mark.parametrize("damage", ["empty", "garbage", "truncated", "list", "other keys", "flip"])
+def test_a_damaged_cache_is_built_again(folder, damage):
+    clips = read_dataset(folder).train
+    expected = load_mels(clips, AUDIO, folder)
+    frames = expected.frames.clone()
+    (path,) = caches(folder)
+    content = path.read_bytes()
+    path.unlink()
+    if damage == "list":
+        torch.save([1, 2], path)
+    elif damage == "other keys":
+        torch.save({"frames": frames}, path)
+    elif damage == "flip":
+        start = content.index(b"data.pkl") + 60  # into the pickle that describes the tensors
+        path.write_bytes(content[:start] + b"\xff" * 20 + content[start + 20 :])
+    else:
+        path.write_bytes(
+            {"empty": b"", "garbage": b"?" * 5000, "truncated": content[: len(content) // 2]}[
+                damage
+            ]
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        mels = load_mels(clips, AUDIO, folder)
+        assert torch.equal(mels.frames, frames)
+    assert torch.load(path, weights_only=True)["frames"].shape == frames.shape
+
+
+def test_a_wav_that_is_gone_is_said(folder):
+    clips = read_dataset(folder).train
+    clips[3].path.unlink()
+    with pytest.raises(AudioError, match=clips[3].path.name):
+        load_mels(clips, AUDIO, folder)
+
+
+def test_the_mean_frame_is_over_train_and_val(data):
+    frames = torch.cat(
+        [data.train.mels[i] for i in range(11)] + [data.val.mels[i] for i in (0, 1, 2)]
+    )
+    torch.testing.assert_close(data.mean_frame, frames.mean(0))
+
+
+# Clips and batches
+
+
+def test_each_clip_reads_its_own_mel(data, fake_dataset):
+    folder = read_dataset(fake_dataset)
+    extract = MelSpectrogram(**asdict(AUDIO))
+    for clip_dataset, clips in ((data.train, folder.train), (data.val, folder.val)):
+        assert len(clip_dataset) == len(clips)
+        for index in (0, len(clips) - 1):
+            mel = clip_dataset[Pick(index, True)][1]
+            expected = extract(load_wav(clips[index].path, 22_050)[None])[0].T
+            torch.testing.assert_close(mel, expected, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("use_arpabet", [True, False])
+def test_the_pick_decides_the_spelling(data, use_arpabet):
+    clip = data.train.clips[1]
+    ids = data.train[Pick(1, use_arpabet)][0].tolist()
+    assert ids == text_to_ids(clip.arpabet if use_arpabet else clip.text)
+    assert ids != text_to_ids(clip.text if use_arpabet else clip.arpabet)
+
+
+@pytest.mark.parametrize("use_arpabet", [True, False])
+def test_the_recogniser_hears_phones_whatever_is_read(data, use_arpabet):
+    clip = data.train.clips[1]
+    assert data.train[Pick(1, use_arpabet)][2].tolist() == ctc_targets(clip.arpabet)
+
+
+def test_a_clip_without_phones_is_read_and_heard_in_letters(data):
+    clip = data.train.clips[0]
+    bare = clip.__class__(clip.path, clip.text, None, clip.ref)
+    dataset = ClipDataset([bare], data.train.mels, {}, SYMBOLS, "english", AUDIO)
+    text, _, target, _ = dataset[Pick(0, True)]
+    assert text.tolist() == text_to_ids(clip.text)
+    assert target.tolist() == ctc_targets(clip.text)
+
+
+def test_a_text_without_words_is_refused_before_training(data):
+    clip = data.train.clips[0]
+    silent = clip.__class__(clip.path, "?!", None, clip.ref)
+    with pytest.raises(TextError):
+        ClipDataset([silent], data.train.mels, {}, SYMBOLS, "english", AUDIO)
+
+
+def test_labelled_symbols_have_their_times_in_frames(data, fake_dataset):
+    folder = read_dataset(fake_dataset)
+    clip = folder.train[0]
+    alignment = folder.alignments[clip.ref]
+    text, _, _, intervals = data.train[Pick(0, True)]
+    frames_per_second = 22_050 / 256
+    phones = [i for i, id_ in enumerate(text.tolist()) if SYMBOLS[id_].startswith("@")]
+    assert len(phones) == len(alignment.tokens)
+    for place, (_, start, end) in zip(phones[1:-1], alignment.tokens[1:-1], strict=True):
+        middle = (start + end) / 2 * frames_per_second
+        low, high = intervals[place].tolist()
+        assert low < start * frames_per_second < middle < end * frames_per_second < high
+        assert high - low < (end - start + 0.2) * frames_per_second
+
+
+def test_an_unlabelled_clip_has_the_diagonal(data):
+    index = next(i for i, clip in enumerate(data.train.clips) if clip.ref == "clip-003")
+    text, mel, _, intervals = data.train[Pick(index, True)]
+    middles = intervals.mean(1)
+    expected = (torch.arange(len(text)) + 0.5) / len(text) * len(mel)
+    torch.testing.assert_close(middles, expected, rtol=1e-3, atol=0.1)
+
+
+def test_a_batch_is_padded_to_its_longest(data):
+    picks = [Pick(0, True), Pick(7, True), Pick(5, False)]
+    clips = [data.train[pick] for pick in picks]
+    batch = collate(clips)
+    assert batch.mel.shape == (3, 80, max(len(clip[1]) for clip in clips))
+    assert batch.text.shape == (3, max(len(clip[0]) for clip in clips))
+    assert batch.intervals.shape == (*batch.text.shape, 2)
+    for row, (text, mel, ctc, intervals) in enumerate(clips):
+        n_text, n_mel, n_ctc = len(text), len(mel), len(ctc)
+        assert batch.text_lengths[row] == n_text
+        assert batch.mel_lengths[row] == n_mel
+        assert batch.ctc_lengths[row] == n_ctc
+        assert torch.equal(batch.text[row, :n_text], text)
+        assert torch.equal(batch.mel[row, :, :n_mel], mel.T)
+        assert torch.equal(batch.ctc[row, :n_ctc], ctc)
+        assert torch.equal(batch.intervals[row, :n_text], intervals)
+        assert not batch.text[row, n_text:].any() and SYMBOLS[0] == "_"
+        assert not batch.mel[row, :, n_mel:].any()
+        assert not batch.ctc[row, n_ctc:].any()
+        assert batch.intervals[row, n_text:].isnan().all()
+        assert not batch.intervals[row, :n_text].isnan().any()
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 5])
+def test_validation_takes_every_clip_once_in_order(data, batch_size):
+    batches = list(validation_batches(data.val, batch_size))
+    lengths = [int(n) for batch in batches for n in batch.mel_lengths]
+    assert lengths == data.val.lengths
+    first = data.val[Pick(0, True)][0]
+    assert torch.equal(batches[0].text[0, : len(first)], first)
+
+
+# The sampler
+
+LENGTHS = [int(n) for n in np.random.default_rng(1).integers(50, 900, size=103)]
+
+
+def epoch_of(sampler):
+    """Hand out batches until the epoch is over."""
+    epoch, batches = sampler.epoch, []
+    while sampler.epoch == epoch:
+        batches.append(sampler.remaining()[0])
+        sampler.advance()
+    return batches
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    lengths=st.lists(st.integers(1, 1000), min_size=1, max_size=60),
+    batch_size=st.integers(1, 9),
+    seed=st.integers(0, 2**31),
+    max_frames=st.integers(0, 1000),
+)
+def test_every_clip_once_an_epoch(lengths, batch_size, seed, max_frames):
+    wanted = [i for i, n in enumerate(lengths) if not max_frames or n <= max_frames]
+    if not wanted:
+        with pytest.raises(FilelistError, match="max_clip_seconds"):
+            BucketSampler(lengths, batch_size, seed, 1.0, max_frames)
+        return
+    sampler = BucketSampler(lengths, batch_size, seed, 1.0, max_frames)
+    for _ in range(2):
+        batches = epoch_of(sampler)
+        assert sorted(pick.clip for batch in batches for pick in batch) == wanted
+        assert all(1 <= len(batch) <= batch_size for batch in batches)
+        assert len(batches) == sampler.batches_per_epoch
+
+
+def test_like_lengths_lie_together():
+    batches = BucketSampler(LENGTHS, 8, 0, 1.0).remaining()
+    padding = [
+        1 - np.mean([LENGTHS[pick.clip] for pick in batch]) / max(LENGTHS[p.clip] for p in batch)
+        for batch in batches
+    ]
+    assert np.mean(padding) < 0.15  # of clips at random about 0.45
+    first_lengths = [LENGTHS[batch[0].clip] for batch in batches]
+    assert first_lengths != sorted(first_lengths)  # but long and short batches are mixed
+
+
+def test_epochs_differ_in_order_and_in_company():
+    sampler = BucketSampler(LENGTHS, 8, 0, 1.0)
+    first, second = (
+        {frozenset(pick.clip for pick in batch) for batch in epoch_of(sampler)} for _ in range(2)
+    )
+    assert len(first & second) < len(first) / 2
+
+
+def test_a_seed_is_an_order():
+    def order(seed):
+        return epoch_of(BucketSampler(LENGTHS, 8, seed, 0.5))
+
+    assert order(3) == order(3)
+    assert order(3) != order(4)
+
+
+@pytest.mark.parametrize("p_arpabet", [0.0, 0.4, 1.0])
+def test_the_share_of_spellings(p_arpabet):
+    sampler = BucketSampler(LENGTHS, 8, 0, p_arpabet)
+    spellings = collections.Counter(
+        pick.use_arpabet for _ in range(5) for batch in epoch_of(sampler) for pick in batch
+    )
+    assert spellings[True] / spellings.total() == pytest.approx(p_arpabet, abs=0.08)
+
+
+@pytest.mark.parametrize("n_done", [0, 5, 13, 20, 26])
+def test_a_saved_sampler_goes_on_with_the_same_batches(n_done):
+    def take(sampler, n):
+        taken = []
+        for _ in range(n):
+            taken.append(sampler.remaining()[0])
+            sampler.advance()
+        return taken
+
+    sampler = BucketSampler(LENGTHS, 8, 7, 0.5)
+    take(sampler, n_done)
+    state = dict(sampler.state_dict())
+    expected = take(sampler, 20)
+    again = BucketSampler(LENGTHS, 8, 7, 0.5)
+    again.load_state_dict(state)
+    assert take(again, 20) == expected
+    assert all(isinstance(value, int) for value in state.values())
+
+
+def test_a_batch_size_that_changed_leaves_the_sampler_usable():
+    sampler = BucketSampler(LENGTHS, 50, 0, 1.0)
+    sampler.load_state_dict({"epoch": 4, "position": 12})
+    assert sampler.remaining() and sampler.epoch == 4
+
+
+# The stream of batches
+
+
+def same(one, other):
+    return all(
+        torch.equal(a.nan_to_num(-1), b.nan_to_num(-1)) for a, b in zip(one, other, strict=True)
+    )
+
+
+@pytest.mark.parametrize("n_workers", [0, 2])
+def test_the_stream_is_the_samplers_batches(data, n_workers):
+    sampler = BucketSampler(data.train.lengths, 4, 1, 0.5)
+    expected = BucketSampler(data.train.lengths, 4, 1, 0.5)
+    stream = endless_batches(data.train, sampler, n_workers)
+    for n_handed_out, batch in enumerate(islice(stream, 5), start=1):  # into the second epoch
+        picks = expected.remaining()[0]
+        expected.advance()
+        assert same(batch, collate([data.train[pick] for pick in picks]))
+        # what a worker has fetched ahead does not count
+        assert sampler.state_dict() == expected.state_dict()
+        assert (sampler.epoch, sampler.position) == divmod(n_handed_out, 3)
+    stream.close()
+
+
+@pytest.mark.parametrize("n_workers", [0, 2])
+def test_the_stream_leaves_random_numbers_alone(data, n_workers):
+    before = torch.get_rng_state()
+    stream = endless_batches(data.train, BucketSampler(data.train.lengths, 4, 1, 0.5), n_workers)
+    list(islice(stream, 4))
+    stream.close()
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_mels_know_their_lengths():
+    mels = Mels(torch.arange(10.0)[:, None], torch.tensor([0, 4, 10]), torch.zeros(1))
+    assert mels.lengths == [4, 6]
+    assert mels[1].flatten().tolist() == [4, 5, 6, 7, 8, 9]

@@ -1,0 +1,199 @@
+"""The packages' layers, read off their import statements."""
+
+import ast
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# A module imports only from layers below its own. Those of one package (text, model, vocoders)
+# may import each other.
+LAYERS = (
+    {
+        "config", "text", "plots", "schedule", "gaf", "losses", "alignment", "mmi",
+        "intelligibility",
+    },
+    {"audio", "filelists", "model", "guidance"},
+    {"dataset", "checkpoint", "run", "vocoders"},
+    {"synthesis", "validation"},
+    {"training"},
+    {"evaluation"},
+    {"notebook", "cli"},
+)  # fmt: skip
+LAYER_OF = {module: number for number, modules in enumerate(LAYERS) for module in modules}
+
+# What only a notebook has; ponytaco must also work without.
+NOTEBOOK_ONLY = ("IPython", "ipywidgets", "google.colab", "jupyter_ui_poll")
+
+
+def module_name(path):
+    """'ponytaco.model.decoder' for that file; a package's __init__ has the package's name."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imported(source, module, is_package=False):
+    """The full names that a source imports, wherever the statement stands.
+
+    ``from a import b`` counts as ``a.b``, for b may be a module.
+    """
+    package = module if is_package else module.rpartition(".")[0]
+    names = set()
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Import():
+                names.update(alias.name for alias in node.names)
+            case ast.ImportFrom():
+                base = "." * node.level + (node.module or "")
+                base = importlib.util.resolve_name(base, package) if node.level else base
+                names.update(f"{base}.{alias.name}" for alias in node.names)
+            case ast.Call(
+                func=ast.Name(id="import_module" | "__import__")
+                | ast.Attribute(attr="import_module"),
+                args=[ast.Constant(value=str(name)), *_],
+            ):
+                names.add(name)
+    return names
+
+
+def imports_of(path):
+    source = path.read_text(encoding="utf-8")
+    return imported(source, module_name(path), path.name == "__init__.py")
+
+
+def is_or_is_in(name, package):
+    return name == package or name.startswith(f"{package}.")
+
+
+def room_of(name):
+    """'model' for 'ponytaco.model.decoder.Decoder'; None for what ponytaco/__init__ itself has."""
+    parts = name.split(".")
+    if len(parts) == 1:
+        return None
+    folder = ROOT / parts[0]
+    is_module = (folder / f"{parts[1]}.py").is_file() or (folder / parts[1]).is_dir()
+    return parts[1] if is_module or parts[1] in LAYER_OF else None
+
+
+def upward_imports(module, names):
+    """What a module of ponytaco imports from its own layer or from above, in sentences."""
+    room = room_of(module)
+    breaches = []
+    for other in sorted(
+        {room_of(name) for name in names if is_or_is_in(name, "ponytaco")} - {None}
+    ):
+        if other == room:
+            continue
+        if other not in LAYER_OF:
+            breaches.append(not_in_the_table(f"ponytaco.{other}"))
+        elif room is None or LAYER_OF[other] >= LAYER_OF[room]:
+            own = "no layer" if room is None else f"layer {LAYER_OF[room]}"
+            breaches.append(
+                f"{module} is of {own} and imports ponytaco.{other} of layer {LAYER_OF[other]}."
+            )
+    return breaches
+
+
+def not_in_the_table(module):
+    return f"{module} is in no layer: add it to LAYERS in tests/test_layers.py."
+
+
+PONYTACO = sorted((ROOT / "ponytaco").rglob("*.py"))
+DATA_PREP = sorted((ROOT / "data_prep").rglob("*.py"))
+
+
+def test_there_is_something_to_check():
+    assert len(PONYTACO) > 15
+    assert len(DATA_PREP) > 5
+
+
+@pytest.mark.parametrize("path", PONYTACO, ids=module_name)
+def test_a_module_imports_only_from_below(path):
+    module = module_name(path)
+    if module != "ponytaco":
+        assert room_of(module) in LAYER_OF, not_in_the_table(module)
+    breaches = upward_imports(module, imports_of(path))
+    assert not breaches, "\n".join(breaches)
+
+
+@pytest.mark.parametrize("path", PONYTACO, ids=module_name)
+def test_ponytaco_does_not_know_data_prep(path):
+    assert not [name for name in imports_of(path) if is_or_is_in(name, "data_prep")]
+
+
+@pytest.mark.parametrize("path", DATA_PREP, ids=module_name)
+def test_data_prep_knows_neither_ponytaco_nor_torch(path):
+    forbidden = ("ponytaco", "torch", "torchaudio")
+    assert not [
+        n for n in imports_of(path) if any(is_or_is_in(n, package) for package in forbidden)
+    ]
+
+
+def test_only_tacotron2_takes_the_model_config():
+    readers = {
+        module_name(path)
+        for path in (ROOT / "ponytaco" / "model").rglob("*.py")
+        if any(is_or_is_in(name, "ponytaco.config") for name in imports_of(path))
+    }
+    assert readers == {"ponytaco.model.tacotron2"}
+
+
+@pytest.mark.parametrize("path", PONYTACO + DATA_PREP, ids=module_name)
+def test_only_the_notebook_knows_notebooks(path):
+    if module_name(path) == "ponytaco.notebook":
+        return
+    assert not [n for n in imports_of(path) if any(is_or_is_in(n, m) for m in NOTEBOOK_ONLY)]
+
+
+def test_no_module_is_in_two_layers():
+    assert sum(map(len, LAYERS)) == len(LAYER_OF)
+
+
+def test_imports_are_found_wherever_they_stand():
+    source = """
+import os, ponytaco.audio as sound
+from ponytaco import dataset, __version__
+from .layers import ConvNorm
+from .. import run
+if TYPE_CHECKING:
+    from ponytaco.synthesis import Voice
+def f():
+    from google.colab import drive
+    importlib.import_module("ponytaco.cli")
+"""
+    assert imported(source, "ponytaco.model.postnet") == {
+        "os",
+        "ponytaco.audio",
+        "ponytaco.dataset",
+        "ponytaco.__version__",
+        "ponytaco.model.layers.ConvNorm",
+        "ponytaco.run",
+        "ponytaco.synthesis.Voice",
+        "google.colab.drive",
+        "ponytaco.cli",
+    }
+    assert imported("from . import layers", "ponytaco.model", is_package=True) == {
+        "ponytaco.model.layers"
+    }
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "n_breaches"),
+    [
+        ("ponytaco.audio", "ponytaco.config.AudioConfig", 0),
+        ("ponytaco.config", "ponytaco.audio.load_wav", 1),
+        ("ponytaco.audio", "ponytaco.filelists", 1),
+        ("ponytaco.model.decoder", "ponytaco.model.layers", 0),
+        ("ponytaco.model.decoder", "ponytaco.guidance", 1),
+        ("ponytaco.model", "ponytaco.training.train", 1),
+        ("ponytaco.training", "ponytaco.validation.validate", 0),
+        ("ponytaco.validation", "ponytaco.training.train", 1),
+        ("ponytaco.cli", "ponytaco.notebook", 1),
+        ("ponytaco.cli", "ponytaco.__version__", 0),
+        ("ponytaco", "ponytaco.config", 1),
+        ("ponytaco.gaf", "torch.nn", 0),
+    ],
+)
+def test_the_check_itself(module, name, n_breaches):
+    assert len(upward_imports(module, {name})) == n_breaches

@@ -1,0 +1,79 @@
+import math
+
+import pytest
+
+from ponytaco.schedule import gaf_cap, guidance_weight, learning_rate
+
+
+def rate(step, peak=1e-3, warmup=4, start=10, decay=5, minimum=1e-5):
+    return learning_rate(step, peak, warmup, start, decay, minimum)
+
+
+@pytest.mark.parametrize(
+    ("step", "share"), [(0, 0.25), (1, 0.5), (2, 0.75), (3, 1.0), (4, 1.0), (9, 1.0), (10, 1.0)]
+)
+def test_warm_up_and_flat(step, share):
+    assert rate(step) == pytest.approx(1e-3 * share, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("step", "exponent"), [(10, 0.0), (11, -0.2), (15, -1.0), (20, -2.0), (30, -4.0)]
+)
+def test_decay_falls_to_one_e_th_in_decay_steps(step, exponent):
+    assert rate(step) == pytest.approx(1e-3 * math.exp(exponent), rel=1e-12)
+
+
+def test_the_floor_holds():
+    # e^-5 of the peak is below the floor.
+    assert rate(35, minimum=1e-5) == 1e-5
+    assert rate(10**9, minimum=1e-5) == 1e-5
+    assert rate(10**9, minimum=0.0) == 0.0
+
+
+def test_a_peak_below_the_floor_stays():
+    assert {rate(step, peak=1e-6, minimum=1e-5) for step in (4, 10, 50, 10**6)} == {1e-6}
+
+
+def test_no_warm_up_starts_at_the_peak():
+    assert rate(0, warmup=0) == 1e-3
+
+
+def test_the_rate_never_rises_after_the_warm_up():
+    rates = [rate(step) for step in range(60)]
+    assert rates[:4] == sorted(rates[:4])
+    assert rates[3:] == sorted(rates[3:], reverse=True)
+    assert min(rates) > 0
+
+
+@pytest.mark.parametrize("step", [0, 1, 10_000])
+def test_guidance_is_whole_until_aligned(step):
+    assert guidance_weight(step, None, 2.0, 500) == 2.0
+
+
+@pytest.mark.parametrize(
+    ("step", "expected"),
+    [(1000, 2.0), (1001, 1.996), (1125, 1.5), (1250, 1.0), (1499, 0.004), (1500, 0.0), (9999, 0.0)],
+)
+def test_guidance_fades_once_aligned(step, expected):
+    assert guidance_weight(step, 1000, 2.0, 500) == pytest.approx(expected)
+
+
+def test_guidance_returns_when_alignment_is_lost():
+    assert guidance_weight(1400, 1000, 2.0, 500) < 1
+    assert guidance_weight(1401, None, 2.0, 500) == 2.0
+    # Found again, it fades anew from where it was found.
+    assert guidance_weight(1650, 1400, 2.0, 500) == pytest.approx(1.0)
+
+
+def test_guidance_can_be_off_or_end_at_once():
+    assert guidance_weight(5, None, 0.0, 500) == 0
+    assert guidance_weight(5, 5, 2.0, 0) == 0
+    assert guidance_weight(5, None, 2.0, 0) == 2.0
+
+
+def test_the_factors_cap_is_lower_once_aligned():
+    assert gaf_cap(None, 0.5, 0.1) == 0.5
+    assert gaf_cap(0, 0.5, 0.1) == 0.1
+    assert gaf_cap(700, 0.5, 0.1) == 0.1
+    # Never higher, whatever is set.
+    assert gaf_cap(700, 0.05, 0.1) == 0.05
