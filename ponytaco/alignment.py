@@ -37,6 +37,9 @@ class AlignmentScore:
     """Longest stay on one symbol, as a share of the steps; better when lower."""
     end_reached: float
     """Whether the last step is at the text's end; a share, once averaged."""
+    in_order: float = 1.0
+    """1 minus the symbols that were leapt over, there or back, as a share of the text: one leap
+    among hundreds of steps hardly lowers ``forward``, but skips or repeats a word."""
 
     @property
     def aligned(self) -> bool:
@@ -44,7 +47,9 @@ class AlignmentScore:
         return (
             self.coverage >= 0.9
             and self.forward >= 0.95
-            and self.focus >= 0.5
+            and self.in_order >= 0.95
+            and self.focus > 0.5
+            and self.longest_stall <= 0.5
             and self.end_reached >= 0.9
         )
 
@@ -74,8 +79,8 @@ def score_alignment(weights: npt.ArrayLike, n_frames_per_step: int = 1) -> Align
     path = matrix.argmax(axis=1)
     moves = np.diff(path)
     max_jump = _MAX_JUMP + n_frames_per_step - 1
-    # Equal weights have no place of their own; argmax would call every one of them the first.
     forward = ((moves >= 0) & (moves <= max_jump)).mean() if n_steps > 1 else 1.0
+    leaps = np.abs(np.diff(path, prepend=0))
     path_length = np.hypot(np.diff(path), 1.0).sum()
     diagonal_length = np.hypot(n_symbols - 1, n_steps - 1)
     return AlignmentScore(
@@ -85,6 +90,7 @@ def score_alignment(weights: npt.ArrayLike, n_frames_per_step: int = 1) -> Align
         diagonality=float(path_length / diagonal_length) if diagonal_length else 1.0,
         longest_stall=_longest_run(path) / n_steps,
         end_reached=float(path[-1] >= n_symbols - _END_SYMBOLS),
+        in_order=max(0.0, 1.0 - float(leaps[leaps > max_jump].sum()) / n_symbols),
     )
 
 

@@ -107,6 +107,9 @@ class TrainConfig:
     weight_decay: float = _setting(1e-6, "Adam's L2 penalty.")
     max_grad_norm: float = _setting(1.0, "Gradients are clipped to this norm.")
     max_steps: int = _setting(20_000, "Step at which the run is finished.")
+    max_minutes: float = _setting(
+        0.0, "Minutes after which a session validates, saves and stops; 0 is no limit."
+    )
     validate_every: int = _setting(250, "Steps from one validation to the next.")
     save_every_minutes: float = _setting(10.0, "Minutes from one save to the next.")
     gate_weight: float = _setting(
@@ -130,7 +133,7 @@ class TrainConfig:
     )
     guidance_fade_steps: int = _setting(500, "Steps over which guidance fades once aligned.")
     p_arpabet: float = _setting(
-        1.0, "Probability that a clip is read from its ARPAbet text where it has one."
+        0.5, "Probability that a clip is read from its ARPAbet text where it has one."
     )
     cleaner: str = _setting("english", "Text cleaner: 'english', 'transliteration' or 'basic'.")
     max_clip_seconds: float = _setting(0.0, "Leave out longer clips in training; 0 keeps all.")
@@ -139,6 +142,9 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Refuse settings that contradict each other."""
+        cleaners = ("english", "transliteration", "basic")
+        if self.cleaner not in cleaners:
+            raise ConfigError(f"cleaner is '{self.cleaner}'; there are: {_names(cleaners)}.")
         _require_positive(
             self,
             "batch_size",
@@ -164,6 +170,7 @@ class TrainConfig:
             "guidance_fade_steps",
             "max_clip_seconds",
             "loader_workers",
+            "max_minutes",
         ):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it cannot be negative.")
@@ -192,8 +199,10 @@ class Config:
             raise ConfigError("The settings are not a table of sections.")
         config = cls()
         for section, values in sections.items():
-            if section not in _SECTIONS or not isinstance(values, Mapping):
+            if section not in _SECTIONS:
                 raise ConfigError(f"Unknown section '{section}'. There are: {_names(_SECTIONS)}.")
+            if not isinstance(values, Mapping):
+                raise ConfigError(f"Section '{section}' is not a table of settings.")
             for name in values:
                 if section_of(name) != section:
                     raise ConfigError(f"'{section}' has no setting '{name}'.")
@@ -273,6 +282,9 @@ _SMALL_MODEL: Mapping[str, Any] = {
     "decoder_rnn_dim": 256, "prenet_dim": 128, "attention_dim": 64,
     "attention_location_n_filters": 16, "attention_location_kernel_size": 15,
     "postnet_embedding_dim": 128, "n_frames_per_step": 2,
+    # The published dropouts of 0.5 are for a model 15 times as large: with them the mel loss after
+    # 270 steps on the demo voice is 2.7 instead of 1.6.
+    "p_encoder_dropout": 0.1, "p_head_dropout": 0.1, "p_postnet_dropout": 0.1,
 }  # fmt: skip
 PRESETS: Mapping[str, Mapping[str, Any]] = types.MappingProxyType({
     "full": {},
@@ -334,10 +346,16 @@ def _coerce(name: str, value: Any, kind: type) -> Any:
                 "off": False,
             }[str(value).lower()]
         if kind is int:
-            number = float(value)
-            if isinstance(value, bool) or number != int(number):
+            if isinstance(value, bool):
                 raise ValueError
-            return int(number)
+            if isinstance(value, float):
+                if value != int(value):
+                    raise ValueError
+                return int(value)
+            try:
+                return int(value)
+            except ValueError:  # '1e4' and '12.0' are whole numbers too
+                return _coerce(name, float(value), int)
         if kind is float:
             if isinstance(value, bool) or not abs(float(value)) < float("inf"):
                 raise ValueError

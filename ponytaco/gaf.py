@@ -27,13 +27,15 @@ def gradient_adaptive_factor(
         A scalar on the gradients' device. It is never read back here, so that a GPU need not
         wait. Parameters with a zero gradient from either loss do not count.
     """
+    first_grads = list(first_grads)
     pairs = [
         (first.abs().amax().float(), second.abs().amax().float())
         for first, second in zip(first_grads, second_grads, strict=True)
         if first is not None and second is not None and first.numel()
     ]
     if not pairs:
-        return torch.tensor(float(max_gaf))
+        devices = [gradient.device for gradient in first_grads if gradient is not None]
+        return torch.tensor(float(max_gaf), device=devices[0] if devices else None)
     first_max, second_max = (torch.stack(side) for side in zip(*pairs, strict=True))
     both = (first_max > 0) & (second_max > 0)
     ratios = torch.where(both, first_max / second_max, torch.inf)

@@ -145,6 +145,8 @@ def _fill_gaps(
     for i in range(len(intervals)):
         if known[i]:
             intervals[unknown] = sorted((end_before, intervals[i, 0]))
+            if i and not unknown:  # a pause inside a word: nothing stands for it but its neighbour
+                intervals[i - 1, 1] = max(end_before, intervals[i, 0])
             unknown = []
             end_before = intervals[i, 1]
         else:

@@ -50,11 +50,11 @@ def tacotron_loss(
     gate_losses = F.binary_cross_entropy_with_logits(
         gate, gate_target, reduction="none", pos_weight=gate.new_tensor(gate_weight)
     )
-    weight = real[:, None].to(target_mel.dtype)
+    padding = ~real[:, None]
     n_values = n_real * target_mel.shape[1]
 
     def squared_error(predicted: Tensor) -> Tensor:
-        return ((predicted - target_mel).square() * weight).sum() / n_values
+        return (predicted - target_mel).masked_fill(padding, 0.0).square().sum() / n_values
 
     return TacotronLoss(
         mel=squared_error(mel),

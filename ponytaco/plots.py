@@ -101,4 +101,4 @@ def draw_mel(
 def _draw_series(axes: Axes, rows: Sequence[Mapping[str, float]], name: str, label: str) -> None:
     points = [(row["step"], row[name]) for row in rows if name in row]
     if points:
-        axes.plot(*zip(*points, strict=True), label=label)
+        axes.plot(*zip(*points, strict=True), label=label, marker="." if len(points) < 30 else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import os
 from collections.abc import Mapping
@@ -54,6 +55,14 @@ class Run:
         """Spoken samples, one a validation."""
         return self.folder / "samples"
 
+    def picture(self, step: int) -> Path:
+        """A validation's picture."""
+        return self.alignments / f"step-{step:06d}.png"
+
+    def sample(self, step: int) -> Path:
+        """A validation's spoken sample."""
+        return self.samples / f"step-{step:06d}.wav"
+
     @property
     def resumable(self) -> bool:
         """Whether there is something to resume."""
@@ -105,7 +114,7 @@ def append_history(path: Path, row: Mapping[str, Any]) -> None:
         path: the csv; made with its heading when missing.
         row: values by ``HISTORY_COLUMNS``; numbers are written with 6 digits.
     """
-    is_new = not path.exists()
+    is_new = not path.exists() or not path.stat().st_size
     with path.open("a", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, HISTORY_COLUMNS)
         if is_new:
@@ -114,14 +123,20 @@ def append_history(path: Path, row: Mapping[str, Any]) -> None:
 
 
 def read_history(path: Path) -> list[dict[str, float]]:
-    """A history's rows, empty cells left out; none when there is no file."""
+    """A history's rows, empty cells left out; none when there is no file.
+
+    A row that a disconnect cut short is left out.
+    """
     if not path.is_file():
         return []
+    rows = []
     with path.open(newline="", encoding="utf-8") as file:
-        return [
-            {key: float(value) for key, value in row.items() if key and value}
-            for row in csv.DictReader(file)
-        ]
+        for row in csv.DictReader(file):
+            with contextlib.suppress(ValueError, TypeError):
+                numbers = {key: float(value) for key, value in row.items() if key and value}
+                if None not in row.values() and "step" in numbers:
+                    rows.append(numbers)
+    return rows
 
 
 def cut_history(path: Path, step: int) -> None:
@@ -131,7 +146,12 @@ def cut_history(path: Path, step: int) -> None:
         path: the csv; nothing happens when it is missing.
         step: the last step to keep.
     """
-    rows = [row for row in read_history(path) if row["step"] <= step]
+    known = {*HISTORY_COLUMNS}
+    rows = [
+        {name: value for name, value in row.items() if name in known}
+        for row in read_history(path)
+        if row["step"] <= step
+    ]
     if not path.is_file():
         return
     temporary = path.with_name(f".{path.name}.{os.getpid()}")

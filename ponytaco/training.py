@@ -169,7 +169,7 @@ def train(
 
     validation = None
     recent: list[dict[str, Tensor]] = []
-    last_save = last_report = time.monotonic()
+    session_start = last_save = last_report = time.monotonic()
     seconds_before = progress.seconds - last_save
     batches = endless_batches(data.train, sampler, settings.loader_workers)
     with _interruptible() as interrupted:
@@ -193,7 +193,8 @@ def train(
                 recent.append(losses.values)
 
             row: dict[str, float] = {}
-            is_last = progress.step >= settings.max_steps
+            out_of_time = 0 < settings.max_minutes * 60 <= time.monotonic() - session_start
+            is_last = progress.step >= settings.max_steps or out_of_time
             if progress.step % _REPORT_EVERY == 0 or is_last:
                 now = time.monotonic()
                 report = StepReport(
@@ -227,6 +228,9 @@ def train(
                 append_history(run.history, {"step": progress.step, **row})
             if stopping:
                 say(f"Stopped at step {progress.step:,} and saved. Run again to go on from there.")
+                break
+            if out_of_time:
+                say(f"{settings.max_minutes:g} minutes are over at step {progress.step:,}; saved.")
                 break
     finished = progress.step >= settings.max_steps
     if finished:

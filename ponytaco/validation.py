@@ -120,7 +120,6 @@ def validate(
 def save_pictures(validation: Validation, run: Run, audio: AudioConfig) -> None:
     """Write a validation's picture and its spoken sample into the run's folder."""
     clip = validation.first_clip
-    name = f"step-{validation.step:06d}"
     figure = plot_validation(
         f"step {validation.step:,}: {validation.free}",
         clip.teacher_forced,
@@ -129,9 +128,11 @@ def save_pictures(validation: Validation, run: Run, audio: AudioConfig) -> None:
         clip.predicted_mel,
         clip.gate,
     )
-    figure.savefig(run.alignments / f"{name}.png")
+    figure.savefig(run.picture(validation.step))
     mel = torch.from_numpy(clip.predicted_mel)
-    save_wav(run.samples / f"{name}.wav", GriffinLim(audio)(mel[None])[0], audio.sample_rate)
+    save_wav(
+        run.sample(validation.step), GriffinLim(audio)(mel[None])[0], audio.sample_rate
+    )
 
 
 def _teacher_forced(

@@ -35,7 +35,9 @@ def trained_run(fake_dataset, tmp_path_factory) -> SimpleNamespace:
     from ponytaco.training import train
 
     run = Run(tmp_path_factory.mktemp("runs") / "Beeps")
-    config = preset("tiny").replace(batch_size=4, max_steps=60, validate_every=30, device="cpu")
+    config = preset("tiny").replace(
+        batch_size=4, max_steps=60, validate_every=30, learning_rate=3e-3, device="cpu"
+    )
     said, reports, validations = [], [], []
     result = train(
         fake_dataset,

@@ -102,7 +102,11 @@ def test_what_only_the_label_has_is_passed_over():
     symbols = ["@HH", "@AH0", "@L"]
     phones = [("HH", 0.0, 0.1), ("T", 0.1, 0.2), ("AH0", 0.2, 0.3), ("L", 0.3, 0.4)]
     intervals = own_times(label_intervals(symbols, phones, [], 0.4))
-    np.testing.assert_allclose(intervals[:, 1], [0.1, 0.3, 0.4], atol=1e-6)
+    # The time that is left over may go to either neighbour.
+    assert (intervals[:, 0] <= np.array([0.0, 0.2, 0.3]) + 1e-6).all()
+    assert (intervals[:, 1] >= np.array([0.1, 0.3, 0.4]) - 1e-6).all()
+    assert intervals[0, 1] < 0.2 + 1e-6
+    assert intervals[1, 0] > 0.1 - 1e-6
 
 
 def test_a_repeated_word_is_matched_in_order():
@@ -321,7 +325,7 @@ def test_no_mass_at_all_has_a_finite_gradient():
     logits.requires_grad_()
     loss = guidance_loss(logits.softmax(dim=2), INTERVALS, LENGTH, 1)
     (gradient,) = torch.autograd.grad(loss, [logits])
-    assert math.isfinite(loss)
+    assert torch.isfinite(loss)
     assert torch.isfinite(gradient).all()
 
 

@@ -1,0 +1,38 @@
+"""What the notebooks call; the only room that knows IPython, ipywidgets and Colab.
+
+Every name works without widgets too, as plain text, so that a notebook's cells also run in a
+terminal.
+"""
+
+from ponytaco.notebook.characters import Character, fetch_archive, pick_character
+from ponytaco.notebook.clips import listen_to_clips, remember, show_packed, show_report
+from ponytaco.notebook.environment import NotebookError
+from ponytaco.notebook.lines import ask_for_lines, speak_lines
+from ponytaco.notebook.own import own_recordings, save_archive
+from ponytaco.notebook.session import train_voice
+from ponytaco.notebook.settings import Settings
+from ponytaco.notebook.storage import Storage, connect_storage
+from ponytaco.notebook.voices import TrainedVoice, hear_progress, pick_voice, speak
+
+__all__ = [
+    "Character",
+    "NotebookError",
+    "Settings",
+    "Storage",
+    "TrainedVoice",
+    "ask_for_lines",
+    "connect_storage",
+    "fetch_archive",
+    "hear_progress",
+    "listen_to_clips",
+    "own_recordings",
+    "pick_character",
+    "pick_voice",
+    "remember",
+    "save_archive",
+    "show_packed",
+    "show_report",
+    "speak",
+    "speak_lines",
+    "train_voice",
+]

@@ -1,0 +1,317 @@
+import errno
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+import soundfile
+import torch
+
+import ponytaco.training as training_module
+from ponytaco.checkpoint import load_checkpoint, save_checkpoint
+from ponytaco.cli import main
+from ponytaco.config import PRESETS, describe
+from ponytaco.run import Run, read_history
+
+TINY = ["--preset", "tiny", "--batch-size", "4", "--device", "cpu"]
+
+
+def refused(capsys, *words):
+    """Run a command that must fail: exit code 1 and one line on stderr, which is returned."""
+    code = main([str(word) for word in words])
+    said = capsys.readouterr().err
+    assert code == 1
+    assert said.startswith("ponytaco: ") and said.endswith("\n")
+    assert said.count("\n") == 1, said
+    assert "Traceback" not in said
+    return said
+
+
+def files(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def voice(trained_run, tmp_path):
+    return shutil.copytree(trained_run.run.folder, tmp_path / "voice")
+
+
+# The three commands
+
+
+def test_train_resume_speak_evaluate(fake_dataset, tmp_path, capsys):
+    run = tmp_path / "runs" / "Beeps"
+    command = ["train", str(fake_dataset), str(run), *TINY, "--validate-every", "10"]
+    assert main([*command, "--set", "max_steps=10"]) == 0
+    said = capsys.readouterr()
+    assert "11 clips" in said.out and "step     10" in said.out
+    assert "validation at step 10" in said.out and "Finished" in said.out
+    assert said.err == ""
+    assert main([*command, "--set", "max_steps=12"]) == 0
+    assert "Resuming Beeps at step 10" in capsys.readouterr().out
+    assert [row["step"] for row in read_history(run / "history.csv")] == [10, 12]
+
+    wav, picture = tmp_path / "out.wav", tmp_path / "out.png"
+    words = ["speak", str(run), "Bad day. Pony!", "-o", str(wav), "--picture", str(picture)]
+    assert main([*words, "--max-seconds", "0.3"]) == 0
+    said = capsys.readouterr()
+    assert str(wav) in said.out and "best_model" in said.out
+    assert "pony" in said.err and "Traceback" not in said.err
+    info = soundfile.info(wav)
+    assert (info.samplerate, info.channels, info.subtype) == (22_050, 1, "PCM_16")
+    assert info.duration == pytest.approx(2 * 0.3 + 0.25, abs=0.05)
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+    assert main(["evaluate", str(run), "--device", "cpu"]) == 0
+    said = capsys.readouterr()
+    assert "3 validation clips" in said.out and "evaluation.json" in said.out
+    assert (run / "evaluation.json").is_file()
+
+
+def test_a_text_from_standard_input(voice, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO("Bad day.\nCake.\n"))
+    wav = tmp_path / "out.wav"
+    assert main(["speak", str(voice), "-", "-o", str(wav), "--max-seconds", "0.2"]) == 0
+    assert soundfile.info(wav).duration == pytest.approx(2 * 0.2 + 0.25, abs=0.05)
+
+
+def test_a_seed_makes_the_same_file(voice, tmp_path):
+    wavs = [tmp_path / f"{i}.wav" for i in range(3)]
+    for wav, seed in zip(wavs, ("5", "5", "6"), strict=True):
+        words = ["speak", str(voice), "Cake.", "-o", str(wav), "--seed", seed]
+        assert main([*words, "--max-seconds", "0.3"]) == 0
+    assert wavs[0].read_bytes() == wavs[1].read_bytes() != wavs[2].read_bytes()
+
+
+def test_options_reach_the_run(fake_dataset, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(training_module, "train", lambda *args, **kwargs: seen.append(args))
+    words = ["train", str(fake_dataset), str(tmp_path), *TINY, "--max-gaf", "0.25", "--mmi", "no"]
+    assert main([*words, "--set", "learning_rate=1e-4", "--set", "seed = 7"]) == 0
+    config = seen[0][2]
+    assert (config.train.max_gaf, config.train.mmi, config.train.batch_size) == (0.25, False, 4)
+    assert (config.train.learning_rate, config.train.seed) == (1e-4, 7)
+    assert config.model.attention_rnn_dim == 48
+
+
+# Settings that cannot be
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--set", "batchsize=4"], "batch_size"),
+        (["--set", "learning_rat=4"], "learning_rate"),
+        (["--set", "seed"], "name=value"),
+        (["--set", "seed=many"], "seed.*whole number"),
+        (["--set", "seed=3", "--seed", "4"], "seed.*twice"),
+        (["--set", "drop_frame_rate=2"], "drop_frame_rate"),
+        (["--head", "big"], "mmi"),
+        (["--encoder-kernel-size", "4"], "odd"),
+        (["--device", "toaster"], "toaster"),
+        (["--cleaner", "spanish"], "spanish"),
+    ],
+)
+def test_a_setting_that_cannot_be(fake_dataset, tmp_path, capsys, words, said):
+    line = refused(capsys, "train", fake_dataset, tmp_path / "run", "--preset", "tiny", *words)
+    assert re.search(said, line)
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_option_twice_in_set_is_an_error_or_the_last(fake_dataset, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(training_module, "train", lambda *args, **kwargs: seen.append(args))
+    main(["train", "data", "run", *TINY, "--set", "seed=3", "--set", "seed=4"])
+    assert seen[0][2].train.seed == 4
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["train", "data", "run", "--preset", "huge"],
+        ["train", "data", "run", "--nonsense", "3"],
+        ["speak", "run"],
+        ["speak", "run", "Hi.", "--gate-threshold", "2"],
+        ["speak", "run", "Hi.", "--gate-threshold", "much"],
+        ["speak", "run", "Hi.", "--max-seconds", "-1"],
+        ["speak", "run", "Hi.", "--max-seconds", "inf"],
+        ["sing", "run"],
+        [],
+    ],
+)
+def test_words_that_cannot_be(capsys, words):
+    with pytest.raises(SystemExit) as exit_:
+        main(words)
+    assert exit_.value.code == 2
+    said = capsys.readouterr().err
+    assert "Traceback" not in said
+    assert "_rate" not in said and "_positive" not in said  # our functions' names help nobody
+
+
+def test_an_unknown_preset_lists_those_there_are(capsys):
+    with pytest.raises(SystemExit):
+        main(["train", "data", "run", "--preset", "huge"])
+    said = capsys.readouterr().err
+    assert all(name in said for name in PRESETS)
+
+
+# Bad input: one sentence, nothing half-written
+
+
+@pytest.mark.parametrize("what", ["missing", "empty", "a file"])
+def test_a_folder_that_is_no_dataset(tmp_path, capsys, what):
+    folder = tmp_path / "data"
+    if what == "empty":
+        folder.mkdir()
+    elif what == "a file":
+        folder.write_text("hello")
+    said = refused(capsys, "train", folder, tmp_path / "run", *TINY)
+    assert "not a dataset folder" in said and "data_prep" in said
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_cannot_be_made(fake_dataset, tmp_path, capsys):
+    (tmp_path / "run").write_text("I am a file")
+    assert "folder" in refused(capsys, "train", fake_dataset, tmp_path / "run", *TINY)
+
+
+def test_a_checkpoint_of_another_size(fake_dataset, voice, capsys):
+    before = files(voice), (voice / "config.json").read_text()
+    said = refused(capsys, "train", fake_dataset, voice, "--preset", "small", "--device", "cpu")
+    assert "symbols_embedding_dim=32" in said and "128" in said
+    assert (files(voice), (voice / "config.json").read_text()) == before
+
+
+def test_a_broken_checkpoint(fake_dataset, voice, capsys, tmp_path):
+    for name in ("current_model", "best_model"):
+        path = voice / name
+        path.write_bytes(path.read_bytes()[:5000])
+    assert "current_model" in refused(capsys, "train", fake_dataset, voice, *TINY)
+    wav = tmp_path / "out.wav"
+    assert "best_model" in refused(capsys, "speak", voice, "Cake.", "-o", wav)
+    assert "best_model" in refused(capsys, "evaluate", voice)
+    assert not wav.exists()
+
+
+def test_weights_that_contradict_their_settings(voice, capsys, tmp_path):
+    checkpoint = load_checkpoint(voice / "best_model")
+    checkpoint.config = checkpoint.config.replace(attention_rnn_dim=24)
+    save_checkpoint(voice / "best_model", checkpoint)
+    wav = tmp_path / "out.wav"
+    assert "do not fit" in refused(capsys, "speak", voice, "Cake.", "-o", wav)
+    assert not wav.exists()
+
+
+def test_a_warm_start_that_is_not_there(fake_dataset, tmp_path, capsys):
+    words = ["train", fake_dataset, tmp_path / "run", *TINY, "--warm-start", tmp_path / "none.pt"]
+    assert "none.pt" in refused(capsys, *words)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("text", ["", "  ", "?!"])
+def test_nothing_to_say(voice, tmp_path, capsys, text):
+    wav = tmp_path / "out.wav"
+    assert "words" in refused(capsys, "speak", voice, text, "-o", wav)
+    assert not wav.exists()
+
+
+def test_a_folder_without_a_voice(tmp_path, capsys):
+    wav = tmp_path / "out.wav"
+    assert "ponytaco train" in refused(capsys, "speak", tmp_path, "Cake.", "-o", wav)
+    assert "no checkpoint" in refused(capsys, "speak", tmp_path / "nobody", "Cake.", "-o", wav)
+    assert "ponytaco train" in refused(capsys, "evaluate", tmp_path)
+    assert files(tmp_path) == []
+
+
+def test_a_wav_that_cannot_be_written(voice, tmp_path, capsys):
+    wav = tmp_path / "no such folder" / "out.wav"
+    words = ["speak", voice, "Cake.", "-o", wav, "--max-seconds", "0.1"]
+    assert "no such folder" in refused(capsys, *words)
+
+
+def test_a_picture_of_another_kind_is_no_traceback(voice, tmp_path, capsys):
+    words = ["speak", voice, "Cake.", "-o", tmp_path / "out.wav", "--max-seconds", "0.1"]
+    code = main([*map(str, words), "--picture", str(tmp_path / "picture.xyz")])
+    assert code == 0 and (tmp_path / "picture.xyz").read_bytes().startswith(b"\x89PNG")
+
+
+def no_space(*args, **kwargs):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("where", ["torch.save", "os.replace", "os.fsync"])
+def test_a_full_disk_while_training(
+    trained_run, fake_dataset, tmp_path, capsys, monkeypatch, where
+):
+    # trained_run has made the mel cache, so that the checkpoint is the first that does not fit
+    monkeypatch.setattr(training_module, "save_pictures", lambda *args: None)
+    module, name = where.split(".")
+    monkeypatch.setattr({"torch": torch, "os": os}[module], name, no_space)
+    words = ["train", fake_dataset, tmp_path / "run", *TINY, "--max-steps", "1"]
+    said = refused(capsys, *words)
+    assert "No space left" in said and str(tmp_path / "run") in said
+    assert not Run(tmp_path / "run").resumable
+    assert not [name for name in files(tmp_path) if "current" in name or "/." in name]
+
+
+def test_a_full_disk_while_speaking(voice, tmp_path, capsys, monkeypatch):
+    folder = tmp_path / "speech"
+    folder.mkdir()
+    (folder / "out.wav").write_bytes(b"the last one")
+    monkeypatch.setattr(os, "replace", no_space)
+    words = ["speak", voice, "Cake.", "-o", folder / "out.wav", "--max-seconds", "0.1"]
+    assert "No space left" in refused(capsys, *words)
+    assert files(folder) == ["out.wav"]
+    assert (folder / "out.wav").read_bytes() == b"the last one"
+
+
+def test_an_interrupt_while_loading_is_no_traceback(fake_dataset, tmp_path, capsys, monkeypatch):
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training_module, "open_datasets", interrupt)
+    assert main(["train", str(fake_dataset), str(tmp_path / "run"), *TINY]) == 130
+    assert capsys.readouterr().err == "ponytaco: interrupted.\n"
+
+
+# Help
+
+
+def test_the_help_has_every_setting_and_its_doc(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "500")
+    with pytest.raises(SystemExit) as exit_:
+        main(["train", "--help"])
+    assert exit_.value.code == 0
+    said = capsys.readouterr().out
+    for name, _, default, doc in describe():
+        assert "--" + name.replace("_", "-") in said
+        assert f"{doc} ({default})" in said
+
+
+def test_the_help_has_the_commands(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    said = capsys.readouterr().out
+    assert all(name in said for name in ("train", "speak", "evaluate"))
+
+
+def test_help_and_errors_do_not_wait_for_torch():
+    code = (
+        "import sys; from ponytaco.cli import main\n"
+        "try: main(['train', '--help'])\n"
+        "except SystemExit: pass\n"
+        "slow = {'torch', 'librosa', 'matplotlib', 'numpy'} & set(sys.modules)\n"
+        "sys.exit(f'imported: {slow}' if slow else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_module_is_the_command():
+    done = subprocess.run(
+        [sys.executable, "-m", "ponytaco.cli", "--version"], capture_output=True, text=True
+    )
+    assert done.returncode == 0 and done.stdout.startswith("ponytaco ")
