@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import random
@@ -76,7 +77,8 @@ class Checkpoint:
             model.load_state_dict(self.state_dict)
         except RuntimeError as error:
             raise CheckpointError(
-                f"The checkpoint's weights do not fit its own settings: {error}"
+                "The checkpoint's weights do not fit its own settings: "
+                f"{str(error).splitlines()[-1].strip()}"
             ) from None
         return model.eval()
 
@@ -113,9 +115,12 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except (OSError, RuntimeError) as error:
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
         # torch reports a full disk as a RuntimeError of its zip writer.
-        temporary.unlink(missing_ok=True)
+        if not isinstance(error, OSError | RuntimeError):
+            raise
         raise CheckpointError(
             f"Cannot write {path}: {error}. Is the disk full? The last save is still there."
         ) from None
@@ -140,9 +145,13 @@ def load_checkpoint(path: Path) -> Checkpoint:
         fields = {f.name: content[f.name] for f in dataclasses.fields(Checkpoint)}
         fields["config"] = Config.from_dict(fields["config"])
         fields["progress"] = Progress(**fields["progress"])
-        return Checkpoint(**fields)
     except (KeyError, TypeError, ConfigError) as error:
         raise CheckpointError(f"{path} is damaged or of another version: {error}.") from None
+    kinds = {"state_dict": Mapping, "symbols": list, "ctc_symbols": list, "lexicon": Mapping}
+    for name, kind in kinds.items():
+        if not isinstance(fields[name], kind):
+            raise CheckpointError(f"{path} is damaged: its {name} is no {kind.__name__.lower()}.")
+    return Checkpoint(**fields)
 
 
 def require_same_architecture(saved: Config, wanted: Config, path: Path) -> None:
@@ -222,8 +231,8 @@ def warm_start(model: Tacotron2, symbols: Sequence[str], path: Path) -> WarmStar
     state = content.get("state_dict", content)
     theirs = {
         name.removeprefix("module."): value
-        for name, value in state.items()
-        if isinstance(value, Tensor)
+        for name, value in (state.items() if isinstance(state, Mapping) else ())
+        if isinstance(name, str) and isinstance(value, Tensor)
     }
     ours = model.state_dict()
     report = WarmStart()
@@ -239,8 +248,10 @@ def warm_start(model: Tacotron2, symbols: Sequence[str], path: Path) -> WarmStar
         else:
             ours[name].copy_(value)
             report.taken.append(name)
-    report.fresh = [name for name in ours if name not in {*report.taken, *report.mapped}]
-    if not report.taken:
+    # "embedding.weight (148 of 179 symbols)" is taken, too
+    taken = {*report.taken, *(line.partition(" ")[0] for line in report.mapped)}
+    report.fresh = [name for name in ours if name not in taken]
+    if not taken:
         raise CheckpointError(
             f"Nothing in {path} fits this model. Choose a Tacotron 2 of the same size, "
             "or leave the warm start out."
@@ -258,7 +269,10 @@ def _take_embedding(
     name = "embedding.weight"
     tables = {len(table): table for table in (NVIDIA_SYMBOLS, SYMBOLS)}
     table = their_symbols or tables.get(len(theirs))
-    if table is None or len(table) != len(theirs) or theirs.shape[1:] != ours.shape[1:]:
+    if theirs.shape[1:] != ours.shape[1:]:
+        report.left.append(f"{name} (their shape {list(theirs.shape)}, ours {list(ours.shape)})")
+        return
+    if table is None or len(table) != len(theirs):
         report.left.append(f"{name} (their symbol table of {len(theirs)} rows is not known)")
         return
     places = {symbol: i for i, symbol in enumerate(table)}

@@ -161,7 +161,7 @@ def _speak(arguments: argparse.Namespace) -> int:
     print(f"{arguments.out}: {speech.seconds:.1f} s, spoken by {voice.path} (step {voice.step:,}).")
     if arguments.picture:
         first = speech.sentences[0]
-        plot_alignment(first.alignment, str(first.score)).savefig(arguments.picture)
+        plot_alignment(first.alignment, str(first.score)).savefig(arguments.picture, format="png")
     for warning in speech.warnings:
         print(f"ponytaco: {warning}", file=sys.stderr)
     if speech.spelled:
@@ -197,17 +197,24 @@ def _config(arguments: argparse.Namespace) -> Config:
 
 
 def _rate(text: str) -> float:
-    value = float(text)
+    value = _number(text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text} does not lie from 0 to 1")
     return value
 
 
 def _positive(text: str) -> float:
-    value = float(text)
-    if not value > 0:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    value = _number(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
     return value
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is no number") from None
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ import contextlib
 import hashlib
 import json
 import os
+import pickle
+import signal
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -19,7 +21,7 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
-from ponytaco.audio import MelSpectrogram, load_wav
+from ponytaco.audio import AudioError, MelSpectrogram, load_wav
 from ponytaco.config import AudioConfig
 from ponytaco.filelists import Clip, ClipAlignment, DatasetFolder, FilelistError
 from ponytaco.guidance import diagonal_intervals, label_intervals
@@ -91,7 +93,11 @@ def load_mels(clips: Sequence[Clip], audio: AudioConfig, cache_folder: Path) -> 
         AudioError: a clip's audio is missing, broken or of another sample rate.
     """
     path = cache_folder / f"mels-{_cache_key(clips, audio)}.pt"
-    with contextlib.suppress(OSError, RuntimeError, KeyError, EOFError, ValueError):
+    # All that a damaged file provokes in torch's reader; it is then made anew.
+    with contextlib.suppress(
+        OSError, RuntimeError, LookupError, EOFError, ValueError, TypeError, AttributeError,
+        pickle.UnpicklingError,
+    ):  # fmt: skip
         return Mels(**torch.load(path, mmap=True, weights_only=True))
     mels = _compute_mels(clips, audio)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
@@ -99,7 +105,8 @@ def load_mels(clips: Sequence[Clip], audio: AudioConfig, cache_folder: Path) -> 
         torch.save(vars(mels), temporary)
         os.replace(temporary, path)
     except (OSError, RuntimeError) as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a read-only disk refuses to delete, even what is not
+            temporary.unlink()
         warnings.warn(f"The mels are not cached in {cache_folder}: {error}", stacklevel=2)
         return mels
     for old in cache_folder.glob("mels-*.pt"):
@@ -168,6 +175,10 @@ class ClipDataset(TorchDataset[tuple[Tensor, ...]]):
         self._symbols = list(symbols)
         self._cleaner = cleaner
         self._seconds_per_frame = audio.hop_length / audio.sample_rate
+        for clip in self.clips:  # a bad text is said now and not in the middle of an epoch
+            for spelling in {clip.text, clip.arpabet or clip.text}:
+                text_to_ids(spelling, cleaner, self._symbols)
+                ctc_targets(spelling, cleaner)
 
     def __len__(self) -> int:
         """How many clips."""
@@ -291,10 +302,20 @@ def endless_batches(
             # Its own generator: otherwise each epoch, and each resume, would take a number from
             # the one that the dropouts use.
             generator=torch.Generator(),
+            worker_init_fn=_leave_signals_to_the_trainer if n_workers else None,
         )
         for batch in loader:
             sampler.advance()
             yield batch
+
+
+def _leave_signals_to_the_trainer(worker: int) -> None:
+    """A SIGTERM that the whole process group gets must not kill the workers first.
+
+    torch would raise their death in the midst of the save that the signal brings about.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def validation_batches(dataset: ClipDataset, batch_size: int) -> Iterator[Batch]:
@@ -335,6 +356,9 @@ def _compute_mels(clips: Sequence[Clip], audio: AudioConfig) -> Mels:
 def _cache_key(clips: Sequence[Clip], audio: AudioConfig) -> str:
     described: list[Any] = [asdict(audio)]
     for clip in clips:
-        status = clip.path.stat()
+        try:
+            status = clip.path.stat()
+        except OSError:
+            raise AudioError(f"No audio at {clip.path}. Prepare the character again.") from None
         described.append([clip.ref, status.st_size, status.st_mtime_ns])
     return hashlib.sha256(json.dumps(described).encode()).hexdigest()[:16]

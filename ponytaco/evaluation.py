@@ -10,7 +10,7 @@ from pathlib import Path
 from ponytaco.checkpoint import load_checkpoint
 from ponytaco.dataset import open_datasets
 from ponytaco.filelists import FilelistError, read_dataset
-from ponytaco.run import Run
+from ponytaco.run import Run, write_whole
 from ponytaco.training import choose_device
 from ponytaco.validation import Validation, save_pictures, validate
 
@@ -38,7 +38,7 @@ def evaluate(run: Run, dataset_folder: Path | None = None, device: str = "auto")
     """
     checkpoint = load_checkpoint(run.voice())
     folder = dataset_folder or Path(checkpoint.dataset)
-    if dataset_folder is None and not folder.is_dir():
+    if dataset_folder is None and not (checkpoint.dataset and folder.is_dir()):
         raise FilelistError(
             f"The run was trained on {folder}, which is not there now. "
             "Name the data set: ponytaco evaluate RUN --data FOLDER"
@@ -64,5 +64,5 @@ def evaluate(run: Run, dataset_folder: Path | None = None, device: str = "auto")
         "stopped": validation.stopped,
         "first_aligned": checkpoint.progress.first_aligned,
     }
-    report.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    write_whole(report, json.dumps(content, indent=2) + "\n")
     return Evaluation(validation, len(data.val), report)

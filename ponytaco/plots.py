@@ -57,6 +57,31 @@ def plot_alignment(weights: npt.NDArray[np.floating], title: str = "") -> Figure
     return figure
 
 
+def plot_mel(mel: npt.NDArray[np.floating], title: str = "") -> Figure:
+    """One mel spectrogram.
+
+    Args:
+        mel: (n_mels, T_mel).
+        title: above it.
+    """
+    figure = Figure(figsize=(7, 2.4), dpi=_DPI, layout="constrained")
+    draw_mel(figure.subplots(), mel, title)
+    return figure
+
+
+def plot_lengths(seconds: Sequence[float]) -> Figure:
+    """A histogram of clips' lengths.
+
+    Args:
+        seconds: one for each clip, at least one.
+    """
+    figure = Figure(figsize=(6, 2.4), dpi=_DPI, layout="constrained")
+    axes = figure.subplots()
+    axes.hist(seconds, bins=min(30, max(5, len(seconds) // 3)))
+    axes.set(title="lengths of the clips", xlabel="seconds", ylabel="clips")
+    return figure
+
+
 def plot_history(rows: Sequence[Mapping[str, float]]) -> Figure:
     """A run's losses and scores by step.
 

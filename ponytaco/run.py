@@ -163,3 +163,18 @@ def cut_history(path: Path, step: int) -> None:
         os.replace(temporary, path)
     else:
         path.unlink()
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file; it is there whole or as it was before."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(temporary, path)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        if not isinstance(error, OSError):
+            raise
+        raise RunError(f"Cannot write {path}: {error.strerror}. Is the disk full?") from None

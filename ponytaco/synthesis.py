@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +56,8 @@ class Speech:
     sentences: list[Sentence]
     spelled: list[str]
     """Words that a voice trained on pronunciations had to read letter by letter."""
+    left_out: list[str] = field(default_factory=list)
+    """Sentences in which nothing can be spoken."""
 
     @property
     def seconds(self) -> float:
@@ -65,7 +67,7 @@ class Speech:
     @property
     def warnings(self) -> list[str]:
         """What a listener should know, one sentence each."""
-        said = []
+        said = [f"'{_short(text)}' cannot be spoken and was left out." for text in self.left_out]
         for sentence in self.sentences:
             if not sentence.stopped:
                 said.append(f"'{_short(sentence.text)}' did not come to an end and was cut.")
@@ -125,14 +127,31 @@ class Voice:
         sentences = split_sentences(text)
         if not sentences:
             raise TextError("There is no text to speak. Write some words.")
-        torch.manual_seed(seed)
-        spoken = [self._speak_sentence(s, gate_threshold, max_seconds) for s in sentences]
+        readable = [sentence for sentence in sentences if self._can_be_spoken(sentence)]
+        if not readable:
+            self._ids(sentences[0])  # says why
+        devices = [self._device] if self._device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices):
+            torch.manual_seed(seed)
+            spoken = [self._speak_sentence(s, gate_threshold, max_seconds) for s in readable]
+        left_out = [sentence for sentence in sentences if sentence not in readable]
         pause = torch.zeros(int(_PAUSE_SECONDS * self.audio.sample_rate))
         parts = [part for sentence in spoken for part in (sentence.waveform, pause)][:-1]
-        return Speech(torch.cat(parts), self.audio.sample_rate, spoken, self._spelled(text))
+        return Speech(
+            torch.cat(parts), self.audio.sample_rate, spoken, self._spelled(text), left_out
+        )
+
+    def _ids(self, text: str) -> list[int]:
+        return text_to_ids(self._pronounce(text), self._cleaner, self._symbols)
+
+    def _can_be_spoken(self, text: str) -> bool:
+        try:
+            return bool(self._ids(text))
+        except TextError:
+            return False
 
     def _speak_sentence(self, text: str, gate_threshold: float, max_seconds: float) -> Sentence:
-        ids = text_to_ids(self._pronounce(text), self._cleaner, self._symbols)
+        ids = self._ids(text)
         frames_per_second = self.audio.sample_rate / self.audio.hop_length
         limit = max(_MIN_MAX_FRAMES, _MAX_FRAMES_PER_SYMBOL * len(ids))
         if max_seconds > 0:

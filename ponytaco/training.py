@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -26,16 +25,12 @@ from ponytaco.checkpoint import (
     set_rng_state,
     warm_start,
 )
-from ponytaco.config import Config, ConfigError, TrainConfig
-from ponytaco.dataset import Batch, BucketSampler, endless_batches, open_datasets
+from ponytaco.config import Config, ConfigError
+from ponytaco.dataset import BucketSampler, endless_batches, open_datasets
 from ponytaco.filelists import fingerprint, read_dataset
-from ponytaco.gaf import balanced_backward
-from ponytaco.guidance import guidance_loss
-from ponytaco.losses import tacotron_loss
-from ponytaco.mmi import drop_frames, mmi_loss
-from ponytaco.model import Tacotron2
-from ponytaco.run import Run, append_history, cut_history
-from ponytaco.schedule import gaf_cap, guidance_weight, learning_rate
+from ponytaco.run import Run, append_history, cut_history, write_whole
+from ponytaco.schedule import learning_rate
+from ponytaco.step import train_step
 from ponytaco.text import CTC_SYMBOLS, SYMBOLS, Lexicon
 from ponytaco.validation import Validation, save_pictures, validate
 
@@ -68,11 +63,6 @@ class TrainResult:
     first_aligned: int | None
     validation: Validation | None
     """The session's last one."""
-
-
-class _StepLosses(NamedTuple):
-    values: dict[str, Tensor]
-    skipped: bool
 
 
 def train(
@@ -125,8 +115,9 @@ def train(
         settings.p_arpabet,
         max_frames=int(settings.max_clip_seconds * frames_per_second),
     )
-    run.prepare()
-    run.config.write_text(config.to_json(), encoding="utf-8")
+    lexicon = _lexicon(folder.lexicon_path)
+    if not any(clip.arpabet for clip in folder.train):
+        lexicon = {}  # the voice learns letters only, and must not be given phones to speak
 
     torch.manual_seed(settings.seed)
     model = new_model(config, symbols, ctc_symbols)
@@ -138,6 +129,9 @@ def train(
         say(str(warm_start(model, symbols, warm_start_from)))
     else:
         model.decoder.start_from(data.mean_frame)
+    # What can go wrong with the data, the settings and other weights has gone well: now write.
+    run.prepare()
+    write_whole(run.config, config.to_json())
     model.to(device)
     optimizer = torch.optim.Adam(
         model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, eps=1e-6
@@ -158,7 +152,7 @@ def train(
             symbols=symbols,
             ctc_symbols=ctc_symbols,
             mean_frame=data.mean_frame,
-            lexicon=_lexicon(folder.lexicon_path),
+            lexicon=lexicon,
             progress=progress,
             optimizer=optimizer.state_dict(),
             sampler=sampler.state_dict(),
@@ -169,6 +163,7 @@ def train(
 
     validation = None
     recent: list[dict[str, Tensor]] = []
+    steps_since_report = 0
     session_start = last_save = last_report = time.monotonic()
     seconds_before = progress.seconds - last_save
     batches = endless_batches(data.train, sampler, settings.loader_workers)
@@ -187,6 +182,7 @@ def train(
                 group["lr"] = rate
             losses = train_step(model, optimizer, batch, settings, progress, mean_frame)
             progress.step += 1
+            steps_since_report += 1
             progress.skipped_steps += losses.skipped
             progress.seconds = seconds_before + time.monotonic()
             if not losses.skipped:
@@ -201,23 +197,25 @@ def train(
                     step=progress.step,
                     max_steps=settings.max_steps,
                     epoch=sampler.epoch,
-                    seconds_per_step=(now - last_report) / _REPORT_EVERY,
+                    seconds_per_step=(now - last_report) / steps_since_report,
                     learning_rate=rate,
                     losses=_means(recent),
                     skipped_steps=progress.skipped_steps,
                 )
                 row.update(_history_row(report, progress))
-                recent, last_report = [], now
+                recent, last_report, steps_since_report = [], now, 0
                 on_step(report)
             stopping = stop() or interrupted.is_set()
-            if (progress.step % settings.validate_every == 0 or is_last) and not stopping:
+            # Also when stopping: a validation that is left out would not be made up for, and the
+            # resumed run would differ from an uninterrupted one.
+            if progress.step % settings.validate_every == 0 or is_last:
                 validation = validate(model, data.val, config, progress.step, device)
                 is_best = _judge(validation, progress)
-                save_pictures(validation, run, config.audio)
                 row.update(validation.history_row())
                 save_checkpoint(run.current_model, checkpoint())
                 if is_best:
                     save_checkpoint(run.best_model, checkpoint())
+                save_pictures(validation, run, config.audio)  # last: weights matter more
                 last_save = time.monotonic()
                 last_report += validation.seconds
                 on_validation(validation)
@@ -226,7 +224,7 @@ def train(
                 last_save = time.monotonic()
             if row:
                 append_history(run.history, {"step": progress.step, **row})
-            if stopping:
+            if stopping and progress.step < settings.max_steps:
                 say(f"Stopped at step {progress.step:,} and saved. Run again to go on from there.")
                 break
             if out_of_time:
@@ -238,81 +236,6 @@ def train(
             f"Finished: step {progress.step:,} of {settings.max_steps:,}. Raise max_steps to go on."
         )
     return TrainResult(progress.step, finished, progress.first_aligned, validation)
-
-
-def train_step(
-    model: Tacotron2,
-    optimizer: torch.optim.Optimizer,
-    batch: Batch,
-    settings: TrainConfig,
-    progress: Progress,
-    mean_frame: Tensor,
-) -> _StepLosses:
-    """One step: forward, the balanced gradients, clipping, and the optimizer.
-
-    A step whose loss or gradient is no number changes nothing.
-
-    Args:
-        model: in any mode; left in training mode.
-        optimizer: of all its parameters.
-        batch: on the model's device.
-        settings: the weights of the losses.
-        progress: its ``gaf`` is refreshed here.
-        mean_frame: (n_mels,), for dropped frames.
-    """
-    model.train()
-    # A batch that is not finite would stay in the batch norms' running statistics for good.
-    buffers = [buffer.clone() for buffer in model.buffers()]
-    out = model(
-        batch.text,
-        batch.text_lengths,
-        drop_frames(batch.mel, mean_frame, settings.drop_frame_rate),
-        batch.mel_lengths,
-        settings.p_teacher_forcing,
-        settings.teacher_forcing_window,
-    )
-    parts = tacotron_loss(
-        out.mel, out.mel_postnet, out.gate, batch.mel, batch.mel_lengths, settings.gate_weight
-    )
-    values = parts._asdict()
-    loss = parts.total
-
-    weight = guidance_weight(
-        progress.step,
-        progress.aligned_since,
-        settings.guidance_weight,
-        settings.guidance_fade_steps,
-    )
-    if weight > 0:
-        r = model.decoder.n_frames_per_step
-        guidance = guidance_loss(out.alignment, batch.intervals, batch.mel_lengths, r)
-        loss = loss + weight * guidance
-        values.update(guidance=guidance, guidance_weight=torch.tensor(weight))
-
-    optimizer.zero_grad(set_to_none=True)
-    parameters = list(model.parameters())
-    if settings.mmi and model.mi is not None:
-        mi = mmi_loss(model.mi(out.hidden), batch.mel_lengths, batch.ctc, batch.ctc_lengths)
-        cap = gaf_cap(progress.aligned_since, settings.max_gaf, settings.max_gaf_aligned)
-        if progress.step % settings.gaf_every == 0:
-            factor = float(balanced_backward(loss, mi, parameters, cap))
-            progress.gaf = factor if math.isfinite(factor) else progress.gaf
-        else:
-            (loss + min(progress.gaf, cap) * mi).backward()
-        loss = loss + min(progress.gaf, cap) * mi
-        values.update(mi=mi, gaf=torch.tensor(progress.gaf))
-    else:
-        loss.backward()
-
-    grad_norm = torch.nn.utils.clip_grad_norm_(parameters, settings.max_grad_norm)
-    skipped = not bool(torch.isfinite(loss) & torch.isfinite(grad_norm))
-    if skipped:
-        for buffer, before in zip(model.buffers(), buffers, strict=True):
-            buffer.copy_(before)
-    else:
-        optimizer.step()
-    values.update(loss=loss, grad_norm=grad_norm)
-    return _StepLosses({name: value.detach() for name, value in values.items()}, skipped)
 
 
 def choose_device(name: str) -> torch.device:
@@ -340,7 +263,10 @@ def _resume(
     say: Callable[[str], None],
 ) -> None:
     if resumed.optimizer is not None:
+        weight_decay = optimizer.param_groups[0]["weight_decay"]
         optimizer.load_state_dict(dict(resumed.optimizer))
+        for group in optimizer.param_groups:  # the saved one would outvote the settings
+            group["weight_decay"] = weight_decay
     if resumed.rng is not None:
         set_rng_state(resumed.rng)
     say(f"Resuming {run.folder.name} at step {resumed.progress.step:,}.")
@@ -360,9 +286,10 @@ def _judge(validation: Validation, progress: Progress) -> bool:
         progress.aligned_since = progress.step
         progress.first_aligned = progress.first_aligned or progress.step
     # A voice that is aligned is better than any that is not, whatever its loss.
-    is_best = progress.best_loss is None or (aligned, -validation.loss) > (
-        progress.best_aligned,
-        -progress.best_loss,
+    # One whose loss is no number is never the best: nothing could be better than it.
+    is_best = math.isfinite(validation.loss) and (
+        progress.best_loss is None
+        or (aligned, -validation.loss) > (progress.best_aligned, -progress.best_loss)
     )
     if is_best:
         progress.best_aligned, progress.best_loss = aligned, validation.loss

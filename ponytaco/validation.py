@@ -130,9 +130,7 @@ def save_pictures(validation: Validation, run: Run, audio: AudioConfig) -> None:
     )
     figure.savefig(run.picture(validation.step))
     mel = torch.from_numpy(clip.predicted_mel)
-    save_wav(
-        run.sample(validation.step), GriffinLim(audio)(mel[None])[0], audio.sample_rate
-    )
+    save_wav(run.sample(validation.step), GriffinLim(audio)(mel[None])[0], audio.sample_rate)
 
 
 def _teacher_forced(

@@ -17,7 +17,7 @@ LAYERS = (
     },
     {"audio", "filelists", "model", "guidance"},
     {"dataset", "checkpoint", "run", "vocoders"},
-    {"synthesis", "validation"},
+    {"synthesis", "validation", "step"},
     {"training"},
     {"evaluation"},
     {"notebook", "cli"},

@@ -12,6 +12,7 @@ import pytest
 import torch
 from full_disk import no_file_larger_than
 
+import ponytaco.step as step_module
 import ponytaco.training as training_module
 from ponytaco.alignment import AlignmentScore
 from ponytaco.checkpoint import CheckpointError, Progress, load_checkpoint, new_model, rng_state
@@ -20,8 +21,9 @@ from ponytaco.dataset import BucketSampler, ClipDataset, Mels, Pick, collate, op
 from ponytaco.filelists import FilelistError, read_dataset
 from ponytaco.losses import tacotron_loss
 from ponytaco.run import HISTORY_COLUMNS, Run, read_history
+from ponytaco.step import train_step
 from ponytaco.text import SYMBOLS, LexiconError
-from ponytaco.training import train, train_step
+from ponytaco.training import train
 from ponytaco.validation import SpokenClip, Validation, validate
 
 CPU = torch.device("cpu")
@@ -303,7 +305,7 @@ def test_a_step_that_is_no_number_changes_nothing(step, monkeypatch, what, value
         return parts._replace(mel=parts.mel * value)
 
     if what == "loss":
-        monkeypatch.setattr(training_module, "tacotron_loss", broken_loss)
+        monkeypatch.setattr(step_module, "tacotron_loss", broken_loss)
     elif what == "gradient":
         model.embedding.weight.register_hook(lambda gradient: gradient * value)
     else:
@@ -337,7 +339,7 @@ def test_skipped_steps_are_counted_and_saved(fake_dataset, tmp_path, no_pictures
         parts = tacotron_loss(*args)
         return parts._replace(gate=parts.gate * float("nan")) if len(calls) in (2, 3) else parts
 
-    monkeypatch.setattr(training_module, "tacotron_loss", sometimes_broken)
+    monkeypatch.setattr(step_module, "tacotron_loss", sometimes_broken)
     run, reports = Run(tmp_path), []
     quietly(fake_dataset, run, FAST, on_step=reports.append)
     saved = load_checkpoint(run.current_model)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from ponytaco.model.attention import LocationSensitiveAttention
 from ponytaco.model.layers import LinearNorm, length_mask
 from ponytaco.model.loops import attention_loop, lstm_loop
+from ponytaco.model.prenet import Prenet
 
 
 class DecoderState(NamedTuple):
@@ -54,30 +55,6 @@ class DecoderOutput(NamedTuple):
     gate: Tensor  # (B, T_mel) logits: above 0 where the clip is over
     alignment: Tensor  # (B, T_steps, T_text)
     hidden: Tensor  # (B, hidden_dim, T_steps): the head's features, which the recogniser reads
-
-
-class Prenet(nn.Module):
-    """Two ReLU layers with a dropout that stays on in synthesis, by design (Shen et al. 2018).
-
-    Args:
-        in_dim: mel bands.
-        dim: width.
-        p_dropout: dropout, in training and out of it.
-    """
-
-    def __init__(self, in_dim: int, dim: int, p_dropout: float) -> None:
-        super().__init__()
-        self.p_dropout = p_dropout
-        self.layers = nn.ModuleList(
-            [LinearNorm(in_dim, dim, bias=False), LinearNorm(dim, dim, bias=False)]
-        )
-
-    def forward(self, frames: Tensor) -> Tensor:
-        """(…, in_dim) -> (…, dim)."""
-        x = frames
-        for layer in self.layers:
-            x = F.dropout(F.relu(layer(x)), self.p_dropout, training=True)
-        return x
 
 
 class Decoder(nn.Module):

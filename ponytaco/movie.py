@@ -1,0 +1,92 @@
+"""The alignment movie: a run's validation pictures as an animated GIF."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from PIL import Image
+
+from ponytaco.run import Run
+
+# A long run has hundreds of pictures; this many tell the story within a size one can share.
+_MOST_FRAMES = 80
+_WIDTH = 800
+_FRAME_MS, _LAST_FRAME_MS = 250, 3000
+
+
+class MovieError(ValueError):
+    """There are no pictures, or the movie cannot be written."""
+
+
+def make_movie(run: Run, out: Path | None = None, width: int = _WIDTH) -> Path:
+    """Write ``alignment.gif``: a frame a validation, each with its step and score.
+
+    Args:
+        run: whose pictures are shown, oldest first.
+        out: the GIF; ``alignment.gif`` in the run's folder if left out.
+        width: of the movie, pixels.
+
+    Returns:
+        The GIF.
+
+    Raises:
+        MovieError: there are no pictures yet, one is broken, or the movie cannot be written.
+    """
+    pictures = chosen(sorted(run.alignments.glob("step-*.png")), _MOST_FRAMES)
+    if not pictures:
+        raise MovieError(
+            f"There are no pictures in {run.alignments} yet: each validation adds one. "
+            "Train a little longer."
+        )
+    out = out or run.folder / "alignment.gif"
+    size = _frame_size(pictures[-1], width)
+    frames = [_frame(path, size) for path in pictures]
+    temporary = out.with_name(f".{out.name}.{os.getpid()}")
+    try:
+        frames[0].save(
+            temporary,
+            format="GIF",
+            save_all=True,
+            append_images=frames[1:],
+            duration=[_FRAME_MS] * (len(frames) - 1) + [_LAST_FRAME_MS],
+            loop=0,
+        )
+        os.replace(temporary, out)
+    except OSError as error:
+        raise MovieError(
+            f"Cannot write the movie {out}: {error.strerror or error}. Is the disk full?"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return out
+
+
+def chosen(pictures: list[Path], most: int) -> list[Path]:
+    """At most so many of them, evenly chosen; the first and the last are always there."""
+    if len(pictures) <= most:
+        return pictures
+    return [pictures[round(i * (len(pictures) - 1) / (most - 1))] for i in range(most)]
+
+
+def _frame_size(path: Path, width: int) -> tuple[int, int]:
+    with _opened(path) as image:
+        return width, max(1, round(image.height * width / image.width))
+
+
+def _frame(path: Path, size: tuple[int, int]) -> Image.Image:
+    with _opened(path) as image:
+        small = image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+    # A palette of its own for each frame: mels and attention have more shades than a common one.
+    return small.quantize(64, dither=Image.Dither.NONE)
+
+
+def _opened(path: Path) -> Image.Image:
+    try:
+        image = Image.open(path)
+        image.load()
+    except OSError as error:
+        raise MovieError(
+            f"The picture {path} is broken ({error}). Delete it and try again."
+        ) from error
+    return image

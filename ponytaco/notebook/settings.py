@@ -1,0 +1,87 @@
+"""The form's settings, and the run's configuration that they give."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ponytaco import config
+from ponytaco.config import Config, ConfigError
+from ponytaco.notebook.download import nvidia_weights
+from ponytaco.notebook.storage import Storage
+from ponytaco.run import Run
+from ponytaco.training import choose_device
+
+AUTO = "auto"
+NVIDIA, OLDER_RUN = "NVIDIA's voice", "older run"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the form says; 'auto' leaves a setting to the preset, or to the run that goes on.
+
+    Attributes:
+        preset: 'full', 'small', 'tiny', or 'auto': full on a GPU, small without.
+        batch_size: clips a step.
+        learning_rate: after the warm-up.
+        max_steps: where the run is finished.
+        save_every_minutes: from one save to the next.
+        mmi: train the recogniser beside the voice.
+        style_signs: put the sign of a clip's mood before its text.
+        warm_start: 'none', "NVIDIA's voice", 'older run', or a checkpoint's path.
+    """
+
+    preset: str = AUTO
+    batch_size: str = AUTO
+    learning_rate: str = AUTO
+    max_steps: str = AUTO
+    save_every_minutes: float = 10
+    mmi: bool = True
+    style_signs: bool = False
+    warm_start: str = "none"
+
+    def config_for(self, run: Run) -> Config:
+        """A run's configuration: its own where it goes on, else the preset's, with the form's.
+
+        Raises:
+            ConfigError: a setting has a wrong value, or the run's own cannot be read.
+        """
+        changes: dict[str, Any] = {
+            "save_every_minutes": self.save_every_minutes,
+            "mmi": self.mmi,
+        }
+        for name in ("batch_size", "learning_rate", "max_steps"):
+            value = str(getattr(self, name)).strip()
+            if value not in ("", AUTO):
+                changes[name] = value
+        return self._base(run).replace(**changes)
+
+    def begin_with(self, storage: Storage) -> Path | None:
+        """The weights that a new run begins with.
+
+        Raises:
+            DownloadError: NVIDIA's voice did not come.
+            ConfigError: there is no such file.
+        """
+        choice = self.warm_start.strip()
+        if choice in ("", "none"):
+            return None
+        if choice == NVIDIA:
+            return nvidia_weights(storage.disk / "weights")
+        path = storage.older_run if choice == OLDER_RUN else storage.root / choice
+        if path is None or not path.is_file():
+            missing = path or storage.runs / "current_model"
+            raise ConfigError(
+                f"Warm start: there is no file {missing}. In '3. Settings' choose another one, "
+                "or 'none'. A path counts from the storage's folder."
+            )
+        return path
+
+    def _base(self, run: Run) -> Config:
+        if self.preset != AUTO:
+            return config.preset(self.preset)
+        if run.resumable and run.config.is_file():
+            # The form is fresh in every session; the run goes on as it began.
+            return Config.from_json(run.config.read_text(encoding="utf-8"))
+        return config.preset("full" if choose_device(AUTO).type == "cuda" else "small")

@@ -1,0 +1,156 @@
+"""Training in a real browser: pick, watch, stop; come back, touch nothing, and it goes on.
+
+``make test-browser`` runs this; screenshots lie in test-output/ afterwards.
+"""
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from notebook_copies import ROOT, copy_checkout, copy_notebook, kernel_environment
+from notebook_servers import Classic, Lab, end_kernels, running, wait_for
+
+pytestmark = pytest.mark.browser
+
+OUTPUT = ROOT / "test-output"
+CHROMIUM = os.environ.get("PONYTACO_CHROMIUM", "/usr/bin/chromium")
+# The first three because chromium runs as root and without a screen; the others keep it from
+# asking the network for things of its own.
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+SPOKEN = "How the attention grew, a frame for each check"
+SECOND = 1000  # Playwright counts in milliseconds
+
+
+@pytest.fixture(scope="module")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser):
+    page = browser.new_page(viewport={"width": 1280, "height": 1500})
+    page.set_default_timeout(90 * SECOND)
+    yield page
+    page.close()
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    return copy_checkout(tmp_path_factory.mktemp("checkout"))
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory):
+    from data_prep.demo_voice import write_demo_archive
+
+    path = tmp_path_factory.mktemp("demo") / "Demo.tar"
+    write_demo_archive(path, n_clips=40)
+    return path
+
+
+@pytest.fixture
+def storage(tmp_path, archive):
+    """A folder with eight characters, so that the list has something to choose from."""
+    folder = tmp_path / "storage"
+    archives = folder / "soundtools" / "data" / "audio-trimmed-22khz"
+    archives.mkdir(parents=True)
+    for name in ("Apple", "Berry", "Cherry", "Demo", "Elder", "Fig <b>&", "Grape"):
+        shutil.copy(archive, archives / f"{name}.tar")
+    return folder
+
+
+def screenshot(page, server, name):
+    OUTPUT.mkdir(exist_ok=True)
+    page.screenshot(path=OUTPUT / f"{server.name}-{name}.png")
+
+
+def panel(page):
+    """The live panel: the box that has the Stop button."""
+    stop = page.locator("button", has_text=re.compile("^ *(Stop|Stopp)"))
+    return page.locator(".widget-vbox", has=stop).last
+
+
+def step_shown(page):
+    found = re.search(r"step ([\d,]+) of", panel(page).inner_text())
+    return int(found.group(1).replace(",", "")) if found else 0
+
+
+def pictures(page):
+    return [image.get_attribute("src") for image in panel(page).locator("img").all()]
+
+
+@pytest.mark.parametrize("kind", [Classic, Lab], ids=["classic", "lab"])
+def test_pick_watch_stop_and_come_back(kind, page, tmp_path, checkout, storage):
+    if kind is Lab and not os.environ.get("PONYTACO_LAB_PYTHON"):
+        pytest.skip("PONYTACO_LAB_PYTHON names no environment with JupyterLab")
+    work = tmp_path / "work"
+    work.mkdir()
+    form = {"folder": str(storage), "preset": "tiny", "max_steps": "100000", "wait_seconds": 5}
+    copy_notebook("Training.ipynb", work, form)
+    model = storage / "colab" / "Demo" / "current_model"
+    with running(kind, work, kernel_environment(tmp_path / "kernel", checkout)) as server:
+        page.goto(server.address("Training.ipynb"))
+        server.run_all(page)
+
+        # The cell waits for the pick.
+        use = page.get_by_role("button", name="Use this character")
+        use.wait_for()
+        assert page.locator(".widget-dropdown select option").count() == 7
+        page.locator(".widget-text input").first.fill("dem")
+        wait_for(
+            lambda: page.locator(".widget-dropdown select option").count() == 1, 20, "the filter"
+        )
+        use.scroll_into_view_if_needed()
+        screenshot(page, server, "1-pick")
+        use.click()
+
+        # It trains, and the panel changes while the cell is busy.
+        wait_for(lambda: panel(page).count() and step_shown(page) >= 20, 90, "the first numbers")
+        wait_for(lambda: len(shown := pictures(page)) == 2 and all(shown), 60, "the pictures")
+        before = pictures(page)
+        wait_for(
+            lambda: all(a != b for a, b in zip(before, pictures(page), strict=True)), 60, "changes"
+        )
+        assert panel(page).locator("audio").count() == 1
+        panel(page).scroll_into_view_if_needed()
+        screenshot(page, server, "2-training")
+        panel(page).screenshot(path=OUTPUT / f"{server.name}-panel.png")
+
+        # Stop saves, and the next cell speaks.
+        page.locator("button", has_text="Stop and save").click()
+        page.get_by_text(SPOKEN).wait_for()
+        assert re.search(r"Stopped at step [\d,]+ and saved", page.content())
+        assert model.is_file()
+        assert (storage / "colab" / "Demo" / "alignment.gif").is_file()
+        page.get_by_text(
+            "How the attention grew, a frame for each check"
+        ).scroll_into_view_if_needed()
+        screenshot(page, server, "3-stopped")
+        stopped_at = step_shown(page)
+
+        # Colab takes the machine away; the user opens the page again and runs all.
+        saved = model.stat().st_mtime
+        end_kernels(server.port)
+        copy_notebook("Training.ipynb", work, form)
+        page.goto(server.address("Training.ipynb"))
+        server.run_all(page)
+        page.get_by_text("unless you choose").wait_for()
+        page.get_by_text("unless you choose").scroll_into_view_if_needed()
+        screenshot(page, server, "4-countdown")
+        page.get_by_text(re.compile(r"Resuming Demo at step [\d,]+")).first.wait_for()
+        wait_for(lambda: panel(page).count() and step_shown(page) > stopped_at, 60, "it to go on")
+        panel(page).scroll_into_view_if_needed()
+        screenshot(page, server, "5-resumed")
+        page.locator("button", has_text="Stop and save").click()
+        page.get_by_text(SPOKEN).wait_for()
+        assert model.stat().st_mtime > saved
+        assert Path(work / "Training.ipynb").is_file()

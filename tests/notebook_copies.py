@@ -1,0 +1,79 @@
+"""Copies of the notebooks with some form fields filled in, and of the checkout to install from."""
+
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = ROOT / "notebooks"
+
+
+def cells_of(notebook: Path, kind: str = "code") -> list[str]:
+    """The sources of a notebook's cells of a kind."""
+    content = json.loads(notebook.read_text(encoding="utf-8"))
+    return ["".join(c["source"]) for c in content["cells"] if c["cell_type"] == kind]
+
+
+def fill_in(source: str, fields: dict[str, object]) -> tuple[str, set[str]]:
+    """A cell with values in its form's fields, and the names of those it had."""
+    filled = set()
+    for name, value in fields.items():
+        line = re.compile(rf"^{name} = .*?(?=  # @param)", re.M)
+        if match := line.search(source):
+            source = source[: match.start()] + f"{name} = {value!r}" + source[match.end() :]
+            filled.add(name)
+    return source, filled
+
+
+def copy_notebook(name: str, to: Path, fields: dict[str, object]) -> Path:
+    """Copy a notebook, its form fields filled in; every field must exist."""
+    content = json.loads((NOTEBOOKS / name).read_text(encoding="utf-8"))
+    filled: set[str] = set()
+    for cell in content["cells"]:
+        if cell["cell_type"] == "code":
+            source, here = fill_in("".join(cell["source"]), fields)
+            cell["source"] = source
+            filled |= here
+    assert filled == set(fields), f"{name} has no fields {set(fields) - filled}"
+    path = to / name
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return path
+
+
+def copy_checkout(folder: Path) -> Path:
+    """What an installation needs, so that building it leaves nothing in the checkout."""
+    for package in ("ponytaco", "data_prep"):
+        shutil.copytree(
+            ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    for name in ("pyproject.toml", "setup.py", "README.md"):
+        shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
+def kernel_environment(folder: Path, checkout: Path) -> dict[str, str]:
+    """Where a kernel installs to and keeps its things: nothing outside of the folder.
+
+    The install cell really installs, but into a folder of its own: the environment that runs the
+    tests stays as it is, and has everything that ponytaco depends on.
+    """
+    installed = folder / "installed"
+    installed.mkdir(parents=True, exist_ok=True)
+    paths = [str(installed), os.environ.get("PYTHONPATH", "")]
+    return {
+        "PONYTACO_SOURCE": str(checkout),
+        "PIP_TARGET": str(installed),
+        "PIP_UPGRADE": "1",
+        "PIP_NO_DEPS": "1",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_ROOT_USER_ACTION": "ignore",
+        "PYTHONPATH": os.pathsep.join(path for path in paths if path),
+        "IPYTHONDIR": str(folder / "ipython"),
+        "JUPYTER_CONFIG_DIR": str(folder / "jupyter"),
+        "JUPYTER_DATA_DIR": str(folder / "jupyter-data"),
+        "JUPYTER_RUNTIME_DIR": str(folder / "jupyter-runtime"),
+        "OMP_NUM_THREADS": "1",
+        "CUDA_VISIBLE_DEVICES": "",
+    }
