@@ -59,6 +59,8 @@ class Checkpoint:
     """The character's words and phones, 'hello' -> 'HH AH0 L OW1'."""
     progress: Progress = field(default_factory=Progress)
     optimizer: Mapping[str, Any] | None = None
+    scaler: Mapping[str, Any] | None = None
+    """The loss's scale, when training in float16."""
     sampler: Mapping[str, int] | None = None
     rng: Mapping[str, Any] | None = None
     fingerprint: str = ""

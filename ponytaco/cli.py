@@ -1,4 +1,4 @@
-"""The command line: ``ponytaco train | speak | evaluate``."""
+"""The command line: ``ponytaco train | speak | evaluate | movie``."""
 
 from __future__ import annotations
 
@@ -49,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_train(commands.add_parser("train", help="train a voice, or go on training it"))
     _add_speak(commands.add_parser("speak", help="speak a text with a trained voice"))
     _add_evaluate(commands.add_parser("evaluate", help="score a trained voice"))
+    _add_movie(commands.add_parser("movie", help="show how a run's attention grew"))
     return parser
 
 
@@ -73,6 +74,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         dest="settings",
         help="change a setting; as often as needed",
     )
+    parser.add_argument("--tensorboard", type=Path, metavar="FOLDER", help="write event files too")
     group = parser.add_argument_group("settings", "each also as --set name=value")
     for name, kind, default, doc in config.describe():
         group.add_argument(
@@ -108,14 +110,28 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="'auto', 'cpu', 'cuda' (auto)")
 
 
+def _add_movie(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Make an animated GIF of a run's validation pictures."
+    parser.set_defaults(command=_movie)
+    parser.add_argument("run", type=Path, help="a run's folder")
+    parser.add_argument("-o", "--out", type=Path, help="GIF to write (RUN/alignment.gif)")
+
+
 def _train(arguments: argparse.Namespace) -> int:
     from ponytaco.run import Run
     from ponytaco.training import StepReport, train
     from ponytaco.validation import Validation
 
-    run_config = _config(arguments)
+    run, run_config = Run(arguments.run), _config(arguments)
+    log = None
+    if arguments.tensorboard:
+        from ponytaco.tensorboard import EventLog
+
+        log = EventLog(arguments.tensorboard, run)
 
     def on_step(report: StepReport) -> None:
+        if log:
+            log.on_step(report)
         losses = report.losses
         parts = [f"{name} {losses[name]:.3f}" for name in ("loss", "mel_postnet", "gate", "mi",
                  "gaf", "guidance") if name in losses]  # fmt: skip
@@ -126,20 +142,26 @@ def _train(arguments: argparse.Namespace) -> int:
         )
 
     def on_validation(validation: Validation) -> None:
+        if log:
+            log.on_validation(validation)
         print(
             f"validation at step {validation.step:,}: loss {validation.loss:.3f}; fed the true "
             f"frames: {validation.teacher_forced}; speaking freely: {validation.free}",
             flush=True,
         )
 
-    train(
-        arguments.dataset,
-        Run(arguments.run),
-        run_config,
-        warm_start_from=arguments.warm_start,
-        on_step=on_step,
-        on_validation=on_validation,
-    )
+    try:
+        train(
+            arguments.dataset,
+            run,
+            run_config,
+            warm_start_from=arguments.warm_start,
+            on_step=on_step,
+            on_validation=on_validation,
+        )
+    finally:
+        if log:
+            log.close()
     return 0
 
 
@@ -181,6 +203,14 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     print(f"Fed the true frames: {validation.teacher_forced}.")
     print(f"Speaking freely: {validation.free}; {validation.stopped:.0%} came to an end.")
     print(f"Written to {result.report}.")
+    return 0
+
+
+def _movie(arguments: argparse.Namespace) -> int:
+    from ponytaco.movie import make_movie
+    from ponytaco.run import Run
+
+    print(f"{make_movie(Run(arguments.run), arguments.out)}: how the attention grew.")
     return 0
 
 

@@ -138,10 +138,18 @@ class TrainConfig:
     cleaner: str = _setting("english", "Text cleaner: 'english', 'transliteration' or 'basic'.")
     max_clip_seconds: float = _setting(0.0, "Leave out longer clips in training; 0 keeps all.")
     loader_workers: int = _setting(0, "Processes that load clips; 0 loads beside the step.")
+    precision: str = _setting(
+        "auto",
+        "Type of the large products: 'float32', 'bfloat16' or 'float16'; 'auto' is float32 on a "
+        "CPU, bfloat16 on a GPU that has it, float16 on an older one.",
+    )
     device: str = _setting("auto", "'auto' takes CUDA when there is one; else 'cpu', 'cuda:1' ….")
 
     def __post_init__(self) -> None:
         """Refuse settings that contradict each other."""
+        precisions = ("auto", "float32", "bfloat16", "float16")
+        if self.precision not in precisions:
+            raise ConfigError(f"precision is '{self.precision}'; there are: {_names(precisions)}.")
         cleaners = ("english", "transliteration", "basic")
         if self.cleaner not in cleaners:
             raise ConfigError(f"cleaner is '{self.cleaner}'; there are: {_names(cleaners)}.")

@@ -10,6 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 _DPI = 110
+_HOW_TO_READ = (
+    "A voice that reads its text shows one sharp line\nfrom the lower left to the upper right, "
+    "also when\nit speaks freely. The gate should rise at the end."
+)
 
 
 def plot_validation(
@@ -39,6 +43,7 @@ def plot_validation(
     draw_mel(axes[1, 0], target_mel, "mel of the clip", limits)
     draw_mel(axes[1, 1], predicted_mel, "mel, speaking freely", limits)
     axes[2, 0].axis("off")
+    axes[2, 0].text(0, 0.9, _HOW_TO_READ, va="top", fontsize="medium", alpha=0.8)
     axes[2, 1].plot(gate)
     axes[2, 1].set(title="gate: is it over?", xlabel="frame", ylim=(-0.05, 1.05))
     axes[2, 1].set_xlim(0, max(1, len(gate) - 1))
@@ -53,7 +58,9 @@ def plot_alignment(weights: npt.NDArray[np.floating], title: str = "") -> Figure
         title: above it.
     """
     figure = Figure(figsize=(6, 4), dpi=_DPI, layout="constrained")
-    draw_alignment(figure.subplots(), weights, title)
+    axes = figure.subplots()
+    draw_alignment(axes, weights, "")
+    axes.set_title(title, fontsize="small")
     return figure
 
 
@@ -91,7 +98,7 @@ def plot_history(rows: Sequence[Mapping[str, float]]) -> Figure:
     figure = Figure(figsize=(9, 6), dpi=_DPI, layout="constrained")
     losses, scores = figure.subplots(2, 1, sharex=True)
     for name, label in (
-        ("loss", "training"), ("val_loss", "validation"), ("guidance", "guidance"), ("mi", "MI"),
+        ("loss", "training"), ("val_loss", "validation"), ("guidance", "guidance"), ("mi", "MMI"),
     ):  # fmt: skip
         _draw_series(losses, rows, name, label)
     losses.set(title="losses", yscale="log")

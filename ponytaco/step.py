@@ -16,6 +16,7 @@ from ponytaco.guidance import guidance_loss
 from ponytaco.losses import tacotron_loss
 from ponytaco.mmi import drop_frames, mmi_loss
 from ponytaco.model import Tacotron2
+from ponytaco.precision import grad_scaler, product_dtype
 from ponytaco.schedule import gaf_cap, guidance_weight
 
 
@@ -33,10 +34,12 @@ def train_step(
     settings: TrainConfig,
     progress: Progress,
     mean_frame: Tensor,
+    scaler: torch.amp.GradScaler | None = None,
 ) -> StepLosses:
     """One step: forward, the balanced gradients, clipping, and the optimizer.
 
-    A step whose loss or gradient is no number changes nothing.
+    A step whose loss or gradient is no number changes nothing but, in float16, the loss's scale.
+    The factor that balances the losses is a ratio of their gradients, so their scale cancels out.
 
     Args:
         model: in any mode; left in training mode.
@@ -45,19 +48,26 @@ def train_step(
         settings: the weights of the losses.
         progress: its ``gaf`` is refreshed here.
         mean_frame: (n_mels,), for dropped frames.
+        scaler: of the loss; only float16 needs one.
     """
     model.train()
     gaf_before = progress.gaf
     # A batch that is not finite would stay in the batch norms' running statistics for good.
     buffers = [buffer.clone() for buffer in model.buffers()]
-    out = model(
-        batch.text,
-        batch.text_lengths,
-        drop_frames(batch.mel, mean_frame, settings.drop_frame_rate),
-        batch.mel_lengths,
-        settings.p_teacher_forcing,
-        settings.teacher_forcing_window,
-    )
+    device = batch.mel.device
+    dtype = product_dtype(settings.precision, device)
+    scaler = scaler or grad_scaler(torch.float32, device)
+    with torch.autocast(device.type, dtype=dtype, enabled=dtype is not torch.float32):
+        out = model(
+            batch.text,
+            batch.text_lengths,
+            drop_frames(batch.mel, mean_frame, settings.drop_frame_rate),
+            batch.mel_lengths,
+            settings.p_teacher_forcing,
+            settings.teacher_forcing_window,
+        )
+        recogniser = model.mi if settings.mmi else None
+        log_probs = recogniser(out.hidden) if recogniser is not None else None
     parts = tacotron_loss(
         out.mel, out.mel_postnet, out.gate, batch.mel, batch.mel_lengths, settings.gate_weight
     )
@@ -78,19 +88,20 @@ def train_step(
 
     optimizer.zero_grad(set_to_none=True)
     parameters = list(model.parameters())
-    if settings.mmi and model.mi is not None:
-        mi = mmi_loss(model.mi(out.hidden), batch.mel_lengths, batch.ctc, batch.ctc_lengths)
+    if log_probs is not None:
+        mi = mmi_loss(log_probs, batch.mel_lengths, batch.ctc, batch.ctc_lengths)
         cap = gaf_cap(progress.aligned_since, settings.max_gaf, settings.max_gaf_aligned)
         if progress.step % settings.gaf_every == 0:
-            factor = float(balanced_backward(loss, mi, parameters, cap))
+            factor = float(balanced_backward(scaler.scale(loss), scaler.scale(mi), parameters, cap))
             progress.gaf = factor if math.isfinite(factor) else progress.gaf
         else:
-            (loss + min(progress.gaf, cap) * mi).backward()
+            scaler.scale(loss + min(progress.gaf, cap) * mi).backward()
         loss = loss + min(progress.gaf, cap) * mi
         values.update(mi=mi, gaf=torch.tensor(progress.gaf))
     else:
-        loss.backward()
+        scaler.scale(loss).backward()
 
+    scaler.unscale_(optimizer)
     grad_norm = torch.nn.utils.clip_grad_norm_(parameters, settings.max_grad_norm)
     skipped = not bool(torch.isfinite(loss) & torch.isfinite(grad_norm))
     if skipped:
@@ -98,6 +109,7 @@ def train_step(
         for buffer, before in zip(model.buffers(), buffers, strict=True):
             buffer.copy_(before)
     else:
-        optimizer.step()
+        scaler.step(optimizer)
+    scaler.update()
     values.update(loss=loss, grad_norm=grad_norm)
     return StepLosses({name: value.detach() for name, value in values.items()}, skipped)

@@ -28,6 +28,7 @@ from ponytaco.checkpoint import (
 from ponytaco.config import Config, ConfigError
 from ponytaco.dataset import BucketSampler, endless_batches, open_datasets
 from ponytaco.filelists import fingerprint, read_dataset
+from ponytaco.precision import grad_scaler, product_dtype
 from ponytaco.run import Run, append_history, cut_history, write_whole
 from ponytaco.schedule import learning_rate
 from ponytaco.step import train_step
@@ -136,7 +137,10 @@ def train(
     optimizer = torch.optim.Adam(
         model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, eps=1e-6
     )
+    scaler = grad_scaler(product_dtype(settings.precision, device), device)
     if resumed is not None:
+        if scaler.is_enabled() and resumed.scaler:
+            scaler.load_state_dict(dict(resumed.scaler))
         _resume(resumed, optimizer, sampler, data_fingerprint, run, say)
     else:
         cut_history(run.history, step=-1)  # what an earlier run may have left without a checkpoint
@@ -155,6 +159,7 @@ def train(
             lexicon=lexicon,
             progress=progress,
             optimizer=optimizer.state_dict(),
+            scaler=scaler.state_dict(),
             sampler=sampler.state_dict(),
             rng=rng_state(),
             fingerprint=data_fingerprint,
@@ -180,7 +185,7 @@ def train(
             )
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            losses = train_step(model, optimizer, batch, settings, progress, mean_frame)
+            losses = train_step(model, optimizer, batch, settings, progress, mean_frame, scaler)
             progress.step += 1
             steps_since_report += 1
             progress.skipped_steps += losses.skipped

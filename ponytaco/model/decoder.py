@@ -285,10 +285,11 @@ class Decoder(nn.Module):
             (S, B, T_text), and the state after the last step.
         """
         first, second = self.attention_rnn, self.decoder_rnn
+        dtype = _product_dtype(prenet_frames.device)
         n_prenet, n_hidden = prenet_frames.shape[2], first.hidden_size
         attended, weights, attention_cell, weights_sum = attention_loop(
             _input_gates(prenet_frames, first.weight_ih[:, :n_prenet], first),
-            torch.cat((first.weight_hh, first.weight_ih[:, n_prenet:]), dim=1),
+            torch.cat((first.weight_hh, first.weight_ih[:, n_prenet:]), dim=1).to(dtype),
             self.attention_layer.query_weight,
             self.attention_layer.location_weight(),
             self.attention_layer.energy_weight,
@@ -307,7 +308,7 @@ class Decoder(nn.Module):
         attended = attended.transpose(1, 2)  # (S, B, attention_rnn_dim + memory_dim)
         decoder_hiddens, decoder_cell = lstm_loop(
             _input_gates(attended, second.weight_ih, second),
-            second.weight_hh,
+            second.weight_hh.to(dtype),
             masks.decoder.transpose(1, 2) if masks else None,
             state.decoder_hidden,
             state.decoder_cell,
@@ -357,6 +358,13 @@ class Decoder(nn.Module):
             draw(state.attention_hidden, self.p_attention_dropout),
             draw(state.decoder_hidden, self.p_decoder_dropout),
         )
+
+
+def _product_dtype(device: torch.device) -> torch.dtype:
+    """The type of the recurrent products: autocast's, where autocast is on."""
+    if torch.is_autocast_enabled(device.type):
+        return torch.get_autocast_dtype(device.type)
+    return torch.float32
 
 
 def _input_gates(inputs: Tensor, weight: Tensor, rnn: nn.LSTMCell) -> Tensor:

@@ -52,7 +52,7 @@ class Encoder(nn.Module):
             x = F.dropout(F.relu(convolution(x)), self.p_dropout, self.training)
         # cuDNN wants the lengths on the CPU; packing keeps padding out of the backward direction.
         packed = pack_padded_sequence(
-            x.transpose(1, 2), lengths.cpu(), batch_first=True, enforce_sorted=False
+            x.float().transpose(1, 2), lengths.cpu(), batch_first=True, enforce_sorted=False
         )
         memory, _ = pad_packed_sequence(
             self.lstm(packed)[0], batch_first=True, total_length=embedded.shape[2]

@@ -52,18 +52,19 @@ def attention_loop(
         hidden states and contexts (T, H + E, B), weights (T, B, N), the last cell (B, H) and the
         last sum of weights (B, N).
     """
-    return _AttentionLoop.apply(
-        input_gates,
-        recurrent_weight,
-        query_weight,
-        location_weight,
-        energy_weight,
-        memory,
-        processed_memory,
-        text_mask,
-        dropout,
-        *state,
-    )
+    with torch.autocast(memory.device.type, enabled=False):
+        return _AttentionLoop.apply(
+            input_gates.float(),
+            recurrent_weight,
+            query_weight,
+            location_weight.float(),
+            energy_weight,
+            memory.float(),
+            processed_memory.float(),
+            text_mask,
+            dropout,
+            *(part.float() for part in state),
+        )
 
 
 def lstm_loop(
@@ -85,7 +86,10 @@ def lstm_loop(
     Returns:
         hidden states (T, H, B) and the last cell (B, H).
     """
-    return _LSTMLoop.apply(input_gates, recurrent_weight, dropout, hidden, cell)
+    with torch.autocast(input_gates.device.type, enabled=False):
+        return _LSTMLoop.apply(
+            input_gates.float(), recurrent_weight, dropout, hidden.float(), cell.float()
+        )
 
 
 class _AttentionLoop(torch.autograd.Function):
@@ -168,7 +172,7 @@ class _AttentionLoop(torch.autograd.Function):
         n_attention, n_window = location_weight.shape
         margin = n_window // 4
         text = slice(margin, margin + n_symbols)
-        transposed_weight = recurrent_weight.T
+        transposed_weight = recurrent_weight.T.contiguous()
         transposed_query = query_weight.T
 
         d_gates = torch.empty_like(gates)
@@ -180,7 +184,7 @@ class _AttentionLoop(torch.autograd.Function):
         d_cell = d_cell.T.contiguous()
         d_sum = d_weights_sum.clone()
         d_last_weights = torch.zeros_like(d_sum)
-        d_recurrent = torch.zeros_like(states[0])
+        d_recurrent = torch.zeros_like(states[0], dtype=gates.dtype)
         for t in reversed(range(n_steps)):
             d_state = d_states[t] + d_recurrent
             d_context = d_contexts[t]
@@ -207,7 +211,7 @@ class _AttentionLoop(torch.autograd.Function):
             if dropout is not None:
                 d_hidden = d_hidden * dropout[t]
             d_cell = _lstm_backward(d_hidden, d_cell, gates[t], cells[t], cells[t + 1], d_gates[t])
-            d_recurrent = torch.mm(transposed_weight, d_gates[t].to(recurrent_weight.dtype))
+            d_recurrent = torch.mm(transposed_weight, d_gates[t].to(recurrent_weight.dtype)).float()
 
         flat_queries = d_queries.reshape(n_steps * batch, n_attention)
         d_memory = torch.bmm(located[1:, :, 0, text].permute(1, 2, 0), d_contexts.transpose(0, 1))
@@ -221,9 +225,9 @@ class _AttentionLoop(torch.autograd.Function):
             d_processed,
             None,
             None,
-            d_recurrent[:n_hidden].T.float(),
+            d_recurrent[:n_hidden].T,
             d_cell.T,
-            d_recurrent[n_hidden:].T.float(),
+            d_recurrent[n_hidden:].T,
             d_last_weights,
             d_sum,
         )
@@ -257,21 +261,21 @@ class _LSTMLoop(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, d_hiddens: Tensor, d_cell: Tensor) -> tuple[Tensor | None, ...]:
         recurrent_weight, dropout, hiddens, gates, cells = ctx.saved_tensors
-        transposed_weight = recurrent_weight.T
+        transposed_weight = recurrent_weight.T.contiguous()
         d_gates = torch.empty_like(gates)
         d_cell = d_cell.T.contiguous()
-        d_recurrent = torch.zeros_like(hiddens[0])
+        d_recurrent = torch.zeros_like(hiddens[0], dtype=gates.dtype)
         for t in reversed(range(len(gates))):
             d_hidden = d_hiddens[t] + d_recurrent
             if dropout is not None:
                 d_hidden = d_hidden * dropout[t]
             d_cell = _lstm_backward(d_hidden, d_cell, gates[t], cells[t], cells[t + 1], d_gates[t])
-            d_recurrent = torch.mm(transposed_weight, d_gates[t].to(recurrent_weight.dtype))
+            d_recurrent = torch.mm(transposed_weight, d_gates[t].to(recurrent_weight.dtype)).float()
         return (
             d_gates,
             _summed_outer(d_gates, hiddens[:-1]),
             None,
-            d_recurrent.T.float(),
+            d_recurrent.T,
             d_cell.T,
         )
 

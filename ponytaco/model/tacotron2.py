@@ -148,6 +148,9 @@ class Tacotron2(nn.Module):
         beyond = ~length_mask(mel_lengths, out.mel.shape[2])
         step_lengths = -(-mel_lengths // self.decoder.n_frames_per_step)
         beyond_steps = ~length_mask(step_lengths, out.hidden.shape[2])
+        # Losses and what people see are in float32, whatever autocast computed them in.
+        out = DecoderOutput(*(part.float() for part in out))
+        mel_postnet = mel_postnet.float()
         return Tacotron2Output(
             mel=out.mel.masked_fill(beyond[:, None], 0.0),
             mel_postnet=mel_postnet.masked_fill(beyond[:, None], 0.0),
