@@ -188,53 +188,6 @@ class Decoder(nn.Module):
         )
 
     @torch.no_grad()
-    def infer(
-        self, memory: Tensor, text_lengths: Tensor, max_frames: int, gate_threshold: float = 0.5
-    ) -> tuple[DecoderOutput, Tensor]:
-        """Decode freely, each step fed with the frame before.
-
-        Args:
-            memory: (B, T_text, memory_dim).
-            text_lengths: (B,) symbols of each text.
-            max_frames: where a clip that never stops is cut.
-            gate_threshold: probability of the gate at which a clip is over.
-
-        Returns:
-            The output, and (B,) each clip's frames; what lies beyond them is not meant.
-        """
-        r = self.n_frames_per_step
-        memory_parts = self.prepare_memory(memory, text_lengths)
-        state = self.initial_state(memory_parts)
-        frame = memory.new_zeros(memory.shape[0], self.n_mels)
-        lengths = torch.full((memory.shape[0],), max_frames, device=memory.device)
-        hiddens, mels, gates, weights = [], [], [], []
-        for first_frame in range(0, max_frames, r):
-            features, step_weights, state = self.decode_segment(
-                self.prenet(frame)[None], state, memory_parts
-            )
-            hidden, mel, gate = self.project(features)
-            hiddens.append(hidden)
-            mels.append(mel)
-            gates.append(gate)
-            weights.append(step_weights)
-            frame = mel[-1]
-            over = torch.sigmoid(gate) > gate_threshold  # (r, B)
-            # argmax finds the first frame of the group at which the gate opened.
-            ends = first_frame + over.float().argmax(dim=0) + 1
-            lengths = torch.where(over.any(dim=0) & (lengths == max_frames), ends, lengths)
-            if bool((lengths <= first_frame + r).all()):
-                break
-        lengths = lengths.clamp(max=max_frames)
-        n_frames = int(lengths.max())
-        output = DecoderOutput(
-            mel=torch.cat(mels)[:n_frames].permute(1, 2, 0),
-            gate=torch.cat(gates)[:n_frames].T,
-            alignment=torch.cat(weights).transpose(0, 1),
-            hidden=torch.cat(hiddens).permute(1, 2, 0),
-        )
-        return output, lengths
-
-    @torch.no_grad()
     def start_from(self, mean_frame: Tensor) -> None:
         """Let a new model begin by predicting the data set's mean frame instead of zeros.
 

@@ -11,6 +11,7 @@ from ponytaco.config import ModelConfig
 from ponytaco.model.decoder import Decoder, DecoderOutput
 from ponytaco.model.encoder import Encoder
 from ponytaco.model.layers import length_mask
+from ponytaco.model.packed import PackedDecoder
 from ponytaco.model.postnet import Postnet
 from ponytaco.model.recogniser import CTCRecogniser
 
@@ -124,6 +125,7 @@ class Tacotron2(nn.Module):
         text_lengths: Tensor,
         max_frames: int = 1000,
         gate_threshold: float = 0.5,
+        packed: PackedDecoder | None = None,
     ) -> tuple[Tacotron2Output, Tensor]:
         """Speak a batch of texts freely; each comes out as it would alone.
 
@@ -132,15 +134,19 @@ class Tacotron2(nn.Module):
             text_lengths: (B,) symbols of each text.
             max_frames: where a clip that never stops is cut.
             gate_threshold: probability of the gate at which a clip is over.
+            packed: the decoder, if it has been packed already.
 
         Returns:
             The output, and (B,) each clip's frames.
         """
         mask = length_mask(text_lengths, text.shape[1])
         memory = self.encoder(self.embedding(text).transpose(1, 2), text_lengths, mask)
-        out, lengths = self.decoder.infer(memory, text_lengths, max_frames, gate_threshold)
-        frame_mask = length_mask(lengths, out.mel.shape[2])
-        return self._finish(out, out.mel + self.postnet(out.mel, frame_mask), lengths), lengths
+        packed = packed or PackedDecoder(self.decoder)
+        free = packed(memory, text_lengths, max_frames, gate_threshold)
+        frame_mask = length_mask(free.lengths, free.mel.shape[2])
+        mel_postnet = free.mel + self.postnet(free.mel, frame_mask)
+        out = DecoderOutput(free.mel, free.gate, free.alignment, free.hidden)
+        return self._finish(out, mel_postnet, free.lengths), free.lengths
 
     def _finish(
         self, out: DecoderOutput, mel_postnet: Tensor, mel_lengths: Tensor
