@@ -15,6 +15,7 @@ from torch import Tensor
 from ponytaco.alignment import AlignmentScore, score_alignment
 from ponytaco.checkpoint import load_checkpoint
 from ponytaco.config import AudioConfig
+from ponytaco.model.packed import PackedDecoder
 from ponytaco.run import Run
 from ponytaco.text import Lexicon, TextError, clean, text_to_ids
 from ponytaco.vocoders import VOCODERS
@@ -83,13 +84,18 @@ class Voice:
         path: a run's folder or a checkpoint.
         vocoder: a name in ``VOCODERS``.
         device: where to compute; 'cuda' is worth it from long texts on.
+        weight_type: 'float32', or 'bfloat16' or 'int8' to speak faster on a CPU.
 
     Raises:
         RunError, CheckpointError: there is no usable checkpoint.
     """
 
     def __init__(
-        self, path: Path, vocoder: str = "griffin_lim", device: str | torch.device = "cpu"
+        self,
+        path: Path,
+        vocoder: str = "griffin_lim",
+        device: str | torch.device = "cpu",
+        weight_type: str = "float32",
     ) -> None:
         self.path = Run(path).voice() if path.is_dir() else path
         checkpoint = load_checkpoint(self.path)
@@ -97,6 +103,7 @@ class Voice:
         self.step = checkpoint.progress.step
         self._device = torch.device(device)
         self._model = checkpoint.build_model().to(self._device)
+        self._packed = PackedDecoder(self._model.decoder, weight_type)
         self._symbols = list(checkpoint.symbols)
         self._cleaner = checkpoint.config.train.cleaner
         self._uses_arpabet = checkpoint.config.train.p_arpabet > 0
@@ -161,6 +168,7 @@ class Voice:
             torch.tensor([len(ids)], device=self._device),
             max_frames=limit,
             gate_threshold=gate_threshold,
+            packed=self._packed,
         )
         last_gate = torch.sigmoid(out.gate[0, int(lengths[0]) - 1])
         alignment = out.alignment[0].float().cpu().numpy()
