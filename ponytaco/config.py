@@ -42,6 +42,9 @@ class AudioConfig:
                 f"0 <= f_min < f_max <= sample_rate / 2 = {self.sample_rate / 2}."
             )
         _require_positive(self, "sample_rate", "n_fft", "hop_length", "win_length", "n_mels")
+        _require_at_most(self, 2**16, "n_fft")
+        _require_at_most(self, 1024, "n_mels")
+        _require_at_most(self, 400_000, "sample_rate")
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,9 @@ class ModelConfig:
             raise ConfigError("postnet_n_convolutions must be at least 2.")
         counts = [f.name for f in dataclasses.fields(self) if f.type == "int"]
         _require_positive(self, *counts)
+        # Far beyond any use: these bound what a stranger's checkpoint can ask for.
+        _require_at_most(self, 2**15, *counts)
+        _require_at_most(self, 64, "encoder_n_convolutions", "postnet_n_convolutions")
         _require_rate(self, *(f.name for f in dataclasses.fields(self) if f.name.startswith("p_")))
 
 
@@ -113,7 +119,7 @@ class TrainConfig:
     validate_every: int = _setting(250, "Steps from one validation to the next.")
     save_every_minutes: float = _setting(10.0, "Minutes from one save to the next.")
     gate_weight: float = _setting(
-        1.0, "Weight of the gate's positive frames, of which a clip has one in hundreds."
+        8.0, "Weight of the gate's positive frames, of which a clip has one in hundreds."
     )
     mmi: bool = _setting(True, "Train the CTC recogniser on the decoder's output (head 'mmi').")
     max_gaf: float = _setting(0.5, "Cap of the gradient-adaptive factor before alignment.")
@@ -230,8 +236,10 @@ class Config:
         """
         try:
             return cls.from_dict(json.loads(text))
-        except json.JSONDecodeError as error:
-            raise ConfigError(f"The settings are not json: {error}.") from None
+        except ConfigError:
+            raise
+        except (ValueError, RecursionError) as error:  # also numbers of thousands of digits
+            raise ConfigError(f"The settings are not json: {str(error)[:100]}.") from None
 
     def replace(self, **values: Any) -> Config:
         """A copy with some settings changed, whichever section they are in.
@@ -384,6 +392,12 @@ def _require_positive(config: Any, *names: str) -> None:
     for name in names:
         if getattr(config, name) <= 0:
             raise ConfigError(f"{name} is {getattr(config, name)}; it must be above 0.")
+
+
+def _require_at_most(config: Any, limit: int, *names: str) -> None:
+    for name in names:
+        if getattr(config, name) > limit:
+            raise ConfigError(f"{name} is {getattr(config, name)}; it can be at most {limit}.")
 
 
 def _require_rate(config: Any, *names: str) -> None:

@@ -48,6 +48,14 @@ class DropoutMasks(NamedTuple):
     decoder: Tensor  # (T_steps, B, decoder_rnn_dim)
 
 
+class _LoopWeights(NamedTuple):
+    """What the loops multiply with, laid out once a batch."""
+
+    attention: Tensor  # (4 * attention_rnn_dim, attention_rnn_dim + memory_dim)
+    decoder: Tensor  # (4 * decoder_rnn_dim, decoder_rnn_dim)
+    location: Tensor  # (attention_dim, 2 * kernel_size)
+
+
 class DecoderOutput(NamedTuple):
     """What the decoder makes of a batch."""
 
@@ -163,6 +171,7 @@ class Decoder(nn.Module):
         go_frame = teacher_mel.new_zeros(1, *teacher_mel.shape[:2])
         prenet_frames = self.prenet(torch.cat((go_frame, last_frames)))
 
+        loop_weights = self._loop_weights(memory.device)
         features: list[Tensor] = []
         weights: list[Tensor] = []
         for start, stop, forced in _segments(
@@ -173,8 +182,8 @@ class Decoder(nn.Module):
                 own_frame = self.project(features[-1][-1:])[1][-1].detach()
                 inputs = self.prenet(own_frame)[None]
             segment_masks = masks and DropoutMasks(*(mask[start:stop] for mask in masks))
-            segment_features, segment_weights, state = self.decode_segment(
-                inputs, state, memory_parts, segment_masks
+            segment_features, segment_weights, state = self._decode_segment(
+                inputs, state, memory_parts, loop_weights, segment_masks
             )
             features.append(segment_features)
             weights.append(segment_weights)
@@ -218,12 +227,13 @@ class Decoder(nn.Module):
             *(memory.memory.new_zeros(batch, width) for width in (*widths, n_symbols, n_symbols))
         )
 
-    def decode_segment(
+    def _decode_segment(
         self,
         prenet_frames: Tensor,
         state: DecoderState,
         memory: Memory,
-        masks: DropoutMasks | None = None,
+        weights: _LoopWeights,
+        masks: DropoutMasks | None,
     ) -> tuple[Tensor, Tensor, DecoderState]:
         """Run both LSTMs and the attention over steps whose inputs are known.
 
@@ -231,20 +241,20 @@ class Decoder(nn.Module):
             prenet_frames: (S, B, prenet_dim).
             state: before the first of these steps.
             memory: from ``prepare_memory``.
-            masks: the LSTMs' dropout for these steps; none if left out.
+            weights: from ``_loop_weights``.
+            masks: the LSTMs' dropout for these steps, if any.
 
         Returns:
             features (S, B, decoder_rnn_dim + memory_dim) for ``project``, attention weights
             (S, B, T_text), and the state after the last step.
         """
         first, second = self.attention_rnn, self.decoder_rnn
-        dtype = _product_dtype(prenet_frames.device)
         n_prenet, n_hidden = prenet_frames.shape[2], first.hidden_size
-        attended, weights, attention_cell, weights_sum = attention_loop(
+        attended, attention, attention_cell, weights_sum = attention_loop(
             _input_gates(prenet_frames, first.weight_ih[:, :n_prenet], first),
-            torch.cat((first.weight_hh, first.weight_ih[:, n_prenet:]), dim=1).to(dtype),
+            weights.attention,
             self.attention_layer.query_weight,
-            self.attention_layer.location_weight(),
+            weights.location,
             self.attention_layer.energy_weight,
             memory.memory,
             memory.processed,
@@ -261,7 +271,7 @@ class Decoder(nn.Module):
         attended = attended.transpose(1, 2)  # (S, B, attention_rnn_dim + memory_dim)
         decoder_hiddens, decoder_cell = lstm_loop(
             _input_gates(attended, second.weight_ih, second),
-            second.weight_hh.to(dtype),
+            weights.decoder,
             masks.decoder.transpose(1, 2) if masks else None,
             state.decoder_hidden,
             state.decoder_cell,
@@ -274,10 +284,10 @@ class Decoder(nn.Module):
             decoder_hidden=decoder_hiddens[-1],
             decoder_cell=decoder_cell,
             context=contexts[-1],
-            weights=weights[-1],
+            weights=attention[-1],
             weights_sum=weights_sum,
         )
-        return torch.cat((decoder_hiddens, contexts), dim=2), weights, state
+        return torch.cat((decoder_hiddens, contexts), dim=2), attention, state
 
     def project(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The output head, for any number of steps at once.
@@ -301,6 +311,16 @@ class Decoder(nn.Module):
             hidden,
             mel.reshape(n_steps * r, batch, self.n_mels),
             gate.transpose(1, 2).reshape(n_steps * r, batch),
+        )
+
+    def _loop_weights(self, device: torch.device) -> _LoopWeights:
+        dtype = _product_dtype(device)
+        first = self.attention_rnn
+        n_prenet = first.input_size - self.decoder_rnn.input_size + first.hidden_size
+        return _LoopWeights(
+            torch.cat((first.weight_hh, first.weight_ih[:, n_prenet:]), dim=1).to(dtype),
+            self.decoder_rnn.weight_hh.to(dtype),
+            self.attention_layer.location_weight(),
         )
 
     def _draw_masks(self, n_steps: int, state: DecoderState) -> DropoutMasks:
