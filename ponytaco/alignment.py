@@ -28,7 +28,7 @@ class AlignmentScore:
     focus: float
     """Mean over steps of the largest weight."""
     coverage: float
-    """Share of symbols whose summed attention is at least 0.7."""
+    """Share of spoken symbols whose summed attention is at least 0.7 frames."""
     forward: float
     """Share of steps that neither go back nor jump far."""
     diagonality: float
@@ -62,12 +62,18 @@ class AlignmentScore:
         )
 
 
-def score_alignment(weights: npt.ArrayLike, n_frames_per_step: int = 1) -> AlignmentScore:
+def score_alignment(
+    weights: npt.ArrayLike,
+    n_frames_per_step: int = 1,
+    spoken: Sequence[bool] | None = None,
+) -> AlignmentScore:
     """Score one clip's attention.
 
     Args:
         weights: (T_steps, T_text), each row summing to one; without padding.
         n_frames_per_step: mel frames a step makes; attention may move further in a longer step.
+        spoken: (T_text,), False for spaces and marks: a good voice may pass over those, so they do
+            not count for coverage. All symbols count if left out.
 
     Raises:
         ValueError: the matrix is empty or not one.
@@ -80,12 +86,14 @@ def score_alignment(weights: npt.ArrayLike, n_frames_per_step: int = 1) -> Align
     moves = np.diff(path)
     max_jump = _MAX_JUMP + n_frames_per_step - 1
     forward = ((moves >= 0) & (moves <= max_jump)).mean() if n_steps > 1 else 1.0
+    read = matrix.sum(axis=0) * n_frames_per_step >= _READ_MASS
+    counted = np.ones(n_symbols, dtype=bool) if spoken is None else np.asarray(spoken, dtype=bool)
     leaps = np.abs(np.diff(path, prepend=0))
     path_length = np.hypot(np.diff(path), 1.0).sum()
     diagonal_length = np.hypot(n_symbols - 1, n_steps - 1)
     return AlignmentScore(
         focus=float(matrix.max(axis=1).mean()),
-        coverage=float((matrix.sum(axis=0) * n_frames_per_step >= _READ_MASS).mean()),
+        coverage=float(read[counted].mean()) if counted.any() else 1.0,
         forward=float(forward),
         diagonality=float(path_length / diagonal_length) if diagonal_length else 1.0,
         longest_stall=_longest_run(path) / n_steps,

@@ -17,7 +17,7 @@ from ponytaco.checkpoint import load_checkpoint
 from ponytaco.config import AudioConfig
 from ponytaco.model.packed import PackedDecoder
 from ponytaco.run import Run
-from ponytaco.text import Lexicon, TextError, clean, text_to_ids
+from ponytaco.text import Lexicon, TextError, clean, spoken_symbols, text_to_ids
 from ponytaco.vocoders import VOCODERS
 
 Vocoder = Callable[[Tensor], Tensor]
@@ -177,7 +177,9 @@ class Voice:
             waveform=self._vocoder(out.mel_postnet)[0].float().cpu(),
             mel=out.mel_postnet[0].float().cpu().numpy(),
             alignment=alignment,
-            score=score_alignment(alignment, self._model.decoder.n_frames_per_step),
+            score=score_alignment(
+                alignment, self._model.decoder.n_frames_per_step, spoken_symbols(ids, self._symbols)
+            ),
             stopped=bool(last_gate > gate_threshold),
         )
 

@@ -18,6 +18,7 @@ from ponytaco.losses import tacotron_loss
 from ponytaco.model import Tacotron2
 from ponytaco.plots import plot_validation
 from ponytaco.run import Run
+from ponytaco.text import spoken_symbols
 from ponytaco.vocoders import GriffinLim
 
 # Clips that are also spoken freely; each costs as much time as its sentence is long.
@@ -138,6 +139,7 @@ def _teacher_forced(
 ) -> tuple[float, list[AlignmentScore], npt.NDArray[np.float32]]:
     loss_sum, n_frames = 0.0, 0
     attentions: list[npt.NDArray[np.float32]] = []
+    scores: list[AlignmentScore] = []
     r = model.decoder.n_frames_per_step
     for batch in validation_batches(dataset, config.train.batch_size):
         batch = batch.to(device)
@@ -153,8 +155,10 @@ def _teacher_forced(
         frames = int(batch.mel_lengths.sum())
         loss_sum += float(loss.total) * frames
         n_frames += frames
-        attentions += _cut(out.alignment, batch.mel_lengths, batch.text_lengths, r)
-    return loss_sum / n_frames, [score_alignment(a, r) for a in attentions], attentions[0]
+        cut = _cut(out.alignment, batch.mel_lengths, batch.text_lengths, r)
+        attentions += cut[: 1 - len(attentions)]  # only the first is drawn
+        scores += _scores(cut, batch, dataset, r)
+    return loss_sum / n_frames, scores, attentions[0]
 
 
 def _speak_freely(
@@ -173,7 +177,17 @@ def _speak_freely(
         attentions[0],
     )
     stopped = float((lengths < limit).float().mean())
-    return [score_alignment(a, r) for a in attentions], stopped, first
+    return _scores(attentions, batch, dataset, r), stopped, first
+
+
+def _scores(
+    attentions: list[npt.NDArray[np.float32]], batch: Batch, dataset: ClipDataset, r: int
+) -> list[AlignmentScore]:
+    """Each clip's score, given its attention without padding."""
+    return [
+        score_alignment(weights, r, spoken_symbols(ids[: weights.shape[1]], dataset.symbols))
+        for weights, ids in zip(attentions, batch.text.tolist(), strict=True)
+    ]
 
 
 def _cut(

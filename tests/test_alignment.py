@@ -226,3 +226,15 @@ def test_every_part_of_the_rule_counts(weakest):
     perfect = {"focus": 1.0, "coverage": 1.0, "forward": 1.0, "end_reached": 1.0}
     score = AlignmentScore(**perfect | {weakest: 0.45}, diagonality=1.0, longest_stall=0.1)
     assert not score.aligned
+
+
+def test_spaces_that_are_passed_over_do_not_count_for_coverage():
+    """A word's last phone and the next word's first follow each other without a pause."""
+    weights = np.zeros((12, 5))
+    for step, symbol in enumerate([0, 0, 0, 1, 1, 1, 3, 3, 3, 4, 4, 4]):
+        weights[step, symbol] = 1.0
+    assert score_alignment(weights).coverage == pytest.approx(0.8)
+    spoken = [True, True, False, True, True]
+    assert score_alignment(weights, spoken=spoken).coverage == 1.0
+    skipped = [True, True, True, True, False]
+    assert score_alignment(weights, spoken=skipped).coverage == pytest.approx(0.75)

@@ -31,6 +31,7 @@ __all__ = [
     "clean",
     "ctc_targets",
     "ids_to_text",
+    "spoken_symbols",
     "text_to_ids",
     "unknown_characters",
 ]
@@ -121,6 +122,11 @@ def ctc_targets(text: str, cleaner: str = "english") -> list[int]:
     if not targets:
         raise _nothing_to_speak(text)
     return targets
+
+
+def spoken_symbols(ids: Iterable[int], symbols: Sequence[str] = SYMBOLS) -> list[bool]:
+    """For each id whether it is a letter or a phone, and not a space, a mark or a sign."""
+    return [symbols[id_] in _CTC_INDEX for id_ in ids]
 
 
 def unknown_characters(
