@@ -58,7 +58,8 @@ class AlignmentScore:
         verdict = "aligned" if self.aligned else "not aligned yet"
         return (
             f"{verdict} (focus {self.focus:.2f}, coverage {self.coverage:.2f}, "
-            f"forward {self.forward:.2f}, end reached {self.end_reached:.2f})"
+            f"forward {self.forward:.2f}, in order {self.in_order:.2f}, "
+            f"longest stall {self.longest_stall:.2f}, end reached {self.end_reached:.2f})"
         )
 
 
