@@ -1,7 +1,10 @@
 # make demo    from nothing to a voice: a synthetic speaker is made, learnt and spoken with
 # make test    the test suite, under the versions that Google Colab has
 # make check   lint, types and the notebooks' form
+# make soak    what draws by chance or kills sessions, much longer
 # make test-latest   the suite on the newest versions of everything
+# make test-browser  the notebooks in a real browser; screenshots go to test-output/
+# make home URL=https://github.com/OWNER/REPO   tell notebooks and README where they live
 # Each makes the virtual environment it needs; nothing is installed by hand.
 
 PYTHON ?= python3
@@ -10,7 +13,7 @@ BIN := $(VENV)/bin
 DEMO ?= demo
 DEMO_MINUTES ?= 7
 
-.PHONY: help demo test test-latest check format clean
+.PHONY: help demo test test-latest test-browser soak home check format clean
 
 help:
 	@sed -n 's/^# \(make.*\)/\1/p' Makefile
@@ -23,8 +26,14 @@ demo: $(VENV)/.installed
 	  --max-minutes $(DEMO_MINUTES)
 	$(BIN)/python -m benchmarks.demo $(DEMO)
 
+# One thread a process and a process a core: the suite's tensors are too small to share.
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
+
+soak: $(VENV)/.installed
+	OMP_NUM_THREADS=1 PONYTACO_SOAK=1 $(BIN)/python -m pytest -n auto tests/store \
+	  tests/test_survival.py tests/test_torchfile.py tests/test_hostile_labels.py \
+	  tests/test_hostile_audio.py tests/data_prep/test_prep_hostile_archives.py
 
 check: $(VENV)/.installed
 	$(BIN)/ruff check .
@@ -36,12 +45,34 @@ check: $(VENV)/.installed
 test-latest:
 	$(MAKE) test VENV=.venv-latest CONSTRAINTS=constraints/latest.txt
 
+# Twice: as on Colab, and with the newest JupyterLab in the environment of test-latest.
+test-browser: $(VENV)/.browser
+	@test -x "$(CHROMIUM)" || $(MAKE) --no-print-directory debian-chromium
+	$(MAKE) --no-print-directory VENV=.venv-latest CONSTRAINTS=constraints/latest.txt .venv-latest/.lab
+	OMP_NUM_THREADS=1 PONYTACO_CHROMIUM="$(CHROMIUM)" PONYTACO_LAB_PYTHON=$(CURDIR)/.venv-latest/bin/python \
+	  $(BIN)/python -m pytest -m browser tests/notebook/test_browser.py
+
+CHROMIUM ?= /usr/bin/chromium
+
+$(VENV)/.browser: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet -c $(CONSTRAINTS) -e ".[browser]"
+	touch $@
+
+.venv-latest/.lab: .venv-latest/.installed
+	.venv-latest/bin/python -m pip install --quiet -c constraints/latest.txt jupyterlab
+	touch $@
+
+home:
+	$(PYTHON) notebooks/home.py "$(URL)" --branch $(BRANCH)
+
+BRANCH ?= main
+
 format: $(VENV)/.installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv .venv-latest $(DEMO) build *.egg-info
+	rm -rf .venv .venv-latest $(DEMO) test-output build *.egg-info
 
 CONSTRAINTS ?= constraints/colab.txt
 
@@ -54,10 +85,15 @@ $(VENV)/.installed: pyproject.toml $(CONSTRAINTS)
 	touch $@
 
 # Debian and Ubuntu keep a part of Python's venv in a package of its own.
-.PHONY: debian-venv
-debian-venv:
-	@echo "Python's venv is incomplete: it needs the Debian package python3-venv."
-	@if [ "$$(id -u)" = 0 ]; then apt-get update -qq && apt-get install -y -qq python3-venv; \
+.PHONY: debian-venv debian-chromium
+debian-venv: WHY := Python's venv is incomplete: it
+debian-venv: PACKAGE := python3-venv
+debian-chromium: WHY := There is no $(CHROMIUM): the browser test
+debian-chromium: PACKAGE := chromium
+
+debian-venv debian-chromium:
+	@echo "$(WHY) needs the Debian package $(PACKAGE)."
+	@if [ "$$(id -u)" = 0 ]; then apt-get update -qq && apt-get install -y -qq $(PACKAGE); \
 	elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then \
-	  sudo apt-get update -qq && sudo apt-get install -y -qq python3-venv; \
-	else echo "Install it with: sudo apt-get install python3-venv"; exit 1; fi
+	  sudo apt-get update -qq && sudo apt-get install -y -qq $(PACKAGE); \
+	else echo "Install it with: sudo apt-get install $(PACKAGE)"; exit 1; fi

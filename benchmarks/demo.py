@@ -66,9 +66,7 @@ def main() -> None:
     )
 
 
-def _ceiling(
-    data: Path, voice: Voice, recogniser: WordGrammarRecogniser, n_clips: int
-) -> float:
+def _ceiling(data: Path, voice: Voice, recogniser: WordGrammarRecogniser, n_clips: int) -> float:
     dataset = read_dataset(data)
     clips = [*dataset.train, *dataset.val]
     mels = load_mels(clips, voice.audio, data)

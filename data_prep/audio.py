@@ -20,6 +20,10 @@ LONGEST_DECODED_SECONDS = 120.0
 
 MOST_CHANNELS = 32
 
+MOST_SAMPLES = 50_000_000
+"""Of all channels: two minutes of 192 kHz stereo, 200 MB when decoded. A flac of silence in eight
+channels at 400 kHz would be 1.5 GB."""
+
 SILENCE_RMS = 10 ** (-55 / 20)
 """-55 dB of full scale in the loudest 50 ms: nobody speaks that quietly into a recording."""
 
@@ -88,6 +92,8 @@ def _read_samples(data: bytes) -> tuple[npt.NDArray[np.float32], int]:
                 raise AudioError(f"it has {count} channels")
             if file.frames > LONGEST_DECODED_SECONDS * rate:
                 raise TooLongError(f"it is {file.frames / rate:.0f} seconds long")
+            if file.frames * count > MOST_SAMPLES:
+                raise AudioError(f"it has {file.frames * count} samples, too many for a clip")
             # A damaged header may promise too few frames or too many; read what is there.
             limit = int(LONGEST_DECODED_SECONDS * rate)
             return file.read(limit, dtype="float32", always_2d=True), rate

@@ -31,6 +31,9 @@ VAL_SHARE, MOST_VAL_CLIPS = 0.05, 50
 
 EXAMPLES_PER_REASON = 10
 
+MOST_HOURS = 100.0
+"""Of one dataset, 16 GB: small compressed clips could otherwise fill any disk."""
+
 LONGEST_NAME = 100
 """Characters of a wav's name; file systems allow 255 bytes of the whole name."""
 
@@ -154,6 +157,10 @@ def _write_clips(index: ArchiveIndex, options: ClipOptions, folder: Path, progre
                 _note_rejection(result, tally)
             else:
                 _write_clip(result, tally, folder, alignments)
+            if tally.seconds > MOST_HOURS * 3600:
+                raise PrepareError(
+                    f"{index.path}: more than {MOST_HOURS:g} hours of sound. Split the archive."
+                )
     if len(tally.lines) < 2:
         reasons = _counted(tally.rejected) or "there are no others"
         raise PrepareError(

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Self, cast
 
 from data_prep.audio import Waveform, sound_seconds, wav_bytes
 
@@ -21,6 +21,18 @@ LARGEST_AUDIO_BYTES = 64 * 2**20
 
 LARGEST_LABEL_BYTES = 4 * 2**20
 """A label of 15 seconds is about 10 kB."""
+
+MOST_MEMBERS = 1_000_000
+"""Of one archive; the largest characters have some ten thousand clips."""
+
+MOST_CLIPS = 100_000
+"""Of one archive: about 100 hours."""
+
+LONGEST_NAME = 1_000
+"""Characters of a clip's name with the folders that it lies in."""
+
+_LARGEST_HEADER_BYTES = 2**20
+"""Of what may stand before a member, such as a long name."""
 
 AUDIO_NAMES = frozenset({"audio.wav", "audio.flac"})
 LABEL_NAME = "label.json"
@@ -95,10 +107,12 @@ def index_archive(path: Path) -> ArchiveIndex:
     index = ArchiveIndex(path)
     open_clips: dict[str, ClipMembers] = {}
     try:
-        with open(path, "rb") as file, tarfile.open(fileobj=file, mode="r:") as archive:
-            while (member := archive.next()) is not None:
+        with (
+            open(path, "rb") as file,
+            tarfile.open(fileobj=cast(IO[bytes], _HeaderReader(file)), mode="r:") as archive,
+        ):
+            for member in _members(archive, path):
                 _note_member(index, open_clips, member)
-                _forget_headers(archive)
             _check_end(file, archive.offset, path)
     except FileNotFoundError:
         raise ArchiveError(f"{path}: there is no such archive. Check the name.") from None
@@ -109,12 +123,52 @@ def index_archive(path: Path) -> ArchiveIndex:
         ) from None
     except OSError as error:
         raise ArchiveError(f"{path}: cannot be read ({error.strerror or error}).") from None
+    # What tarfile lets through when numbers in a header are none, or headers follow without end.
+    except (ValueError, LookupError, OverflowError, RecursionError, MemoryError) as error:
+        raise ArchiveError(
+            f"{path}: damaged in a header ({type(error).__name__}). Download it again."
+        ) from None
     if not index.clips:
         raise ArchiveError(
             f"{path}: holds no clip. Clips are pairs <name>/audio.wav (or .flac) "
             "and <name>/label.json; `python -m data_prep pack` makes such an archive."
         )
     return index
+
+
+class _HeaderReader:
+    """A file of which no one reads more at once than a header may have.
+
+    tarfile reads the long name or the extended header of a member whole, whatever its size.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.name = file.name
+        self.mode = "rb"
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, size: int) -> bytes:
+        if not 0 <= size <= _LARGEST_HEADER_BYTES:
+            raise tarfile.ReadError(f"a header of {size} bytes")
+        return self._file.read(size)
+
+
+def _members(archive: tarfile.TarFile, path: Path) -> Iterator[tarfile.TarInfo]:
+    """The headers one after the other, none of them remembered."""
+    last, count = -1, 0
+    while (member := archive.next()) is not None:
+        count += 1
+        # A negative size would lead back, and round for ever.
+        if member.size < 0 or member.offset_data <= last or archive.offset < member.offset_data:
+            raise ArchiveError(f"{path}: damaged near byte {member.offset}. Download it again.")
+        if count > MOST_MEMBERS:
+            raise ArchiveError(
+                f"{path}: more than {MOST_MEMBERS:,} files, which is no character's archive."
+            )
+        last = member.offset_data
+        yield member
+        _forget_headers(archive)
 
 
 def _note_member(
@@ -125,11 +179,15 @@ def _note_member(
     path = PurePosixPath(member.name)
     kind = "audio" if path.name in AUDIO_NAMES else "label" if path.name == LABEL_NAME else None
     # A sparse file's content does not lie in one piece; no tool writes clips that way.
-    if kind is None or not member.isreg() or member.issparse() or not path.parent.name:
+    is_clip = kind is not None and member.isreg() and not member.issparse()
+    if not is_clip or not path.parent.name or len(member.name) > LONGEST_NAME:
         index.other_members += 1
         return
+    assert kind is not None
     clip = open_clips.get(str(path.parent))
     if clip is None or getattr(clip, kind) is not None:
+        if len(index.clips) >= MOST_CLIPS:
+            raise ArchiveError(f"{index.path}: more than {MOST_CLIPS:,} clips. Split it.")
         clip = ClipMembers(path.parent.name)
         open_clips[str(path.parent)] = clip
         index.clips.append(clip)

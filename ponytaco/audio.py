@@ -18,6 +18,9 @@ from torch.nn import functional
 # were trained on it.
 MIN_MAGNITUDE = 1e-5
 
+LONGEST_SECONDS = 600
+"""Far longer than any sentence."""
+
 
 class AudioError(ValueError):
     """A wav file cannot be read, written or used."""
@@ -42,8 +45,16 @@ def load_wav(path: str | Path, sample_rate: int) -> Tensor:
     if not path.is_file():
         raise AudioError(f"No audio at {path}. Prepare the character again.")
     try:
-        samples, actual_rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (soundfile.SoundFileError, OSError) as error:
+        with soundfile.SoundFile(path) as file:
+            actual_rate = file.samplerate
+            # A small file can hold hours of silence, or claim them.
+            if file.frames * file.channels > LONGEST_SECONDS * sample_rate:
+                raise AudioError(
+                    f"{path} is longer than {LONGEST_SECONDS} seconds. Cut it into sentences and "
+                    "prepare the character again."
+                )
+            samples = file.read(dtype="float32", always_2d=True)
+    except (soundfile.SoundFileError, OSError, TypeError) as error:
         raise AudioError(f"Cannot read {path}: {error} Prepare the character again.") from None
     if actual_rate != sample_rate:
         raise AudioError(

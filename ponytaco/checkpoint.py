@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import os
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ponytaco import __version__
 from ponytaco.config import Config, ConfigError
 from ponytaco.model import Tacotron2
 from ponytaco.text import CTC_SYMBOLS, NVIDIA_SYMBOLS, SYMBOLS
+from ponytaco.torchfile import TorchFileError, check_members, load_torch_file
 
 FORMAT_VERSION = 1
+_MOST_SYMBOLS = 10_000
+# Parts that older files of the same format lack.
+_ADDED_LATER = {"scaler": None, "version": ""}
 
 
 class CheckpointError(ValueError):
@@ -40,6 +46,10 @@ class Progress:
     """Step since which every validation has found the model aligned."""
     first_aligned: int | None = None
     """Step of the first validation that did."""
+    rate_factor: float = 1.0
+    """Of the learning rate; halved whenever too many steps in a row were no numbers."""
+    n_parts: int = 1
+    """Parts that a batch is computed in, where the memory is too small for the whole."""
     best_aligned: bool = False
     best_loss: float | None = None
     """Whether the best model was aligned, and its validation loss."""
@@ -67,6 +77,8 @@ class Checkpoint:
     """Of the data set, to notice that it changed."""
     dataset: str = ""
     """Where the data set was."""
+    version: str = __version__
+    """Of ponytaco, when it was saved."""
 
     def build_model(self) -> Tacotron2:
         """The model with its weights, in evaluation mode, on the CPU.
@@ -74,15 +86,26 @@ class Checkpoint:
         Raises:
             CheckpointError: the weights do not fit the settings.
         """
+        self.check_shapes()
         model = new_model(self.config, self.symbols, self.ctc_symbols)
+        model.load_state_dict(self.state_dict)
+        return model.eval()
+
+    def check_shapes(self) -> None:
+        """Compare the weights with the settings, before anything of their size is made.
+
+        Raises:
+            CheckpointError: they do not fit.
+        """
         try:
-            model.load_state_dict(self.state_dict)
-        except RuntimeError as error:
+            with torch.device("meta"):  # shapes only: settings may claim any size
+                model = new_model(self.config, self.symbols, self.ctc_symbols)
+            model.load_state_dict(self.state_dict, assign=True)
+        except (RuntimeError, OverflowError) as error:
             raise CheckpointError(
                 "The checkpoint's weights do not fit its own settings: "
-                f"{str(error).splitlines()[-1].strip()}"
+                f"{str(error).strip().splitlines()[-1].strip()}"
             ) from None
-        return model.eval()
 
 
 def new_model(
@@ -100,20 +123,10 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     Raises:
         CheckpointError: it cannot be written, as on a full disk.
     """
-    content = {
-        "format_version": FORMAT_VERSION,
-        **{f.name: getattr(checkpoint, f.name) for f in dataclasses.fields(checkpoint)},
-        "config": checkpoint.config.to_dict(),
-        "symbols": list(checkpoint.symbols),
-        "ctc_symbols": list(checkpoint.ctc_symbols),
-        "state_dict": dict(checkpoint.state_dict),
-        "lexicon": dict(checkpoint.lexicon),
-        "progress": dataclasses.asdict(checkpoint.progress),
-    }
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with temporary.open("wb") as file:
-            torch.save(content, file)
+            torch.save(_content(checkpoint), file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -126,6 +139,29 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         raise CheckpointError(
             f"Cannot write {path}: {error}. Is the disk full? The last save is still there."
         ) from None
+
+
+def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint plainly, for a store that sees to all else.
+
+    Raises:
+        OSError, RuntimeError: as torch reports what the disk does.
+    """
+    with path.open("wb") as file:  # torch refuses names that begin with a dot
+        torch.save(_content(checkpoint), file)
+
+
+def _content(checkpoint: Checkpoint) -> dict[str, Any]:
+    return {
+        "format_version": FORMAT_VERSION,
+        **{f.name: getattr(checkpoint, f.name) for f in dataclasses.fields(checkpoint)},
+        "config": checkpoint.config.to_dict(),
+        "symbols": list(checkpoint.symbols),
+        "ctc_symbols": list(checkpoint.ctc_symbols),
+        "state_dict": dict(checkpoint.state_dict),
+        "lexicon": dict(checkpoint.lexicon),
+        "progress": dataclasses.asdict(checkpoint.progress),
+    }
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -144,16 +180,88 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if version > FORMAT_VERSION:
         raise CheckpointError(f"{path} was written by a newer ponytaco. Upgrade ponytaco.")
     try:
+        content = {**_ADDED_LATER, **content}
         fields = {f.name: content[f.name] for f in dataclasses.fields(Checkpoint)}
         fields["config"] = Config.from_dict(fields["config"])
         fields["progress"] = Progress(**fields["progress"])
     except (KeyError, TypeError, ConfigError) as error:
         raise CheckpointError(f"{path} is damaged or of another version: {error}.") from None
-    kinds = {"state_dict": Mapping, "symbols": list, "ctc_symbols": list, "lexicon": Mapping}
-    for name, kind in kinds.items():
-        if not isinstance(fields[name], kind):
-            raise CheckpointError(f"{path} is damaged: its {name} is no {kind.__name__.lower()}.")
+    for name, is_right in _CONTENT.items():
+        if not is_right(fields[name]):
+            raise CheckpointError(f"{path} is damaged: its {name} is not what it should be.")
     return Checkpoint(**fields)
+
+
+def verified_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint and make sure that a run can go on from it.
+
+    Beyond ``load_checkpoint`` every member agrees with its checksum, the weights have the shapes
+    that the settings ask for, and all of them are numbers.
+
+    Raises:
+        CheckpointError: it is missing, damaged, or not one of ours.
+    """
+    checkpoint = load_checkpoint(path)
+    try:
+        check_members(path)
+    except TorchFileError as error:
+        raise CheckpointError(f"{path} cannot be used: {error}.") from None
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror or error}.") from None
+    checkpoint.check_shapes()
+    for name, value in checkpoint.state_dict.items():
+        if not torch.isfinite(value).all():
+            raise CheckpointError(f"{path} is damaged: {name} holds values that are no numbers.")
+    return checkpoint
+
+
+def _is_texts(value: Any) -> bool:
+    few = isinstance(value, list) and len(value) <= _MOST_SYMBOLS
+    return few and all(isinstance(text, str) for text in value)
+
+
+def _is_table(value: Any, kind: type) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(name, str) and isinstance(held, kind) for name, held in value.items()
+    )
+
+
+def _is_progress(value: Progress) -> bool:
+    counts = (
+        value.step,
+        value.skipped_steps,
+        value.aligned_since or 0,
+        value.first_aligned or 0,
+        value.n_parts,
+    )
+    numbers = (value.seconds, value.gaf, value.rate_factor)
+    return (
+        all(type(count) is int and 0 <= count < 2**53 for count in counts)
+        and all(type(n) in (int, float) and math.isfinite(n) for n in numbers)
+        and (value.best_loss is None or type(value.best_loss) in (int, float))
+    )
+
+
+def _is_mean_frame(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.dim() == 1 and value.is_floating_point()
+
+
+# What load_checkpoint asks of each part; the settings check themselves.
+_CONTENT: Mapping[str, Callable[[Any], bool]] = {
+    "state_dict": lambda value: _is_table(value, Tensor),
+    "symbols": _is_texts,
+    "ctc_symbols": _is_texts,
+    "mean_frame": _is_mean_frame,
+    "lexicon": lambda value: _is_table(value, str),
+    "progress": _is_progress,
+    "optimizer": lambda value: value is None or isinstance(value, Mapping),
+    "sampler": lambda value: value is None or _is_table(value, int),
+    "rng": lambda value: value is None or isinstance(value, Mapping),
+    "fingerprint": lambda value: isinstance(value, str),
+    "dataset": lambda value: isinstance(value, str),
+    "version": lambda value: isinstance(value, str),
+    "scaler": lambda value: value is None or isinstance(value, Mapping),
+}
 
 
 def require_same_architecture(saved: Config, wanted: Config, path: Path) -> None:
@@ -247,6 +355,10 @@ def warm_start(model: Tacotron2, symbols: Sequence[str], path: Path) -> WarmStar
             report.left.append(
                 f"{name} (their shape {list(value.shape)}, ours {list(ours[name].shape)})"
             )
+        elif not (value.is_floating_point() or name.endswith("num_batches_tracked")):
+            report.left.append(f"{name} (of type {value.dtype})")
+        elif not torch.isfinite(value).all():
+            report.left.append(f"{name} (it holds values that are no numbers)")
         else:
             ours[name].copy_(value)
             report.taken.append(name)
@@ -265,15 +377,18 @@ def _take_embedding(
     ours: Tensor,
     theirs: Tensor,
     symbols: Sequence[str],
-    their_symbols: Sequence[str] | None,
+    their_symbols: Any,
     report: WarmStart,
 ) -> None:
     name = "embedding.weight"
     tables = {len(table): table for table in (NVIDIA_SYMBOLS, SYMBOLS)}
-    table = their_symbols or tables.get(len(theirs))
-    if theirs.shape[1:] != ours.shape[1:]:
+    if theirs.dim() != 2 or theirs.shape[1:] != ours.shape[1:]:
         report.left.append(f"{name} (their shape {list(theirs.shape)}, ours {list(ours.shape)})")
         return
+    if not theirs.is_floating_point() or not torch.isfinite(theirs).all():
+        report.left.append(f"{name} (it holds values that are no numbers)")
+        return
+    table = their_symbols if _is_texts(their_symbols) else tables.get(len(theirs))
     if table is None or len(table) != len(theirs):
         report.left.append(f"{name} (their symbol table of {len(theirs)} rows is not known)")
         return
@@ -292,12 +407,11 @@ def _load_untrusted(path: Path) -> Mapping[str, Any]:
     if not path.is_file():
         raise CheckpointError(f"There is no checkpoint at {path}.")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever a broken or hostile file provokes in torch's reader
-        raise CheckpointError(
-            f"{path} cannot be read as a checkpoint: it is damaged, or holds more than weights "
-            f"({type(error).__name__})."
-        ) from None
+        content = load_torch_file(path)
+    except TorchFileError as error:
+        raise CheckpointError(f"{path} cannot be used as a checkpoint: {error}.") from None
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror or error}.") from None
     if not isinstance(content, Mapping):
         raise CheckpointError(f"{path} is not a checkpoint: it holds a {type(content).__name__}.")
     return content

@@ -6,11 +6,10 @@ import contextlib
 import hashlib
 import json
 import os
-import pickle
 import signal
 import warnings
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +25,7 @@ from ponytaco.config import AudioConfig
 from ponytaco.filelists import Clip, ClipAlignment, DatasetFolder, FilelistError
 from ponytaco.guidance import diagonal_intervals, label_intervals
 from ponytaco.text import ctc_targets, text_to_ids
+from ponytaco.torchfile import TorchFileError, check_members, load_torch_file
 
 
 class Batch(NamedTuple):
@@ -42,6 +42,13 @@ class Batch(NamedTuple):
     def to(self, device: torch.device) -> Batch:
         """The batch on a device, without waiting for the copy where memory is pinned."""
         return Batch(*(tensor.to(device, non_blocking=True) for tensor in self))
+
+    def parts(self, n_parts: int) -> list[Batch]:
+        """The clips in at most so many batches of about the same size, padded as they are."""
+        if n_parts == 1:
+            return [self]
+        columns = [tensor.chunk(n_parts) for tensor in self]
+        return [Batch(*part) for part in zip(*columns, strict=True)]
 
 
 class Pick(NamedTuple):
@@ -93,12 +100,8 @@ def load_mels(clips: Sequence[Clip], audio: AudioConfig, cache_folder: Path) -> 
         AudioError: a clip's audio is missing, broken or of another sample rate.
     """
     path = cache_folder / f"mels-{_cache_key(clips, audio)}.pt"
-    # All that a damaged file provokes in torch's reader; it is then made anew.
-    with contextlib.suppress(
-        OSError, RuntimeError, LookupError, EOFError, ValueError, TypeError, AttributeError,
-        pickle.UnpicklingError,
-    ):  # fmt: skip
-        return Mels(**torch.load(path, mmap=True, weights_only=True))
+    with contextlib.suppress(OSError, TorchFileError):  # a damaged file is made anew
+        return _cached_mels(path, len(clips), audio.n_mels)
     mels = _compute_mels(clips, audio)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -112,7 +115,57 @@ def load_mels(clips: Sequence[Clip], audio: AudioConfig, cache_folder: Path) -> 
     for old in cache_folder.glob("mels-*.pt"):
         if old != path:  # of other clips or settings: it would only fill the disk
             old.unlink(missing_ok=True)
-    return Mels(**torch.load(path, mmap=True, weights_only=True))
+    return _cached_mels(path, len(clips), audio.n_mels)
+
+
+def _cached_mels(path: Path, n_clips: int, n_mels: int) -> Mels:
+    """Mels from a file that may be damaged, or come with a stranger's data set."""
+    content = load_torch_file(path, mmap=True)
+    if not isinstance(content, dict) or content.keys() != {"frames", "offsets", "mean_frame"}:
+        raise TorchFileError("it holds no mels")
+    if not all(isinstance(value, Tensor) for value in content.values()):
+        raise TorchFileError("it holds no mels")
+    mels = Mels(**content)
+    frames, offsets, mean = mels.frames, mels.offsets, mels.mean_frame
+    shapes = (frames.shape[1:], offsets.shape, mean.shape)
+    if frames.dim() != 2 or shapes != ((n_mels,), (n_clips + 1,), (n_mels,)):
+        raise TorchFileError("it holds the mels of other clips")
+    if (frames.dtype, mean.dtype, offsets.dtype) != (torch.float32, torch.float32, torch.int64):
+        raise TorchFileError("it holds numbers of another type")
+    if offsets[0] != 0 or offsets[-1] != len(frames) or (offsets.diff() < 1).any():
+        raise TorchFileError("its clips do not follow each other")
+    check_members(path)
+    if not all(torch.isfinite(part).all() for part in (*frames.split(10_000), mean)):
+        raise TorchFileError("it holds values that are no numbers")
+    return mels
+
+
+class UnreadableClipsError(AudioError):
+    """Clips whose audio cannot be used.
+
+    Args:
+        errors: why, by the clips' refs.
+    """
+
+    _N_NAMED = 5
+
+    def __init__(self, errors: Mapping[str, AudioError]) -> None:
+        self.clips = frozenset(errors)
+        named = [str(error) for error in errors.values()][: self._N_NAMED]
+        more = len(errors) - len(named)
+        super().__init__(" ".join([*named, *([f"And {more} more."] if more else [])]))
+
+
+def _without(folder: DatasetFolder, unreadable: UnreadableClipsError) -> DatasetFolder:
+    train, val = (
+        [clip for clip in clips if clip.ref not in unreadable.clips]
+        for clips in (folder.train, folder.val)
+    )
+    # More than a tenth is no accident, but another sample rate or a broken disk.
+    n_left, n_all = len(train) + len(val), len(folder.train) + len(folder.val)
+    if not train or not val or n_left < 0.9 * n_all:
+        raise unreadable
+    return replace(folder, train=train, val=val)
 
 
 class Datasets(NamedTuple):
@@ -124,14 +177,34 @@ class Datasets(NamedTuple):
 
 
 def open_datasets(
-    folder: DatasetFolder, audio: AudioConfig, symbols: Sequence[str], cleaner: str
+    folder: DatasetFolder,
+    audio: AudioConfig,
+    symbols: Sequence[str],
+    cleaner: str,
+    say: Callable[[str], None] | None = None,
 ) -> Datasets:
     """Both lists of a dataset folder, their mels in one cache.
 
+    Args:
+        folder: what to open.
+        audio: the mels' settings.
+        symbols: the model's symbol table.
+        cleaner: the text cleaner.
+        say: takes the names of clips that are left out because they cannot be read; without it
+            such a clip is an error.
+
     Raises:
-        AudioError: a clip's audio is missing, broken or of another sample rate.
+        AudioError: a clip's audio is missing, broken or of another sample rate; with ``say``,
+            too many of them.
     """
-    mels = load_mels([*folder.train, *folder.val], audio, folder.folder)
+    try:
+        mels = load_mels([*folder.train, *folder.val], audio, folder.folder)
+    except UnreadableClipsError as error:
+        if say is None:
+            raise
+        folder = _without(folder, error)
+        say(f"{len(error.clips)} of the clips cannot be read and are left out: {error}")
+        mels = load_mels([*folder.train, *folder.val], audio, folder.folder)
     n_train = len(folder.train)
 
     def dataset(clips: Sequence[Clip], part: Mels) -> ClipDataset:
@@ -172,12 +245,12 @@ class ClipDataset(TorchDataset[tuple[Tensor, ...]]):
         self.mels = mels
         self.lengths = mels.lengths
         self._alignments = alignments
-        self._symbols = list(symbols)
+        self.symbols = list(symbols)
         self._cleaner = cleaner
         self._seconds_per_frame = audio.hop_length / audio.sample_rate
         for clip in self.clips:  # a bad text is said now and not in the middle of an epoch
             for spelling in {clip.text, clip.arpabet or clip.text}:
-                text_to_ids(spelling, cleaner, self._symbols)
+                text_to_ids(spelling, cleaner, self.symbols)
                 ctc_targets(spelling, cleaner)
 
     def __len__(self) -> int:
@@ -188,7 +261,7 @@ class ClipDataset(TorchDataset[tuple[Tensor, ...]]):
         """One clip: text ids, mel (T_mel, n_mels), CTC ids, intervals (T_text, 2) in frames."""
         clip = self.clips[pick.clip]
         spelling = clip.arpabet if pick.use_arpabet and clip.arpabet else clip.text
-        ids = text_to_ids(spelling, self._cleaner, self._symbols)
+        ids = text_to_ids(spelling, self._cleaner, self.symbols)
         mel = self.mels[pick.clip]
         return (
             torch.tensor(ids),
@@ -203,7 +276,7 @@ class ClipDataset(TorchDataset[tuple[Tensor, ...]]):
         intervals = None
         if alignment is not None:
             intervals = label_intervals(
-                [self._symbols[i] for i in ids], alignment.tokens, alignment.words, n_seconds
+                [self.symbols[i] for i in ids], alignment.tokens, alignment.words, n_seconds
             )
         if intervals is None:
             intervals = diagonal_intervals(len(ids), n_seconds)
@@ -345,9 +418,14 @@ def collate(clips: Sequence[tuple[Tensor, ...]]) -> Batch:
 
 def _compute_mels(clips: Sequence[Clip], audio: AudioConfig) -> Mels:
     extract = MelSpectrogram(**asdict(audio))
-    mels = []
+    mels, errors = [], {}
     for clip in clips:
-        mels.append(extract(load_wav(clip.path, audio.sample_rate)[None])[0].T)
+        try:
+            mels.append(extract(load_wav(clip.path, audio.sample_rate)[None])[0].T)
+        except AudioError as error:
+            errors[clip.ref] = error
+    if errors:
+        raise UnreadableClipsError(errors)
     frames = torch.cat(mels)
     offsets = torch.tensor([0, *(len(mel) for mel in mels)]).cumsum(0)
     return Mels(frames, offsets, frames.mean(dim=0))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import posixpath
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,8 @@ Interval = tuple[str, float, float]
 _AGAIN = "Prepare the character again."
 _LISTS = ("train.txt", "val.txt")
 _FINGERPRINT_BYTES = 1024
+_MOST_BYTES = 256 * 2**20  # 20 hours of phones and words are about 30 MB
+_LATEST_SECONDS = 1e6
 
 
 class FilelistError(ValueError):
@@ -210,6 +211,10 @@ def _middle_of(path: Path) -> bytes:
 def _numbered_lines(path: Path) -> list[tuple[int, str]]:
     """The lines that are not blank; only a line feed ends one, not U+2028 within a text."""
     try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise FilelistError(
+                f"{path} is larger than {_MOST_BYTES >> 20} MB, which is no list. {_AGAIN}"
+            )
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise FilelistError(f"Cannot read {path}: {error.strerror or error}.") from None
@@ -229,6 +234,11 @@ def _read_clip(line: str, folder: Path, where: str) -> Clip:
         )
     name, text = columns[:2]
     path = folder / _inside(name, where)
+    if path.is_symlink() and _leads_outside(path, folder):
+        raise FilelistError(
+            f"{where}: {name} is a link to a file outside the dataset folder. "
+            "Put the file itself there."
+        )
     if not text:
         raise FilelistError(f"{where}: no text for {name}. Write it or remove the line.")
     if not path.is_file():
@@ -248,6 +258,16 @@ def _inside(name: str, where: str) -> str:
     return normal
 
 
+def _leads_outside(path: Path, folder: Path) -> bool:
+    """Whether a clip is a link out of the folder; that the wavs folder is one is its owner's."""
+    try:
+        target = path.resolve()
+        homes = (folder.resolve(), path.parent.resolve())
+    except (OSError, RuntimeError):  # links in a circle
+        return True
+    return not any(target.is_relative_to(home) for home in homes)
+
+
 def _ref_of(name: str) -> str:
     normal = posixpath.normpath(name.replace("\\", "/"))
     return posixpath.splitext(normal)[0].removeprefix("wavs/")
@@ -256,7 +276,7 @@ def _ref_of(name: str) -> str:
 def _read_alignment(line: str, where: str) -> tuple[str, ClipAlignment]:
     try:
         entry = json.loads(line)
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # ValueError: also a number of thousands of digits
         raise FilelistError(f"{where}: not json. {_AGAIN}") from None
     if not isinstance(entry, dict) or not isinstance(entry.get("ref"), str):
         raise FilelistError(f"{where}: no 'ref'. {_AGAIN}")
@@ -291,4 +311,4 @@ def _read_interval(entry: Any, where: str) -> Interval:
 
 def _is_time(value: Any) -> bool:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return is_number and 0 <= value < math.inf
+    return is_number and 0 <= value <= _LATEST_SECONDS

@@ -21,9 +21,12 @@ class Run:
 
     Attributes:
         folder: local, or on Drive as ``colab/<Character>``.
+        scratch: a folder of this run alone on the local disk, where ``folder`` is on Drive:
+            saves are written there and copied beside training.
     """
 
     folder: Path
+    scratch: Path | None = None
 
     @property
     def current_model(self) -> Path:
@@ -34,6 +37,11 @@ class Run:
     def best_model(self) -> Path:
         """The checkpoint that validated best."""
         return self.folder / "best_model"
+
+    @property
+    def saves(self) -> Path:
+        """The save before the newest, and what a session left that was cut off."""
+        return self.folder / "saves"
 
     @property
     def config(self) -> Path:
@@ -66,7 +74,13 @@ class Run:
     @property
     def resumable(self) -> bool:
         """Whether there is something to resume."""
-        return self.current_model.is_file()
+        return self.current_model.is_file() or bool(self._other_saves())
+
+    def _other_saves(self) -> list[Path]:
+        """Saves that are not (yet) current, the newest first."""
+        folders = [folder for folder in (self.saves, self.scratch) if folder is not None]
+        paths = [path for folder in folders for path in folder.glob("step-*") if path.is_file()]
+        return sorted(paths, key=lambda path: path.stat().st_mtime, reverse=True)
 
     def prepare(self) -> None:
         """Make the folder and those inside it.
@@ -89,7 +103,7 @@ class Run:
         Raises:
             RunError: there is neither.
         """
-        for path in (self.best_model, self.current_model):
+        for path in (self.best_model, self.current_model, *self._other_saves()):
             if path.is_file():
                 return path
         raise RunError(
@@ -129,14 +143,20 @@ def read_history(path: Path) -> list[dict[str, float]]:
     """
     if not path.is_file():
         return []
-    rows = []
-    with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
+    rows: list[dict[str, float]] = []
+    with path.open(newline="", encoding="utf-8", errors="replace") as file:
+        reader = csv.DictReader(file)
+        while True:
+            try:
+                row = next(reader)
+            except StopIteration:
+                return rows
+            except csv.Error:  # bytes that were never text, as a torn sync leaves them
+                continue
             with contextlib.suppress(ValueError, TypeError):
                 numbers = {key: float(value) for key, value in row.items() if key and value}
                 if None not in row.values() and "step" in numbers:
                     rows.append(numbers)
-    return rows
 
 
 def cut_history(path: Path, step: int) -> None:

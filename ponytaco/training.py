@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import functools
 import math
 import signal
 import threading
@@ -14,29 +16,39 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ponytaco.audio import AudioError
 from ponytaco.checkpoint import (
     Checkpoint,
+    CheckpointError,
     Progress,
-    load_checkpoint,
     new_model,
     require_same_architecture,
     rng_state,
-    save_checkpoint,
     set_rng_state,
     warm_start,
+    write_checkpoint,
 )
 from ponytaco.config import Config, ConfigError
 from ponytaco.dataset import BucketSampler, endless_batches, open_datasets
 from ponytaco.filelists import fingerprint, read_dataset
+from ponytaco.fitting import in_parts_that_fit
+from ponytaco.keeping import newest_save, open_store, resume_sentences
+from ponytaco.model import Tacotron2
 from ponytaco.precision import grad_scaler, product_dtype
 from ponytaco.run import Run, append_history, cut_history, write_whole
 from ponytaco.schedule import learning_rate
 from ponytaco.step import train_step
+from ponytaco.store import Loaded
 from ponytaco.text import CTC_SYMBOLS, SYMBOLS, Lexicon
 from ponytaco.validation import Validation, save_pictures, validate
 
 # Steps whose means make one row of the history and one report.
 _REPORT_EVERY = 10
+
+# Steps in a row without a number before the run goes back. A float16 scaler that begins too high
+# needs about twenty.
+_PATIENCE = 50
+_LEAST_RATE_FACTOR = 1 / 64
 
 
 @dataclass(frozen=True)
@@ -100,13 +112,15 @@ def train(
     device = choose_device(settings.device)
     folder = read_dataset(dataset_folder)
     data_fingerprint = fingerprint(dataset_folder)
-    resumed = load_checkpoint(run.current_model) if run.resumable else None
-    if resumed is not None:
-        require_same_architecture(resumed.config, config, run.current_model)
+    store = open_store(run, say)
+    found = newest_save(store, run, say) if run.resumable else None
+    resumed = found.content if found else None
+    if found is not None:
+        require_same_architecture(found.content.config, config, found.path)
     symbols = resumed.symbols if resumed else SYMBOLS
     ctc_symbols = resumed.ctc_symbols if resumed else CTC_SYMBOLS
 
-    data = open_datasets(folder, config.audio, symbols, settings.cleaner)
+    data = open_datasets(folder, config.audio, symbols, settings.cleaner, say)
     mean_frame = data.mean_frame.to(device)
     frames_per_second = config.audio.sample_rate / config.audio.hop_length
     sampler = BucketSampler(
@@ -138,16 +152,20 @@ def train(
         model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, eps=1e-6
     )
     scaler = grad_scaler(product_dtype(settings.precision, device), device)
-    if resumed is not None:
-        if scaler.is_enabled() and resumed.scaler:
-            scaler.load_state_dict(dict(resumed.scaler))
-        _resume(resumed, optimizer, sampler, data_fingerprint, run, say)
+    if found is not None:
+        for sentence in resume_sentences(found, run, config):
+            say(sentence)
+        _resume(found, optimizer, scaler, sampler, data_fingerprint, say)
+        cut_history(run.history, progress.step)
     else:
         cut_history(run.history, step=-1)  # what an earlier run may have left without a checkpoint
         say(
             f"Starting {run.folder.name} on {device}: {len(data.train)} clips to learn from, "
             f"{len(data.val)} to validate on."
         )
+
+    # Of the steps that are done: the sampler itself is one ahead while a step is under way.
+    place = sampler.state_dict()
 
     def checkpoint() -> Checkpoint:
         return Checkpoint(
@@ -160,22 +178,43 @@ def train(
             progress=progress,
             optimizer=optimizer.state_dict(),
             scaler=scaler.state_dict(),
-            sampler=sampler.state_dict(),
+            sampler=place,
             rng=rng_state(),
             fingerprint=data_fingerprint,
             dataset=str(dataset_folder.resolve()),
         )
 
+    saved_step = progress.step if found else -1
+
+    def save(is_best: bool = False) -> None:
+        nonlocal saved_step
+        content = checkpoint()
+        store.save(lambda path: write_checkpoint(path, content), progress.step, is_best)
+        saved_step = progress.step
+
     validation = None
+    skipped_in_a_row = 0
+    attempt = _Attempts(say)
     recent: list[dict[str, Tensor]] = []
     steps_since_report = 0
     session_start = last_save = last_report = time.monotonic()
     seconds_before = progress.seconds - last_save
     batches = endless_batches(data.train, sampler, settings.loader_workers)
-    with _interruptible() as interrupted:
+    with contextlib.ExitStack() as ending:
+        ending.callback(store.close)
+        ending.push(_save_on_error(lambda: save() if progress.step > saved_step else None))
+        interrupted = ending.enter_context(_interruptible())
         while progress.step < settings.max_steps:
-            batch = next(batches).to(device)
-            rate = learning_rate(
+            try:
+                batch = next(batches).to(device)
+            except RuntimeError as error:
+                if not settings.loader_workers or "DataLoader worker" not in str(error):
+                    raise
+                say("A process that loads clips died. They are loaded beside the steps from here.")
+                settings = dataclasses.replace(settings, loader_workers=0)
+                batches = endless_batches(data.train, sampler, 0)
+                continue
+            rate = progress.rate_factor * learning_rate(
                 progress.step,
                 settings.learning_rate,
                 settings.warmup_steps,
@@ -185,13 +224,25 @@ def train(
             )
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            losses = train_step(model, optimizer, batch, settings, progress, mean_frame, scaler)
+            # Bound now: a part of a step that did not fit is begun again with the same clips.
+            step = functools.partial(
+                train_step, model, optimizer, batch, settings, progress, mean_frame, scaler
+            )
+            losses = in_parts_that_fit(step, progress, len(batch.text), say)
+            place = sampler.state_dict()
             progress.step += 1
             steps_since_report += 1
             progress.skipped_steps += losses.skipped
             progress.seconds = seconds_before + time.monotonic()
+            skipped_in_a_row = skipped_in_a_row + 1 if losses.skipped else 0
             if not losses.skipped:
                 recent.append(losses.values)
+            if skipped_in_a_row >= _PATIENCE:
+                store.close()
+                _go_back(store.load(), model, optimizer, scaler, progress, say)
+                cut_history(run.history, progress.step)
+                saved_step, skipped_in_a_row = progress.step, 0
+                continue
 
             row: dict[str, float] = {}
             out_of_time = 0 < settings.max_minutes * 60 <= time.monotonic() - session_start
@@ -214,27 +265,39 @@ def train(
             # Also when stopping: a validation that is left out would not be made up for, and the
             # resumed run would differ from an uninterrupted one.
             if progress.step % settings.validate_every == 0 or is_last:
-                validation = validate(model, data.val, config, progress.step, device)
+                validation = in_parts_that_fit(
+                    lambda n_parts: validate(
+                        model, data.val, _smaller(config, n_parts), progress.step, device
+                    ),
+                    progress,
+                    settings.batch_size,
+                    say,
+                )
                 is_best = _judge(validation, progress)
                 row.update(validation.history_row())
-                save_checkpoint(run.current_model, checkpoint())
-                if is_best:
-                    save_checkpoint(run.best_model, checkpoint())
-                save_pictures(validation, run, config.audio)  # last: weights matter more
+                save(is_best)
+                # last: weights matter more
+                attempt("pictures", save_pictures, validation, run, config.audio)
                 last_save = time.monotonic()
                 last_report += validation.seconds
                 on_validation(validation)
             elif stopping or time.monotonic() - last_save > settings.save_every_minutes * 60:
-                save_checkpoint(run.current_model, checkpoint())
+                save()
                 last_save = time.monotonic()
             if row:
-                append_history(run.history, {"step": progress.step, **row})
+                row["step"] = progress.step
+                attempt("history", append_history, run.history, row)
             if stopping and progress.step < settings.max_steps:
                 say(f"Stopped at step {progress.step:,} and saved. Run again to go on from there.")
                 break
             if out_of_time:
                 say(f"{settings.max_minutes:g} minutes are over at step {progress.step:,}; saved.")
                 break
+    if store.problem:
+        raise CheckpointError(
+            f"{store.problem} What was learnt since the last good save is lost when this machine "
+            "goes; run again to go on from that save."
+        )
     finished = progress.step >= settings.max_steps
     if finished:
         say(
@@ -260,26 +323,102 @@ def choose_device(name: str) -> torch.device:
 
 
 def _resume(
-    resumed: Checkpoint,
+    found: Loaded[Checkpoint],
     optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
     sampler: BucketSampler,
     data_fingerprint: str,
-    run: Run,
     say: Callable[[str], None],
 ) -> None:
-    if resumed.optimizer is not None:
+    resumed = found.content
+    try:
+        _restore(resumed, optimizer, scaler)
+        if resumed.rng is not None:
+            set_rng_state(resumed.rng)
+        if resumed.fingerprint == data_fingerprint and resumed.sampler is not None:
+            sampler.load_state_dict(dict(resumed.sampler))
+        else:
+            say("The data set has changed since then: its clips are drawn afresh.")
+    # Whatever a file by a stranger has in the place of a state.
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise CheckpointError(
+            f"{found.path} cannot be gone on from: its states do not fit ({error}). Its weights "
+            "can begin a new run: --warm-start."
+        ) from None
+
+
+def _restore(
+    saved: Checkpoint, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler
+) -> None:
+    if saved.optimizer is not None:
         weight_decay = optimizer.param_groups[0]["weight_decay"]
-        optimizer.load_state_dict(dict(resumed.optimizer))
+        optimizer.load_state_dict(dict(saved.optimizer))
         for group in optimizer.param_groups:  # the saved one would outvote the settings
             group["weight_decay"] = weight_decay
-    if resumed.rng is not None:
-        set_rng_state(resumed.rng)
-    say(f"Resuming {run.folder.name} at step {resumed.progress.step:,}.")
-    if resumed.fingerprint == data_fingerprint and resumed.sampler is not None:
-        sampler.load_state_dict(dict(resumed.sampler))
-    else:
-        say("The data set has changed since then: its clips are drawn afresh.")
-    cut_history(run.history, resumed.progress.step)
+    if scaler.is_enabled() and saved.scaler:
+        scaler.load_state_dict(dict(saved.scaler))
+
+
+def _go_back(
+    found: Loaded[Checkpoint] | None,
+    model: Tacotron2,
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
+    progress: Progress,
+    say: Callable[[str], None],
+) -> None:
+    """Return to the last save with half the learning rate; other clips come next."""
+    factor, skipped = progress.rate_factor / 2, progress.skipped_steps
+    if factor < _LEAST_RATE_FACTOR or found is None:
+        raise CheckpointError(
+            f"The loss has not been a number for {_PATIENCE} steps up to step {progress.step:,}"
+            f"{', again and again' if found else ''}. Choose a lower learning_rate, or --precision "
+            "float32, and begin anew."
+        )
+    model.load_state_dict(found.content.state_dict)
+    _restore(found.content, optimizer, scaler)
+    for field in dataclasses.fields(Progress):
+        setattr(progress, field.name, getattr(found.content.progress, field.name))
+    progress.rate_factor = factor
+    progress.skipped_steps = skipped
+    say(
+        f"The loss was not a number for {_PATIENCE} steps. Back to step {progress.step:,}, at "
+        f"{factor:g} of the learning rate."
+    )
+
+
+class _Attempts:
+    """Does what a run can go on without, and says once when a disk refuses it."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._failed: set[str] = set()
+
+    def __call__(self, what: str, action: Callable[..., object], *arguments: object) -> None:
+        try:
+            action(*arguments)
+            self._failed.discard(what)
+        except (OSError, AudioError) as error:
+            if what not in self._failed:
+                self._say(f"The {what} could not be written ({error}). Training goes on.")
+            self._failed.add(what)
+
+
+def _save_on_error(save: Callable[[], object]) -> Callable[..., None]:
+    """For an ExitStack: saves when the loop ends by an error, but not by a second interrupt."""
+
+    def leave(kind: type[BaseException] | None, *rest: object) -> None:
+        if kind is not None and issubclass(kind, Exception):
+            with contextlib.suppress(Exception):  # the error itself is what matters
+                save()
+
+    return leave
+
+
+def _smaller(config: Config, n_parts: int) -> Config:
+    """The settings with batches of a part's size."""
+    size = max(1, config.train.batch_size // n_parts)
+    return config.replace(batch_size=size) if n_parts > 1 else config
 
 
 def _judge(validation: Validation, progress: Progress) -> bool:

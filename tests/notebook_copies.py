@@ -1,9 +1,11 @@
-"""Copies of the notebooks with some form fields filled in, and of the checkout to install from."""
+"""Copies of the notebooks with some form fields filled in, and a wheel to install."""
 
 import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,18 +44,22 @@ def copy_notebook(name: str, to: Path, fields: dict[str, object]) -> Path:
     return path
 
 
-def copy_checkout(folder: Path) -> Path:
-    """What an installation needs, so that building it leaves nothing in the checkout."""
+def build_wheel(folder: Path) -> Path:
+    """A wheel of the checkout as it is now, built so that nothing is left in the checkout."""
+    copy, wheels = folder / "checkout", folder / "wheels"
+    copy.mkdir(parents=True)
     for package in ("ponytaco", "data_prep"):
         shutil.copytree(
-            ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__")
+            ROOT / package, copy / package, ignore=shutil.ignore_patterns("__pycache__")
         )
     for name in ("pyproject.toml", "setup.py", "README.md"):
-        shutil.copy(ROOT / name, folder / name)
-    return folder
+        shutil.copy(ROOT / name, copy / name)
+    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(wheels)]
+    subprocess.run([*command, str(copy)], check=True)
+    return next(wheels.glob("*.whl"))
 
 
-def kernel_environment(folder: Path, checkout: Path) -> dict[str, str]:
+def kernel_environment(folder: Path, source: Path) -> dict[str, str]:
     """Where a kernel installs to and keeps its things: nothing outside of the folder.
 
     The install cell really installs, but into a folder of its own: the environment that runs the
@@ -63,7 +69,7 @@ def kernel_environment(folder: Path, checkout: Path) -> dict[str, str]:
     installed.mkdir(parents=True, exist_ok=True)
     paths = [str(installed), os.environ.get("PYTHONPATH", "")]
     return {
-        "PONYTACO_SOURCE": str(checkout),
+        "PONYTACO_SOURCE": str(source),
         "PIP_TARGET": str(installed),
         "PIP_UPGRADE": "1",
         "PIP_NO_DEPS": "1",

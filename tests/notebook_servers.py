@@ -1,20 +1,19 @@
 """Notebook servers to drive: the classic one as on Colab, and JupyterLab of today."""
 
 import contextlib
-import json
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
+
+import psutil
 
 
 @dataclass
@@ -61,11 +60,8 @@ class Lab:
         return f"http://127.0.0.1:{self.port}/lab/tree/{notebook}?reset"
 
     def run_all(self, page) -> None:
-        page.wait_for_selector(
-            ".jp-NotebookPanel-toolbar [data-status=idle], "
-            ".jp-Notebook-ExecutionIndicator[data-status=idle]",
-            state="attached",
-        )
+        # Before it is idle, running asks for a kernel.
+        page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.locator(".lm-Menu-itemLabel", has_text=re.compile("^Run All Cells$")).click()
 
@@ -83,50 +79,31 @@ def running(kind: type, folder: Path, environment: dict[str, str]) -> Iterator[C
             env={**os.environ, **environment},
             stdout=log,
             stderr=subprocess.STDOUT,
-            start_new_session=True,
         )
         try:
             wait_for(lambda: answers(port) or process.poll() is not None, 60, "the server")
             assert process.poll() is None, (folder / "server.log").read_text()
             yield server
         finally:
-            with contextlib.suppress(OSError):
-                end_kernels(port)
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGTERM)
+            end(process.pid)
             process.wait(20)
 
 
 def answers(port: int) -> bool:
     try:
-        return bool(api(port, "GET", "/api"))
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api", timeout=10) as answer:
+            return answer.status == 200
     except OSError:
         return False
 
 
-def end_kernels(port: int) -> None:
-    """What a disconnect does: the kernel and all it knew are gone."""
-    for session in api(port, "GET", "/api/sessions"):
-        api(port, "DELETE", f"/api/sessions/{session['id']}")
-
-
-def api(port: int, method: str, path: str):
-    address = f"http://127.0.0.1:{port}"
-    # The servers refuse changes from other pages; they look for the cookie's token to tell.
-    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
-    token = ""
-    if method != "GET":
-        with contextlib.suppress(urllib.error.HTTPError):
-            opener.open(f"{address}/tree", timeout=10).read()
-        for handler in opener.handlers:
-            for cookie in getattr(handler, "cookiejar", ()):
-                token = cookie.value if cookie.name == "_xsrf" else token
-    request = urllib.request.Request(
-        address + path, method=method, headers={"X-XSRFToken": token, "Referer": address}
-    )
-    with opener.open(request, timeout=20) as answer:
-        content = answer.read()
-    return json.loads(content) if content else None
+def end(pid: int) -> None:
+    """End a server with its kernels, which are its children; as abruptly as Colab does."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        server = psutil.Process(pid)
+        for process in [*server.children(recursive=True), server]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
 
 
 def wait_for(condition, seconds: float, what: str):

@@ -23,6 +23,7 @@ from ponytaco.checkpoint import (
     rng_state,
     save_checkpoint,
     set_rng_state,
+    verified_checkpoint,
     warm_start,
 )
 from ponytaco.config import Config, preset
@@ -438,3 +439,102 @@ def test_the_plain_head_gives_the_mmi_model_its_common_parts(tmp_path):
     assert "encoder.lstm.weight_ih_l0" in report.taken
     assert any(name.startswith("mi.") for name in report.fresh)
     assert any("decoder.linear_projection" in line for line in report.left)
+
+
+# What a stranger may have put in
+
+
+def changed(path, checkpoint, change):
+    save_checkpoint(path, checkpoint)
+    content = torch.load(path, weights_only=True)
+    change(content)
+    torch.save(content, path)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        ("model", "decoder_rnn_dim", 32_000), ("model", "encoder_n_convolutions", 64),
+        ("model", "decoder_rnn_dim", 10**9), ("model", "postnet_n_convolutions", 10**9),
+        ("audio", "n_mels", 1000), ("audio", "n_fft", 10**12),
+    ],
+)  # fmt: skip
+def test_settings_of_any_size_make_nothing_of_it(checkpoint, tmp_path, monkeypatch, setting):
+    section, name, value = setting
+    path = tmp_path / "model"
+    changed(path, checkpoint, lambda c: c["config"][section].update({name: value}))
+    made = []
+    monkeypatch.setattr(torch.nn.Module, "to", lambda *args: made.append(1))
+    with pytest.raises(CheckpointError):
+        load_checkpoint(path).build_model()
+    assert not made
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda c: c["progress"].update(step="many"),
+        lambda c: c["progress"].update(step=-1),
+        lambda c: c["progress"].update(step=10**30),
+        lambda c: c["progress"].update(seconds=float("nan")),
+        lambda c: c["state_dict"].update({"embedding.weight": [1, 2]}),
+        lambda c: c["state_dict"].update({3: torch.zeros(1)}),
+        lambda c: c.update(symbols=[1, 2]),
+        lambda c: c.update(symbols=["a"] * 100_000),
+        lambda c: c.update(mean_frame=[0.0]),
+        lambda c: c.update(mean_frame=torch.zeros(80, dtype=torch.int64)),
+        lambda c: c.update(lexicon={"a": 3}),
+        lambda c: c.update(optimizer=[1]),
+        lambda c: c.update(sampler={"epoch": "x"}),
+        lambda c: c.update(rng=3),
+        lambda c: c.update(dataset=None),
+        lambda c: c.update(version=7),
+    ],
+)
+def test_content_of_another_kind_is_damage(checkpoint, tmp_path, change):
+    path = tmp_path / "model"
+    changed(path, checkpoint, change)
+    with pytest.raises(CheckpointError, match="damaged") as error:
+        load_checkpoint(path)
+    assert_is_a_sentence(error)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_do_not_verify(checkpoint, tmp_path, value):
+    path = tmp_path / "model"
+    save_checkpoint(path, checkpoint)
+    assert verified_checkpoint(path).progress.step == 12
+    checkpoint.state_dict["postnet.convolutions.0.0.conv.bias"][3] = value
+    save_checkpoint(path, checkpoint)
+    with pytest.raises(CheckpointError, match="postnet.*no numbers"):
+        verified_checkpoint(path)
+
+
+def test_a_file_from_before_a_part_was_added_is_read(checkpoint, tmp_path):
+    changed(tmp_path / "model", checkpoint, lambda c: (c.pop("version"), c.pop("scaler")))
+    assert load_checkpoint(tmp_path / "model").version == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("embedding.weight", torch.tensor(1.0)),
+        ("embedding.weight", torch.full((148, 24), float("nan"))),
+        ("embedding.weight", torch.zeros(148, 24, dtype=torch.int64)),
+        ("decoder.gate_layer.linear_layer.bias", torch.tensor([float("nan")])),
+        ("decoder.gate_layer.linear_layer.bias", torch.tensor([1])),
+    ],
+)
+def test_odd_weights_are_left_and_listed(tmp_path, name, value):
+    torch.save({**GOLDEN_STATE, name: value}, tmp_path / "other.pt")
+    model = golden_model()
+    report = warm_start(model, SYMBOLS, tmp_path / "other.pt")
+    assert name in report.fresh and any(line.startswith(name) for line in report.left)
+    assert all(torch.isfinite(p).all() for p in model.parameters())
+
+
+@pytest.mark.parametrize("symbols", [7, [1] * 148, [[]] * 148, "x" * 148, {"a": 1}])
+def test_an_odd_symbol_table_is_not_believed(tmp_path, symbols):
+    torch.save({"state_dict": GOLDEN_STATE, "symbols": symbols}, tmp_path / "other.pt")
+    report = warm_start(golden_model(), SYMBOLS, tmp_path / "other.pt")
+    assert "148 of 179" in report.mapped[0]

@@ -186,8 +186,7 @@ def test_a_checkpoint_of_another_size(fake_dataset, voice, capsys):
 
 
 def test_a_broken_checkpoint(fake_dataset, voice, capsys, tmp_path):
-    for name in ("current_model", "best_model"):
-        path = voice / name
+    for path in (voice / "current_model", voice / "best_model", *(voice / "saves").glob("step*")):
         path.write_bytes(path.read_bytes()[:5000])
     assert "current_model" in refused(capsys, "train", fake_dataset, voice, *TINY)
     wav = tmp_path / "out.wav"

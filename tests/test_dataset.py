@@ -414,3 +414,60 @@ def test_mels_know_their_lengths():
     mels = Mels(torch.arange(10.0)[:, None], torch.tensor([0, 4, 10]), torch.zeros(1))
     assert mels.lengths == [4, 6]
     assert mels[1].flatten().tolist() == [4, 5, 6, 7, 8, 9]
+
+
+# A cache that came with a stranger's data set
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda c: c.update(frames=torch.zeros(1, 80).expand(10**9, 80)),
+        lambda c: c.update(frames=c["frames"].double()),
+        lambda c: c.update(frames=c["frames"][:, :79].clone()),
+        lambda c: c.update(offsets=c["offsets"].flip(0)),
+        lambda c: c.update(offsets=c["offsets"] * 10**12),
+        lambda c: c.update(offsets=c["offsets"][:-1].clone()),
+        lambda c: c.update(mean_frame=torch.full((80,), float("nan"))),
+        lambda c: c["frames"][3].fill_(float("inf")),
+        lambda c: c.update(frames=7),
+    ],
+)
+def test_a_cache_that_cannot_be_is_built_again(folder, change):
+    clips = read_dataset(folder).train
+    expected = load_mels(clips, AudioConfig(), folder)
+    frames = expected.frames.clone()
+    (path,) = caches(folder)
+    content = {name: value.clone() for name, value in torch.load(path, weights_only=True).items()}
+    change(content)
+    torch.save(content, path)
+    again = load_mels(clips, AudioConfig(), folder)
+    assert torch.equal(again.frames, frames) and torch.isfinite(again.mean_frame).all()
+
+
+def test_a_bit_in_the_cache_is_found(folder):
+    clips = read_dataset(folder).train
+    frames = load_mels(clips, AudioConfig(), folder).frames.clone()
+    (path,) = caches(folder)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.unlink()
+    path.write_bytes(content)
+    assert torch.equal(load_mels(clips, AudioConfig(), folder).frames, frames)
+
+
+def test_unreadable_clips_are_left_out_only_when_they_are_few(folder):
+    said = []
+    dataset = read_dataset(folder)
+    n_all = len(dataset.train) + len(dataset.val)
+    dataset.train[0].path.write_bytes(b"RIFF")
+    data = open_datasets(dataset, AudioConfig(), SYMBOLS, "english", said.append)
+    assert len(data.train) + len(data.val) == n_all - 1
+    assert [clip.ref for clip in data.train.clips] == [clip.ref for clip in dataset.train[1:]]
+    assert len(said) == 1 and dataset.train[0].ref in said[0]
+    with pytest.raises(AudioError, match=dataset.train[0].ref):
+        open_datasets(dataset, AudioConfig(), SYMBOLS, "english")
+    for clip in dataset.train[1:4]:
+        clip.path.write_bytes(b"RIFF")
+    with pytest.raises(AudioError, match=dataset.train[3].ref):
+        open_datasets(dataset, AudioConfig(), SYMBOLS, "english", said.append)

@@ -5,7 +5,14 @@ import sys
 import numpy as np
 import pytest
 
-from ponytaco.plots import draw_mel, plot_alignment, plot_history, plot_validation
+from ponytaco.plots import (
+    draw_mel,
+    plot_alignment,
+    plot_history,
+    plot_lengths,
+    plot_mel,
+    plot_validation,
+)
 
 # What matplotlib warns of is drawn wrongly; its own use of pyparsing is not our business.
 pytestmark = [
@@ -120,7 +127,7 @@ def test_a_history_by_step():
         "training": [[10, 3], [20, 2], [30, 1]],
         "validation": [[20, 2.5]],
         "guidance": [[10, 0.5]],
-        "MI": [[10, 5], [20, 4]],
+        "MMI": [[10, 5], [20, 4]],
     }
     assert losses.get_yscale() == "log"
     assert losses.get_title() == "losses"
@@ -158,3 +165,8 @@ def test_pyplot_is_never_imported():
         "sys.exit('matplotlib.pyplot' in sys.modules)\n"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_lengths_and_a_single_mel():
+    assert png_size(plot_lengths([0.5, 1.0, 2.5])) == (660, 264)
+    assert png_size(plot_mel(np.zeros((80, 30)), "clip")) == (770, 264)

@@ -6,7 +6,7 @@ terminal.
 
 from ponytaco.notebook.characters import Character, fetch_archive, pick_character
 from ponytaco.notebook.clips import listen_to_clips, remember, show_packed, show_report
-from ponytaco.notebook.environment import NotebookError
+from ponytaco.notebook.environment import NotebookError, greet
 from ponytaco.notebook.lines import ask_for_lines, speak_lines
 from ponytaco.notebook.own import own_recordings, save_archive
 from ponytaco.notebook.session import train_voice
@@ -23,6 +23,7 @@ __all__ = [
     "ask_for_lines",
     "connect_storage",
     "fetch_archive",
+    "greet",
     "hear_progress",
     "listen_to_clips",
     "own_recordings",

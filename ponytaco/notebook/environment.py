@@ -1,14 +1,15 @@
-"""Where we run: Colab, Jupyter or a terminal; widget events in a busy cell; friendly errors."""
+"""Where we run: Colab, Jupyter or a terminal; and errors that tell a user what to do."""
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import importlib.util
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
 import torch
+
+from ponytaco import __version__
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -49,36 +50,32 @@ def friendly(function: Callable[P, T]) -> Callable[P, T]:
     return wrapper
 
 
+@friendly
+def greet(exit_code: int | None) -> None:
+    """Say that the installation is done.
+
+    Args:
+        exit_code: of pip, as IPython keeps it; None where it does not.
+
+    Raises:
+        NotebookError: pip failed, whatever is installed from earlier.
+    """
+    if exit_code:
+        raise NotebookError(
+            "The installation failed; the lines above say why. Check the address and the "
+            "connection to the internet, and run this cell again."
+        )
+    print(f"ponytaco {__version__} is installed; no restart is needed.")
+
+
 def in_colab() -> bool:
     """Whether this is a Google Colab runtime."""
-    return _is_installed("google.colab")
+    return is_installed("google.colab")
 
 
 def has_widgets() -> bool:
     """Whether widgets can be shown: in a Jupyter kernel, not in a terminal."""
-    return _kernel() is not None and _is_installed("ipywidgets")
-
-
-def can_wait() -> bool:
-    """Whether a busy cell can learn of clicks, which do not arrive by themselves."""
-    return has_widgets() and _is_installed("jupyter_ui_poll")
-
-
-@contextlib.contextmanager
-def widget_events() -> Iterator[Callable[[], None]]:
-    """Let a busy cell handle its widgets' events.
-
-    Yields:
-        A function to call often: it handles the clicks and key strokes that have arrived.
-        It does nothing where there are none.
-    """
-    if not can_wait():
-        yield lambda: None
-        return
-    from jupyter_ui_poll import ui_events
-
-    with ui_events() as poll:
-        yield lambda: poll(10)
+    return kernel() is not None and is_installed("ipywidgets")
 
 
 def show(thing: Any) -> None:
@@ -88,15 +85,17 @@ def show(thing: Any) -> None:
     display(thing)
 
 
-def _kernel() -> Any:
-    if not _is_installed("IPython"):
+def kernel() -> Any:
+    """The Jupyter kernel that runs this, or None in a terminal."""
+    if not is_installed("IPython"):
         return None
     from IPython import get_ipython
 
     return getattr(get_ipython(), "kernel", None)
 
 
-def _is_installed(module: str) -> bool:
+def is_installed(module: str) -> bool:
+    """Whether a module can be imported."""
     try:
         return importlib.util.find_spec(module) is not None
     except (ModuleNotFoundError, ValueError):  # its parent is missing, or a bare namespace

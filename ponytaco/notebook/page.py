@@ -39,7 +39,7 @@ def table(rows: Iterable[Sequence[str]], heading: Sequence[str] = ()) -> str:
 def facts(pairs: Iterable[tuple[str, str]]) -> str:
     """Names and values side by side, wrapped to the width of the page."""
     items = "".join(
-        '<div style="min-width:105px;margin:0 18px 6px 0">'
+        '<div style="min-width:120px;margin:0 18px 6px 0">'
         f'<div style="font-size:85%;opacity:.7">{escape(name)}</div>'
         f'<div style="font-variant-numeric:tabular-nums">{escape(value)}</div></div>'
         for name, value in pairs
@@ -69,10 +69,10 @@ def download_link(data: bytes, name: str, kind: str) -> str:
     )
 
 
-def picture(png: bytes, width: int = 620) -> str:
+def picture(image: bytes, width: int = 620, kind: str = "image/png") -> str:
     """A picture that carries its data with it."""
-    data = base64.b64encode(png).decode()
-    return f'<img style="max-width:100%;width:{width}px" src="data:image/png;base64,{data}">'
+    data = base64.b64encode(image).decode()
+    return f'<img style="max-width:100%;width:{width}px" src="data:{kind};base64,{data}">'
 
 
 def png_bytes(figure: Figure) -> bytes:
@@ -95,8 +95,8 @@ def show_html(html: str) -> None:
         from IPython.display import HTML
 
         show(HTML(html))
-    else:
-        print(plain_text(html))
+    elif text := plain_text(html):  # a picture has none
+        print(text)
 
 
 def plain_text(html: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from ponytaco.config import TrainConfig
 from ponytaco.notebook import words
 from ponytaco.notebook.budget import Budget
-from ponytaco.notebook.environment import show
+from ponytaco.notebook.events import show_live
 from ponytaco.notebook.page import facts, paragraph, player, png_bytes
 from ponytaco.plots import plot_history
 from ponytaco.run import Run, read_history
@@ -137,7 +137,7 @@ class Panel:
         # By now the history has been cut to where a resumed run goes on.
         self._rows = [*read_history(self._run.history), *self._rows]
         _show_newest(self._run, self.picture)
-        show(self.box)
+        show_live(self.box)
 
     def _show_text(self) -> None:
         report, settings = self._report, self._settings

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from ponytaco.notebook.environment import can_wait, show, widget_events
+from ponytaco.notebook.events import can_wait, show_live, widget_events
 from ponytaco.notebook.page import paragraph
 
 Events = Callable[[], AbstractContextManager[Callable[[], None]]]
@@ -71,7 +71,7 @@ def pick(
     if not can_wait() and events is widget_events:
         return _ask_in_text(options, title, countdown)
     chooser = Chooser(options, title, button, countdown, question)
-    show(chooser.box)
+    show_live(chooser.box)
     with events() as poll:
         while chooser.picked is None:
             poll()
@@ -119,8 +119,9 @@ class Chooser:
         self.filter = widgets.Text(
             placeholder="type a part of the name", description="Filter:", layout=wide
         )
-        self.list = widgets.Dropdown(description="Choose:", layout=wide)
-        self._offer(self._options)
+        self.list = widgets.Dropdown(
+            options=_lines(self._options), description="Choose:", layout=wide
+        )
         self.use = widgets.Button(
             description=button, button_style="primary", layout=widgets.Layout(width="auto")
         )
@@ -159,13 +160,10 @@ class Chooser:
                 f"{self._countdown.promise} in {self._shown_second} s, unless you choose."
             )
 
-    def _offer(self, options: Sequence[Option]) -> None:
-        self.list.options = [(option.label, option.name) for option in options]
-
     def _on_filter(self, change: Any) -> None:
         self._on_touch()
         found = matching(self._options, self.filter.value)
-        self._offer(found)
+        self.list.options = _lines(found)
         self.use.disabled = not found
         self.note.value = "" if found else paragraph("Nothing has that name. Clear the filter.")
 
@@ -185,6 +183,10 @@ class Chooser:
             widget.disabled = True
         self.wait.layout.display = "none"
         self.note.value = f"Chosen: <b>{escape(picked.name)}</b>"
+
+
+def _lines(options: Sequence[Option]) -> list[tuple[str, str]]:
+    return [(option.label, option.name) for option in options]
 
 
 def _ask_in_text(options: Sequence[Option], title: str, countdown: Countdown | None) -> Picked:

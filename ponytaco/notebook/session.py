@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from ponytaco.config import TrainConfig
 from ponytaco.movie import MovieError, make_movie
 from ponytaco.notebook.characters import Character
-from ponytaco.notebook.environment import can_wait, friendly, has_widgets, widget_events
+from ponytaco.notebook.environment import friendly, has_widgets
+from ponytaco.notebook.events import can_wait, widget_events
 from ponytaco.notebook.panel import Panel, TextPanel
-from ponytaco.notebook.settings import Settings
+from ponytaco.notebook.settings import AUTO, Settings
 from ponytaco.notebook.storage import Storage
 from ponytaco.run import Run
 from ponytaco.tensorboard import EventLog
@@ -20,7 +21,11 @@ from ponytaco.validation import Validation
 
 @friendly
 def train_voice(
-    character: Character, storage: Storage, settings: Settings, tensorboard: bool = False
+    character: Character,
+    storage: Storage,
+    settings: Settings,
+    max_steps: str = AUTO,
+    tensorboard: bool = False,
 ) -> TrainResult:
     """Train a character's voice, or go on with it, with a live panel.
 
@@ -28,6 +33,7 @@ def train_voice(
         character: of ``pick_character``; its clips are prepared.
         storage: of ``connect_storage``.
         settings: the form's.
+        max_steps: where the voice is finished; 'auto' leaves it to the preset.
         tensorboard: also write event files.
 
     Returns:
@@ -37,7 +43,7 @@ def train_voice(
         NotebookError: whatever the user can mend, in one sentence.
     """
     run = storage.run(character.name)
-    config = settings.config_for(run)
+    config = settings.config_for(run, max_steps)
     start = None if run.resumable else character.begin_with or settings.begin_with(storage)
     with _panel(run, config.train) as panel, _event_log(tensorboard, storage, run) as log:
 

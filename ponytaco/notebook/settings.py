@@ -25,9 +25,9 @@ class Settings:
         preset: 'full', 'small', 'tiny', or 'auto': full on a GPU, small without.
         batch_size: clips a step.
         learning_rate: after the warm-up.
-        max_steps: where the run is finished.
         save_every_minutes: from one save to the next.
         mmi: train the recogniser beside the voice.
+        mixed_precision: faster on a GPU; off computes everything in float32.
         style_signs: put the sign of a clip's mood before its text.
         warm_start: 'none', "NVIDIA's voice", 'older run', or a checkpoint's path.
     """
@@ -35,14 +35,18 @@ class Settings:
     preset: str = AUTO
     batch_size: str = AUTO
     learning_rate: str = AUTO
-    max_steps: str = AUTO
     save_every_minutes: float = 10
     mmi: bool = True
+    mixed_precision: bool = True
     style_signs: bool = False
     warm_start: str = "none"
 
-    def config_for(self, run: Run) -> Config:
+    def config_for(self, run: Run, max_steps: str = AUTO) -> Config:
         """A run's configuration: its own where it goes on, else the preset's, with the form's.
+
+        Args:
+            run: that begins or goes on.
+            max_steps: where it is finished, or 'auto'.
 
         Raises:
             ConfigError: a setting has a wrong value, or the run's own cannot be read.
@@ -50,11 +54,16 @@ class Settings:
         changes: dict[str, Any] = {
             "save_every_minutes": self.save_every_minutes,
             "mmi": self.mmi,
+            "precision": AUTO if self.mixed_precision else "float32",
         }
-        for name in ("batch_size", "learning_rate", "max_steps"):
-            value = str(getattr(self, name)).strip()
-            if value not in ("", AUTO):
-                changes[name] = value
+        optional = {
+            "batch_size": self.batch_size,
+            "learning_rate": self.learning_rate,
+            "max_steps": max_steps,
+        }
+        for name, value in optional.items():
+            if str(value).strip() not in ("", AUTO):
+                changes[name] = str(value).strip()
         return self._base(run).replace(**changes)
 
     def begin_with(self, storage: Storage) -> Path | None:

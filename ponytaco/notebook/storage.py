@@ -64,8 +64,9 @@ class Storage:
         return "your Drive" if self.drive_mount else str(self.root)
 
     def run(self, character: str) -> Run:
-        """A character's run."""
-        return Run(self.runs / character)
+        """A character's run; beside Drive, its saves are written to the local disk first."""
+        scratch = self.disk / "saves" / character if self.drive_mount else None
+        return Run(self.runs / character, scratch)
 
     def dataset(self, character: str) -> Path:
         """A character's prepared clips; on the local disk, for Drive is slow with many files."""

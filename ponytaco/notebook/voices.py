@@ -9,7 +9,8 @@ from pathlib import Path
 from ponytaco.audio import save_wav
 from ponytaco.movie import MovieError, make_movie
 from ponytaco.notebook.characters import Character
-from ponytaco.notebook.environment import can_wait, friendly, in_colab
+from ponytaco.notebook.environment import friendly, in_colab
+from ponytaco.notebook.events import can_wait
 from ponytaco.notebook.page import (
     download_link,
     paragraph,
@@ -140,7 +141,7 @@ def hear_progress(character: Character, storage: Storage, text: str) -> None:
         print(error)
         return
     show_html(paragraph("How the attention grew, a frame for each check:"))
-    show_html(picture(movie.read_bytes(), width=640))
+    show_html(picture(movie.read_bytes(), 640, "image/gif"))
 
 
 def show_speech(speech: Speech, caption: str) -> None:

@@ -1,0 +1,67 @@
+import shutil
+
+import pytest
+from PIL import Image
+
+from ponytaco.cli import main
+from ponytaco.movie import MovieError, chosen, make_movie
+from ponytaco.run import Run
+
+
+@pytest.fixture
+def run(trained_run, tmp_path):
+    return Run(shutil.copytree(trained_run.run.folder, tmp_path / "Beeps"))
+
+
+def frames_of(path):
+    with Image.open(path) as movie:
+        durations = []
+        for i in range(movie.n_frames):
+            movie.seek(i)
+            durations.append(movie.info["duration"])
+        return movie.size, durations
+
+
+def test_a_frame_for_each_validation(run):
+    path = make_movie(run)
+    assert path == run.folder / "alignment.gif"
+    size, durations = frames_of(path)
+    assert size[0] == 800
+    assert len(durations) == len(list(run.alignments.iterdir())) == 2
+    assert durations[-1] > durations[0]  # time to look at what has become of it
+    assert list(run.folder.glob(".alignment*")) == []
+
+
+def test_pictures_of_different_sizes_become_one(run):
+    with Image.open(run.picture(60)) as image:
+        image.resize((300, 900)).save(run.picture(90))
+    size, durations = frames_of(make_movie(run, width=200))
+    assert size == (200, 600) and len(durations) == 3
+
+
+def test_a_long_run_is_told_in_few_frames():
+    pictures = list(range(1000))
+    few = chosen(pictures, 80)
+    assert len(few) == 80 and (few[0], few[-1]) == (0, 999) and few == sorted(set(few))
+    assert chosen(pictures[:80], 80) == pictures[:80]
+
+
+def test_no_pictures_and_broken_pictures_are_said(run, tmp_path):
+    with pytest.raises(MovieError, match="no pictures"):
+        make_movie(Run(tmp_path / "empty"))
+    run.picture(60).write_bytes(b"no picture")
+    with pytest.raises(MovieError, match="step-000060.png is broken"):
+        make_movie(run)
+
+
+def test_a_movie_that_cannot_be_written_is_said(run, tmp_path):
+    with pytest.raises(MovieError, match="Cannot write the movie"):
+        make_movie(run, tmp_path / "nowhere" / "x.gif")
+
+
+def test_the_command(run, tmp_path, capsys):
+    out = tmp_path / "out.gif"
+    assert main(["movie", str(run.folder), "-o", str(out)]) == 0
+    assert str(out) in capsys.readouterr().out and out.is_file()
+    assert main(["movie", str(tmp_path / "nothing")]) == 1
+    assert "no pictures" in capsys.readouterr().err

@@ -1,0 +1,347 @@
+"""A run that is killed, cut off, or fed what is no number goes on from its last save."""
+
+import dataclasses
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from soak import IS_SOAK, often
+
+import ponytaco.step as step_module
+import ponytaco.training as training_module
+from ponytaco.checkpoint import CheckpointError, Progress, load_checkpoint, new_model
+from ponytaco.config import preset
+from ponytaco.dataset import Pick, collate, endless_batches, open_datasets
+from ponytaco.filelists import read_dataset
+from ponytaco.losses import tacotron_loss
+from ponytaco.run import Run, read_history
+from ponytaco.step import train_step
+from ponytaco.text import SYMBOLS
+from ponytaco.training import train
+
+CONFIG = preset("tiny").replace(
+    batch_size=4, validate_every=1000, drop_frame_rate=0.3, guidance_weight=2.0, p_arpabet=0.5,
+    prenet_dim=16, attention_rnn_dim=24, decoder_rnn_dim=24, device="cpu", gaf_every=3,
+    save_every_minutes=1e-6,
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def no_pictures(monkeypatch):
+    monkeypatch.setattr(training_module, "save_pictures", lambda *args: None)
+
+
+def same_weights(one, other):
+    return all(torch.equal(one.state_dict[name], other.state_dict[name]) for name in one.state_dict)
+
+
+# Sessions that are killed. A session is a process: it writes a line for each step to a log, with
+# the loss and the sampler's place, and its store is on a slow disk.
+
+SESSION = """
+import sys, time
+from pathlib import Path
+import ponytaco.store.store as store_module, ponytaco.training as training
+from ponytaco.config import Config
+from ponytaco.run import Run
+from ponytaco.store import Files
+data, folder, scratch, log = map(Path, sys.argv[1:])
+training._REPORT_EVERY = 1
+training.save_pictures = lambda *args: None
+slow = lambda file, data: (time.sleep(0.002), file.write(data))
+store_module.Files = lambda: Files(write=slow)
+config = Config.from_json((folder.parent / "settings.json").read_text())
+log = log.open("a", buffering=1)
+def on_step(report):
+    log.write(f"{report.step} {report.epoch} {report.losses['loss']!r}\\n")
+training.train(data, Run(folder, scratch if scratch.name != "none" else None), config,
+               on_step=on_step, say=lambda s: log.write(f"# {s}\\n"))
+log.write("# done\\n")
+"""
+
+
+def session(data, folder, scratch, log):
+    return subprocess.Popen(
+        [sys.executable, "-c", SESSION, data, folder, scratch, log],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE,
+    )
+
+
+def steps_of(log):
+    lines = [line.split() for line in log.read_text().splitlines() if not line.startswith("#")]
+    return {int(step): (epoch, loss) for step, epoch, loss in (x for x in lines if len(x) == 3)}
+
+
+@pytest.mark.parametrize("scratch", ["none", "scratch"] if IS_SOAK else ["scratch"])
+def test_kill_9_at_any_moment(fake_dataset, tmp_path, scratch):
+    n_kills = often(2, in_soak=100)
+    n_steps = 8 * n_kills
+    (tmp_path / "settings.json").write_text(CONFIG.replace(max_steps=n_steps).to_json())
+    straight = tmp_path / "straight.log"
+    process = session(fake_dataset, tmp_path / "straight", tmp_path / "none", straight)
+    assert process.wait(600) == 0, process.stderr.read()
+    expected = steps_of(straight)
+    assert len(expected) == n_steps
+
+    rng = random.Random(9)
+    folder, seen, n_resumed = tmp_path / "run", {}, 0
+    for i in range(2 * n_kills + 2):
+        log = tmp_path / f"{i}.log"
+        process = session(fake_dataset, folder, tmp_path / scratch, log)
+        last = i >= n_kills
+        start = time.monotonic()
+        while not last and process.poll() is None and time.monotonic() - start < 60:
+            if log.is_file() and len(steps_of(log)) >= 2:  # training; not merely importing torch
+                time.sleep(rng.random() * 0.4)
+                process.send_signal(signal.SIGKILL)
+                break
+            time.sleep(0.01)
+        code = process.wait(600)
+        assert code in (0, -signal.SIGKILL), process.stderr.read()
+        found = steps_of(log)
+        n_resumed += "Resuming" in log.read_text()
+        # it goes on at most two saves before where it was killed, and as if it had not been
+        assert not seen or min(found, default=max(seen)) >= max(seen) - 3
+        for step, values in found.items():
+            assert values == expected[step], f"step {step}"
+        seen.update(found)
+        if "# done" in log.read_text():
+            break
+    assert seen == expected and n_resumed >= min(n_kills, 2)
+    killed, uncut = (load_checkpoint(f / "current_model") for f in (folder, tmp_path / "straight"))
+    assert same_weights(killed, uncut) and killed.sampler == uncut.sampler
+
+
+# A spoilt newest save
+
+
+@pytest.fixture(scope="module")
+def saved_twice(fake_dataset, tmp_path_factory):
+    run = Run(tmp_path_factory.mktemp("saved") / "run")
+    train(fake_dataset, run, CONFIG.replace(max_steps=2), say=lambda sentence: None)
+    return run.folder
+
+
+@pytest.mark.parametrize("how", ["truncated", "a bit flipped", "emptied", "deleted"])
+def test_a_spoilt_newest_save_costs_only_itself(fake_dataset, tmp_path, saved_twice, how):
+    places = range(100 if IS_SOAK else 3) if how in ("truncated", "a bit flipped") else [0]
+    for i in places:
+        run, said = Run(tmp_path / f"{i}"), []
+        shutil.copytree(saved_twice, run.folder)
+        content = bytearray(run.current_model.read_bytes())
+        place = len(content) * i // len(places)
+        if how == "truncated":
+            content = content[:place]
+        elif how == "a bit flipped":
+            content[place] ^= 16
+        run.current_model.write_bytes(b"" if how == "emptied" else content)
+        if how == "deleted":
+            run.current_model.unlink()
+        result = train(fake_dataset, run, CONFIG.replace(max_steps=2), say=said.append)
+        assert result.finished
+        assert any("Going on from step 1 " in sentence for sentence in said)
+        assert any("Resuming" in sentence and "at step 1," in sentence for sentence in said)
+        again, first = (
+            load_checkpoint(run.current_model),
+            load_checkpoint(saved_twice / "current_model"),
+        )
+        assert same_weights(again, first)
+
+
+# What is said when a run goes on
+
+
+def test_it_is_said_what_is_not_as_it_was(fake_dataset, tmp_path, saved_twice, monkeypatch):
+    run, said = Run(tmp_path / "run"), []
+    shutil.copytree(saved_twice, run.folder)
+    monkeypatch.setattr("ponytaco.keeping.__version__", "9.9")
+    train(fake_dataset, run, CONFIG.replace(max_steps=3, learning_rate=1e-4), say=said.append)
+    text = " ".join(said)
+    assert "at step 2, saved at 20" in text and str(run.current_model) in text
+    assert "max_steps 3 (was 2)" in text and "learning_rate 0.0001 (was 0.002)" in text
+    assert "ponytaco 9.9 (was " in text
+
+
+# Errors
+
+
+def test_an_error_in_the_loop_saves_first(fake_dataset, tmp_path):
+    run = Run(tmp_path)
+
+    def fail(report):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        train(
+            fake_dataset, run, CONFIG.replace(save_every_minutes=60.0, max_steps=12), on_step=fail
+        )
+    assert load_checkpoint(run.current_model).progress.step == 10
+
+
+def test_an_error_in_a_step_saves_the_place_before_it(fake_dataset, tmp_path, monkeypatch):
+    calls = []
+
+    def fail(*args):
+        calls.append(1)
+        if len(calls) == 3:
+            raise ZeroDivisionError
+        return train_step(*args)
+
+    monkeypatch.setattr(training_module, "train_step", fail)
+    config = CONFIG.replace(save_every_minutes=60.0, max_steps=12)
+    with pytest.raises(ZeroDivisionError):
+        train(fake_dataset, Run(tmp_path), config, say=lambda sentence: None)
+    saved = load_checkpoint(tmp_path / "current_model")
+    assert (saved.progress.step, saved.sampler) == (2, {"epoch": 0, "position": 2})
+
+
+def test_a_mount_that_vanishes_does_not_end_the_run(fake_dataset, tmp_path, monkeypatch):
+    run, said = Run(tmp_path / "drive" / "run", tmp_path / "scratch"), []
+    monkeypatch.setattr("ponytaco.store.store._DELAYS", (0.0,))
+
+    def vanish(report):
+        if report.step == 10:
+            shutil.rmtree(tmp_path / "drive")
+            (tmp_path / "drive").write_text("not connected")
+
+    with pytest.raises(CheckpointError, match="could not be saved"):
+        train(fake_dataset, run, CONFIG.replace(max_steps=20), on_step=vanish, say=said.append)
+    assert sum("could not be saved" in sentence for sentence in said) == 1
+    assert sum("history could not be written" in sentence for sentence in said) == 1
+    (left,) = (tmp_path / "scratch").glob("step-*")
+    assert load_checkpoint(left).progress.step == 20  # it went on to its end
+
+
+def test_a_loader_worker_that_dies_is_replaced(fake_dataset, tmp_path, monkeypatch):
+    straight, run, said = Run(tmp_path / "straight"), Run(tmp_path / "run"), []
+    train(fake_dataset, straight, CONFIG.replace(max_steps=5), say=said.append)
+
+    def dying(dataset, sampler, n_workers):
+        for i, batch in enumerate(endless_batches(dataset, sampler, 0)):
+            yield batch
+            if n_workers and i == 1:
+                raise RuntimeError("DataLoader worker (pid(s) 4711) exited unexpectedly")
+
+    monkeypatch.setattr(training_module, "endless_batches", dying)
+    train(fake_dataset, run, CONFIG.replace(max_steps=5, loader_workers=1), say=said.append)
+    assert sum("process that loads clips died" in sentence for sentence in said) == 1
+    one, other = load_checkpoint(run.current_model), load_checkpoint(straight.current_model)
+    assert same_weights(one, other)
+
+
+def test_a_clip_that_cannot_be_read_is_named_and_left_out(fake_dataset, tmp_path):
+    folder, said = shutil.copytree(fake_dataset, tmp_path / "data"), []
+    (folder / "wavs" / "clip-002.wav").write_bytes(b"RIFF")
+    train(folder, Run(tmp_path / "run"), CONFIG.replace(max_steps=1), say=said.append)
+    assert any("1 of the clips" in sentence and "clip-002" in sentence for sentence in said)
+    assert any("10 clips to learn from" in sentence for sentence in said)
+
+
+# Numbers that are none
+
+
+def broken_losses(monkeypatch, is_broken):
+    calls = []
+
+    def loss(*args):
+        calls.append(1)
+        parts = tacotron_loss(*args)
+        return parts._replace(gate=parts.gate * float("nan")) if is_broken(len(calls)) else parts
+
+    monkeypatch.setattr(step_module, "tacotron_loss", loss)
+    monkeypatch.setattr(training_module, "_PATIENCE", 4)
+
+
+def test_after_many_a_run_goes_back_at_half_the_rate(fake_dataset, tmp_path, monkeypatch):
+    broken_losses(monkeypatch, lambda n: 6 <= n < 10)
+    run, said = Run(tmp_path), []
+    config = CONFIG.replace(max_steps=10, save_every_minutes=60.0, validate_every=5)
+    monkeypatch.setattr(training_module, "_REPORT_EVERY", 1)
+    train(fake_dataset, run, config, say=said.append)
+    assert any("Back to step 5, at 0.5" in sentence for sentence in said)
+    saved = load_checkpoint(run.current_model)
+    assert (saved.progress.step, saved.progress.skipped_steps) == (10, 4)
+    assert saved.progress.rate_factor == 0.5
+    rows = {row["step"]: row for row in read_history(run.history)}
+    assert rows[5]["learning_rate"] == 2 * rows[6]["learning_rate"] > 0
+    assert rows[6]["skipped_steps"] == 4
+    train(fake_dataset, run, config.replace(max_steps=11), say=said.append)  # it is remembered
+    assert read_history(run.history)[-1]["learning_rate"] == rows[6]["learning_rate"]
+
+
+def test_it_does_not_go_back_for_ever(fake_dataset, tmp_path, monkeypatch):
+    broken_losses(monkeypatch, lambda n: n > 2)
+    run = Run(tmp_path)
+    config = CONFIG.replace(max_steps=1000, save_every_minutes=60.0, validate_every=2)
+    with pytest.raises(CheckpointError, match="learning_rate"):
+        train(fake_dataset, run, config, say=lambda sentence: None)
+    assert dataclasses.asdict(load_checkpoint(run.current_model).progress)["step"] >= 2
+
+
+# Too little memory
+
+
+def no_memory():
+    raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
+
+
+@pytest.mark.parametrize("where", ["forward", "backward"])
+def test_a_batch_that_does_not_fit_is_computed_in_parts(fake_dataset, tmp_path, monkeypatch, where):
+    """Room for two clips at a time, as a GPU's memory has it."""
+    run, said, sizes = Run(tmp_path), [], []
+
+    def loss(*args):
+        sizes.append(len(args[-2]))
+        if where == "forward" and sizes[-1] > 2:
+            no_memory()
+        parts = tacotron_loss(*args)
+        if where == "backward" and sizes[-1] > 2:
+            parts.mel.register_hook(lambda gradient: no_memory())
+        return parts
+
+    monkeypatch.setattr(step_module, "tacotron_loss", loss)
+    train(fake_dataset, run, CONFIG.replace(max_steps=6), say=said.append)
+    assert sum("in 2 parts" in sentence for sentence in said) == 1
+    assert sizes.count(4) == 1 and max(sizes[1:]) == 2
+    assert load_checkpoint(run.current_model).progress.n_parts == 2
+    train(fake_dataset, run, CONFIG.replace(max_steps=7), say=said.append)  # it is remembered
+    assert sizes.count(4) == 1
+    assert sum("in 2 parts" in sentence for sentence in said) == 1
+
+
+def test_one_clip_that_does_not_fit_ends_the_run(fake_dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(step_module, "tacotron_loss", lambda *args: no_memory())
+    with pytest.raises(RuntimeError, match="allocate memory"):
+        train(fake_dataset, Run(tmp_path), CONFIG.replace(max_steps=2), say=lambda sentence: None)
+
+
+def test_parts_have_the_gradients_of_the_whole(fake_dataset):
+    """But for batch norm and dropouts, which are off here."""
+    data = open_datasets(read_dataset(fake_dataset), CONFIG.audio, SYMBOLS, "english")
+    batch = collate([data.train[Pick(i, True)] for i in range(4)])
+    config = CONFIG.replace(guidance_weight=0.0, mmi=False, drop_frame_rate=0.0, max_grad_norm=1e9,
+                            **{f.name: 0.0 for f in dataclasses.fields(CONFIG.model)
+                               if f.name.startswith("p_")})  # fmt: skip
+    gradients, losses = [], []
+    for n_parts in (1, 2, 3):
+        torch.manual_seed(0)
+        model = new_model(config)
+        for module in model.modules():
+            if isinstance(module, torch.nn.BatchNorm1d):
+                module.train = lambda mode, module=module: module
+                module.training = False
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+        arguments = (model, optimizer, batch, config.train, Progress(), data.mean_frame, None)
+        losses.append(float(train_step(*arguments, n_parts).values["loss"]))
+        gradients.append([p.grad for p in model.parameters() if p.grad is not None])
+    assert losses == pytest.approx([losses[0]] * 3, rel=1e-5)
+    for other in gradients[1:]:
+        for one, two in zip(gradients[0], other, strict=True):
+            torch.testing.assert_close(one, two, rtol=1e-3, atol=1e-5)
