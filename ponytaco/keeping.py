@@ -1,4 +1,4 @@
-"""What a run keeps and how it comes back: its store, and what is said when it goes on."""
+"""What a run keeps and how it comes back: its store, its saves, and what is said of them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,24 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
+
 from ponytaco import __version__
-from ponytaco.checkpoint import Checkpoint, CheckpointError, verified_checkpoint
+from ponytaco.checkpoint import (
+    Checkpoint,
+    CheckpointError,
+    Progress,
+    set_rng_state,
+    verified_checkpoint,
+)
 from ponytaco.config import Config
+from ponytaco.dataset import BucketSampler
+from ponytaco.model import Tacotron2
 from ponytaco.run import Run
 from ponytaco.store import Loaded, Store
+
+# Halvings of the learning rate after which going back is given up.
+_LEAST_RATE_FACTOR = 1 / 64
 
 
 def open_store(run: Run, say: Callable[[str], None]) -> Store[Checkpoint]:
@@ -66,6 +79,98 @@ def resume_sentences(found: Loaded[Checkpoint], run: Run, config: Config) -> lis
     if different:
         sentences.append(f"Other than then: {', '.join(different)}.")
     return sentences
+
+
+def resume(
+    found: Loaded[Checkpoint],
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
+    sampler: BucketSampler,
+    data_fingerprint: str,
+    say: Callable[[str], None],
+) -> None:
+    """Put the states of a save into what training goes on with.
+
+    Args:
+        found: the save; the model has its weights already.
+        optimizer: changed in place, as are scaler and sampler.
+        scaler: of the loss.
+        sampler: stays at the beginning of the data when the data set has changed.
+        data_fingerprint: of the data set as it is now.
+        say: takes a sentence for the user.
+
+    Raises:
+        CheckpointError: the states do not fit.
+    """
+    resumed = found.content
+    try:
+        _restore(resumed, optimizer, scaler)
+        if resumed.rng is not None:
+            set_rng_state(resumed.rng)
+        if resumed.fingerprint == data_fingerprint and resumed.sampler is not None:
+            sampler.load_state_dict(dict(resumed.sampler))
+        else:
+            say("The data set has changed since then: its clips are drawn afresh.")
+    # Whatever a file by a stranger has in the place of a state.
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise CheckpointError(
+            f"{found.path} cannot be gone on from: its states do not fit ({error}). Its weights "
+            "can begin a new run: --warm-start."
+        ) from None
+
+
+def _restore(
+    saved: Checkpoint, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler
+) -> None:
+    if saved.optimizer is not None:
+        weight_decay = optimizer.param_groups[0]["weight_decay"]
+        optimizer.load_state_dict(dict(saved.optimizer))
+        for group in optimizer.param_groups:  # the saved one would outvote the settings
+            group["weight_decay"] = weight_decay
+    if scaler.is_enabled() and saved.scaler:
+        scaler.load_state_dict(dict(saved.scaler))
+
+
+def go_back(
+    found: Loaded[Checkpoint] | None,
+    model: Tacotron2,
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
+    progress: Progress,
+    patience: int,
+    say: Callable[[str], None],
+) -> None:
+    """Return to the last save with half the learning rate; other clips come next.
+
+    Args:
+        found: that save.
+        model: changed in place, as are optimizer, scaler and progress.
+        optimizer: of the model's parameters.
+        scaler: of the loss.
+        progress: where the run is.
+        patience: steps in a row that were no numbers, for the sentence.
+        say: takes a sentence for the user.
+
+    Raises:
+        CheckpointError: there is no save, or going back has not helped several times.
+    """
+    factor, skipped = progress.rate_factor / 2, progress.skipped_steps
+    if factor < _LEAST_RATE_FACTOR or found is None:
+        raise CheckpointError(
+            f"The loss has not been a number for {patience} steps up to step {progress.step:,}"
+            f"{', again and again' if found else ''}. Choose a lower learning_rate, or --precision "
+            "float32, and begin anew."
+        )
+    model.load_state_dict(found.content.state_dict)
+    _restore(found.content, optimizer, scaler)
+    for field in dataclasses.fields(Progress):
+        setattr(progress, field.name, getattr(found.content.progress, field.name))
+    progress.rate_factor = factor
+    progress.skipped_steps = skipped
+    say(
+        f"The loss was not a number for {patience} steps. Back to step {progress.step:,}, at "
+        f"{factor:g} of the learning rate."
+    )
 
 
 def _read(path: Path) -> tuple[int, Checkpoint]:

@@ -6,17 +6,14 @@ import contextlib
 import dataclasses
 import functools
 import math
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from ponytaco.audio import AudioError
 from ponytaco.checkpoint import (
     Checkpoint,
     CheckpointError,
@@ -24,7 +21,6 @@ from ponytaco.checkpoint import (
     new_model,
     require_same_architecture,
     rng_state,
-    set_rng_state,
     warm_start,
     write_checkpoint,
 )
@@ -32,13 +28,12 @@ from ponytaco.config import Config, ConfigError
 from ponytaco.dataset import BucketSampler, endless_batches, open_datasets
 from ponytaco.filelists import fingerprint, read_dataset
 from ponytaco.fitting import in_parts_that_fit
-from ponytaco.keeping import newest_save, open_store, resume_sentences
-from ponytaco.model import Tacotron2
+from ponytaco.keeping import go_back, newest_save, open_store, resume, resume_sentences
 from ponytaco.precision import grad_scaler, product_dtype
 from ponytaco.run import Run, append_history, cut_history, write_whole
 from ponytaco.schedule import learning_rate
 from ponytaco.step import train_step
-from ponytaco.store import Loaded
+from ponytaco.survival import Attempts, interruptible, save_on_error
 from ponytaco.text import CTC_SYMBOLS, SYMBOLS, Lexicon
 from ponytaco.validation import Validation, save_pictures, validate
 
@@ -48,7 +43,6 @@ _REPORT_EVERY = 10
 # Steps in a row without a number before the run goes back. A float16 scaler that begins too high
 # needs about twenty.
 _PATIENCE = 50
-_LEAST_RATE_FACTOR = 1 / 64
 
 
 @dataclass(frozen=True)
@@ -155,7 +149,7 @@ def train(
     if found is not None:
         for sentence in resume_sentences(found, run, config):
             say(sentence)
-        _resume(found, optimizer, scaler, sampler, data_fingerprint, say)
+        resume(found, optimizer, scaler, sampler, data_fingerprint, say)
         cut_history(run.history, progress.step)
     else:
         cut_history(run.history, step=-1)  # what an earlier run may have left without a checkpoint
@@ -194,7 +188,7 @@ def train(
 
     validation = None
     skipped_in_a_row = 0
-    attempt = _Attempts(say)
+    attempt = Attempts(say)
     recent: list[dict[str, Tensor]] = []
     steps_since_report = 0
     session_start = last_save = last_report = time.monotonic()
@@ -202,8 +196,8 @@ def train(
     batches = endless_batches(data.train, sampler, settings.loader_workers)
     with contextlib.ExitStack() as ending:
         ending.callback(store.close)
-        ending.push(_save_on_error(lambda: save() if progress.step > saved_step else None))
-        interrupted = ending.enter_context(_interruptible())
+        ending.push(save_on_error(lambda: save() if progress.step > saved_step else None))
+        interrupted = ending.enter_context(interruptible())
         while progress.step < settings.max_steps:
             try:
                 batch = next(batches).to(device)
@@ -239,7 +233,7 @@ def train(
                 recent.append(losses.values)
             if skipped_in_a_row >= _PATIENCE:
                 store.close()
-                _go_back(store.load(), model, optimizer, scaler, progress, say)
+                go_back(store.load(), model, optimizer, scaler, progress, _PATIENCE, say)
                 cut_history(run.history, progress.step)
                 saved_step, skipped_in_a_row = progress.step, 0
                 continue
@@ -322,99 +316,6 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def _resume(
-    found: Loaded[Checkpoint],
-    optimizer: torch.optim.Optimizer,
-    scaler: torch.amp.GradScaler,
-    sampler: BucketSampler,
-    data_fingerprint: str,
-    say: Callable[[str], None],
-) -> None:
-    resumed = found.content
-    try:
-        _restore(resumed, optimizer, scaler)
-        if resumed.rng is not None:
-            set_rng_state(resumed.rng)
-        if resumed.fingerprint == data_fingerprint and resumed.sampler is not None:
-            sampler.load_state_dict(dict(resumed.sampler))
-        else:
-            say("The data set has changed since then: its clips are drawn afresh.")
-    # Whatever a file by a stranger has in the place of a state.
-    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        raise CheckpointError(
-            f"{found.path} cannot be gone on from: its states do not fit ({error}). Its weights "
-            "can begin a new run: --warm-start."
-        ) from None
-
-
-def _restore(
-    saved: Checkpoint, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler
-) -> None:
-    if saved.optimizer is not None:
-        weight_decay = optimizer.param_groups[0]["weight_decay"]
-        optimizer.load_state_dict(dict(saved.optimizer))
-        for group in optimizer.param_groups:  # the saved one would outvote the settings
-            group["weight_decay"] = weight_decay
-    if scaler.is_enabled() and saved.scaler:
-        scaler.load_state_dict(dict(saved.scaler))
-
-
-def _go_back(
-    found: Loaded[Checkpoint] | None,
-    model: Tacotron2,
-    optimizer: torch.optim.Optimizer,
-    scaler: torch.amp.GradScaler,
-    progress: Progress,
-    say: Callable[[str], None],
-) -> None:
-    """Return to the last save with half the learning rate; other clips come next."""
-    factor, skipped = progress.rate_factor / 2, progress.skipped_steps
-    if factor < _LEAST_RATE_FACTOR or found is None:
-        raise CheckpointError(
-            f"The loss has not been a number for {_PATIENCE} steps up to step {progress.step:,}"
-            f"{', again and again' if found else ''}. Choose a lower learning_rate, or --precision "
-            "float32, and begin anew."
-        )
-    model.load_state_dict(found.content.state_dict)
-    _restore(found.content, optimizer, scaler)
-    for field in dataclasses.fields(Progress):
-        setattr(progress, field.name, getattr(found.content.progress, field.name))
-    progress.rate_factor = factor
-    progress.skipped_steps = skipped
-    say(
-        f"The loss was not a number for {_PATIENCE} steps. Back to step {progress.step:,}, at "
-        f"{factor:g} of the learning rate."
-    )
-
-
-class _Attempts:
-    """Does what a run can go on without, and says once when a disk refuses it."""
-
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
-        self._failed: set[str] = set()
-
-    def __call__(self, what: str, action: Callable[..., object], *arguments: object) -> None:
-        try:
-            action(*arguments)
-            self._failed.discard(what)
-        except (OSError, AudioError) as error:
-            if what not in self._failed:
-                self._say(f"The {what} could not be written ({error}). Training goes on.")
-            self._failed.add(what)
-
-
-def _save_on_error(save: Callable[[], object]) -> Callable[..., None]:
-    """For an ExitStack: saves when the loop ends by an error, but not by a second interrupt."""
-
-    def leave(kind: type[BaseException] | None, *rest: object) -> None:
-        if kind is not None and issubclass(kind, Exception):
-            with contextlib.suppress(Exception):  # the error itself is what matters
-                save()
-
-    return leave
-
-
 def _smaller(config: Config, n_parts: int) -> Config:
     """The settings with batches of a part's size."""
     size = max(1, config.train.batch_size // n_parts)
@@ -462,31 +363,3 @@ def _lexicon(path: Path | None) -> dict[str, str]:
     if path is None:
         return {}
     return {word: " ".join(phones) for word, phones in Lexicon.read(path).entries.items()}
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[threading.Event]:
-    """Turn the first interrupt into a wish to stop, so that no step is left half done.
-
-    A second one interrupts at once. Only the main thread may take signals; elsewhere the
-    caller's ``stop`` is the only way.
-    """
-    interrupted = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield interrupted
-        return
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.getsignal(number) for number in signals}
-
-    def on_signal(number: int, frame: object) -> None:
-        if interrupted.is_set():
-            raise KeyboardInterrupt
-        interrupted.set()
-
-    for number in signals:
-        signal.signal(number, on_signal)
-    try:
-        yield interrupted
-    finally:
-        for number in signals:
-            signal.signal(number, before[number])

@@ -16,7 +16,7 @@ LAYERS = (
         "intelligibility", "precision",
     },
     {"audio", "filelists", "model", "guidance", "torchfile"},
-    {"dataset", "checkpoint", "run", "store", "vocoders"},
+    {"dataset", "checkpoint", "run", "store", "survival", "vocoders"},
     {"synthesis", "validation", "step", "movie", "keeping", "fitting"},
     {"training"},
     {"evaluation", "tensorboard"},
