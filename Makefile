@@ -1,6 +1,6 @@
 # make demo    from nothing to a voice: a synthetic speaker is made, learnt and spoken with
 # make test    the test suite, under the versions that Google Colab has
-# make check   lint, types and the notebooks' form
+# make check   lint, types, the notebooks' form and the layers
 # make soak    what draws by chance or kills sessions, much longer
 # make test-latest   the suite on the newest versions of everything
 # make test-browser  the notebooks in a real browser; screenshots go to test-output/

@@ -163,6 +163,8 @@ def summary(prepared: Prepared) -> str:
     report, lines = prepared.report, []
     if not prepared.fresh:
         lines.append("Nothing to do: prepared before from the same archive with the same options.")
+    if prepared.replaced:
+        lines.append(f"Replaced the dataset that was made from {prepared.replaced}.")
     lines.append(
         f"Kept {report['kept']} of {report['clips']} clips, {report['minutes']:.1f} minutes: "
         f"{report['train']} to train with, {report['val']} to validate."

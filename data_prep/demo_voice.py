@@ -10,6 +10,7 @@ import importlib
 import importlib.util
 import multiprocessing
 import random
+import signal
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -257,14 +258,26 @@ def speak(texts: Sequence[str]) -> list[SpokenSentence]:
     # espeak-ng goes on where it stopped with its noise and pitch flutter, even when it is
     # initialised again. Only a new process makes the same texts the same samples.
     context = multiprocessing.get_context("spawn")
+    # An interrupt is this process's to handle: in the other it would break off inside espeak-ng.
+    executor = ProcessPoolExecutor(
+        max_workers=1,
+        mp_context=context,
+        initializer=signal.signal,
+        initargs=(signal.SIGINT, signal.SIG_IGN),
+    )
     try:
-        with ProcessPoolExecutor(max_workers=1, mp_context=context) as executor:
-            return executor.submit(_speak_in_this_process, list(texts)).result()
+        return executor.submit(_speak_in_this_process, list(texts)).result()
+    except KeyboardInterrupt:
+        for process in multiprocessing.active_children():
+            process.terminate()  # it would speak to the end before this one could leave
+        raise
     except BrokenProcessPool as error:
         raise DemoVoiceError(
             "espeak-ng stopped without a word while it spoke the demo's sentences. "
             f"{_INSTALL_AGAIN}"
         ) from error
+    finally:
+        executor.shutdown(wait=False, cancel_futures=True)
 
 
 def write_demo_archive(out: Path, n_clips: int = 400, seed: int = 1234) -> None:

@@ -49,6 +49,9 @@ class Prepared:
     fresh: bool
     """False if the folder was there already, from the same archive and options."""
 
+    replaced: str = ""
+    """Name of the other archive that the folder was made from before, if any."""
+
 
 @dataclass(frozen=True)
 class _Line:
@@ -138,7 +141,8 @@ def prepare(
     finally:
         if started:
             folders.discard(partial)
-    return Prepared(out, report, fresh=True)
+    before = finished["archive"] if finished is not None else archive.name
+    return Prepared(out, report, fresh=True, replaced="" if before == archive.name else before)
 
 
 def _write_clips(index: ArchiveIndex, options: ClipOptions, folder: Path, progress: bool) -> _Tally:

@@ -12,6 +12,9 @@ MADE_BY = "ponytaco data_prep"
 
 UNFINISHED = "unfinished.txt"
 
+# What a dataset folder holds: our files, and the cache of mels that training keeps beside them.
+_OURS = {"train.txt", "val.txt", "wavs", "alignments.jsonl", "lexicon.txt", "report.json"}
+
 
 class PrepareError(Exception):
     """A preparation that failed; its text says what, where and what next."""
@@ -56,6 +59,13 @@ def check_place(out: Path) -> None:
             f"{out}: holds files that were not prepared here, which are left alone. "
             "Give a new folder's name, or empty this one."
         )
+    for name in sorted(os.listdir(out)):
+        is_cache = name.startswith((".", "mels-"))
+        if name not in _OURS and not is_cache:  # a voice that was trained into it, say
+            raise PrepareError(
+                f"{out}: holds other files ({name}), which are left alone. "
+                "Give a new folder's name, or move them elsewhere."
+            )
 
 
 def start_partial(partial: Path) -> None:

@@ -299,6 +299,10 @@ def set_rng_state(state: Mapping[str, Any]) -> None:
         torch.cuda.set_rng_state_all(state["cuda"])
 
 
+# Names of each kind that a warm start's table shows.
+_SHOWN = 12
+
+
 @dataclass
 class WarmStart:
     """What a new model took over from other weights."""
@@ -314,12 +318,20 @@ class WarmStart:
     def __str__(self) -> str:
         """A table for the report."""
         lines = [f"Warm start: {len(self.taken)} weights taken as they are."]
+        not_taken = {line.partition(" ")[0] for line in self.left}
         for title, names in (
             ("mapped by symbol", self.mapped),
             ("not taken", self.left),
-            ("new", self.fresh),
+            ("new", [name for name in self.fresh if name not in not_taken]),
         ):
-            lines += [f"  {title}: {name}" for name in names]
+            lines += [f"  {title}: {name}" for name in names[:_SHOWN]]
+            if len(names) > _SHOWN:
+                lines.append(f"  {title}: … and {len(names) - _SHOWN} more")
+        if len(self.fresh) > len(self.taken):
+            lines.append(
+                "  Hardly anything fits: that voice has another size. Use its preset, or leave "
+                "the warm start out."
+            )
         return "\n".join(lines)
 
 

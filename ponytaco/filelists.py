@@ -186,7 +186,7 @@ def fingerprint(folder: str | Path) -> str:
 
 def _require_dataset_folder(folder: Path) -> None:
     if not folder.is_dir():
-        reason = "no such folder"
+        reason = "it is a file" if folder.exists() else "no such folder"
     else:
         missing = [name for name in _LISTS if not (folder / name).is_file()]
         if not missing:

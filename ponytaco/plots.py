@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -60,7 +61,8 @@ def plot_alignment(weights: npt.NDArray[np.floating], title: str = "") -> Figure
     figure = Figure(figsize=(6, 4), dpi=_DPI, layout="constrained")
     axes = figure.subplots()
     draw_alignment(axes, weights, "")
-    axes.set_title(title, fontsize="small")
+    wrapped = "\n".join(textwrap.fill(line, 70) for line in title.split("\n"))
+    axes.set_title(wrapped, fontsize="small")
     return figure
 
 

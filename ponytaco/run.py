@@ -86,8 +86,13 @@ class Run:
         """Make the folder and those inside it.
 
         Raises:
-            RunError: they cannot be made.
+            RunError: they cannot be made, or the folder is a data set's.
         """
+        if (self.folder / "train.txt").is_file():
+            raise RunError(
+                f"{self.folder} is a dataset folder. Give the run a folder of its own, as "
+                f"runs/{self.folder.name}."
+            )
         try:
             for folder in (self.folder, self.alignments, self.samples):
                 folder.mkdir(parents=True, exist_ok=True)

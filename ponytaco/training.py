@@ -138,6 +138,11 @@ def train(
         say(str(warm_start(model, symbols, warm_start_from)))
     else:
         model.decoder.start_from(data.mean_frame)
+    if resumed is not None and warm_start_from is not None:
+        say(
+            f"The warm start is ignored: {run.folder} goes on from its own save. Use a new folder "
+            "to begin with other weights."
+        )
     # What can go wrong with the data, the settings and other weights has gone well: now write.
     run.prepare()
     write_whole(run.config, config.to_json())

@@ -162,3 +162,10 @@ def test_a_row_torn_by_a_crash_does_not_stop_the_run(history, torn):
     cut_history(history, 10)
     append_history(history, {"step": 11, "loss": 2.0})
     assert [row["step"] for row in read_history(history)] == [10, 11]
+
+
+def test_a_dataset_folder_is_no_place_for_a_run(tmp_path):
+    (tmp_path / "train.txt").write_text("wavs/1.wav|hello\n")
+    with pytest.raises(RunError, match="is a dataset folder. Give the run a folder of its own"):
+        Run(tmp_path).prepare()
+    assert [path.name for path in tmp_path.iterdir()] == ["train.txt"]

@@ -671,10 +671,11 @@ def test_a_warm_start_begins_with_the_other_weights(
 def test_a_warm_start_does_not_undo_a_resume(fake_dataset, tmp_path, no_pictures, trained_run):
     run = Run(tmp_path / "run")
     quietly(fake_dataset, run, FAST.replace(max_steps=1))
-    result = quietly(
-        fake_dataset, run, FAST.replace(max_steps=2), warm_start_from=tmp_path / "not there"
-    )
+    said = []
+    config, elsewhere = FAST.replace(max_steps=2), tmp_path / "not there"
+    result = train(fake_dataset, run, config, warm_start_from=elsewhere, say=said.append)
     assert result.step == 2
+    assert any("The warm start is ignored" in sentence for sentence in said)
 
 
 def test_a_failed_warm_start_leaves_nothing(fake_dataset, tmp_path, no_pictures):

@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 import types
@@ -114,3 +115,25 @@ def test_a_real_process_needs_neither_torch_nor_ponytaco(tmp_path):
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert ran.returncode == 1 and "Traceback" not in ran.stderr
     assert ran.stderr == "none.tar: there is no such archive. Check the name.\n"
+
+
+def test_a_replaced_dataset_is_named(small_archive, tmp_path, capsys):
+    out, other = tmp_path / "out", tmp_path / "Other.tar"
+    shutil.copy(small_archive, other)
+    assert main(["prepare", str(small_archive), str(out)]) == 0
+    capsys.readouterr()
+    assert main(["prepare", str(other), str(out)]) == 0
+    assert f"made from {small_archive.name}." in capsys.readouterr().out
+
+
+def test_a_voice_that_was_trained_into_a_dataset_folder_stays(small_archive, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main(["prepare", str(small_archive), str(out)]) == 0
+    (out / "mels-0123.pt").write_bytes(b"a cache, which may go")
+    (out / "best_model").write_bytes(b"days of training")
+    command = ["prepare", str(small_archive), str(out), "--seed", "5"]
+    assert main(command) == 1
+    assert "best_model" in capsys.readouterr().err
+    assert (out / "best_model").read_bytes() == b"days of training"
+    (out / "best_model").unlink()
+    assert main(command) == 0
