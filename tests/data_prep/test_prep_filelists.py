@@ -102,11 +102,11 @@ def test_again_does_nothing_and_other_options_replace(small_archive, tmp_path):
     out = tmp_path / "out"
     prepare(small_archive, out, progress=False)
     before = files(out)
-    (out / "cache").write_bytes(b"made by somebody later")
+    (out / "mels-1.pt").write_bytes(b"made by somebody later")
     assert not prepare(small_archive, out, progress=False).fresh
-    assert (out / "cache").exists()
+    assert (out / "mels-1.pt").exists()
     assert prepare(small_archive, out, ClipOptions(max_seconds=14), progress=False).fresh
-    assert not (out / "cache").exists()
+    assert not (out / "mels-1.pt").exists()
     assert prepare(small_archive, out, progress=False).fresh
     assert files(out) == before
     assert {path.name for path in tmp_path.iterdir()} == {"out", "Test.tar"}
