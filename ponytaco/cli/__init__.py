@@ -1,0 +1,50 @@
+"""The command line: ``ponytaco train | speak | evaluate | movie``, a file for each."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from ponytaco import __version__
+from ponytaco.cli import evaluate, movie, speak, train
+
+# What the commands need besides is imported when they run, because torch takes seconds to load
+# and ``--help`` should not.
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        argv: the words after ``ponytaco``; the process's own if left out.
+
+    Returns:
+        0 when done, 1 after an error that was said in one sentence.
+    """
+    arguments = _parser().parse_args(argv)
+    try:
+        return arguments.command(arguments)
+    except KeyboardInterrupt:
+        print("ponytaco: interrupted.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return 1
+    except (ValueError, OSError) as error:
+        # Every error of ours is a ValueError whose text says what, where and what next; an
+        # OSError is the machine's (disk full, no permission) and names its file.
+        if type(error) in (ValueError, UnicodeError):
+            raise  # not one of ours: a mistake in this program, worth its traceback
+        print(f"ponytaco: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ponytaco", description="A character's voice from a few minutes of clips."
+    )
+    parser.add_argument("--version", action="version", version=f"ponytaco {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in (train, speak, evaluate, movie):
+        command.add_to(commands)
+    return parser

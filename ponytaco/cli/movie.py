@@ -1,0 +1,24 @@
+"""``ponytaco movie``: show how a run's attention grew."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def add_to(commands: Any) -> None:
+    """Add the command to argparse's subparsers, whose type is private."""
+    parser = commands.add_parser("movie", help="show how a run's attention grew")
+    parser.description = "Make an animated GIF of a run's validation pictures."
+    parser.set_defaults(command=_run)
+    parser.add_argument("run", type=Path, help="a run's folder")
+    parser.add_argument("-o", "--out", type=Path, help="GIF to write (RUN/alignment.gif)")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from ponytaco.movie import make_movie
+    from ponytaco.run import Run
+
+    print(f"{make_movie(Run(arguments.run), arguments.out)}: how the attention grew.")
+    return 0

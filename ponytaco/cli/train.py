@@ -1,0 +1,104 @@
+"""``ponytaco train``: train a voice, or go on training it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ponytaco import config
+from ponytaco.config import Config, ConfigError
+
+
+def add_to(commands: Any) -> None:
+    """Add the command to argparse's subparsers, whose type is private."""
+    parser = commands.add_parser("train", help="train a voice, or go on training it")
+    parser.description = (
+        "Train a voice. The same command again goes on where the run left off; Ctrl-C saves."
+    )
+    parser.set_defaults(command=_run)
+    parser.add_argument("dataset", type=Path, help="a prepared character (python -m data_prep)")
+    parser.add_argument("run", type=Path, help="the run's folder, made when missing")
+    parser.add_argument(
+        "--preset", choices=config.PRESETS, default="full", help="settings to begin with (full)"
+    )
+    parser.add_argument(
+        "--warm-start", type=Path, metavar="FILE", help="begin with another model's weights"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        dest="settings",
+        help="change a setting; as often as needed",
+    )
+    parser.add_argument("--tensorboard", type=Path, metavar="FOLDER", help="write event files too")
+    group = parser.add_argument_group("settings", "each also as --set name=value")
+    for name, kind, default, doc in config.describe():
+        group.add_argument(
+            "--" + name.replace("_", "-"),
+            dest=f"setting_{name}",
+            metavar=kind.upper(),
+            help=f"{doc} ({default})".replace("%", "%%"),
+        )
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from ponytaco.run import Run
+    from ponytaco.training import StepReport, train
+    from ponytaco.validation import Validation
+
+    run, run_config = Run(arguments.run), _config(arguments)
+    log = None
+    if arguments.tensorboard:
+        from ponytaco.tensorboard import EventLog
+
+        log = EventLog(arguments.tensorboard, run)
+
+    def on_step(report: StepReport) -> None:
+        if log:
+            log.on_step(report)
+        losses = report.losses
+        parts = [f"{name} {losses[name]:.3f}" for name in ("loss", "mel_postnet", "gate", "mi",
+                 "gaf", "guidance") if name in losses]  # fmt: skip
+        print(
+            f"step {report.step:>6,}  epoch {report.epoch:>3}  {report.seconds_per_step:.2f} s/step"
+            f"  {'  '.join(parts)}",
+            flush=True,
+        )
+
+    def on_validation(validation: Validation) -> None:
+        if log:
+            log.on_validation(validation)
+        print(
+            f"validation at step {validation.step:,}: loss {validation.loss:.3f}; fed the true "
+            f"frames: {validation.teacher_forced}; speaking freely: {validation.free}",
+            flush=True,
+        )
+
+    try:
+        train(
+            arguments.dataset,
+            run,
+            run_config,
+            warm_start_from=arguments.warm_start,
+            on_step=on_step,
+            on_validation=on_validation,
+        )
+    finally:
+        if log:
+            log.close()
+    return 0
+
+
+def _config(arguments: argparse.Namespace) -> Config:
+    settings = {
+        name.removeprefix("setting_"): value
+        for name, value in vars(arguments).items()
+        if name.startswith("setting_") and value is not None
+    }
+    both = settings.keys() & (pairs := config.parse_settings(arguments.settings)).keys()
+    if both:
+        raise ConfigError(f"{sorted(both)[0]} is set twice: as an option and with --set.")
+    return config.preset(arguments.preset).replace(**settings, **pairs)
