@@ -18,6 +18,7 @@ LAYERS = (
     {"audio", "filelists", "model", "guidance", "torchfile"},
     {"dataset", "checkpoint", "run", "store", "survival", "vocoders"},
     {"synthesis", "validation", "step", "movie", "keeping", "fitting"},
+    {"tally"},
     {"training"},
     {"evaluation", "tensorboard"},
     {"notebook", "cli"},
