@@ -40,7 +40,7 @@ class Tally:
     def take_means(self) -> dict[str, float]:
         """Each loss's mean over the steps that were not skipped, by name; the steps are forgotten.
 
-        A loss that some steps lack is averaged over the others. Skipped steps must be counted first.
+        A loss that some steps lack is averaged over the others. Count the skipped first.
         """
         self.count_skipped()
         done = [

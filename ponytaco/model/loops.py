@@ -63,7 +63,7 @@ def attention_loop(
             recurrent_weight,
             (2 * query_weight).to(dtype),
             (2 * location_weight).to(dtype),
-            2 * energy_weight,
+            (2 * energy_weight).to(dtype),
             memory.to(dtype),
             (2 * processed_memory).to(dtype),
             text_mask,
@@ -141,12 +141,12 @@ class _AttentionLoop(torch.autograd.Function):
             if dropout is not None:
                 hidden *= dropout[t]
             states[t + 1, :n_hidden] = hidden
-            query = torch.mm(query_weight, states[t + 1, :n_hidden]).T
+            query = torch.mm(query_weight, states[t + 1, :n_hidden]).T.contiguous()
             flat_hidden = hiddens[t].view(batch * n_symbols, n_attention)
             windows = _windows(located[t], n_window // 2, memory.dtype)
             torch.addmm(flat_processed, windows, transposed_location, out=flat_hidden)
             hiddens[t].add_(query[:, None]).sigmoid_()
-            energies = torch.mv(flat_hidden.float(), energy_weight).view(batch, n_symbols)
+            energies = torch.mv(flat_hidden, energy_weight).float().view(batch, n_symbols)
             weights = torch.softmax(energies.masked_fill_(beyond, -torch.inf), dim=1)
             located[t + 1, :, 0, text] = weights
             torch.add(located[t, :, 1, text], weights, out=located[t + 1, :, 1, text])
@@ -179,14 +179,16 @@ class _AttentionLoop(torch.autograd.Function):
         dtype = recurrent_weight.dtype
         transposed_weight = recurrent_weight.T.contiguous()
         transposed_query = query_weight.T.contiguous()
-        short_energy_weight = energy_weight.to(dtype)
 
         d_gates = torch.empty_like(gates)
         d_contexts = memory.new_empty(n_steps, batch, n_context)
         d_queries = memory.new_empty(n_steps, batch, n_attention)
         d_processed = torch.zeros_like(hiddens[0], dtype=gates.dtype)
         d_location = torch.zeros_like(location_weight, dtype=gates.dtype)
-        d_energy = torch.zeros_like(energy_weight)
+        d_energy = torch.zeros_like(energy_weight, dtype=gates.dtype)
+        # Taken once: memory that is new each step costs more than what is written to it.
+        d_hidden_layer = torch.empty_like(hiddens[0]).view(batch * n_symbols, n_attention)
+        d_windows = d_hidden_layer.new_empty(batch * n_symbols, n_window)
         d_cell = d_cell.T.contiguous()
         d_sum = d_weights_sum.clone()
         d_last_weights = torch.zeros_like(d_sum)
@@ -204,15 +206,16 @@ class _AttentionLoop(torch.autograd.Function):
             d_energies = (d_w - weights * d_w.sum(dim=1, keepdim=True)).view(-1).to(dtype)
             flat_hidden = hiddens[t].view(batch * n_symbols, n_attention)
             d_energy += torch.mm(d_energies[None], flat_hidden)[0]
-            d_hidden_layer = _sigmoid_backward(
-                torch.outer(d_energies, short_energy_weight), flat_hidden
+            torch.outer(d_energies, energy_weight, out=d_hidden_layer)
+            torch.ops.aten.sigmoid_backward.grad_input(
+                d_hidden_layer, flat_hidden, grad_input=d_hidden_layer
             )
             by_clip = d_hidden_layer.view(batch, n_symbols, n_attention)
             torch.sum(by_clip, dim=1, out=d_queries[t])
             d_processed += by_clip
             windows = _windows(located[t], n_window // 2, dtype)
             d_location += torch.mm(d_hidden_layer.T, windows)
-            d_windows = torch.mm(d_hidden_layer, location_weight)
+            torch.mm(d_hidden_layer, location_weight, out=d_windows)
             d_located = _unwindow(d_windows.float(), batch, n_symbols)
             d_last_weights = d_located[:, 0]
             d_sum += d_located[:, 1]
@@ -230,7 +233,7 @@ class _AttentionLoop(torch.autograd.Function):
             _summed_outer(d_gates, states[:-1]),
             torch.mm(flat_queries.T, _columns(states[1:, :n_hidden]).T),
             d_location.to(dtype),
-            d_energy,
+            d_energy.to(dtype),
             torch.bmm(attention, d_contexts.transpose(0, 1)),
             d_processed.to(dtype),
             None,
