@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ponytaco.model.attention import LocationSensitiveAttention
+from ponytaco.model.dropout import Dropout, dropout_factors
 from ponytaco.model.layers import LinearNorm, length_mask
 from ponytaco.model.loops import attention_loop, lstm_loop
 from ponytaco.model.prenet import Prenet
@@ -122,12 +123,12 @@ class Decoder(nn.Module):
             self.linear_projection = nn.Sequential(
                 LinearNorm(features_dim, decoder_rnn_dim, gain_of="relu"),
                 nn.ReLU(),
-                nn.Dropout(p_head_dropout),
+                Dropout(p_head_dropout),
             )
             self.mel_layer = nn.Sequential(
                 LinearNorm(decoder_rnn_dim, decoder_rnn_dim, gain_of="relu"),
                 nn.ReLU(),
-                nn.Dropout(p_head_dropout),
+                Dropout(p_head_dropout),
                 LinearNorm(decoder_rnn_dim, mel_dim),
             )
             gate_in_dim = decoder_rnn_dim
@@ -325,7 +326,9 @@ class Decoder(nn.Module):
 
     def _draw_masks(self, n_steps: int, state: DecoderState) -> DropoutMasks:
         def draw(like: Tensor, p: float) -> Tensor:
-            return F.dropout(like.new_ones(n_steps, *like.shape), p, training=True)
+            # The loops read them with the batch in columns.
+            shape = (n_steps, like.shape[1], like.shape[0])
+            return dropout_factors(shape, p, like.device).transpose(1, 2)
 
         return DropoutMasks(
             draw(state.attention_hidden, self.p_attention_dropout),

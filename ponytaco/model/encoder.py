@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from ponytaco.model.dropout import dropout
 from ponytaco.model.layers import conv_batch_norm
 
 
@@ -49,7 +50,7 @@ class Encoder(nn.Module):
         for convolution in self.convolutions:
             if mask is not None:
                 x = x.masked_fill(~mask[:, None], 0.0)
-            x = F.dropout(F.relu(convolution(x)), self.p_dropout, self.training)
+            x = dropout(F.relu(convolution(x)), self.p_dropout, self.training)
         # Packing keeps padding out of the backward direction. cuDNN wants the lengths on the CPU,
         # longest first; sorted there, because torch's own sorting waits for the GPU.
         lengths = lengths.cpu()
