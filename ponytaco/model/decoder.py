@@ -12,7 +12,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ponytaco.model.attention import LocationSensitiveAttention
@@ -252,7 +251,9 @@ class Decoder(nn.Module):
         first, second = self.attention_rnn, self.decoder_rnn
         n_prenet, n_hidden = prenet_frames.shape[2], first.hidden_size
         attended, attention, attention_cell, weights_sum = attention_loop(
-            _input_gates(prenet_frames, first.weight_ih[:, :n_prenet], first),
+            prenet_frames,
+            first.weight_ih[:, :n_prenet],
+            first.bias_ih + first.bias_hh,
             weights.attention,
             self.attention_layer.query_weight,
             weights.location,
@@ -271,7 +272,9 @@ class Decoder(nn.Module):
         )
         attended = attended.transpose(1, 2)  # (S, B, attention_rnn_dim + memory_dim)
         decoder_hiddens, decoder_cell = lstm_loop(
-            _input_gates(attended, second.weight_ih, second),
+            attended,
+            second.weight_ih,
+            second.bias_ih + second.bias_hh,
             weights.decoder,
             masks.decoder.transpose(1, 2) if masks else None,
             state.decoder_hidden,
@@ -341,11 +344,6 @@ def _product_dtype(device: torch.device) -> torch.dtype:
     if torch.is_autocast_enabled(device.type):
         return torch.get_autocast_dtype(device.type)
     return torch.float32
-
-
-def _input_gates(inputs: Tensor, weight: Tensor, rnn: nn.LSTMCell) -> Tensor:
-    """The inputs' share of an LSTM's gates for all steps at once, (S, 4 * H, B)."""
-    return F.linear(inputs, weight, rnn.bias_ih + rnn.bias_hh).transpose(1, 2).contiguous()
 
 
 def _segments(n_steps: int, window: int, p_teacher_forcing: float) -> list[tuple[int, int, bool]]:
