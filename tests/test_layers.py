@@ -15,11 +15,11 @@ LAYERS = (
         "config", "text", "plots", "schedule", "gaf", "losses", "alignment", "mmi",
         "intelligibility", "precision",
     },
-    {"audio", "filelists", "model", "guidance", "torchfile"},
+    {"audio", "filelists", "model", "guidance", "torchfile", "fetch"},
     {"dataset", "checkpoint", "run", "store", "survival", "vocoders"},
     {"synthesis", "validation", "step", "movie", "keeping", "fitting"},
     {"training"},
-    {"evaluation", "tensorboard"},
+    {"evaluation", "tensorboard", "mels"},
     {"notebook", "cli"},
 )  # fmt: skip
 LAYER_OF = {module: number for number, modules in enumerate(LAYERS) for module in modules}

@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -125,7 +125,7 @@ class _Objects(Claims):
     """Reads a pickle into plain values, claimed tensors and foreign objects."""
 
     stack: list[Any]
-    dispatch: dict[int, Callable[..., Any]] = dict(Claims.dispatch)
+    dispatch: ClassVar[dict[int, Callable[..., Any]]] = dict(Claims.dispatch)
 
     def __init__(self, file: Any) -> None:
         super().__init__(file)
