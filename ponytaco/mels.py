@@ -79,7 +79,6 @@ def write_mels(
     chosen = choose_device(device)
     model = checkpoint.build_model().to(chosen)
     n_frames = 0
-    lists = []
     try:
         out.mkdir(parents=True, exist_ok=True)
         for name, dataset in (("training.txt", data.train), ("validation.txt", data.val)):
@@ -87,19 +86,13 @@ def write_mels(
             for clip, mel in zip(dataset.clips, mels, strict=True):
                 _save(out / f"{clip.path.stem}.npy", mel)
                 n_frames += mel.shape[1]
-            # What HiFi-GAN reads: a wav's name without its ending, in one folder, and any text.
-            refs = [
-                clip.path.relative_to(wavs).with_suffix("").as_posix() for clip in dataset.clips
-            ]
-            lines = [f"{ref}|{clip.text}\n" for ref, clip in zip(refs, dataset.clips, strict=True)]
-            write_whole(out / name, "".join(lines))
-            lists.append(out / name)
+            write_whole(out / name, "".join(_line(clip, wavs) for clip in dataset.clips))
     except OSError as error:
         raise MelsError(
             f"The mels cannot be written to {out}: {error.strerror or error}. Is the disk full?"
         ) from None
     n_clips = len(data.train) + len(data.val)
-    return WrittenMels(out, wavs, *lists, n_clips, n_frames)
+    return WrittenMels(out, wavs, out / "training.txt", out / "validation.txt", n_clips, n_frames)
 
 
 @torch.no_grad()
@@ -138,6 +131,11 @@ def _wavs_folder(folder: Path, clips: Sequence[Clip]) -> Path:
             )
     wavs = folder / "wavs"
     return wavs if all(clip.path.is_relative_to(wavs) for clip in clips) else folder
+
+
+def _line(clip: Clip, wavs: Path) -> str:
+    """What HiFi-GAN reads: the wav's path within its folder, without its ending, and a text."""
+    return f"{clip.path.relative_to(wavs).with_suffix('').as_posix()}|{clip.text}\n"
 
 
 def _save(path: Path, mel: Tensor) -> None:

@@ -131,8 +131,7 @@ class Generator(nn.Module):
     def __init__(self, config: HifiGanConfig) -> None:
         super().__init__()
         width = config.upsample_initial_channel
-        edge = {"kernel_size": _EDGE_KERNEL, "padding": _EDGE_KERNEL // 2}
-        self.conv_pre = nn.Conv1d(config.num_mels, width, **edge)
+        self.conv_pre = _same_length(config.num_mels, width, _EDGE_KERNEL)
         self.ups, self.resblocks = nn.ModuleList(), nn.ModuleList()
         for rate, kernel in zip(config.upsample_rates, config.upsample_kernel_sizes, strict=True):
             self.ups.append(
@@ -144,7 +143,7 @@ class Generator(nn.Module):
             ):
                 self.resblocks.append(ResBlock(width, size, dilations, config.resblock == "1"))
         self.n_kernels = len(config.resblock_kernel_sizes)
-        self.conv_post = nn.Conv1d(width, 1, **edge)
+        self.conv_post = _same_length(width, 1, _EDGE_KERNEL)
 
     def forward(self, mel: Tensor) -> Tensor:
         """Mel (B, n_mels, T_mel) -> waveform (B, T_wav)."""
@@ -171,10 +170,10 @@ class ResBlock(nn.Module):
 
     def __init__(self, width: int, kernel: int, dilations: tuple[int, ...], both: bool) -> None:
         super().__init__()
-        dilated = [_same_length(width, kernel, dilation) for dilation in dilations]
+        dilated = [_same_length(width, width, kernel, dilation) for dilation in dilations]
         if both:
             self.convs1 = nn.ModuleList(dilated)
-            self.convs2 = nn.ModuleList(_same_length(width, kernel, 1) for _ in dilations)
+            self.convs2 = nn.ModuleList(_same_length(width, width, kernel) for _ in dilations)
         else:
             self.convs = nn.ModuleList(dilated)
         self.both = both
@@ -189,9 +188,9 @@ class ResBlock(nn.Module):
         return x
 
 
-def _same_length(width: int, kernel: int, dilation: int) -> nn.Conv1d:
+def _same_length(n_in: int, n_out: int, kernel: int, dilation: int = 1) -> nn.Conv1d:
     padding = (kernel - 1) // 2 * dilation
-    return nn.Conv1d(width, width, kernel, padding=padding, dilation=dilation)
+    return nn.Conv1d(n_in, n_out, kernel, padding=padding, dilation=dilation)
 
 
 def _config_beside(path: Path) -> dict[str, Any]:
