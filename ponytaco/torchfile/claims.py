@@ -73,6 +73,9 @@ class StorageKind(Claimed):
 class Claims(pickle._Unpickler):  # type: ignore[name-defined, misc, unused-ignore]
     """Reads a pickle's claims about storages and tensors, and builds neither."""
 
+    most_bytes = 64 * 2**20
+    """Of the pickle."""
+
     def __init__(self, file: Any) -> None:
         super().__init__(file, encoding="latin-1")
         self.storages: dict[str, int] = {}

@@ -23,7 +23,7 @@ from ponytaco.torchfile.claims import Claims, TorchFileError
 MOST_BYTES = 4 * 2**30
 """Of a file. The published models with their optimizers are below 0.4 GB."""
 
-_MOST_PICKLE_BYTES = 64 * 2**20
+_MOST_DIRECTORY_BYTES = 64 * 2**20
 _MOST_MEMBERS = 100_000
 _MOST_LINE_BYTES = 16 * 1024
 
@@ -150,7 +150,7 @@ def _inspect_zip(file: BinaryIO, size: int, reader: type[Claims]) -> Content:
         if len(pickles) != 1 or pickles[0].count("/") != 1:
             raise TorchFileError("it is a zip, but holds no weights")
         (name,) = pickles
-        if members[name].file_size > _MOST_PICKLE_BYTES:
+        if members[name].file_size > reader.most_bytes:
             raise TorchFileError("its table of weights is too large to be one")
         claims = reader(io.BytesIO(archive.read(name)))
         root = claims.load()
@@ -178,14 +178,14 @@ def _check_directory(file: BinaryIO, size: int) -> None:
         if len(record) < 56 or record[:4] != b"PK\x06\x06":
             raise TorchFileError("it is damaged: its end is missing")
         count, n_bytes = struct.unpack("<32xQQ8x", record)
-    if count > _MOST_MEMBERS or n_bytes > _MOST_PICKLE_BYTES:
+    if count > _MOST_MEMBERS or n_bytes > _MOST_DIRECTORY_BYTES:
         raise TorchFileError("its table of contents is too large to be one")
     file.seek(0)
 
 
 def _inspect_legacy(file: BinaryIO, size: int, reader: type[Claims]) -> Content:
     """The form before torch 1.6, in which NVIDIA published: pickles, then the storages' bytes."""
-    bounded = _Bounded(file, size)
+    bounded = _Bounded(file, min(size, reader.most_bytes))
     storages: dict[str, int] = {}
     parts = []
     for _ in range(_N_LEGACY_PICKLES):
@@ -207,7 +207,7 @@ class _Bounded:
 
     def __init__(self, file: BinaryIO, size: int) -> None:
         self._file = file
-        self._size = min(size, _MOST_PICKLE_BYTES)
+        self._size = size
 
     def read(self, n: int = -1) -> bytes:
         self._check(n)

@@ -124,6 +124,8 @@ class Foreign(Claimed):
 class _Objects(Claims):
     """Reads a pickle into plain values, claimed tensors and foreign objects."""
 
+    # Each byte may become an object. WaveGlow's pickle, with its source code, is far below.
+    most_bytes = 4 * 2**20
     stack: list[Any]
     dispatch: ClassVar[dict[int, Callable[..., Any]]] = dict(Claims.dispatch)
 
