@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,8 +94,7 @@ def read_weights(path: Path) -> Weights:
     if sum(value.nbytes for value in state.values()) > path.stat().st_size:
         raise VocoderError(f"{path} cannot be used as a vocoder: its weights share their numbers.")
     state = {name: value.float() for name, value in state.items() if value.is_floating_point()}
-    with contextlib.suppress(RuntimeError):  # shapes that do not belong together stay as they are
-        state = _folded(state)
+    state = _folded(state)
     for name, value in state.items():
         if not torch.isfinite(value).all():
             raise VocoderError(
@@ -125,9 +123,11 @@ def _folded(state: dict[str, Tensor]) -> dict[str, Tensor]:
     for length, direction in _NORMED:
         for name in [name for name in state if name.endswith(direction)]:
             stem = name.removesuffix(direction)
-            if stem + length not in state:
+            v, g = state[name], state.get(stem + length)
+            # Parts that do not belong together stay: what has no such weights says so.
+            if g is None or v.dim() < 2 or g.numel() != len(v):
                 continue
-            v = folded.pop(name)
-            norm = torch.linalg.vector_norm(v.flatten(1), dim=1).view(-1, *[1] * (v.dim() - 1))
-            folded[f"{stem}.weight"] = v * (folded.pop(stem + length) / norm)
+            norm = torch.linalg.vector_norm(v.flatten(1), dim=1)
+            folded[f"{stem}.weight"] = v * (g.flatten() / norm).view(-1, *[1] * (v.dim() - 1))
+            del folded[name], folded[stem + length]
     return folded
