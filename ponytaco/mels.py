@@ -106,11 +106,15 @@ def _teacher_forced(
         torch.manual_seed(seed)
         for batch in validation_batches(dataset, batch_size):
             batch = batch.to(device)
-            out = model(batch.text, batch.text_lengths, batch.mel, batch.mel_lengths)
-            # Once more, as in synthesis: beyond a clip's end there is nothing, whatever the
-            # longest clip of the batch made the decoder say there.
-            mask = length_mask(batch.mel_lengths, out.mel.shape[2])
-            mels = out.mel + model.postnet(out.mel, mask)
+            # With masks, as synthesis does and training does not: a clip's mel is to be the same
+            # whatever longer clips are in its batch.
+            embedded = model.embedding(batch.text).transpose(1, 2)
+            text_mask = length_mask(batch.text_lengths, batch.text.shape[1])
+            memory = model.encoder(embedded, batch.text_lengths, text_mask)
+            mask = length_mask(batch.mel_lengths, batch.mel.shape[2])
+            coarse = model.decoder(memory, batch.text_lengths, batch.mel).mel
+            coarse = coarse.masked_fill(~mask[:, None], 0.0)
+            mels = coarse + model.postnet(coarse, mask)
             for mel, length in zip(mels.cpu(), batch.mel_lengths.tolist(), strict=True):
                 yield mel[:, :length]
 
