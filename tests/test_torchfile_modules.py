@@ -204,7 +204,24 @@ def test_a_pickle_of_millions_of_objects_is_refused(tmp_path):
         load_modules(tmp_path / "f")
 
 
-@pytest.mark.parametrize("content", [{"a": 1}, [1], {}, {"model": {"w": torch.ones(1)}}])
+@pytest.mark.parametrize("is_zip", [True, False])
+def test_a_table_of_weights_beside_what_is_none(tmp_path, is_zip):
+    """As NGC's files may have a random state of numpy's beside the weights."""
+    state = {"a.weight": torch.arange(3.0), "n": 1}
+    content = {
+        "state_dict": state,
+        "rng": Call(os.mkdir, str(tmp_path / "ran")),
+        "w": torch.ones(1),
+    }
+    found = load_modules(save(content, tmp_path / "f", is_zip))
+    assert found["state_dict"].state["a.weight"].tolist() == [0, 1, 2]
+    assert found["state_dict"].class_name == "" and list(found[""].state) == ["w"]
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    "content", [{"a": 1}, [1], {}, {"model": {"w": {}}}, {"a": [torch.ones(1)]}]
+)
 def test_what_holds_no_module_is_refused(tmp_path, content):
     with pytest.raises(TorchFileError, match="neither"):
         load_modules(save(content, tmp_path / "f", is_zip=True))

@@ -41,7 +41,7 @@ class Module:
     """The weights of a module.
 
     Attributes:
-        class_name: what its class was called, as 'glow.WaveGlow'.
+        class_name: what its class was called, as 'glow.WaveGlow'; '' of a table.
         state: its state dict.
     """
 
@@ -52,23 +52,23 @@ class Module:
 def load_modules(path: Path) -> dict[str, Module]:
     """Read the weights of the modules that a file holds, by their names in its table.
 
+    A table of weights counts as a module without a class: it may lie beside what is no weights.
+
     Args:
         path: written by ``torch.save``, in its present or in its older form: a module, or a table
-            of which some values are modules. A lone module has the name ''.
+            of which some values are modules. What is no value of a table has the name ''.
 
     Raises:
         TorchFileError: it is damaged, holds no module, or claims more than it has.
         OSError: it cannot be read at all.
     """
     content = inspect(path, _Objects)
-    found = {"": content.root} if _is_module(content.root) else content.root
-    if not isinstance(found, dict):
-        raise TorchFileError("it holds neither weights nor modules")
-    claimed = {
-        name: (module.full_name, _claimed_state(module))
-        for name, module in found.items()
-        if isinstance(name, str) and _is_module(module)
-    }
+    claimed = {}
+    inner = content.root if isinstance(content.root, dict) else {}
+    for name, value in {"": content.root, **inner}.items():
+        state = _claimed_state(value)
+        if state and isinstance(name, str):
+            claimed[name] = getattr(value, "full_name", ""), state
     if not claimed:
         raise TorchFileError("it holds neither weights nor modules")
     wanted = {claim.key for _, state in claimed.values() for claim in state.values()}
@@ -185,8 +185,13 @@ def _is_module(value: Any) -> bool:
     return {"_parameters", "_modules"} <= value.state.keys()
 
 
-def _claimed_state(module: Foreign) -> dict[str, _ClaimedTensor]:
-    """A module's weights, and those of the modules in it."""
+def _claimed_state(module: Any) -> dict[str, _ClaimedTensor]:
+    """A module's weights and those of the modules in it, or those of a table."""
+    if isinstance(module, dict):
+        tensors = {k: v for k, v in module.items() if isinstance(v, _ClaimedTensor)}
+        return {name: value for name, value in tensors.items() if isinstance(name, str)}
+    if not _is_module(module):
+        return {}
     state: dict[str, _ClaimedTensor] = {}
     waiting = [("", module)]
     n_modules = 0

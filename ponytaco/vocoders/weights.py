@@ -81,9 +81,8 @@ def read_weights(path: Path) -> Weights:
             content = load_torch_file(path)
         except MoreThanWeightsError:
             modules = load_modules(path)
-            module = (
-                modules.get("generator") or modules.get("model") or next(iter(modules.values()))
-            )
+            named = [modules[table] for table in _TABLES if table in modules]
+            module = [*named, *modules.values()][0]
             content, class_name = module.state, module.class_name
     except TorchFileError as error:
         raise VocoderError(f"{path} cannot be used as a vocoder: {error}.") from None
