@@ -12,6 +12,7 @@ from ponytaco.notebook.own import own_recordings, save_archive
 from ponytaco.notebook.session import train_voice
 from ponytaco.notebook.settings import Settings
 from ponytaco.notebook.storage import Storage, connect_storage
+from ponytaco.notebook.vocoders import get_vocoder
 from ponytaco.notebook.voices import TrainedVoice, hear_progress, pick_voice, speak
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "ask_for_lines",
     "connect_storage",
     "fetch_archive",
+    "get_vocoder",
     "greet",
     "hear_progress",
     "listen_to_clips",
