@@ -13,12 +13,12 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = (
     {
         "config", "text", "plots", "schedule", "gaf", "losses", "alignment", "mmi",
-        "intelligibility", "precision",
+        "intelligibility", "precision", "joining",
     },
-    {"audio", "filelists", "model", "guidance", "torchfile"},
-    {"dataset", "checkpoint", "run", "store", "survival", "vocoders"},
+    {"audio", "filelists", "model", "guidance", "torchfile", "takes"},
+    {"dataset", "checkpoint", "run", "store", "survival", "vocoders", "speech"},
     {"synthesis", "validation", "step", "movie", "keeping", "fitting"},
-    {"training"},
+    {"training", "lines"},
     {"evaluation", "tensorboard"},
     {"notebook", "cli"},
 )  # fmt: skip
