@@ -233,7 +233,7 @@ class Voice:
         leveller = Leveller(rate)
         for number, performed in enumerate(itertools.islice(performance, len(script.lines))):
             line, said = performed.line, performed.said
-            mel = _at_speed(said.mel, delivery.speed)
+            mel = at_speed(said.mel, delivery.speed)
             waveform = self._vocoder(mel[None].to(self._device))[0].float().cpu()
             waveform = leveller(trim_silence(waveform, rate), line.style)
             is_last = number == len(script.lines) - 1
@@ -362,11 +362,18 @@ def _is_worth_a_retry(take: Take) -> bool:
     return not take.good and not take.lost
 
 
-def _at_speed(mel: Tensor, speed: float) -> Tensor:
-    """A mel (n_mels, T_mel) with its frames closer together or further apart.
+def at_speed(mel: Tensor, speed: float) -> Tensor:
+    """A mel spectrogram with its frames closer together or further apart.
 
     Harmonics stay in their bands, so the pitch does too, and the vocoder makes new phases: a phase
     vocoder on the waveform would smear them.
+
+    Args:
+        mel: (n_mels, T_mel).
+        speed: above 1 is faster.
+
+    Returns:
+        (n_mels, round(T_mel / speed)).
     """
     if speed == 1:
         return mel

@@ -90,7 +90,7 @@ def judge(
     path = path.astype(np.intp)
     missed = _missed(alignment.sum(axis=0) * r, spoken, words)
     last = int(path.max())
-    unread = tuple(word for word in missed if words[word][0] > last)
+    unread = tuple(word for word in missed if words[word][1] - 1 > last)
     return Take(
         score=score_alignment(alignment, r, spoken),
         stopped=stopped,

@@ -130,7 +130,8 @@ class Reader:
                     script.lines.append(line)
 
     def _count(self, text: str) -> int:
-        return sum(len(self._signs(word)) + 1 for _, word in self._words(text, []))
+        counts = [len(self._signs(word)) for _, word in self._words(text, [])]
+        return sum(counts) + len(counts) - 1  # a space between two words
 
     def _line(self, part: Part, style: str, spelled: list[str]) -> Line | None:
         ids: list[int] = []
