@@ -185,9 +185,9 @@ def show_sentence(sentence: Sentence, sample_rate: int, number: int) -> None:
 
 
 def show_speech(speech: Speech, caption: str) -> None:
-    """A player of the whole, where it is not too long for a page, and what to know about it."""
+    """What to know about the whole, and a player where it is several sentences, yet not an hour."""
     html = paragraph(caption)
-    if speech.seconds <= _LONGEST_EMBEDDED_SECONDS:
+    if len(speech.sentences) > 1 and speech.seconds <= _LONGEST_EMBEDDED_SECONDS:
         html = player(wav_bytes(speech.waveform, speech.sample_rate), caption)
     html += "".join(paragraph(f"Mind: {note}") for note in speech.notes)
     html += "".join(paragraph(f"Cannot be spoken: {text}") for text in speech.left_out)
