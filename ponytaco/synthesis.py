@@ -89,7 +89,7 @@ class Voice:
         max_symbols: int = 0,
     ) -> None:
         lexicons = [read_dictionary(dictionary) for dictionary in dictionaries]
-        self.path, checkpoint, model, self.notes = _open(path)
+        self.path, checkpoint, model, self.notes = _open(Path(path))
         self.audio: AudioConfig = checkpoint.config.audio
         self.step = checkpoint.progress.step
         self._device = torch.device(device)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ponytaco.cli.options import positive, rate
 
 if TYPE_CHECKING:
-    from ponytaco.speech import Delivery, Speech
+    from ponytaco.speech import Delivery, Sentence, Speech
     from ponytaco.synthesis import Voice
 
 
@@ -67,7 +67,7 @@ def add_to(commands: Any) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     _refuse_contradictions(arguments)
-    from ponytaco.audio import check_wav_path
+    from ponytaco.audio import check_wav_path, save_wav
     from ponytaco.speech import Delivery
     from ponytaco.synthesis import Voice
     from ponytaco.training import choose_device
@@ -97,8 +97,13 @@ def _run(arguments: argparse.Namespace) -> int:
         print(f"ponytaco: {note}", file=sys.stderr)
     if out is None:
         return _speak_file(arguments, voice, text, delivery)
-    speech = voice.speak(text, delivery)
-    _write(out, speech, arguments.picture)
+    first: list[Sentence] = []  # a long text keeps no attention, but hands it out
+    speech = voice.speak(
+        text, delivery, on_sentence=lambda sentence: first.append(sentence) if not first else None
+    )
+    save_wav(out, speech.waveform, speech.sample_rate)
+    if arguments.picture:
+        _draw(first[0], arguments.picture)
     if arguments.json:
         _print_json(voice, [_entry(text, out, speech)])
     else:
@@ -134,6 +139,7 @@ def _text(arguments: argparse.Namespace) -> str:
 
 def _speak_file(arguments: argparse.Namespace, voice: Voice, text: str, delivery: Delivery) -> int:
     """Speak every line; 1 if some could not be spoken."""
+    from ponytaco.audio import save_wav
     from ponytaco.lines import lines_of, speak_lines
     from ponytaco.text import TextError
 
@@ -148,7 +154,7 @@ def _speak_file(arguments: argparse.Namespace, voice: Voice, text: str, delivery
             entries.append({"text": line.text, "file": None, "error": str(line.result)})
             continue
         out = arguments.out_dir / line.file_name
-        _write(out, line.result)
+        save_wav(out, line.result.waveform, line.result.sample_rate)
         entries.append(_entry(line.text, out, line.result))
         if not arguments.json:
             print(f"{out}: {line.result.seconds:.1f} s")
@@ -163,14 +169,11 @@ def _speak_file(arguments: argparse.Namespace, voice: Voice, text: str, delivery
     return 1 if n_left_out else 0
 
 
-def _write(path: Path, speech: Speech, picture: Path | None = None) -> None:
-    from ponytaco.audio import save_wav
+def _draw(sentence: Sentence, path: Path) -> None:
     from ponytaco.plots import plot_alignment
 
-    save_wav(path, speech.waveform, speech.sample_rate)
-    if picture:
-        first = speech.sentences[0]
-        plot_alignment(first.alignment, str(first.score)).savefig(picture, format="png")
+    assert sentence.alignment is not None  # as it was handed out
+    plot_alignment(sentence.alignment, str(sentence.score)).savefig(path, format="png")
 
 
 def _warn(speech: Speech, where: str = "") -> None:

@@ -37,7 +37,7 @@ _MARKS = ".!?…"
 _CLOSERS = "\"'”’»)]"
 _OPENERS = "\"'“‘«(["
 # Marks, what closes after them, and a space; a mark inside a word or a number ends nothing.
-_END = re.compile(rf"([{_MARKS}]+)([{re.escape(_CLOSERS)}]*)(?:\s+|$)")
+_END = re.compile(rf"(?<![{_MARKS}])([{_MARKS}]+)([{re.escape(_CLOSERS)}]*)(?:\s+|$)")
 _DOTTED = re.compile(r"(?:[A-Za-z]\.)+[A-Za-z]")
 _INITIAL = re.compile(r"[A-Z]")
 _INITIALS = re.compile(r"[A-Z]\.")
