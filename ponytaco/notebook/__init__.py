@@ -8,7 +8,7 @@ from ponytaco.notebook.characters import Character, fetch_archive, pick_characte
 from ponytaco.notebook.clips import listen_to_clips, remember, show_packed, show_report
 from ponytaco.notebook.environment import NotebookError, greet
 from ponytaco.notebook.lines import ask_for_lines, speak_lines
-from ponytaco.notebook.manner import Manner, manner
+from ponytaco.notebook.manner import Manner, manner, text_of
 from ponytaco.notebook.own import own_recordings, save_archive
 from ponytaco.notebook.session import train_voice
 from ponytaco.notebook.settings import Settings
@@ -38,5 +38,6 @@ __all__ = [
     "show_report",
     "speak",
     "speak_lines",
+    "text_of",
     "train_voice",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ponytaco.lines import read_text_file
 from ponytaco.notebook.environment import friendly
 from ponytaco.notebook.storage import Storage, StorageError
 from ponytaco.speech import Delivery
@@ -52,11 +53,29 @@ def manner(
     """
     named = "" if style in ("", AS_WRITTEN) else find_style(style)
     delivery = Delivery(style=named, best_of=best_of, speed=speed)
-    if not dictionary.strip():
-        return Manner(delivery, vocoder)
-    path = storage.root / Path(dictionary.strip()).expanduser()
+    dictionaries = (_file(storage, dictionary),) if dictionary.strip() else ()
+    return Manner(delivery, vocoder, dictionaries)
+
+
+@friendly
+def text_of(storage: Storage, text: str, file: str = "") -> str:
+    """The text of a form: what is in its field, or in a file where one is named.
+
+    Args:
+        storage: of ``connect_storage``; the file's place counts from its root.
+        text: the field.
+        file: a text file in UTF-8, as 'story.txt'; none if empty.
+
+    Raises:
+        NotebookError: there is no such file, or it is no text.
+    """
+    return read_text_file(_file(storage, file)) if file.strip() else text
+
+
+def _file(storage: Storage, place: str) -> Path:
+    path = storage.root / Path(place.strip()).expanduser()
     if not path.is_file():
         raise StorageError(
-            f"There is no dictionary {path}. Check the name; on Drive, small and capital letters."
+            f"There is no file {path}. Check the name; on Drive, small and capital letters."
         )
-    return Manner(delivery, vocoder, (path,))
+    return path

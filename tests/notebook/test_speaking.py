@@ -18,6 +18,7 @@ from ponytaco.notebook import (
     show_report,
     speak,
     speak_lines,
+    text_of,
     train_voice,
 )
 from ponytaco.notebook.characters import Character
@@ -75,13 +76,22 @@ def test_the_form_says_how(storage):
     assert voice.open(how).speak("Pony.", max_seconds=0.1).spelled == []
 
 
+def test_a_text_may_be_a_file(storage):
+    (storage.root / "story.txt").write_bytes("Café.".encode())
+    assert text_of(storage, "Field.", "story.txt") == "Café."
+    assert text_of(storage, "Field.", " ") == "Field."
+    (storage.root / "story.txt").write_bytes(b"\xe9")
+    with pytest.raises(NotebookError, match="no text in UTF-8"):
+        text_of(storage, "", "story.txt")
+
+
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
         ({"style": "hapy"}, "Did you mean Happy"),
         ({"best_of": 0}, "best_of is 0"),
         ({"speed": 9}, "speed is 9"),
-        ({"dictionary": "nowhere.txt"}, "no dictionary .*nowhere.txt"),
+        ({"dictionary": "nowhere.txt"}, "no file .*nowhere.txt"),
     ],
 )
 def test_a_form_that_cannot_be(storage, fields, said):
