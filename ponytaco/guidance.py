@@ -109,7 +109,7 @@ def guidance_loss(
     middles = ((steps + 0.5) * n_frames_per_step)[None, :, None]
     # NaN compares false, so padding is never inside.
     inside = (intervals[:, None, :, 0] <= middles) & (middles <= intervals[:, None, :, 1])
-    step_lengths = -(-mel_lengths // n_frames_per_step)
+    step_lengths = -(-mel_lengths.to(alignment.device, non_blocking=True) // n_frames_per_step)
     # A time that no symbol claims says nothing about where attention should be.
     counted = (steps < step_lengths[:, None]) & inside.any(dim=2)
     mass = (alignment * inside).sum(dim=2).clamp(min=_MIN_MASS)

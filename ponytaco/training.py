@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from ponytaco.checkpoint import (
     Checkpoint,
@@ -32,16 +31,17 @@ from ponytaco.keeping import go_back, newest_save, open_store, resume, resume_se
 from ponytaco.precision import grad_scaler, product_dtype
 from ponytaco.run import Run, append_history, cut_history, write_whole
 from ponytaco.schedule import learning_rate
-from ponytaco.step import train_step
+from ponytaco.step import make_optimizer, train_step
 from ponytaco.survival import Attempts, interruptible, save_on_error
+from ponytaco.tally import Tally
 from ponytaco.text import CTC_SYMBOLS, SYMBOLS, Lexicon
 from ponytaco.validation import Validation, save_pictures, validate
 
 # Steps whose means make one row of the history and one report.
 _REPORT_EVERY = 10
 
-# Steps in a row without a number before the run goes back. A float16 scaler that begins too high
-# needs about twenty.
+# Steps in a row without a number before the run goes back, which it notices at a report. A float16
+# scaler that begins too high needs about twenty.
 _PATIENCE = 50
 
 
@@ -147,9 +147,7 @@ def train(
     run.prepare()
     write_whole(run.config, config.to_json())
     model.to(device)
-    optimizer = torch.optim.Adam(
-        model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, eps=1e-6
-    )
+    optimizer = make_optimizer(model, settings)
     scaler = grad_scaler(product_dtype(settings.precision, device), device)
     if found is not None:
         for sentence in resume_sentences(found, run, config):
@@ -166,7 +164,11 @@ def train(
     # Of the steps that are done: the sampler itself is one ahead while a step is under way.
     place = sampler.state_dict()
 
+    gaf = torch.tensor(progress.gaf, device=device)
+
     def checkpoint() -> Checkpoint:
+        progress.gaf = float(gaf)
+        progress.skipped_steps += tally.count_skipped()
         return Checkpoint(
             config=config,
             state_dict=model.state_dict(),
@@ -194,10 +196,8 @@ def train(
         saved_step = progress.step
 
     validation = None
-    skipped_in_a_row = 0
+    tally = Tally()
     attempt = Attempts(say)
-    recent: list[dict[str, Tensor]] = []
-    steps_since_report = 0
     session_start = last_save = last_report = time.monotonic()
     seconds_before = progress.seconds - last_save
     batches = endless_batches(data.train, sampler, settings.loader_workers)
@@ -227,40 +227,38 @@ def train(
                 group["lr"] = rate
             # Bound now: a part of a step that did not fit is begun again with the same clips.
             step = functools.partial(
-                train_step, model, optimizer, batch, settings, progress, mean_frame, scaler
+                train_step, model, optimizer, batch, settings, progress, gaf, mean_frame, scaler
             )
             losses = in_parts_that_fit(step, progress, len(batch.text), say)
+            gaf = losses.gaf
+            tally.add(losses)
             place = sampler.state_dict()
             progress.step += 1
-            steps_since_report += 1
-            progress.skipped_steps += losses.skipped
             progress.seconds = seconds_before + time.monotonic()
-            skipped_in_a_row = skipped_in_a_row + 1 if losses.skipped else 0
-            if not losses.skipped:
-                recent.append(losses.values)
-            if skipped_in_a_row >= _PATIENCE:
-                store.close()
-                go_back(store.load(), model, optimizer, scaler, progress, _PATIENCE, say)
-                cut_history(run.history, progress.step)
-                saved_step, skipped_in_a_row = progress.step, 0
-                continue
 
             row: dict[str, float] = {}
             out_of_time = 0 < settings.max_minutes * 60 <= time.monotonic() - session_start
             is_last = progress.step >= settings.max_steps or out_of_time
             if progress.step % _REPORT_EVERY == 0 or is_last:
-                now = time.monotonic()
+                progress.skipped_steps += tally.count_skipped()
+                if tally.skipped_in_a_row >= _PATIENCE:
+                    store.close()
+                    go_back(store.load(), model, optimizer, scaler, progress, _PATIENCE, say)
+                    cut_history(run.history, progress.step)
+                    saved_step, gaf, tally = progress.step, gaf.new_tensor(progress.gaf), Tally()
+                    continue
+                now, n_steps = time.monotonic(), len(tally)
                 report = StepReport(
                     step=progress.step,
                     max_steps=settings.max_steps,
                     epoch=sampler.epoch,
-                    seconds_per_step=(now - last_report) / steps_since_report,
+                    seconds_per_step=(now - last_report) / n_steps,
                     learning_rate=rate,
-                    losses=_means(recent),
+                    losses=tally.take_means(),
                     skipped_steps=progress.skipped_steps,
                 )
                 row.update(_history_row(report, progress))
-                recent, last_report, steps_since_report = [], now, 0
+                last_report = now
                 on_step(report)
             stopping = stop() or interrupted.is_set()
             # Also when stopping: a validation that is left out would not be made up for, and the
@@ -346,14 +344,6 @@ def _judge(validation: Validation, progress: Progress) -> bool:
     if is_best:
         progress.best_aligned, progress.best_loss = aligned, validation.loss
     return is_best
-
-
-def _means(recent: list[dict[str, Tensor]]) -> dict[str, float]:
-    names = {name for values in recent for name in values}
-    return {
-        name: float(torch.stack([v[name].float().cpu() for v in recent if name in v]).mean())
-        for name in sorted(names)
-    }
 
 
 def _history_row(report: StepReport, progress: Progress) -> dict[str, float]:

@@ -13,12 +13,13 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = (
     {
         "config", "text", "plots", "schedule", "gaf", "losses", "alignment", "mmi",
-        "intelligibility", "precision", "joining",
+        "intelligibility", "precision", "timing", "joining",
     },
     {"audio", "filelists", "model", "guidance", "torchfile", "takes"},
     {"dataset", "checkpoint", "run", "store", "survival", "vocoders", "speech"},
     {"synthesis", "validation", "step", "movie", "keeping", "fitting"},
-    {"training", "lines"},
+    {"tally", "lines"},
+    {"training"},
     {"evaluation", "tensorboard"},
     {"notebook", "cli"},
 )  # fmt: skip

@@ -337,8 +337,9 @@ def test_parts_have_the_gradients_of_the_whole(fake_dataset):
             if isinstance(module, torch.nn.BatchNorm1d):
                 module.train = lambda mode, module=module: module
                 module.training = False
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
-        arguments = (model, optimizer, batch, config.train, Progress(), data.mean_frame, None)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.0, fused=True)
+        gaf, mean_frame = torch.zeros(()), data.mean_frame
+        arguments = (model, optimizer, batch, config.train, Progress(), gaf, mean_frame, None)
         losses.append(float(train_step(*arguments, n_parts).values["loss"]))
         gradients.append([p.grad for p in model.parameters() if p.grad is not None])
     assert losses == pytest.approx([losses[0]] * 3, rel=1e-5)

@@ -214,7 +214,7 @@ class Decoder(nn.Module):
         return Memory(
             memory,
             self.attention_layer.process_memory(memory),
-            length_mask(text_lengths, memory.shape[1]),
+            length_mask(text_lengths, memory.shape[1], memory.device),
         )
 
     def initial_state(self, memory: Memory) -> DecoderState:
