@@ -94,7 +94,11 @@ class Sentence:
     def warnings(self) -> list[str]:
         """What a listener should know, one sentence each."""
         take, text = self.take, _short(self.text)
-        said = [] if take.stopped else [f"'{text}' did not come to an end and was cut."]
+        said = []
+        if not take.stopped and take.read_through:
+            said.append(f"'{text}' was read to its end, but did not stop by itself and was cut.")
+        elif not take.stopped:
+            said.append(f"'{text}' did not come to an end and was cut.")
         if take.lost:
             return [*said, f"In '{text}' attention does not follow the text: {self.score}."]
         for words, what in (
