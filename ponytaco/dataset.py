@@ -256,10 +256,15 @@ class ClipDataset(TorchDataset[tuple[Tensor, ...]]):
         self.symbols = list(symbols)
         self._cleaner = cleaner
         self._seconds_per_frame = audio.hop_length / audio.sample_rate
+        seen: set[int] = set()
+        self.longest_text = 0
         for clip in self.clips:  # a bad text is said now and not in the middle of an epoch
             for spelling in {clip.text, clip.arpabet or clip.text}:
-                text_to_ids(spelling, cleaner, self.symbols)
+                ids = text_to_ids(spelling, cleaner, self.symbols)
+                seen.update(ids)
+                self.longest_text = max(self.longest_text, len(ids))
                 ctc_targets(spelling, cleaner)
+        self.seen_symbols = [self.symbols[id_] for id_ in sorted(seen)]
 
     def __len__(self) -> int:
         """How many clips."""

@@ -176,6 +176,8 @@ def train(
             ctc_symbols=ctc_symbols,
             mean_frame=data.mean_frame,
             lexicon=lexicon,
+            seen_symbols=data.train.seen_symbols,
+            longest_text=data.train.longest_text,
             progress=progress,
             optimizer=optimizer.state_dict(),
             scaler=scaler.state_dict(),

@@ -13,12 +13,12 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = (
     {
         "config", "text", "plots", "schedule", "gaf", "losses", "alignment", "mmi",
-        "intelligibility", "precision", "timing",
+        "intelligibility", "precision", "timing", "joining",
     },
-    {"audio", "filelists", "model", "guidance", "torchfile", "fetch"},
-    {"dataset", "checkpoint", "run", "store", "survival", "vocoders"},
+    {"audio", "filelists", "model", "guidance", "torchfile", "fetch", "takes"},
+    {"dataset", "checkpoint", "run", "store", "survival", "vocoders", "speech"},
     {"synthesis", "validation", "step", "movie", "keeping", "fitting"},
-    {"tally"},
+    {"tally", "lines"},
     {"training"},
     {"evaluation", "tensorboard", "mels"},
     {"notebook", "cli"},
