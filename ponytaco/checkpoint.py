@@ -1,4 +1,4 @@
-"""A run in one file: saving it whole, reading it safely, and starting from another's weights."""
+"""A run in one file: saving it whole, and reading it safely."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from torch import Tensor
 from ponytaco import __version__
 from ponytaco.config import Config, ConfigError
 from ponytaco.model import Tacotron2
-from ponytaco.text import CTC_SYMBOLS, NVIDIA_SYMBOLS, SYMBOLS
+from ponytaco.text import CTC_SYMBOLS, SYMBOLS
 from ponytaco.torchfile import TorchFileError, check_members, load_torch_file
 
 FORMAT_VERSION = 1
@@ -170,7 +170,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     Raises:
         CheckpointError: it is missing, broken, or not one of ours.
     """
-    content = _load_untrusted(path)
+    content = read_content(path)
     version = content.get("format_version")
     if not isinstance(version, int):
         raise CheckpointError(
@@ -299,123 +299,12 @@ def set_rng_state(state: Mapping[str, Any]) -> None:
         torch.cuda.set_rng_state_all(state["cuda"])
 
 
-# Names of each kind that a warm start's table shows.
-_SHOWN = 12
-
-
-@dataclass
-class WarmStart:
-    """What a new model took over from other weights."""
-
-    taken: list[str] = field(default_factory=list)
-    mapped: list[str] = field(default_factory=list)
-    """Parameters taken in part, symbol by symbol."""
-    left: list[str] = field(default_factory=list)
-    """Theirs that we have no place for, and why."""
-    fresh: list[str] = field(default_factory=list)
-    """Ours that stay as initialised."""
-
-    def __str__(self) -> str:
-        """A table for the report."""
-        lines = [f"Warm start: {len(self.taken)} weights taken as they are."]
-        not_taken = {line.partition(" ")[0] for line in self.left}
-        for title, names in (
-            ("mapped by symbol", self.mapped),
-            ("not taken", self.left),
-            ("new", [name for name in self.fresh if name not in not_taken]),
-        ):
-            lines += [f"  {title}: {name}" for name in names[:_SHOWN]]
-            if len(names) > _SHOWN:
-                lines.append(f"  {title}: … and {len(names) - _SHOWN} more")
-        if len(self.fresh) > len(self.taken):
-            lines.append(
-                "  Hardly anything fits: that voice has another size. Use its preset, or leave "
-                "the warm start out."
-            )
-        return "\n".join(lines)
-
-
-def warm_start(model: Tacotron2, symbols: Sequence[str], path: Path) -> WarmStart:
-    """Start a new model from other weights: NVIDIA's layout, the seed's, or one of our runs.
-
-    A weight is taken where name and shape agree, symbols' rows by their sign and not by their
-    place in the table.
-
-    Args:
-        model: changed in place.
-        symbols: its symbol table.
-        path: the other checkpoint.
+def read_content(path: Path) -> Mapping[str, Any]:
+    """Read a checkpoint of anybody's as it is: tensors and plain values only.
 
     Raises:
-        CheckpointError: it cannot be read, or nothing in it fits.
+        CheckpointError: it is missing, broken, or no table.
     """
-    content = _load_untrusted(path)
-    state = content.get("state_dict", content)
-    theirs = {
-        name.removeprefix("module."): value
-        for name, value in (state.items() if isinstance(state, Mapping) else ())
-        if isinstance(name, str) and isinstance(value, Tensor)
-    }
-    ours = model.state_dict()
-    report = WarmStart()
-    for name, value in theirs.items():
-        if name not in ours:
-            report.left.append(f"{name} (no such weight here)")
-        elif name == "embedding.weight":
-            _take_embedding(ours[name], value, symbols, content.get("symbols"), report)
-        elif ours[name].shape != value.shape:
-            report.left.append(
-                f"{name} (their shape {list(value.shape)}, ours {list(ours[name].shape)})"
-            )
-        elif not (value.is_floating_point() or name.endswith("num_batches_tracked")):
-            report.left.append(f"{name} (of type {value.dtype})")
-        elif not torch.isfinite(value).all():
-            report.left.append(f"{name} (it holds values that are no numbers)")
-        else:
-            ours[name].copy_(value)
-            report.taken.append(name)
-    # "embedding.weight (148 of 179 symbols)" is taken, too
-    taken = {*report.taken, *(line.partition(" ")[0] for line in report.mapped)}
-    report.fresh = [name for name in ours if name not in taken]
-    if not taken:
-        raise CheckpointError(
-            f"Nothing in {path} fits this model. Choose a Tacotron 2 of the same size, "
-            "or leave the warm start out."
-        )
-    return report
-
-
-def _take_embedding(
-    ours: Tensor,
-    theirs: Tensor,
-    symbols: Sequence[str],
-    their_symbols: Any,
-    report: WarmStart,
-) -> None:
-    name = "embedding.weight"
-    tables = {len(table): table for table in (NVIDIA_SYMBOLS, SYMBOLS)}
-    if theirs.dim() != 2 or theirs.shape[1:] != ours.shape[1:]:
-        report.left.append(f"{name} (their shape {list(theirs.shape)}, ours {list(ours.shape)})")
-        return
-    if not theirs.is_floating_point() or not torch.isfinite(theirs).all():
-        report.left.append(f"{name} (it holds values that are no numbers)")
-        return
-    table = their_symbols if _is_texts(their_symbols) else tables.get(len(theirs))
-    if table is None or len(table) != len(theirs):
-        report.left.append(f"{name} (their symbol table of {len(theirs)} rows is not known)")
-        return
-    places = {symbol: i for i, symbol in enumerate(table)}
-    shared = [(i, places[symbol]) for i, symbol in enumerate(symbols) if symbol in places]
-    for ours_place, theirs_place in shared:
-        ours[ours_place] = theirs[theirs_place]
-    if list(symbols) == list(table):
-        report.taken.append(name)
-    else:
-        report.mapped.append(f"{name} ({len(shared)} of {len(symbols)} symbols)")
-
-
-def _load_untrusted(path: Path) -> Mapping[str, Any]:
-    """Read a checkpoint that may come from a stranger: tensors and plain values only."""
     if not path.is_file():
         raise CheckpointError(f"There is no checkpoint at {path}.")
     try:
