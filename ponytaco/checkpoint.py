@@ -24,7 +24,7 @@ from ponytaco.torchfile import TorchFileError, check_members, load_torch_file
 FORMAT_VERSION = 1
 _MOST_SYMBOLS = 10_000
 # Parts that older files of the same format lack.
-_ADDED_LATER = {"scaler": None, "version": ""}
+_ADDED_LATER = {"scaler": None, "version": "", "clips": 0, "minutes": 0.0, "card": None}
 
 
 class CheckpointError(ValueError):
@@ -79,6 +79,12 @@ class Checkpoint:
     """Where the data set was."""
     version: str = __version__
     """Of ponytaco, when it was saved."""
+    clips: int = 0
+    """Clips that it learns from."""
+    minutes: float = 0.0
+    """Of speech in these clips."""
+    card: Mapping[str, str | float] | None = None
+    """What a voice says of itself that is made to be shared; None in a run."""
 
     def build_model(self) -> Tacotron2:
         """The model with its weights, in evaluation mode, on the CPU.
@@ -123,10 +129,19 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     Raises:
         CheckpointError: it cannot be written, as on a full disk.
     """
+    save_whole(path, _content(checkpoint))
+
+
+def save_whole(path: Path, content: Mapping[str, Any]) -> None:
+    """Write tensors and plain values with torch; the file is there whole or as it was before.
+
+    Raises:
+        CheckpointError: it cannot be written, as on a full disk.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with temporary.open("wb") as file:
-            torch.save(_content(checkpoint), file)
+            torch.save(dict(content), file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -137,7 +152,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         if not isinstance(error, OSError | RuntimeError):
             raise
         raise CheckpointError(
-            f"Cannot write {path}: {error}. Is the disk full? The last save is still there."
+            f"Cannot write {path}: {error}. Is the disk full? What was there before still is."
         ) from None
 
 
@@ -160,12 +175,15 @@ def _content(checkpoint: Checkpoint) -> dict[str, Any]:
         "ctc_symbols": list(checkpoint.ctc_symbols),
         "state_dict": dict(checkpoint.state_dict),
         "lexicon": dict(checkpoint.lexicon),
+        "card": None if checkpoint.card is None else dict(checkpoint.card),
         "progress": dataclasses.asdict(checkpoint.progress),
     }
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint of ours, without running any code from it.
+    """Read a checkpoint of ours, or a voice to share, without running any code from it.
+
+    A shared voice's weights are in half precision; here they come back in float32.
 
     Raises:
         CheckpointError: it is missing, broken, or not one of ours.
@@ -189,6 +207,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
     for name, is_right in _CONTENT.items():
         if not is_right(fields[name]):
             raise CheckpointError(f"{path} is damaged: its {name} is not what it should be.")
+    fields["state_dict"] = {
+        name: value.float() if value.dtype is torch.float16 else value
+        for name, value in fields["state_dict"].items()
+    }
     return Checkpoint(**fields)
 
 
@@ -202,6 +224,11 @@ def verified_checkpoint(path: Path) -> Checkpoint:
         CheckpointError: it is missing, damaged, or not one of ours.
     """
     checkpoint = load_checkpoint(path)
+    if checkpoint.card is not None:
+        raise CheckpointError(
+            f"{path} is a voice to share, which lacks what training needs to go on. A new run can "
+            "begin with it: --warm-start."
+        )
     try:
         check_members(path)
     except TorchFileError as error:
@@ -220,7 +247,7 @@ def _is_texts(value: Any) -> bool:
     return few and all(isinstance(text, str) for text in value)
 
 
-def _is_table(value: Any, kind: type) -> bool:
+def _is_table(value: Any, kind: type | tuple[type, ...]) -> bool:
     return isinstance(value, Mapping) and all(
         isinstance(name, str) and isinstance(held, kind) for name, held in value.items()
     )
@@ -260,6 +287,9 @@ _CONTENT: Mapping[str, Callable[[Any], bool]] = {
     "fingerprint": lambda value: isinstance(value, str),
     "dataset": lambda value: isinstance(value, str),
     "version": lambda value: isinstance(value, str),
+    "clips": lambda value: type(value) is int and 0 <= value < 2**53,
+    "minutes": lambda value: type(value) in (int, float) and 0 <= value < 2**53,
+    "card": lambda value: value is None or _is_table(value, (str, int, float)),
     "scaler": lambda value: value is None or isinstance(value, Mapping),
 }
 

@@ -184,6 +184,8 @@ def train(
             rng=rng_state(),
             fingerprint=data_fingerprint,
             dataset=str(dataset_folder.resolve()),
+            clips=len(data.train),
+            minutes=sum(data.train.lengths) / frames_per_second / 60,
         )
 
     saved_step = progress.step if found else -1

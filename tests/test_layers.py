@@ -18,8 +18,8 @@ LAYERS = (
     {"audio", "filelists", "model", "guidance", "torchfile"},
     {"dataset", "checkpoint", "run", "store", "survival", "vocoders"},
     {"synthesis", "validation", "step", "movie", "keeping", "fitting", "warmstart",
-     "freezing"},
-    {"training"},
+     "freezing", "export"},
+    {"training", "programs"},
     {"evaluation", "tensorboard"},
     {"notebook", "cli"},
 )  # fmt: skip
