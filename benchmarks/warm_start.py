@@ -33,7 +33,7 @@ _SCRATCH, _WARM = "from scratch", "warm start"
 _CURVES = {
     "val_loss": "validation loss",
     "focus": "focus, fed the true frames",
-    "free_coverage": "coverage, speaking freely",
+    "free_forward": "forward, speaking freely",
 }
 
 Rows = Sequence[Mapping[str, float]]
@@ -101,9 +101,12 @@ def _report(histories: Mapping[str, Rows], arguments: argparse.Namespace, source
         "# A warm start against a start from scratch",
         "",
         f"`python -m benchmarks.warm_start`, preset {arguments.preset}, "
-        f"{int(source[-1]['step'])} steps on {_data(arguments.source, 'the first speaker')}, then "
-        f"{arguments.steps} on {_data(arguments.target, 'the second')}. "
+        f"{int(source[-1]['step'])} steps on {_data(arguments.source, 'first', 400)}, then "
+        f"{arguments.steps} on {_data(arguments.target, 'second', arguments.clips)}. "
         f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}.",
+        "",
+        "The demo's speakers differ in voice and sentences, but share one vocabulary: a character "
+        "with other words gains less.",
         "",
         f"| step | {' | '.join(f'{title}: {name}' for title in _CURVES.values() for name in histories)} |",  # noqa: E501
         f"|---|{'---|' * (len(_CURVES) * len(histories))}",
@@ -119,8 +122,8 @@ def _report(histories: Mapping[str, Rows], arguments: argparse.Namespace, source
     return "\n".join(lines)
 
 
-def _data(path: Path | None, speaker: str) -> str:
-    return path.name if path else f"{speaker} of the demo"
+def _data(path: Path | None, which: str, n_clips: int) -> str:
+    return path.name if path else f"{n_clips} clips of the demo's {which} speaker"
 
 
 def _step(step: int | None, n_steps: int) -> str:
@@ -145,9 +148,12 @@ def _plot(histories: Mapping[str, Rows]) -> Figure:
         for name, rows in histories.items():
             points = [(row["step"], row[key]) for row in rows if key in row]
             axes.plot(*zip(*points, strict=True), marker=".", label=name)
-        axes.set(title=title, xlabel="step", ylim=None if key == "val_loss" else (0, 1.02))
+        axes.set(title=title, xlabel="step")
         axes.grid(alpha=0.3)
-    all_axes[0].set_yscale("log")
+        if key == "val_loss":
+            axes.set_yscale("log")
+        else:
+            axes.set_ylim(0, 1.02)
     all_axes[0].legend()
     return figure
 

@@ -34,6 +34,7 @@ _SCORES = {
     "free_forward": "forward",
     "free_end_reached": "end reached",
 }
+_MOST_CHARACTERS = 2000  # of a card's line
 # What NVIDIA's hparams.py fixes or computes; dropouts do not matter to speak.
 _NOT_HPARAMS = {"head", "n_frames_per_step"}
 
@@ -154,14 +155,14 @@ def model_card(
 
 
 def card_text(card: Mapping[str, str | float]) -> str:
-    """A card in lines for people."""
-    width = max(map(len, card), default=0)
-    return "\n".join(
-        f"{key:<{width}}  {value if isinstance(value, str) else f'{value:,.6g}'}"
-        if key != "parameters"
-        else f"{key:<{width}}  {float(value):,.0f}"
-        for key, value in card.items()
-    )
+    """A card in lines for people; a stranger's cannot steer a terminal with it."""
+    lines = []
+    width = min(40, max(map(len, card), default=0))
+    for key, value in card.items():
+        said = value if isinstance(value, str) else f"{value:,}"
+        line = f"{key:<{width}}  {said}"
+        lines.append("".join(c if c.isprintable() else " " for c in line[:_MOST_CHARACTERS]))
+    return "\n".join(lines)
 
 
 def export_nvidia(source: Path, out: Path) -> Exported:

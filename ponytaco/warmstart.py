@@ -121,7 +121,8 @@ def warm_start(
     tables = _tables(content, theirs)
     r_there = there.get("n_frames_per_step", model.decoder.n_frames_per_step)
     for name, value in theirs.items():
-        if name not in ours:
+        other_head = name.startswith(_GATE_ROWS) and there.get("head", here["head"]) != here["head"]
+        if name not in ours or other_head:
             report.left.append(f"{name} ({_why_no_place(name, model)})")
             continue
         rows = _rows_for(name, ours[name], value, model, r_there, (symbols, ctc_symbols), tables)
@@ -288,9 +289,9 @@ def _problem(ours: Tensor, theirs: Tensor, rows: _Rows | None) -> str:
 
 
 def _why_no_place(name: str, model: Tacotron2) -> str:
-    if name.startswith(_MMI_HEAD) and model.mi is None:
+    if name.startswith((*_MMI_HEAD, _GATE_ROWS)) and model.mi is None:
         return "of the head 'mmi'; this model's is 'plain'"
-    if name.startswith(_PLAIN_HEAD) and model.mi is not None:
+    if name.startswith((_PLAIN_HEAD, _GATE_ROWS)) and model.mi is not None:
         return "of the head 'plain'; this model's is 'mmi'"
     return "no such weight here"
 

@@ -103,6 +103,12 @@ def test_the_card_says_what_the_voice_is(bundle, trained_run, fake_dataset):
     assert "CC0" in said and f"{card['parameters']:,}" in said
 
 
+def test_a_strangers_card_cannot_steer_a_terminal():
+    said = card_text({"name": "x\x1b[2J\ny\u202e", "note": "n" * 10_000})
+    assert said.count("\n") == 1 and all(c.isprintable() or c == "\n" for c in said)
+    assert len(said) < 3000
+
+
 def test_without_a_licence_the_card_says_so(trained_run):
     folder = trained_run.run.folder
     assert model_card(load_checkpoint(Run(folder).voice()), folder)["licence"] == NO_LICENCE
