@@ -17,6 +17,7 @@ from torch import Tensor
 from ponytaco.checkpoint import CheckpointError, read_content
 from ponytaco.model import Tacotron2
 from ponytaco.model.folding import fold_plain_head
+from ponytaco.model.rows import Rows, by_sign, of_frames
 from ponytaco.model.sizes import sizes_of
 from ponytaco.run import Run
 from ponytaco.text import CTC_SYMBOLS, NVIDIA_SYMBOLS, SYMBOLS
@@ -71,8 +72,8 @@ class WarmStart:
                 lines.append(_row(part, *counts))
         not_taken = {_name(line) for line in self.left}
         for title, names in (
-            ("mapped", self.mapped),
-            ("not taken", self.left),
+            ("mapped", _grouped(self.mapped)),
+            ("not taken", _grouped(self.left)),
             ("new", [name for name in self.fresh if name not in not_taken]),
         ):
             lines += [f"  {title}: {name}" for name in names[:_SHOWN]]
@@ -201,19 +202,6 @@ def _is_texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(text, str) for text in value)
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """Where each of our rows is among theirs; None where they have none."""
-
-    places: list[int | None]
-    n_theirs: int
-    how: str
-
-    @property
-    def is_plain(self) -> bool:
-        return self.places == list(range(self.n_theirs))
-
-
 def _rows_for(
     name: str,
     ours: Tensor,
@@ -222,57 +210,32 @@ def _rows_for(
     r_there: int,
     our_tables: tuple[Sequence[str], Sequence[str]],
     their_tables: tuple[Sequence[str] | None, Sequence[str] | None],
-) -> _Rows | None:
+) -> Rows | None:
     """The rows of a weight whose rows have a meaning of their own; None for any other weight."""
     decoder = model.decoder
     r, n_mels = decoder.n_frames_per_step, decoder.n_mels
     n_theirs = len(theirs) if theirs.dim() else 0
     if name == "embedding.weight":
         if their_tables[0] is None:
-            return None if theirs.shape[1:] != ours.shape[1:] else _Rows([], 0, "")
-        places = _by_sign(our_tables[0], their_tables[0])
+            return None if theirs.shape[1:] != ours.shape[1:] else Rows([], 0, "")
+        places = by_sign(our_tables[0], their_tables[0])
         new = [sign for sign, at in zip(our_tables[0], places, strict=True) if at is None]
         how = f"{len(places) - len(new)} of {len(places)} symbols, by sign"
-        return _Rows(places, n_theirs, how + (f"; new: {' '.join(new)}" if new else ""))
+        return Rows(places, n_theirs, how + (f"; new: {' '.join(new)}" if new else ""))
     if name.startswith("mi.ctc_proj."):
         assert their_tables[1] is not None
         # The blank is a sign of its own, at the end.
-        places = _by_sign([*our_tables[1], ""], [*their_tables[1], ""])
-        return _of_frames(places, len(their_tables[1]) + 1, n_theirs, r_there, r)
+        places = by_sign([*our_tables[1], ""], [*their_tables[1], ""])
+        return of_frames(places, len(their_tables[1]) + 1, n_theirs, r_there, r)
     if name.startswith(_MEL_ROWS):
-        return _of_frames(range(n_mels), n_mels, n_theirs, r_there, r)
+        return of_frames(range(n_mels), n_mels, n_theirs, r_there, r)
     if name.startswith(_GATE_ROWS):
         # NVIDIA's gate has one value a step, whatever the step makes.
-        return _of_frames([0], 1, n_theirs, 1 if n_theirs == 1 else r_there, r)
+        return of_frames([0], 1, n_theirs, 1 if n_theirs == 1 else r_there, r)
     return None
 
 
-def _by_sign(ours: Sequence[str], theirs: Sequence[str]) -> list[int | None]:
-    places = {sign: i for i, sign in enumerate(theirs)}
-    return [places.get(sign) for sign in ours]
-
-
-def _of_frames(
-    of_one: Iterable[int | None], n_rows: int, n_theirs: int, r_there: int, r: int
-) -> _Rows | None:
-    """Rows of an output that makes several frames a step, each frame's together.
-
-    A step's first frame follows the frame that it is fed, in any model; a frame beyond theirs
-    begins like their last.
-    """
-    if n_theirs != r_there * n_rows:
-        return None
-    of_one = list(of_one)
-    places = [
-        None if place is None else min(frame, r_there - 1) * n_rows + place
-        for frame in range(r)
-        for place in of_one
-    ]
-    how = f"from {r_there} to {r} frames a step"
-    return _Rows(places, n_theirs, how if r_there != r else "rows by sign")
-
-
-def _problem(ours: Tensor, theirs: Tensor, rows: _Rows | None) -> str:
+def _problem(ours: Tensor, theirs: Tensor, rows: Rows | None) -> str:
     """Why a weight cannot be taken; empty when it can."""
     fits = ours.shape == theirs.shape
     if rows is not None and theirs.dim():
@@ -306,8 +269,8 @@ def _fold_plain_head(model: Tacotron2, theirs: Mapping[str, Tensor], report: War
     r, n_mels = decoder.n_frames_per_step, decoder.n_mels
     r_there, n_gates = values[1].numel() // n_mels, values[3].numel()
     rows = (
-        _of_frames(range(n_mels), n_mels, values[1].numel(), r_there, r),
-        _of_frames([0], 1, n_gates, 1 if n_gates == 1 else r_there, r),
+        of_frames(range(n_mels), n_mels, values[1].numel(), r_there, r),
+        of_frames([0], 1, n_gates, 1 if n_gates == 1 else r_there, r),
     )
     hidden, features = decoder.get_parameter("linear_projection.0.linear_layer.weight").shape
     shaped = all(w.shape == (b.numel(), features) for w, b in (values[:2], values[2:]))
@@ -335,6 +298,18 @@ def _is_learnt(name: str) -> bool:
 
 def _name(line: str) -> str:
     return line.partition(" ")[0]
+
+
+def _grouped(lines: Iterable[str]) -> list[str]:
+    """One line for all weights of one reason."""
+    by_reason: dict[str, list[str]] = {}
+    for line in lines:
+        name, _, reason = line.partition(" ")
+        by_reason.setdefault(reason, []).append(name)
+    return [
+        f"{names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''} {reason}"
+        for reason, names in by_reason.items()
+    ]
 
 
 def _row(part: str, *counts: object) -> str:

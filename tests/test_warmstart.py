@@ -178,6 +178,8 @@ def test_a_plain_head_goes_on_within_an_mmi_head(tmp_path):
     assert all(name.startswith("mi.") for name in report.fresh) and len(report.fresh) == 4
     assert not report.left
     assert sum("162 of 200 hidden units" in line for line in report.mapped) == 8
+    (said,) = [line for line in str(report).splitlines() if "hidden units" in line]
+    assert "decoder.linear_projection.0.linear_layer.weight and 7 more (begins as" in said
     # every weight of the head still learns: none is cut off for good
     out = model.train()(our_ids("say it"), torch.tensor([6]), mel, torch.tensor([9]))
     (out.mel.square().mean() + out.hidden.mean() + out.gate.sum()).backward()
