@@ -114,6 +114,7 @@ def _add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     parser.add_argument("out", type=Path, metavar="OUT.tar", help="the archive to make")
     parser.add_argument("--clips", type=int, metavar="N", help="how many sentences it speaks")
     parser.add_argument("--seed", type=int, metavar="N", help="of the sentences")
+    parser.add_argument("--voice", metavar="NAME", help="another speaker of espeak-ng, as en-us+m3")
     parser.set_defaults(command=_demo)
 
 
@@ -204,7 +205,7 @@ def _demo(arguments: argparse.Namespace) -> int:
     # Imported here: only this command needs a speech synthesiser.
     from data_prep.demo_voice import write_demo_archive
 
-    given = {"n_clips": arguments.clips, "seed": arguments.seed}
+    given = {"n_clips": arguments.clips, "seed": arguments.seed, "voice": arguments.voice}
     write_demo_archive(arguments.out, **{k: v for k, v in given.items() if v is not None})
     print(f"Wrote {arguments.out}. Next: {_prepare_command(arguments.out, arguments.out.stem)}")
     return 0

@@ -20,13 +20,13 @@ from ponytaco.checkpoint import (
     new_model,
     require_same_architecture,
     rng_state,
-    warm_start,
     write_checkpoint,
 )
 from ponytaco.config import Config, ConfigError
 from ponytaco.dataset import BucketSampler, endless_batches, open_datasets
 from ponytaco.filelists import fingerprint, read_dataset
 from ponytaco.fitting import in_parts_that_fit
+from ponytaco.freezing import freeze
 from ponytaco.keeping import go_back, newest_save, open_store, resume, resume_sentences
 from ponytaco.precision import grad_scaler, product_dtype
 from ponytaco.run import Run, append_history, cut_history, write_whole
@@ -36,6 +36,7 @@ from ponytaco.survival import Attempts, interruptible, save_on_error
 from ponytaco.tally import Tally
 from ponytaco.text import CTC_SYMBOLS, SYMBOLS, Lexicon
 from ponytaco.validation import Validation, save_pictures, validate
+from ponytaco.warmstart import warm_start
 
 # Steps whose means make one row of the history and one report.
 _REPORT_EVERY = 10
@@ -91,7 +92,8 @@ def train(
         dataset_folder: a prepared character.
         run: the run's folder; made when missing, resumed when it has a checkpoint.
         config: the settings; a resumed run must have the same model and audio.
-        warm_start_from: weights to begin with; ignored when there is something to resume.
+        warm_start_from: a checkpoint, voice or run's folder to begin with; ignored when there is
+            something to resume.
         say: takes sentences for the user.
         on_step: takes a report every few steps.
         on_validation: takes each validation.
@@ -134,10 +136,10 @@ def train(
     if resumed is not None:
         model.load_state_dict(resumed.state_dict)
         progress = resumed.progress
-    elif warm_start_from is not None:
-        say(str(warm_start(model, symbols, warm_start_from)))
     else:
         model.decoder.start_from(data.mean_frame)
+        if warm_start_from is not None:
+            say(str(warm_start(model, symbols, warm_start_from, ctc_symbols)))
     if resumed is not None and warm_start_from is not None:
         say(
             f"The warm start is ignored: {run.folder} goes on from its own save. Use a new folder "
@@ -161,6 +163,7 @@ def train(
             f"{len(data.val)} to validate on."
         )
 
+    freeze(model, optimizer, settings, progress)
     # Of the steps that are done: the sampler itself is one ahead while a step is under way.
     place = sampler.state_dict()
 
@@ -185,6 +188,8 @@ def train(
             rng=rng_state(),
             fingerprint=data_fingerprint,
             dataset=str(dataset_folder.resolve()),
+            clips=len(data.train),
+            minutes=sum(data.train.lengths) / frames_per_second / 60,
         )
 
     saved_step = progress.step if found else -1

@@ -17,10 +17,12 @@ LAYERS = (
     },
     {"audio", "filelists", "model", "guidance", "torchfile", "fetch", "takes"},
     {"dataset", "checkpoint", "run", "store", "survival", "vocoders", "speech"},
-    {"synthesis", "validation", "step", "movie", "keeping", "fitting"},
+    {"synthesis", "validation", "step", "movie", "keeping", "fitting", "warmstart",
+     "freezing", "export"},
     {"tally", "lines"},
-    {"training"},
+    {"training", "programs"},
     {"evaluation", "tensorboard", "mels"},
+
     {"notebook", "cli"},
 )  # fmt: skip
 LAYER_OF = {module: number for number, modules in enumerate(LAYERS) for module in modules}

@@ -23,7 +23,10 @@ def add_to(commands: Any) -> None:
         "--preset", choices=config.PRESETS, default="full", help="settings to begin with (full)"
     )
     parser.add_argument(
-        "--warm-start", type=Path, metavar="FILE", help="begin with another model's weights"
+        "--warm-start",
+        type=Path,
+        metavar="VOICE",
+        help="begin with another voice: a run's folder, a shared voice, or NVIDIA's weights",
     )
     parser.add_argument(
         "--set",

@@ -231,3 +231,16 @@ def test_where_a_new_voice_begins(storage, monkeypatch):
     weights = storage.disk / "weights" / "tacotron2_statedict.pt"
     monkeypatch.setattr(download_module, "download", lambda file_id, path, what: path)
     assert Settings(warm_start=NVIDIA).begin_with(storage) == weights
+
+
+def test_a_new_voice_begins_with_one_of_the_users(storage, run_of_zecora, trained_run):
+    begin_with = Settings(warm_start="Zecora").begin_with(storage)
+    assert begin_with == run_of_zecora.best_model
+    assert Settings(warm_start="colab/Zecora").begin_with(storage) == run_of_zecora.folder
+    for path in (begin_with, run_of_zecora.folder):
+        config = Settings().config_for(storage.run("new"), begin_with=path)
+        assert config.model.attention_rnn_dim == trained_run.config.model.attention_rnn_dim
+        assert config.model.n_frames_per_step == trained_run.config.model.n_frames_per_step
+        assert config.train.learning_rate == settings.config.preset("warm").train.learning_rate
+    config = Settings("small").config_for(storage.run("new"), begin_with=begin_with)
+    assert config.model == settings.config.preset("small").model
