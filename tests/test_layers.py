@@ -18,7 +18,7 @@ LAYERS = (
     {"audio", "filelists", "model", "guidance", "torchfile"},
     {"dataset", "checkpoint", "run", "store", "survival", "vocoders"},
     {"synthesis", "validation", "step", "movie", "keeping", "fitting"},
-    {"training"},
+    {"training", "bench"},
     {"evaluation", "tensorboard"},
     {"notebook", "cli"},
 )  # fmt: skip
