@@ -53,7 +53,7 @@ def test_the_result_is_ones_own_and_changes_nothing(weight_type):
     assert torch.equal(multiply(x), kept) and torch.equal(x, before)
 
 
-@pytest.mark.parametrize("weight_type", ["float16", "bfloat16"])
+@pytest.mark.parametrize("weight_type", ["float32", "float16", "bfloat16"])
 def test_machines_without_the_fast_kernels_multiply_plainly(weight_type, monkeypatch):
     monkeypatch.setattr(products, "_has_fbgemm", lambda: False)
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
@@ -73,6 +73,16 @@ def test_the_fastest_type_is_float16_where_its_product_is_in_float32(monkeypatch
     assert fastest_type(CPU) == "float32"
     x, weight, bias = example()
     assert torch.equal(pack_product(weight, bias, "auto")(x), F.linear(x, weight, bias))
+
+
+@pytest.mark.parametrize("n_rows", [1, 8])
+def test_a_large_float32_weight_is_packed_and_exact(n_rows):
+    x, weight, bias = example(n_rows, in_dim=1024, out_dim=257)
+    multiply = pack_product(weight, bias, "float32")
+    exact = F.linear(x.double(), weight.double(), bias.double())
+    torch.testing.assert_close(multiply(x).double(), exact, rtol=1e-5, atol=1e-3)
+    wide = torch.cat((x, x, x), dim=1)
+    assert torch.equal(multiply(wide[:, 1024:2048]), multiply(x))
 
 
 def test_silence_in_int8():
