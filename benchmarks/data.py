@@ -122,14 +122,14 @@ def _loading(
     )
     report.say(
         f"A batch of {config.train.batch_size} clips, beside a step of preset 'small' on clips of "
-        "4 s. The second and later epochs read nothing but mels:"
+        "4 s. Once a clip's spelling has been read nothing but mels is left:"
     )
     rows = [
         (name, timings.ratio(key, to="step") / n_batches)
         for name, key in (
             ("the first epoch", "first epoch"),
             ("later epochs", "later epochs"),
-            ("as training asks for it", "endless"),
+            ("the first epochs, spellings drawn anew", "endless"),
             ("of it collating", "collate"),
             ("of it finding the mels", "mels"),
         )

@@ -31,7 +31,7 @@ _BATCH = 8
 def main() -> None:
     """Print the tables."""
     arguments = options(__doc__).parse_args()
-    n_frames = 40 if arguments.quick else 100
+    n_frames = 30 if arguments.quick else 60
     report = Report("synthesis", "Speaking with the full-size model, before the vocoder")
     torch.manual_seed(0)
     model = new_model(Config()).eval()

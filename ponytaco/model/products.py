@@ -121,11 +121,9 @@ def _int8_product(weight: Tensor, bias: Tensor) -> Product:
     def product(x: Tensor) -> Tensor:
         step = max(float(x.abs().max()), 1e-12) / _INT8_STEPS
         short = torch.add(_INT8_ZERO + 0.5, x, alpha=1 / step).to(torch.uint8)  # rounds
-        # Always told a scale of 1: oneDNN would make a new kernel for each.
-        unscaled = multiply(
-            short, 1.0, _INT8_ZERO, packed, scale, zeros, None,
+        return multiply(
+            short, step, _INT8_ZERO, packed, scale, zeros, bias,
             1.0, 0, torch.float32, "none", [], "",
         )  # fmt: skip
-        return torch.add(bias, unscaled, alpha=step)
 
     return product
