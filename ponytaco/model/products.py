@@ -68,12 +68,18 @@ def pack_product(weight: Tensor, bias: Tensor, weight_type: str) -> Product:
 
 def _has_fbgemm() -> bool:
     """Whether this torch and this processor multiply float16 weights with float32 inputs."""
-    engine = torch.backends.quantized.engine
-    return engine in ("x86", "fbgemm") and hasattr(torch.ops.quantized, "linear_dynamic_fp16")
+    has_operation = hasattr(torch.ops.quantized, "linear_dynamic_fp16")
+    return _is_x86() and torch.backends.quantized.engine in ("x86", "fbgemm") and has_operation
 
 
 def _has_onednn(weight: Tensor) -> bool:
-    return weight.device.type == "cpu" and torch.backends.mkldnn.is_available()
+    is_there = _is_x86() and torch.backends.mkldnn.is_available()
+    return weight.device.type == "cpu" and is_there
+
+
+def _is_x86() -> bool:
+    """Whether the processor has AVX2, for which the fast products were tried."""
+    return torch.backends.cpu.get_cpu_capability().startswith("AVX")
 
 
 def _float32_product(weight: Tensor, bias: Tensor) -> Product:
@@ -95,7 +101,7 @@ def _half_product(weight: Tensor, bias: Tensor) -> Product:
 
 def _bfloat16_product(weight: Tensor, bias: Tensor) -> Product:
     short = weight.bfloat16()
-    if _has_onednn(weight):
+    if _has_onednn(weight) and torch.ops.mkldnn._is_mkldnn_bf16_supported():
         multiply = _onednn_product(short, None)
         return lambda x: multiply(x.bfloat16()).float() + bias
     return lambda x: F.linear(x.bfloat16(), short).float() + bias
