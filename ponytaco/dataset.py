@@ -258,6 +258,8 @@ class ClipDataset(TorchDataset[tuple[Tensor, ...]]):
         self._seconds_per_frame = audio.hop_length / audio.sample_rate
         seen: set[int] = set()
         self.longest_text = 0
+        # Matching a text with its labels takes as long as all else, and always comes out the same.
+        self._read: dict[Pick, tuple[Tensor, Tensor, Tensor]] = {}
         for clip in self.clips:  # a bad text is said now and not in the middle of an epoch
             for spelling in {clip.text, clip.arpabet or clip.text}:
                 ids = text_to_ids(spelling, cleaner, self.symbols)
@@ -272,15 +274,21 @@ class ClipDataset(TorchDataset[tuple[Tensor, ...]]):
 
     def __getitem__(self, pick: Pick) -> tuple[Tensor, ...]:
         """One clip: text ids, mel (T_mel, n_mels), CTC ids, intervals (T_text, 2) in frames."""
+        mel = self.mels[pick.clip]
+        if pick not in self._read:
+            self._read[pick] = self._read_text(pick, len(mel))
+        ids, targets, intervals = self._read[pick]
+        return ids, mel, targets, intervals
+
+    def _read_text(self, pick: Pick, n_frames: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Text ids, CTC ids, intervals (T_text, 2) in frames."""
         clip = self.clips[pick.clip]
         spelling = clip.arpabet if pick.use_arpabet and clip.arpabet else clip.text
         ids = text_to_ids(spelling, self._cleaner, self.symbols)
-        mel = self.mels[pick.clip]
         return (
             torch.tensor(ids),
-            mel,
             torch.tensor(ctc_targets(clip.arpabet or clip.text, self._cleaner)),
-            torch.from_numpy(self._intervals(clip, ids, len(mel))),
+            torch.from_numpy(self._intervals(clip, ids, n_frames)),
         )
 
     def _intervals(self, clip: Clip, ids: Sequence[int], n_frames: int) -> np.ndarray:

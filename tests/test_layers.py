@@ -20,9 +20,8 @@ LAYERS = (
     {"synthesis", "validation", "step", "movie", "keeping", "fitting", "warmstart",
      "freezing", "export"},
     {"tally", "lines"},
-    {"training", "programs"},
+    {"training", "programs", "bench"},
     {"evaluation", "tensorboard", "mels"},
-
     {"notebook", "cli"},
 )  # fmt: skip
 LAYER_OF = {module: number for number, modules in enumerate(LAYERS) for module in modules}
