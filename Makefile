@@ -23,7 +23,7 @@ help:
 demo: export GOMP_SPINCOUNT = 2000
 demo: $(VENV)/.installed
 	mkdir -p $(DEMO)
-	$(BIN)/python -m data_prep demo $(DEMO)/Demo.tar
+	$(BIN)/python -m data_prep demo $(DEMO)/Demo.tar --overwrite
 	$(BIN)/python -m data_prep prepare $(DEMO)/Demo.tar $(DEMO)/Demo
 	$(BIN)/ponytaco train $(DEMO)/Demo $(DEMO)/run --preset small --p-arpabet 1 \
 	  --max-minutes $(DEMO_MINUTES)

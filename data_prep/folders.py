@@ -7,6 +7,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from data_prep.sentences import sentence_alone
+
 MADE_BY = "ponytaco data_prep"
 """Written into report.json; only folders that say so are ever replaced."""
 
@@ -18,6 +20,8 @@ _OURS = {"train.txt", "val.txt", "wavs", "alignments.jsonl", "lexicon.txt", "rep
 
 class PrepareError(Exception):
     """A preparation that failed; its text says what, where and what next."""
+
+    _render_traceback_ = sentence_alone
 
 
 def finished_report(folder: Path) -> dict | None:
@@ -122,6 +126,8 @@ def explain_os_error(error: OSError, place: Path) -> str:
     """Say in one sentence why writing failed and what to do."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"{place}: the disk is full. Free some space and run the same command again."
+    if error.errno in (errno.EEXIST, errno.ENOTDIR):
+        return f"{place}: a file is in the way where a folder must be. Choose another place."
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"{place}: may not be written there. Choose another folder."
     return f"{place}: cannot be written ({error.strerror or error}). Choose another folder."

@@ -1,17 +1,11 @@
-"""A run that is killed, cut off, or fed what is no number goes on from its last save."""
+"""A run that is cut off, or fed what is no number, goes on from its last save."""
 
 import dataclasses
-import os
-import random
 import shutil
-import signal
-import subprocess
-import sys
-import time
 
 import pytest
 import torch
-from soak import IS_SOAK, often
+from soak import IS_SOAK
 
 import ponytaco.step as step_module
 import ponytaco.training as training_module
@@ -39,84 +33,6 @@ def no_pictures(monkeypatch):
 
 def same_weights(one, other):
     return all(torch.equal(one.state_dict[name], other.state_dict[name]) for name in one.state_dict)
-
-
-# Sessions that are killed. A session is a process: it writes a line for each step to a log, with
-# the loss and the sampler's place, and its store is on a slow disk.
-
-SESSION = """
-import sys, time
-from pathlib import Path
-import ponytaco.store.store as store_module, ponytaco.training as training
-from ponytaco.config import Config
-from ponytaco.run import Run
-from ponytaco.store import Files
-data, folder, scratch, log = map(Path, sys.argv[1:])
-training._REPORT_EVERY = 1
-training.save_pictures = lambda *args: None
-slow = lambda file, data: (time.sleep(0.002), file.write(data))
-store_module.Files = lambda: Files(write=slow)
-config = Config.from_json((folder.parent / "settings.json").read_text())
-log = log.open("a", buffering=1)
-def on_step(report):
-    log.write(f"{report.step} {report.epoch} {report.losses['loss']!r}\\n")
-training.train(data, Run(folder, scratch if scratch.name != "none" else None), config,
-               on_step=on_step, say=lambda s: log.write(f"# {s}\\n"))
-log.write("# done\\n")
-"""
-
-
-def session(data, folder, scratch, log):
-    return subprocess.Popen(
-        [sys.executable, "-c", SESSION, data, folder, scratch, log],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stderr=subprocess.PIPE,
-    )
-
-
-def steps_of(log):
-    lines = [line.split() for line in log.read_text().splitlines() if not line.startswith("#")]
-    return {int(step): (epoch, loss) for step, epoch, loss in (x for x in lines if len(x) == 3)}
-
-
-@pytest.mark.parametrize("scratch", ["none", "scratch"] if IS_SOAK else ["scratch"])
-def test_kill_9_at_any_moment(fake_dataset, tmp_path, scratch):
-    n_kills = often(2, in_soak=100)
-    n_steps = 8 * n_kills
-    (tmp_path / "settings.json").write_text(CONFIG.replace(max_steps=n_steps).to_json())
-    straight = tmp_path / "straight.log"
-    process = session(fake_dataset, tmp_path / "straight", tmp_path / "none", straight)
-    assert process.wait(600) == 0, process.stderr.read()
-    expected = steps_of(straight)
-    assert len(expected) == n_steps
-
-    rng = random.Random(9)
-    folder, seen, n_resumed = tmp_path / "run", {}, 0
-    for i in range(2 * n_kills + 2):
-        log = tmp_path / f"{i}.log"
-        process = session(fake_dataset, folder, tmp_path / scratch, log)
-        last = i >= n_kills
-        start = time.monotonic()
-        while not last and process.poll() is None and time.monotonic() - start < 60:
-            if log.is_file() and len(steps_of(log)) >= 2:  # training; not merely importing torch
-                time.sleep(rng.random() * 0.4)
-                process.send_signal(signal.SIGKILL)
-                break
-            time.sleep(0.01)
-        code = process.wait(600)
-        assert code in (0, -signal.SIGKILL), process.stderr.read()
-        found = steps_of(log)
-        n_resumed += "Resuming" in log.read_text()
-        # it goes on at most two saves before where it was killed, and as if it had not been
-        assert not seen or min(found, default=max(seen)) >= max(seen) - 3
-        for step, values in found.items():
-            assert values == expected[step], f"step {step}"
-        seen.update(found)
-        if "# done" in log.read_text():
-            break
-    assert seen == expected and n_resumed >= min(n_kills, 2)
-    killed, uncut = (load_checkpoint(f / "current_model") for f in (folder, tmp_path / "straight"))
-    assert same_weights(killed, uncut) and killed.sampler == uncut.sampler
 
 
 # A spoilt newest save

@@ -265,7 +265,7 @@ def fresh(tmp_path, name, scratch):
     return folder, local
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.ENOTCONN])
+@pytest.mark.parametrize("number", sorted(PASSING_ERRORS))
 @pytest.mark.parametrize("n_failures", [1, 10_000])
 def test_an_error_at_any_operation_loses_nothing(tmp_path, scratch, number, n_failures):
     operations = count_operations(*fresh(tmp_path, "count", scratch))
@@ -445,6 +445,37 @@ def test_what_never_arrived_is_taken_from_the_machine(folder, tmp_path):
     store.save(writer(50), 50)
     store.close()
     assert loaded_step(folder, scratch) == 50 and not list(scratch.iterdir())
+
+
+def test_a_copy_that_arrived_late_is_not_newer_than_the_save_after_it(folder, tmp_path):
+    scratch = tmp_path / "scratch"
+    fill(folder, scratch)
+    store = store_in(folder, scratch, faults=Faults(0, 10_000, errno.EIO, only=("write",)))
+    store.load()
+    assert store.save(writer(40), 40)
+    store.close()
+    late = time.time() + 60
+    os.utime(folder / "current_model", (late, late))
+    assert loaded_step(folder, scratch) == 40
+    (folder / "current_model").write_bytes(content(5))  # of someone who will have meant it
+    os.utime(folder / "current_model", (late, late))
+    assert loaded_step(folder, scratch) == 5
+
+
+def test_after_one_from_the_machine_the_folder_still_keeps_two(folder, tmp_path):
+    scratch = tmp_path / "scratch"
+    fill(folder, scratch)
+    store = store_in(folder, scratch, faults=Faults(0, 10_000, errno.EIO, only=("write",)))
+    store.load()
+    assert store.save(writer(40), 40)
+    store.close()
+    store = store_in(folder, scratch)
+    assert store.load().save.step == 40
+    assert store.save(writer(50), 50)
+    store.close()
+    assert read(folder / "current_model")[0] == 50
+    (folder / "current_model").write_bytes(b"")
+    assert loaded_step(folder) == 30
 
 
 def test_an_older_copys_arrival_mends_no_newer_failure(folder, tmp_path):
