@@ -34,9 +34,9 @@ test: $(VENV)/.installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 
 soak: $(VENV)/.installed
-	OMP_NUM_THREADS=1 PONYTACO_SOAK=1 $(BIN)/python -m pytest -n auto tests/store \
-	  tests/test_survival.py tests/test_torchfile.py tests/test_hostile_labels.py \
-	  tests/test_hostile_audio.py tests/data_prep/test_prep_hostile_archives.py
+	OMP_NUM_THREADS=1 PONYTACO_SOAK=1 $(BIN)/python -m pytest -n auto tests/store tests/data_prep \
+	  tests/text tests/test_kills.py tests/test_survival.py tests/test_torchfile.py \
+	  tests/test_hostile_labels.py tests/test_hostile_audio.py tests/test_filelists.py
 
 check: $(VENV)/.installed
 	$(BIN)/ruff check .

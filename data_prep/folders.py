@@ -14,6 +14,9 @@ MADE_BY = "ponytaco data_prep"
 
 UNFINISHED = "unfinished.txt"
 
+# Reasons with ten examples each are some kB.
+_MOST_REPORT_BYTES = 16 * 2**20
+
 # What a dataset folder holds: our files, and the cache of mels that training keeps beside them.
 _OURS = {"train.txt", "val.txt", "wavs", "alignments.jsonl", "lexicon.txt", "report.json"}
 
@@ -38,7 +41,8 @@ def finished_report(folder: Path) -> dict | None:
 
 def _read_report(folder: Path) -> dict | None:
     try:
-        report = json.loads((folder / "report.json").read_bytes())
+        with open(folder / "report.json", "rb") as file:
+            report = json.loads(file.read(_MOST_REPORT_BYTES))
     except (OSError, ValueError, RecursionError):
         return None
     return report if isinstance(report, dict) and report.get("made_by") == MADE_BY else None

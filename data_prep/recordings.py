@@ -1,6 +1,7 @@
 """Own recordings, with their texts, into the archive form of soundtools."""
 
 import csv
+import errno
 import io
 import re
 from collections.abc import Iterator
@@ -17,6 +18,9 @@ SOUND_SUFFIXES = (".wav", ".flac")
 
 LARGEST_SOUND_BYTES = 256 * 2**20
 """Two minutes of 192 kHz stereo in 32 bit are 184 MB."""
+
+LARGEST_TEXT_BYTES = 64 * 2**20
+"""Of a table or a text; LJSpeech's table of 24 hours has 3 MB."""
 
 LONGEST_CHARACTER = 60
 
@@ -264,6 +268,8 @@ def _find_sound(folder: Path, name: str) -> Path | None:
 
 def _read_text(path: Path) -> str:
     """Read a text in UTF-8, or else in the encoding of older Windows editors."""
+    if path.stat().st_size > LARGEST_TEXT_BYTES:
+        raise OSError(errno.EFBIG, f"it has more than {LARGEST_TEXT_BYTES >> 20} MB", str(path))
     data = path.read_bytes()
     try:
         return data.decode("utf-8-sig")

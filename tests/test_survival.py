@@ -1,23 +1,32 @@
 """A run that is cut off, or fed what is no number, goes on from its last save."""
 
 import dataclasses
+import errno
+import multiprocessing
+import os
 import shutil
+import weakref
+from types import SimpleNamespace
 
 import pytest
 import torch
 from soak import IS_SOAK
 
 import ponytaco.step as step_module
+import ponytaco.store.store as store_module
 import ponytaco.training as training_module
 from ponytaco.checkpoint import CheckpointError, Progress, load_checkpoint, new_model
 from ponytaco.config import preset
 from ponytaco.dataset import Pick, collate, endless_batches, open_datasets
 from ponytaco.filelists import read_dataset
+from ponytaco.fitting import in_parts_that_fit
 from ponytaco.losses import tacotron_loss
 from ponytaco.run import Run, read_history
 from ponytaco.step import train_step
+from ponytaco.store import Files
 from ponytaco.text import SYMBOLS
 from ponytaco.training import train
+from ponytaco.validation import validate
 
 CONFIG = preset("tiny").replace(
     batch_size=4, validate_every=1000, drop_frame_rate=0.3, guidance_weight=2.0, p_arpabet=0.5,
@@ -135,18 +144,68 @@ def test_a_mount_that_vanishes_does_not_end_the_run(fake_dataset, tmp_path, monk
     assert load_checkpoint(left).progress.step == 20  # it went on to its end
 
 
-def test_a_loader_worker_that_dies_is_replaced(fake_dataset, tmp_path, monkeypatch):
-    straight, run, said = Run(tmp_path / "straight"), Run(tmp_path / "run"), []
-    train(fake_dataset, straight, CONFIG.replace(max_steps=5), say=said.append)
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EDQUOT])
+@pytest.mark.parametrize("scratch", [None, "scratch"])
+def test_a_disk_that_is_full_for_a_while_does_not_end_the_run(
+    fake_dataset, tmp_path, monkeypatch, number, scratch
+):
+    real, steps, said = Files(), [], []
 
-    def dying(dataset, sampler, n_workers):
-        for i, batch in enumerate(endless_batches(dataset, sampler, 0)):
+    def fsync(file):
+        if 2 <= len(steps) < 5:
+            raise OSError(number, os.strerror(number))
+        real.fsync(file)
+
+    monkeypatch.setattr(store_module, "Files", lambda: Files(fsync=fsync))
+    monkeypatch.setattr(store_module, "_DELAYS", ())
+    monkeypatch.setattr(store_module, "_SHORT_DELAYS", ())
+    monkeypatch.setattr(training_module, "_REPORT_EVERY", 1)
+    run = Run(tmp_path / "run", scratch and tmp_path / scratch)
+    train(fake_dataset, run, CONFIG.replace(max_steps=8), say=said.append, on_step=steps.append)
+    assert len(steps) == 8 and load_checkpoint(run.current_model).progress.step == 8
+    assert sum("the last good save is kept" in sentence for sentence in said) == 1
+    assert sum("works again" in sentence for sentence in said) == 1
+
+
+def test_saves_come_by_the_clock(fake_dataset, tmp_path, monkeypatch):
+    """Every 2.5 minutes where a step takes one."""
+    now, saved = [0.0], []
+
+    def passing(batches):
+        for batch in batches:
+            now[0] += 60.0
             yield batch
-            if n_workers and i == 1:
-                raise RuntimeError("DataLoader worker (pid(s) 4711) exited unexpectedly")
 
-    monkeypatch.setattr(training_module, "endless_batches", dying)
-    train(fake_dataset, run, CONFIG.replace(max_steps=5, loader_workers=1), say=said.append)
+    monkeypatch.setattr(training_module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(
+        training_module, "endless_batches", lambda *args: passing(endless_batches(*args))
+    )
+    write = training_module.write_checkpoint
+    monkeypatch.setattr(
+        training_module,
+        "write_checkpoint",
+        lambda path, content: (saved.append(content.progress.step), write(path, content)),
+    )
+    config = CONFIG.replace(save_every_minutes=2.5, max_steps=10)
+    train(fake_dataset, Run(tmp_path), config, say=lambda sentence: None)
+    assert saved == [3, 6, 9, 10]
+
+
+def test_a_loader_worker_that_dies_is_replaced(fake_dataset, tmp_path, monkeypatch):
+    """Killed, as by a machine without memory, in the middle of the first epoch."""
+    straight, run, said = Run(tmp_path / "straight"), Run(tmp_path / "run"), []
+    config = CONFIG.replace(max_steps=9, batch_size=2)
+    train(fake_dataset, straight, config, say=said.append)
+    monkeypatch.setattr(training_module, "_REPORT_EVERY", 1)
+
+    def kill(report):
+        if report.step == 1:
+            (worker,) = multiprocessing.active_children()
+            worker.kill()
+            worker.join()
+
+    config = config.replace(loader_workers=1)
+    train(fake_dataset, run, config, say=said.append, on_step=kill)
     assert sum("process that loads clips died" in sentence for sentence in said) == 1
     one, other = load_checkpoint(run.current_model), load_checkpoint(straight.current_model)
     assert same_weights(one, other)
@@ -227,9 +286,52 @@ def test_a_batch_that_does_not_fit_is_computed_in_parts(fake_dataset, tmp_path, 
     assert sum("in 2 parts" in sentence for sentence in said) == 1
     assert sizes.count(4) == 1 and max(sizes[1:]) == 2
     assert load_checkpoint(run.current_model).progress.n_parts == 2
+    assert read_history(run.history)[-1]["parts"] == 2
     train(fake_dataset, run, CONFIG.replace(max_steps=7), say=said.append)  # it is remembered
     assert sizes.count(4) == 1
     assert sum("in 2 parts" in sentence for sentence in said) == 1
+
+
+def test_a_validation_that_does_not_fit_is_done_in_parts(fake_dataset, tmp_path, monkeypatch):
+    said, sizes = [], []
+
+    def small(model, data, config, *args):
+        sizes.append(config.train.batch_size)
+        if sizes[-1] > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+        return validate(model, data, config, *args)
+
+    monkeypatch.setattr(training_module, "validate", small)
+    train(fake_dataset, Run(tmp_path), CONFIG.replace(max_steps=1), say=said.append)
+    assert sizes == [4, 2] and sum("in 2 parts" in sentence for sentence in said) == 1
+
+
+@pytest.mark.parametrize("kind", [torch.OutOfMemoryError, MemoryError])
+def test_what_did_not_fit_is_given_back_before_the_next_attempt(kind):
+    class Large:
+        pass
+
+    attempts = []
+
+    def work(n_parts):
+        if attempts:
+            assert attempts[0]() is None, "the first attempt's tensors are still held"
+            return n_parts
+        large = Large()
+        large.itself = large  # as a graph's cycles do
+        attempts.append(weakref.ref(large))
+        raise kind
+
+    progress = Progress()
+    assert in_parts_that_fit(work, progress, 4, lambda sentence: None) == 2 == progress.n_parts
+
+
+def test_another_error_is_not_taken_for_too_little_memory():
+    def work(n_parts):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    with pytest.raises(RuntimeError, match="mat1"):
+        in_parts_that_fit(work, Progress(), 4, lambda sentence: None)
 
 
 def test_one_clip_that_does_not_fit_ends_the_run(fake_dataset, tmp_path, monkeypatch):

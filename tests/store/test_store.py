@@ -194,6 +194,22 @@ def test_a_damaged_newest_save_gives_the_older_one_and_says_so(tmp_path, pointer
         assert read(folder / "best_model")[0] == 20
 
 
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        b"[" * 60_000,
+        b'{"saves": [], "best": ' + b"9" * 5000 + b"}",
+        b'{"saves": [{"step": 9, "size": 1, "sha256": "../../evil", "time": ""}], "best": null}',
+        b'{"saves": [{"step": -9, "size": 1, "sha256": "' + b"0" * 64 + b'", "time": ""}]}',
+        b'{"saves": [], "best": null}' + b" " * 2**21,
+    ],
+)
+def test_a_pointer_by_a_stranger_is_lost_at_most(folder, hostile):
+    fill(folder)
+    (folder / "saves" / "pointer.json").write_bytes(hostile)
+    assert loaded_step(folder) == 30
+
+
 @pytest.mark.parametrize("pointer", POINTERS[1:])
 def test_without_a_pointer_the_newest_is_still_found(folder, pointer):
     fill(folder)
