@@ -154,23 +154,28 @@ def _list(arguments: argparse.Namespace) -> int:
             "or make one with `python -m data_prep pack` or `demo`."
         )
     width = max(len(str(path)) for path in archives)
+    readable = None
     for path in archives:
         size = path.stat().st_size / 2**20
         name = str(path).ljust(width)
-        print(f"{name}  {size:8.1f} MB  {_describe_archive(path)}", flush=True)
-    print(f"Next, for one of them: {_prepare_command(archives[0], archives[0].stem)}")
+        described, is_readable = _describe_archive(path)
+        readable = readable or (path if is_readable else None)
+        print(f"{name}  {size:8.1f} MB  {described}", flush=True)
+    if readable is not None:
+        print(f"Next, for one of them: {_prepare_command(readable, readable.stem)}")
     return 0
 
 
-def _describe_archive(path: Path) -> str:
+def _describe_archive(path: Path) -> tuple[str, bool]:
+    """Its clips and minutes, or why it cannot be read; and whether it can."""
     try:
         index = index_archive(path)
         minutes = archive_seconds(index) / 60
     except OSError as error:
-        return f"unreadable: {error.strerror or error}"
+        return f"unreadable: {error.strerror or error}", False
     except ArchiveError as error:
-        return f"unreadable: {str(error).removeprefix(f'{path}: ')}"
-    return f"{len(index.clips):6d} clips  {minutes:6.1f} minutes"
+        return f"unreadable: {str(error).removeprefix(f'{path}: ')}", False
+    return f"{len(index.clips):6d} clips  {minutes:6.1f} minutes", True
 
 
 def _prepare(arguments: argparse.Namespace) -> int:
