@@ -63,7 +63,7 @@ def kill_at_random(pid, log, rng):
     while len(read(log)["step"]) < n_steps and time.monotonic() < deadline:
         if read(log)["done"]:
             return
-        time.sleep(0.003)
+        time.sleep(0.01)
     # Loading a save takes some 0.1 s, a step and its save as much.
     time.sleep(rng.random() * 0.15)
     os.kill(pid, signal.SIGKILL)
