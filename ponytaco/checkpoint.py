@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ponytaco import __version__
-from ponytaco.config import Config, ConfigError
+from ponytaco.config import Config, ConfigError, preset_of
 from ponytaco.model import Tacotron2
 from ponytaco.text import CTC_SYMBOLS, SYMBOLS
 from ponytaco.torchfile import TorchFileError, check_members, load_torch_file
@@ -311,10 +311,12 @@ def require_same_architecture(saved: Config, wanted: Config, path: Path) -> None
             # A dropout is no part of the architecture.
             if f.name.startswith("p_") or getattr(old, f.name) == getattr(new, f.name):
                 continue
+            name = preset_of(saved.model)
+            began = f"the preset it began with, {name}," if name else "the settings it began with,"
             raise CheckpointError(
                 f"{path} was trained with {f.name}={getattr(old, f.name)}, not "
-                f"{getattr(new, f.name)}: another model cannot go on from it. Use the preset and "
-                "settings it began with, or another folder for a new run."
+                f"{getattr(new, f.name)}: another model cannot go on from it. Use {began} or "
+                "another folder for a new run."
             )
 
 

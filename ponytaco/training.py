@@ -358,6 +358,7 @@ def _history_row(report: StepReport, progress: Progress) -> dict[str, float]:
         "seconds": progress.seconds,
         "learning_rate": report.learning_rate,
         "skipped_steps": report.skipped_steps,
+        "parts": progress.n_parts,
     }
 
 

@@ -363,6 +363,29 @@ def test_content_of_another_kind_is_damage(checkpoint, tmp_path, change):
     assert_is_a_sentence(error)
 
 
+def test_a_bit_in_the_weights_does_not_verify(checkpoint, tmp_path):
+    """One that changes a number into another, which only the member's checksum tells."""
+    path = tmp_path / "model"
+    save_checkpoint(path, checkpoint)
+    name = "postnet.convolutions.0.0.conv.bias"
+    content = bytearray(path.read_bytes())
+    place = content.index(checkpoint.state_dict[name].numpy().tobytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+    assert not torch.equal(load_checkpoint(path).state_dict[name], checkpoint.state_dict[name])
+    with pytest.raises(CheckpointError, match="damaged in"):
+        verified_checkpoint(path)
+
+
+def test_weights_of_other_shapes_do_not_verify(checkpoint, tmp_path):
+    path = tmp_path / "model"
+    checkpoint.config = checkpoint.config.replace(attention_rnn_dim=24)
+    save_checkpoint(path, checkpoint)
+    load_checkpoint(path)
+    with pytest.raises(CheckpointError, match="do not fit"):
+        verified_checkpoint(path)
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_weights_that_are_no_numbers_do_not_verify(checkpoint, tmp_path, value):
     path = tmp_path / "model"

@@ -14,6 +14,9 @@ from ponytaco.run import Run
 from ponytaco.training import choose_device
 from ponytaco.warmstart import sizes_in
 
+# The longest settings are a few thousand.
+_MOST_CONFIG_CHARACTERS = 2**20
+
 AUTO = "auto"
 NVIDIA, OLDER_RUN = "NVIDIA's voice", "older run"
 
@@ -102,7 +105,8 @@ class Settings:
             return config.preset(self.preset)
         if run.resumable and run.config.is_file():
             # The form is fresh in every session; the run goes on as it began.
-            return Config.from_json(run.config.read_text(encoding="utf-8"))
+            with run.config.open(encoding="utf-8", errors="replace") as file:
+                return Config.from_json(file.read(_MOST_CONFIG_CHARACTERS))
         if begin_with is not None:
             sizes = sizes_in(begin_with)
             # A plain head goes on within an 'mmi' one, which aligns sooner.
