@@ -11,13 +11,17 @@ from torch import Tensor
 from ponytaco.checkpoint import Progress
 from ponytaco.config import TrainConfig
 from ponytaco.dataset import Batch
+from ponytaco.distributed import ALONE, Ranks
 from ponytaco.gaf import balanced_backward
-from ponytaco.guidance import guidance_loss
+from ponytaco.guidance import guidance_loss, guided_steps
 from ponytaco.losses import tacotron_loss
 from ponytaco.mmi import drop_frames, mmi_loss
 from ponytaco.model import Tacotron2
 from ponytaco.precision import grad_scaler, product_dtype
 from ponytaco.schedule import gaf_cap, guidance_weight
+
+# Values that every part and every process has alike, and that are not added up.
+_SAME_EVERYWHERE = ("gaf", "guidance_weight")
 
 
 class StepLosses(NamedTuple):
@@ -25,6 +29,14 @@ class StepLosses(NamedTuple):
 
     values: dict[str, Tensor]
     skipped: bool
+
+
+class Share(NamedTuple):
+    """How much of a step's losses a part of its clips has: 1 for all of them, each a scalar."""
+
+    frames: Tensor
+    clips: Tensor
+    guided: Tensor  # steps that the guidance counts
 
 
 def train_step(
@@ -36,6 +48,7 @@ def train_step(
     mean_frame: Tensor,
     scaler: torch.amp.GradScaler | None = None,
     n_parts: int = 1,
+    ranks: Ranks = ALONE,
 ) -> StepLosses:
     """One step: forward, the balanced gradients, clipping, and the optimizer.
 
@@ -52,6 +65,7 @@ def train_step(
         scaler: of the loss; only float16 needs one.
         n_parts: batches that the clips are computed in, their gradients added up; more than one
             costs time and saves memory.
+        ranks: the processes that have the batch's other clips; the step is the same on all.
     """
     model.train()
     gaf_before = progress.gaf
@@ -61,12 +75,15 @@ def train_step(
     optimizer.zero_grad(set_to_none=True)
     refresh = progress.step % settings.gaf_every == 0
     values: dict[str, Tensor] = {}
-    for part in batch.parts(n_parts):
-        # Of the mean over all frames; exactly 1 for a batch in one part.
-        share = part.mel_lengths.sum() / batch.mel_lengths.sum()
-        of_part = _backward(model, part, settings, progress, mean_frame, scaler, share, refresh)
-        _add_up(values, of_part, share)
+    parts = batch.parts(n_parts)
+    shares = _shares(parts, model.decoder.n_frames_per_step, ranks)
+    for part, share in zip(parts, shares, strict=True):
+        of_part = _backward(
+            model, part, settings, progress, mean_frame, scaler, share, refresh, ranks
+        )
+        _add_up(values, of_part)
         refresh = False  # the first part's factor holds for all of them
+    _exchange(model, values, ranks)
     loss = values["loss"]
     parameters = list(model.parameters())
     scaler.unscale_(optimizer)
@@ -83,6 +100,44 @@ def train_step(
     return StepLosses({name: value.detach() for name, value in values.items()}, skipped)
 
 
+def _shares(parts: list[Batch], n_frames_per_step: int, ranks: Ranks) -> list[Share]:
+    """Of each part in the clips of all parts and processes."""
+    if len(parts) == 1 and ranks.count == 1:
+        return [Share(*parts[0].weight.new_ones(3))]
+    counts = []
+    for part in parts:
+        n_steps = -(-part.mel.shape[2] // n_frames_per_step)
+        guided = guided_steps(part.intervals, part.mel_lengths, n_steps, n_frames_per_step)
+        columns = (part.mel_lengths, torch.ones_like(part.mel_lengths), guided)
+        counts.append(torch.stack([(column * part.weight).sum() for column in columns]))
+    (whole,) = ranks.total([torch.stack(counts).sum(dim=0)])
+    return [Share(*(count / whole.clamp(min=1))) for count in counts]
+
+
+# DistributedDataParallel is not used: it adds up what a plain backward() hands to its hooks, while
+# a refreshing step takes two losses' gradients by autograd.grad, needs the sums of both before it
+# has a gradient at all, and may compute a batch in parts, or again in more parts.
+def _exchange(model: Tacotron2, values: dict[str, Tensor], ranks: Ranks) -> None:
+    """Add up gradients and losses over the processes; average the batch norms' statistics.
+
+    Each process normalises by its own clips' statistics, as DistributedDataParallel does.
+    """
+    if ranks.count == 1:
+        return
+    parameters = [p for p in model.parameters() if p.grad is not None]
+    buffers = [buffer for buffer in model.buffers() if buffer.is_floating_point()]
+    names = [name for name in values if name not in _SAME_EVERYWHERE]
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    message = [*gradients, *buffers, *(values[name] for name in names)]
+    totals = iter(ranks.total(message))
+    for parameter in parameters:
+        parameter.grad = next(totals)
+    for buffer in buffers:
+        buffer.copy_(next(totals) / ranks.count)
+    for name in names:
+        values[name] = next(totals)
+
+
 def _backward(
     model: Tacotron2,
     batch: Batch,
@@ -90,10 +145,11 @@ def _backward(
     progress: Progress,
     mean_frame: Tensor,
     scaler: torch.amp.GradScaler,
-    share: Tensor,
+    share: Share,
     refresh: bool,
+    ranks: Ranks,
 ) -> dict[str, Tensor]:
-    """Add a share of the losses' balanced gradients to the parameters'; the losses by name."""
+    """Add a part's balanced gradients to the parameters'; its share of the losses by name."""
     device = batch.mel.device
     dtype = product_dtype(settings.precision, device)
     with torch.autocast(device.type, dtype=dtype, enabled=dtype is not torch.float32):
@@ -110,8 +166,8 @@ def _backward(
     parts = tacotron_loss(
         out.mel, out.mel_postnet, out.gate, batch.mel, batch.mel_lengths, settings.gate_weight
     )
-    values = parts._asdict()
-    loss = parts.total
+    values = {name: value * share.frames for name, value in parts._asdict().items()}
+    loss = parts.total * share.frames
 
     weight = guidance_weight(
         progress.step,
@@ -122,29 +178,29 @@ def _backward(
     if weight > 0:
         r = model.decoder.n_frames_per_step
         guidance = guidance_loss(out.alignment, batch.intervals, batch.mel_lengths, r)
+        guidance = guidance * share.guided
         loss = loss + weight * guidance
         values.update(guidance=guidance, guidance_weight=torch.tensor(weight))
 
     if log_probs is not None:
-        mi = mmi_loss(log_probs, batch.mel_lengths, batch.ctc, batch.ctc_lengths)
+        mi = mmi_loss(log_probs, batch.mel_lengths, batch.ctc, batch.ctc_lengths) * share.clips
         cap = gaf_cap(progress.aligned_since, settings.max_gaf, settings.max_gaf_aligned)
         if refresh:
-            scaled = (scaler.scale(loss * share), scaler.scale(mi * share))
-            factor = float(balanced_backward(*scaled, list(model.parameters()), cap))
+            scaled = (scaler.scale(loss), scaler.scale(mi))
+            parameters = list(model.parameters())
+            factor = float(balanced_backward(*scaled, parameters, cap, ranks.total))
             progress.gaf = factor if math.isfinite(factor) else progress.gaf
         else:
-            scaler.scale((loss + min(progress.gaf, cap) * mi) * share).backward()
+            scaler.scale(loss + min(progress.gaf, cap) * mi).backward()
         loss = loss + min(progress.gaf, cap) * mi
         values.update(mi=mi, gaf=torch.tensor(progress.gaf))
     else:
-        scaler.scale(loss * share).backward()
+        scaler.scale(loss).backward()
     values["loss"] = loss
     return {name: value.detach() for name, value in values.items()}
 
 
-def _add_up(values: dict[str, Tensor], of_part: dict[str, Tensor], share: Tensor) -> None:
+def _add_up(values: dict[str, Tensor], of_part: dict[str, Tensor]) -> None:
     for name, value in of_part.items():
-        if name in ("gaf", "guidance_weight"):
-            values[name] = value
-        else:
-            values[name] = values[name] + value * share if name in values else value * share
+        is_first = name not in values or name in _SAME_EVERYWHERE
+        values[name] = value if is_first else values[name] + value

@@ -13,11 +13,11 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = (
     {
         "config", "text", "plots", "schedule", "gaf", "losses", "alignment", "mmi",
-        "intelligibility", "precision",
+        "intelligibility", "precision", "distributed",
     },
-    {"audio", "filelists", "model", "guidance", "torchfile"},
+    {"audio", "filelists", "model", "guidance", "torchfile", "device"},
     {"dataset", "checkpoint", "run", "store", "survival", "vocoders"},
-    {"synthesis", "validation", "step", "movie", "keeping", "fitting"},
+    {"synthesis", "validation", "step", "movie", "keeping", "fitting", "reports"},
     {"training"},
     {"evaluation", "tensorboard"},
     {"notebook", "cli"},

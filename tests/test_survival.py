@@ -17,7 +17,7 @@ import ponytaco.step as step_module
 import ponytaco.training as training_module
 from ponytaco.checkpoint import CheckpointError, Progress, load_checkpoint, new_model
 from ponytaco.config import preset
-from ponytaco.dataset import Pick, collate, endless_batches, open_datasets
+from ponytaco.dataset import Pick, collate, open_datasets
 from ponytaco.filelists import read_dataset
 from ponytaco.losses import tacotron_loss
 from ponytaco.run import Run, read_history
@@ -199,7 +199,7 @@ def test_an_error_in_a_step_saves_the_place_before_it(fake_dataset, tmp_path, mo
     with pytest.raises(ZeroDivisionError):
         train(fake_dataset, Run(tmp_path), config, say=lambda sentence: None)
     saved = load_checkpoint(tmp_path / "current_model")
-    assert (saved.progress.step, saved.sampler) == (2, {"epoch": 0, "position": 2})
+    assert (saved.progress.step, saved.sampler) == (2, {"epoch": 0, "drawn": [[4, 2]]})
 
 
 def test_a_mount_that_vanishes_does_not_end_the_run(fake_dataset, tmp_path, monkeypatch):
@@ -217,23 +217,6 @@ def test_a_mount_that_vanishes_does_not_end_the_run(fake_dataset, tmp_path, monk
     assert sum("history could not be written" in sentence for sentence in said) == 1
     (left,) = (tmp_path / "scratch").glob("step-*")
     assert load_checkpoint(left).progress.step == 20  # it went on to its end
-
-
-def test_a_loader_worker_that_dies_is_replaced(fake_dataset, tmp_path, monkeypatch):
-    straight, run, said = Run(tmp_path / "straight"), Run(tmp_path / "run"), []
-    train(fake_dataset, straight, CONFIG.replace(max_steps=5), say=said.append)
-
-    def dying(dataset, sampler, n_workers):
-        for i, batch in enumerate(endless_batches(dataset, sampler, 0)):
-            yield batch
-            if n_workers and i == 1:
-                raise RuntimeError("DataLoader worker (pid(s) 4711) exited unexpectedly")
-
-    monkeypatch.setattr(training_module, "endless_batches", dying)
-    train(fake_dataset, run, CONFIG.replace(max_steps=5, loader_workers=1), say=said.append)
-    assert sum("process that loads clips died" in sentence for sentence in said) == 1
-    one, other = load_checkpoint(run.current_model), load_checkpoint(straight.current_model)
-    assert same_weights(one, other)
 
 
 def test_a_clip_that_cannot_be_read_is_named_and_left_out(fake_dataset, tmp_path):
