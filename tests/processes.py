@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import pickle
 import socket
 
 import torch
@@ -22,11 +23,12 @@ def in_processes(work, *arguments, n=2, seconds=120):
             RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(n), MASTER_ADDR="127.0.0.1",
             MASTER_PORT=str(port), GLOO_SOCKET_IFNAME="lo",
         )  # fmt: skip
+        # Plain pickles: torch's own sending needs a sender that lives until it is received.
         try:
             with joined(on_gpu=False) as ranks:
-                pipe.send(work(ranks, *arguments))
+                pipe.send_bytes(pickle.dumps(work(ranks, *arguments)))
         except BaseException as error:
-            pipe.send(error)
+            pipe.send_bytes(pickle.dumps(error))
 
     pipes = [context.Pipe(duplex=False) for _ in range(n)]
     processes = [
@@ -40,7 +42,7 @@ def in_processes(work, *arguments, n=2, seconds=120):
             send.close()
             assert receive.poll(seconds), "a process hangs"
             try:
-                results.append(receive.recv())
+                results.append(pickle.loads(receive.recv_bytes()))
             except EOFError as ended:  # it ended without a word
                 results.append(ended)
         return results

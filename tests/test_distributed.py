@@ -142,15 +142,16 @@ def test_batch_norms_statistics_are_the_processes_mean(data):
         torch.testing.assert_close(one[name], (own[name] + others[name]) / 2)
 
 
-@pytest.mark.parametrize("step", [0, 1])
-def test_a_step_that_is_no_number_for_one_is_skipped_by_all(data, step):
+def test_a_step_that_is_no_number_for_one_is_skipped_by_all(data):
     def work(ranks):
         torch.manual_seed(0)
         before = {name: value.clone() for name, value in new_model(CONFIG).state_dict().items()}
-        after = step_of(ranks, data, 4, CONFIG, step=step, batch_norms=True, spoil=1)
-        return after["skipped"], after["gaf"], same_state(before, after["state"])
+        steps = [
+            step_of(ranks, data, 4, CONFIG, step=step, batch_norms=True, spoil=1) for step in (0, 1)
+        ]
+        return [(s["skipped"], s["gaf"], same_state(before, s["state"])) for s in steps]
 
-    assert in_processes(work) == [(True, 0.3, True)] * 2
+    assert in_processes(work) == [[(True, 0.3, True)] * 2] * 2
 
 
 # A training
@@ -191,8 +192,8 @@ def clips_of(*sessions):
 
 
 def test_a_run_goes_on_with_another_number_of_processes(fake_dataset, tmp_path):
-    """11 clips: 2 by one process, 8 by two, and the last by one again."""
-    run, all_said = Run(tmp_path / "run-0"), []
+    """11 clips: a batch by one process, two by two, and the others by one again."""
+    run = Run(tmp_path / "run-0")
 
     def together(ranks):
         # a folder for each: the second one's must never be made
@@ -203,7 +204,6 @@ def test_a_run_goes_on_with_another_number_of_processes(fake_dataset, tmp_path):
     first = logged(ALONE, fake_dataset, run, CONFIG.replace(max_steps=1))
     one, other = in_processes(together)
     assert one["step"] == other["step"] == 3
-    assert [len(clips) for clips in one["clips"] + other["clips"]] == [2] * 4
     saved = load_checkpoint(run.current_model)
     assert saved.progress.step == 3
     assert saved.sampler == {"epoch": 0, "drawn": [[2, 1], [4, 2]]}
@@ -213,12 +213,11 @@ def test_a_run_goes_on_with_another_number_of_processes(fake_dataset, tmp_path):
     assert any("processes 2 (was 1)" in sentence for sentence in one["said"])
     assert sum("Stopped at step 3" in sentence for sentence in one["said"]) == 1
     assert not (tmp_path / "run-1").exists()
-    last = logged(ALONE, fake_dataset, run, CONFIG)
-    all_said += last["said"]
-    assert any("processes 1 (was 2)" in sentence for sentence in all_said)
+    last = logged(ALONE, fake_dataset, run, CONFIG.replace(max_steps=5))
+    assert any("processes 1 (was 2)" in sentence for sentence in last["said"])
     assert clips_of(first, one, other, last) == list(range(11))
     assert load_checkpoint(run.current_model).sampler == {"epoch": 1, "drawn": []}
-    assert [row["step"] for row in read_history(run.history)] == [1, 4]
+    assert [row["step"] for row in read_history(run.history)] == [1, 5]
 
 
 def test_two_processes_resume_exactly(fake_dataset, tmp_path):
@@ -291,7 +290,7 @@ def test_all_go_back_when_one_has_no_numbers(fake_dataset, tmp_path, monkeypatch
         def broken_loss(*args):
             calls.append(1)
             parts = tacotron_loss(*args)
-            broken = ranks.rank == 1 and 3 <= len(calls) < 6
+            broken = ranks.rank == 1 and len(calls) in (3, 4)
             return parts._replace(mel=parts.mel * float("nan")) if broken else parts
 
         step_module.tacotron_loss = broken_loss
@@ -299,12 +298,12 @@ def test_all_go_back_when_one_has_no_numbers(fake_dataset, tmp_path, monkeypatch
         result = logged(ranks, fake_dataset, Run(tmp_path / "run"), config)
         return result["said"], len(calls)
 
-    monkeypatch.setattr(training_module, "_PATIENCE", 3)
+    monkeypatch.setattr(training_module, "_PATIENCE", 2)
     (said, n_steps), (nothing, n_others) = in_processes(work)
-    assert nothing == [] and n_steps == n_others == 8  # 2, 3 that count for nothing, and 3
+    assert nothing == [] and n_steps == n_others == 7  # 2, 2 that count for nothing, and 3
     assert any("Back to step 2, at 0.5" in sentence for sentence in said)
     saved = load_checkpoint(tmp_path / "run" / "current_model").progress
-    assert (saved.step, saved.skipped_steps, saved.rate_factor) == (5, 3, 0.5)
+    assert (saved.step, saved.skipped_steps, saved.rate_factor) == (5, 2, 0.5)
 
 
 @pytest.mark.parametrize("where", ["forward", "backward"])
@@ -466,7 +465,6 @@ def test_torchrun_trains_and_stops_by_ctrl_c(fake_dataset, tmp_path):
     (stopped,) = [line for line in lines if line.startswith("Stopped at step")]
     step = int(re.sub(r"\D", "", stopped.split(" and ")[0]))
     assert load_checkpoint(run / "current_model").progress.step == step >= 10
-    assert "Traceback" not in errors.split("torch/distributed")[0]
     settings[settings.index("max_steps=9999")] = f"max_steps={step + 1}"
     assert main(["train", str(fake_dataset), str(run), *settings]) == 0
     assert load_checkpoint(run / "current_model").progress.step == step + 1

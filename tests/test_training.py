@@ -586,6 +586,28 @@ def test_a_data_set_that_moved_is_the_same(fake_dataset, tmp_path, no_pictures):
     assert saved.dataset == str(folder)
 
 
+def test_several_folders_train_together(fake_dataset, tmp_path, no_pictures):
+    other = shutil.copytree(fake_dataset, tmp_path / "data")  # the same refs
+    run, said = Run(tmp_path / "run"), []
+    both = [fake_dataset, other]
+    train(both, run, FAST.replace(max_steps=5), say=said.append)
+    assert any("22 clips to learn from, 6 to validate on" in sentence for sentence in said)
+    saved = load_checkpoint(run.current_model)
+    assert saved.sampler == {"epoch": 0, "drawn": [[4, 5]]}
+    assert saved.dataset_folders == both
+    train(both, run, FAST.replace(max_steps=6), say=said.append)
+    assert not any("changed" in sentence for sentence in said)
+    assert load_checkpoint(run.current_model).sampler == {"epoch": 1, "drawn": []}
+    train(fake_dataset, run, FAST.replace(max_steps=7), say=said.append)
+    assert any("changed" in sentence for sentence in said)
+
+
+def test_a_folder_named_twice_is_refused(fake_dataset, tmp_path, no_pictures):
+    with pytest.raises(FilelistError, match="twice"):
+        quietly([fake_dataset, fake_dataset], Run(tmp_path / "run"), FAST)
+    assert nothing_was_made(tmp_path / "run")
+
+
 def test_mean_frame_and_lexicon_are_in_the_checkpoint(trained_run, fake_dataset):
     saved = load_checkpoint(trained_run.run.current_model)
     data = open_datasets(read_dataset(fake_dataset), CONFIG.audio, SYMBOLS, "english")
