@@ -199,7 +199,7 @@ def train(
             save(together=False)
 
     def validated() -> tuple[Validation, bool, Progress]:
-        found = in_parts_that_fit(
+        result = in_parts_that_fit(
             lambda n_parts: validate(
                 model, data.val, _smaller(config, n_parts), progress.step, device
             ),
@@ -207,7 +207,7 @@ def train(
             settings.batch_size,
             say,
         )
-        return found, judge(found, progress), progress
+        return result, judge(result, progress), progress
 
     validation = None
     skipped_in_a_row = 0
