@@ -35,7 +35,7 @@ test: $(VENV)/.installed
 
 soak: $(VENV)/.installed
 	OMP_NUM_THREADS=1 PONYTACO_SOAK=1 $(BIN)/python -m pytest -n auto tests/store \
-	  tests/test_survival.py tests/test_torchfile.py tests/test_hostile_labels.py \
+	  tests/test_survival.py tests/test_torchfile.py tests/test_torchfile_modules.py tests/test_hostile_labels.py \
 	  tests/test_hostile_audio.py tests/data_prep/test_prep_hostile_archives.py
 
 check: $(VENV)/.installed

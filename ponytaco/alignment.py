@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 # A symbol counts as read from this summed attention on (cookietts uses the same bound).
-_READ_MASS = 0.7
+READ_MASS = 0.7
 # Symbols that attention may skip in one step and still be moving forward: a pause's comma and
 # space and a silent letter are often passed over at once.
-_MAX_JUMP = 4
+MAX_JUMP = 4
 # Symbols before the end that count as the end: the last mark is often not attended at all.
-_END_SYMBOLS = 3
+END_SYMBOLS = 3
 
 
 @dataclass(frozen=True)
@@ -85,9 +85,9 @@ def score_alignment(
     n_steps, n_symbols = matrix.shape
     path = matrix.argmax(axis=1)
     moves = np.diff(path)
-    max_jump = _MAX_JUMP + n_frames_per_step - 1
+    max_jump = MAX_JUMP + n_frames_per_step - 1
     forward = ((moves >= 0) & (moves <= max_jump)).mean() if n_steps > 1 else 1.0
-    read = matrix.sum(axis=0) * n_frames_per_step >= _READ_MASS
+    read = matrix.sum(axis=0) * n_frames_per_step >= READ_MASS
     counted = np.ones(n_symbols, dtype=bool) if spoken is None else np.asarray(spoken, dtype=bool)
     leaps = np.abs(np.diff(path, prepend=0))
     path_length = np.hypot(np.diff(path), 1.0).sum()
@@ -98,7 +98,7 @@ def score_alignment(
         forward=float(forward),
         diagonality=float(path_length / diagonal_length) if diagonal_length else 1.0,
         longest_stall=_longest_run(path) / n_steps,
-        end_reached=float(path[-1] >= n_symbols - _END_SYMBOLS),
+        end_reached=float(path[-1] >= n_symbols - END_SYMBOLS),
         in_order=max(0.0, 1.0 - float(leaps[leaps > max_jump].sum()) / n_symbols),
     )
 

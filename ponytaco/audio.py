@@ -70,6 +70,27 @@ def load_wav(path: str | Path, sample_rate: int) -> Tensor:
     return torch.from_numpy(samples[:, 0].copy())
 
 
+def check_wav_path(path: Path) -> Path:
+    """The path, having made sure that a wav can go there; asked before the work, not after it.
+
+    Raises:
+        AudioError: it is named as another kind of file, is a folder, or its folder is not there.
+    """
+    if path.suffix.lower() not in ("", ".wav"):
+        wav = path.with_suffix(".wav").name
+        raise AudioError(
+            f"Only wav files are written, not {path.suffix}. Write {wav}, and convert it: "
+            f"ffmpeg -i {wav} {path.name}"
+        )
+    if path.is_dir():
+        raise AudioError(f"{path} is a folder. Name the wav file to write in it.")
+    if not path.parent.is_dir():
+        raise AudioError(
+            f"There is no folder {path.parent} to write {path.name} in. Make it first."
+        )
+    return path
+
+
 def save_wav(path: str | Path, waveform: Tensor, sample_rate: int) -> None:
     """Write a mono 16-bit wav; the file is there whole or not at all.
 
@@ -94,8 +115,10 @@ def save_wav(path: str | Path, waveform: Tensor, sample_rate: int) -> None:
     try:
         _write_whole(path, pcm, sample_rate)
     except (soundfile.SoundFileError, OSError) as error:
+        # An OSError's own text names the temporary file, of which nobody has heard.
+        reason = getattr(error, "strerror", None) or error
         raise AudioError(
-            f"Cannot write {path}: {error}. Is there such a folder, and space on the disk?"
+            f"Cannot write {path}: {reason}. Is there such a folder, and space on the disk?"
         ) from None
 
 

@@ -25,7 +25,9 @@ from ponytaco.torchfile import TorchFileError, check_members, load_torch_file
 FORMAT_VERSION = 1
 _MOST_SYMBOLS = 10_000
 # Parts that older files of the same format lack.
-_ADDED_LATER = {"scaler": None, "version": ""}
+_ADDED_LATER: Mapping[str, Any] = {
+    "scaler": None, "version": "", "seen_symbols": [], "longest_text": 0
+}  # fmt: skip
 
 
 class CheckpointError(ValueError):
@@ -73,6 +75,10 @@ class Checkpoint:
     """(n_mels,), the data set's mean frame."""
     lexicon: Mapping[str, str] = field(default_factory=dict)
     """The character's words and phones, 'hello' -> 'HH AH0 L OW1'."""
+    seen_symbols: Sequence[str] = ()
+    """The symbols that the training texts have; empty where that is not known."""
+    longest_text: int = 0
+    """Symbols of the longest training text; 0 where that is not known."""
     progress: Progress = field(default_factory=Progress)
     optimizer: Mapping[str, Any] | None = None
     scaler: Mapping[str, Any] | None = None
@@ -172,6 +178,7 @@ def _content(checkpoint: Checkpoint) -> dict[str, Any]:
         "ctc_symbols": list(checkpoint.ctc_symbols),
         "state_dict": dict(checkpoint.state_dict),
         "lexicon": dict(checkpoint.lexicon),
+        "seen_symbols": list(checkpoint.seen_symbols),
         "progress": dataclasses.asdict(checkpoint.progress),
     }
 
@@ -265,6 +272,8 @@ _CONTENT: Mapping[str, Callable[[Any], bool]] = {
     "ctc_symbols": _is_texts,
     "mean_frame": _is_mean_frame,
     "lexicon": lambda value: _is_table(value, str),
+    "seen_symbols": _is_texts,
+    "longest_text": lambda value: type(value) is int and 0 <= value < 2**31,
     "progress": _is_progress,
     "optimizer": lambda value: value is None or isinstance(value, Mapping),
     "sampler": lambda value: value is None or isinstance(value, Mapping),

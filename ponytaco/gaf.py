@@ -29,7 +29,7 @@ def gradient_adaptive_factor(
     """
     first_grads = list(first_grads)
     pairs = [
-        (first.abs().amax().float(), second.abs().amax().float())
+        (_largest(first), _largest(second))
         for first, second in zip(first_grads, second_grads, strict=True)
         if first is not None and second is not None and first.numel()
     ]
@@ -66,8 +66,12 @@ def balanced_backward(
     second_grads = torch.autograd.grad(second, parameters, allow_unused=True)
     factor = gradient_adaptive_factor(total(first_grads), total(second_grads), max_gaf)
     for parameter, of_first, of_second in zip(parameters, first_grads, second_grads, strict=True):
-        scaled = None if of_second is None else of_second * factor.to(of_second.dtype)
-        if of_first is not None:
-            scaled = of_first if scaled is None else of_first + scaled
-        parameter.grad = scaled
+        if of_first is None or of_second is None:
+            parameter.grad = of_first if of_second is None else of_second * factor
+        else:
+            parameter.grad = torch.addcmul(of_first, of_second, factor)
     return factor
+
+
+def _largest(gradient: Tensor) -> Tensor:
+    return torch.linalg.vector_norm(gradient, torch.inf).float()

@@ -135,7 +135,7 @@ def _inside(
     middles = ((steps + 0.5) * n_frames_per_step)[None, :, None]
     # NaN compares false, so padding is never inside.
     inside = (intervals[:, None, :, 0] <= middles) & (middles <= intervals[:, None, :, 1])
-    step_lengths = -(-mel_lengths // n_frames_per_step)
+    step_lengths = -(-mel_lengths.to(intervals.device, non_blocking=True) // n_frames_per_step)
     # A time that no symbol claims says nothing about where attention should be.
     return inside, (steps < step_lengths[:, None]) & inside.any(dim=2)
 

@@ -139,10 +139,10 @@ def _restore(
     saved: Checkpoint, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler
 ) -> None:
     if saved.optimizer is not None:
-        weight_decay = optimizer.param_groups[0]["weight_decay"]
+        ours = {name: optimizer.param_groups[0][name] for name in ("weight_decay", "fused")}
         optimizer.load_state_dict(dict(saved.optimizer))
-        for group in optimizer.param_groups:  # the saved one would outvote the settings
-            group["weight_decay"] = weight_decay
+        for group in optimizer.param_groups:  # the saved ones would outvote the settings
+            group.update(ours)
     if scaler.is_enabled() and saved.scaler:
         scaler.load_state_dict(dict(saved.scaler))
 

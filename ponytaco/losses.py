@@ -43,12 +43,13 @@ def tacotron_loss(
         mel_lengths: (B,) frames of each clip.
         gate_weight: weight of a clip's last frame, the only one at which the gate is open.
     """
-    frames = torch.arange(target_mel.shape[2], device=mel_lengths.device)
-    real = frames < mel_lengths[:, None]
-    n_real = mel_lengths.sum()
-    gate_target = (frames == mel_lengths[:, None] - 1).to(gate.dtype)
+    frames = torch.arange(target_mel.shape[2], device=gate.device)
+    ends = mel_lengths.to(gate.device, non_blocking=True)[:, None]
+    real = frames < ends
+    n_real = ends.sum()
+    gate_target = (frames == ends - 1).to(gate.dtype)
     gate_losses = F.binary_cross_entropy_with_logits(
-        gate, gate_target, reduction="none", pos_weight=gate.new_tensor(gate_weight)
+        gate, gate_target, reduction="none", pos_weight=torch.full_like(gate[0, 0], gate_weight)
     )
     padding = ~real[:, None]
     n_values = n_real * target_mel.shape[1]

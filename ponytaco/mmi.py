@@ -21,9 +21,9 @@ def mmi_loss(
 
     Args:
         log_probs: (B, T_mel, n_symbols + 1) from the recogniser, the blank last.
-        frame_lengths: (B,) frames of each clip.
+        frame_lengths: (B,) frames of each clip; on the CPU, or a GPU would be waited for.
         targets: (B, T_target) ids of the CTC alphabet.
-        target_lengths: (B,) ids of each clip.
+        target_lengths: (B,) ids of each clip; likewise.
 
     Returns:
         A scalar.
@@ -37,7 +37,7 @@ def mmi_loss(
         reduction="none",
         zero_infinity=True,
     )
-    return (losses / frame_lengths).mean()
+    return (losses / frame_lengths.to(losses.device, non_blocking=True)).mean()
 
 
 def drop_frames(mel: Tensor, mean_frame: Tensor, rate: float) -> Tensor:

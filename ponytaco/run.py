@@ -102,19 +102,28 @@ class Run:
                 "Choose another folder."
             ) from None
 
+    def voices(self) -> list[Path]:
+        """The checkpoints to speak with, the best first, then the newest and those before it.
+
+        Raises:
+            RunError: there is none.
+        """
+        paths = (self.best_model, self.current_model, *self._other_saves())
+        found = [path for path in paths if path.is_file()]
+        if not found:
+            raise RunError(
+                f"There is no trained voice in {self.folder}. Train one with: "
+                f"ponytaco train DATASET {self.folder}"
+            )
+        return found
+
     def voice(self) -> Path:
         """The checkpoint to speak with: the best, or else the newest.
 
         Raises:
             RunError: there is neither.
         """
-        for path in (self.best_model, self.current_model, *self._other_saves()):
-            if path.is_file():
-                return path
-        raise RunError(
-            f"There is no trained voice in {self.folder}. Train one with: "
-            f"ponytaco train DATASET {self.folder}"
-        )
+        return self.voices()[0]
 
 
 # The columns of history.csv; a row has those of its kind and leaves the others empty.

@@ -1,8 +1,11 @@
-"""One step of training: the losses, their balanced gradients, and the optimizer."""
+"""One step of training: the losses, their balanced gradients, and the optimizer.
+
+Nothing here asks the device for a value, so that a GPU never waits for Python or Python for it:
+whether a step is skipped is decided on the device, and read when a report is due.
+"""
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
@@ -25,10 +28,14 @@ _SAME_EVERYWHERE = ("gaf", "guidance_weight")
 
 
 class StepLosses(NamedTuple):
-    """A step's losses and balances by name, and whether it was skipped."""
+    """What a step leaves behind, on its device."""
 
     values: dict[str, Tensor]
-    skipped: bool
+    """Losses and balances by name, scalars."""
+    gaf: Tensor
+    """The gradient-adaptive factor for the steps to come, a scalar."""
+    skipped: Tensor
+    """Whether the step changed nothing, a scalar of bool."""
 
 
 class Share(NamedTuple):
@@ -45,6 +52,7 @@ def train_step(
     batch: Batch,
     settings: TrainConfig,
     progress: Progress,
+    gaf: Tensor,
     mean_frame: Tensor,
     scaler: torch.amp.GradScaler | None = None,
     n_parts: int = 1,
@@ -57,10 +65,11 @@ def train_step(
 
     Args:
         model: in any mode; left in training mode.
-        optimizer: of all its parameters.
+        optimizer: of all its parameters, from ``make_optimizer``.
         batch: on the model's device.
         settings: the weights of the losses.
-        progress: its ``gaf`` is refreshed here.
+        progress: how far the run has come; decides the weights and when the factor is refreshed.
+        gaf: the gradient-adaptive factor so far, a scalar on the model's device.
         mean_frame: (n_mels,), for dropped frames.
         scaler: of the loss; only float16 needs one.
         n_parts: batches that the clips are computed in, their gradients added up; more than one
@@ -68,18 +77,18 @@ def train_step(
         ranks: the processes that have the batch's other clips; the step is the same on all.
     """
     model.train()
-    gaf_before = progress.gaf
     # A batch that is not finite would stay in the batch norms' running statistics for good.
     buffers = [buffer.clone() for buffer in model.buffers()]
     scaler = scaler or grad_scaler(torch.float32, batch.mel.device)
     optimizer.zero_grad(set_to_none=True)
     refresh = progress.step % settings.gaf_every == 0
     values: dict[str, Tensor] = {}
+    gaf_before = gaf
     parts = batch.parts(n_parts)
     shares = _shares(parts, model.decoder.n_frames_per_step, ranks)
     for part, share in zip(parts, shares, strict=True):
-        of_part = _backward(
-            model, part, settings, progress, mean_frame, scaler, share, refresh, ranks
+        of_part, gaf = _backward(
+            model, part, settings, progress, gaf, mean_frame, scaler, share, refresh, ranks
         )
         _add_up(values, of_part)
         refresh = False  # the first part's factor holds for all of them
@@ -88,16 +97,31 @@ def train_step(
     parameters = list(model.parameters())
     scaler.unscale_(optimizer)
     grad_norm = torch.nn.utils.clip_grad_norm_(parameters, settings.max_grad_norm)
-    skipped = not bool(torch.isfinite(loss) & torch.isfinite(grad_norm))
-    if skipped:
-        progress.gaf = gaf_before
-        for buffer, before in zip(model.buffers(), buffers, strict=True):
-            buffer.copy_(before)
-    else:
-        scaler.step(optimizer)
+    skipped = ~(torch.isfinite(loss) & torch.isfinite(grad_norm))
+    for buffer, before in zip(model.buffers(), buffers, strict=True):
+        torch.where(skipped, before, buffer, out=buffer)
+    # A fused optimizer reads this on the device and does nothing where it is 1. The scaler's own
+    # step would set it too, but knows nothing of the loss.
+    optimizer.found_inf = skipped.float()  # type: ignore[attr-defined]
+    optimizer.step()
     scaler.update()
     values.update(grad_norm=grad_norm)
-    return StepLosses({name: value.detach() for name, value in values.items()}, skipped)
+    return StepLosses(
+        {name: value.detach() for name, value in values.items()},
+        torch.where(skipped, gaf_before, gaf),
+        skipped,
+    )
+
+
+def make_optimizer(model: Tacotron2, settings: TrainConfig) -> torch.optim.Optimizer:
+    """Adam for ``train_step``, which needs a fused one to skip steps without being asked."""
+    return torch.optim.Adam(
+        model.parameters(),
+        lr=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        eps=1e-6,
+        fused=True,
+    )
 
 
 def _shares(parts: list[Batch], n_frames_per_step: int, ranks: Ranks) -> list[Share]:
@@ -108,7 +132,8 @@ def _shares(parts: list[Batch], n_frames_per_step: int, ranks: Ranks) -> list[Sh
     for part in parts:
         n_steps = -(-part.mel.shape[2] // n_frames_per_step)
         guided = guided_steps(part.intervals, part.mel_lengths, n_steps, n_frames_per_step)
-        columns = (part.mel_lengths, torch.ones_like(part.mel_lengths), guided)
+        frames = part.mel_lengths.to(part.weight.device, non_blocking=True)
+        columns = (frames, torch.ones_like(frames), guided)
         counts.append(torch.stack([(column * part.weight).sum() for column in columns]))
     (whole,) = ranks.total([torch.stack(counts).sum(dim=0)])
     return [Share(*(count / whole.clamp(min=1))) for count in counts]
@@ -143,13 +168,18 @@ def _backward(
     batch: Batch,
     settings: TrainConfig,
     progress: Progress,
+    gaf: Tensor,
     mean_frame: Tensor,
     scaler: torch.amp.GradScaler,
     share: Share,
     refresh: bool,
     ranks: Ranks,
-) -> dict[str, Tensor]:
-    """Add a part's balanced gradients to the parameters'; its share of the losses by name."""
+) -> tuple[dict[str, Tensor], Tensor]:
+    """Add a part's balanced gradients to the parameters'.
+
+    Returns:
+        The part's share of the losses by name, and the factor.
+    """
     device = batch.mel.device
     dtype = product_dtype(settings.precision, device)
     with torch.autocast(device.type, dtype=dtype, enabled=dtype is not torch.float32):
@@ -187,17 +217,16 @@ def _backward(
         cap = gaf_cap(progress.aligned_since, settings.max_gaf, settings.max_gaf_aligned)
         if refresh:
             scaled = (scaler.scale(loss), scaler.scale(mi))
-            parameters = list(model.parameters())
-            factor = float(balanced_backward(*scaled, parameters, cap, ranks.total))
-            progress.gaf = factor if math.isfinite(factor) else progress.gaf
+            gaf = balanced_backward(*scaled, list(model.parameters()), cap, ranks.total)
         else:
-            scaler.scale(loss + min(progress.gaf, cap) * mi).backward()
-        loss = loss + min(progress.gaf, cap) * mi
-        values.update(mi=mi, gaf=torch.tensor(progress.gaf))
+            gaf = gaf.clamp(max=cap)
+            scaler.scale(loss + gaf * mi).backward()
+        loss = loss + gaf * mi
+        values.update(mi=mi, gaf=gaf)
     else:
         scaler.scale(loss).backward()
     values["loss"] = loss
-    return {name: value.detach() for name, value in values.items()}
+    return {name: value.detach() for name, value in values.items()}, gaf
 
 
 def _add_up(values: dict[str, Tensor], of_part: dict[str, Tensor]) -> None:

@@ -31,19 +31,19 @@ from ponytaco.filelists import fingerprint, listed, read_datasets
 from ponytaco.fitting import in_parts_that_fit
 from ponytaco.keeping import go_back, newest_save, open_store, resume, resume_sentences
 from ponytaco.precision import grad_scaler, product_dtype
-from ponytaco.reports import Recent, StepReport
 from ponytaco.run import Run, append_history, cut_history, write_whole
 from ponytaco.schedule import learning_rate
-from ponytaco.step import train_step
+from ponytaco.step import make_optimizer, train_step
 from ponytaco.survival import Attempts, interruptible, save_on_error
+from ponytaco.tally import StepReport, Tally
 from ponytaco.text import CTC_SYMBOLS, SYMBOLS
 from ponytaco.validation import Validation, judge, save_pictures, validate
 
 # Steps whose means make one row of the history and one report.
 _REPORT_EVERY = 10
 
-# Steps in a row without a number before the run goes back. A float16 scaler that begins too high
-# needs about twenty.
+# Steps in a row without a number before the run goes back, which it notices at a report. A float16
+# scaler that begins too high needs about twenty.
 _PATIENCE = 50
 
 
@@ -141,9 +141,7 @@ def train(
         )
     ranks.copy_from_first(model.state_dict().values())
     model.to(device)
-    optimizer = torch.optim.Adam(
-        model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, eps=1e-6
-    )
+    optimizer = make_optimizer(model, settings)
     scaler = grad_scaler(product_dtype(settings.precision, device), device)
 
     def begin_folder() -> None:
@@ -170,8 +168,12 @@ def train(
     place = sampler.state_dict()
     saved_step = progress.step if found else -1
 
+    gaf = torch.tensor(progress.gaf, device=device)
+
     def save(is_best: bool = False, together: bool = True) -> None:
         nonlocal saved_step
+        progress.gaf = float(gaf)
+        progress.skipped_steps += tally.count_skipped()
         rng = ranks.gather(rng_state(device)) if together else [rng_state(device)]
         content = Checkpoint(
             config=config,
@@ -180,6 +182,8 @@ def train(
             ctc_symbols=ctc_symbols,
             mean_frame=data.mean_frame,
             lexicon=lexicon,
+            seen_symbols=data.train.seen_symbols,
+            longest_text=data.train.longest_text,
             progress=progress,
             optimizer=optimizer.state_dict(),
             scaler=scaler.state_dict(),
@@ -210,10 +214,9 @@ def train(
         return result, judge(result, progress), progress
 
     validation = None
-    skipped_in_a_row = 0
+    tally = Tally()
     attempt = Attempts(say)
-    recent = Recent()
-    session_start = last_save = time.monotonic()
+    session_start = last_save = last_report = time.monotonic()
     seconds_before = progress.seconds - last_save
     batches = endless_batches(data.train, sampler, settings.loader_workers, say)
     with contextlib.ExitStack() as ending:
@@ -234,30 +237,31 @@ def train(
                 group["lr"] = rate
             # Bound now: a part of a step that did not fit is begun again with the same clips.
             step = functools.partial(
-                train_step, model, optimizer, batch, settings, progress, mean_frame, scaler,
+                train_step, model, optimizer, batch, settings, progress, gaf, mean_frame, scaler,
                 ranks=ranks,
             )  # fmt: skip
             losses = in_parts_that_fit(step, progress, settings.batch_size, say, ranks)
+            gaf = losses.gaf
+            tally.add(losses)
             place = sampler.state_dict()
             progress.step += 1
-            progress.skipped_steps += losses.skipped
             progress.seconds = seconds_before + time.monotonic()
-            skipped_in_a_row = skipped_in_a_row + 1 if losses.skipped else 0
-            recent.add(None if losses.skipped else losses.values)
-            if skipped_in_a_row >= _PATIENCE:
-                store.close()
-                newest = ranks.from_first(store.load)
-                go_back(newest, model, optimizer, scaler, progress, _PATIENCE, say)
-                ranks.from_first(lambda: cut_history(run.history, progress.step))
-                saved_step, skipped_in_a_row = progress.step, 0
-                continue
 
             row: dict[str, float] = {}
             minutes = (time.monotonic() - session_start) / 60
             (out_of_time,) = ranks.any(0 < settings.max_minutes <= minutes)
             is_last = progress.step >= settings.max_steps or out_of_time
             if progress.step % _REPORT_EVERY == 0 or is_last:
-                report = recent.report(progress, settings.max_steps, sampler.epoch, rate)
+                progress.skipped_steps += tally.count_skipped()
+                if tally.skipped_in_a_row >= _PATIENCE:
+                    store.close()
+                    newest = ranks.from_first(store.load)
+                    go_back(newest, model, optimizer, scaler, progress, _PATIENCE, say)
+                    ranks.from_first(lambda: cut_history(run.history, progress.step))
+                    saved_step, gaf, tally = progress.step, gaf.new_tensor(progress.gaf), Tally()
+                    continue
+                seconds, last_report = time.monotonic() - last_report, time.monotonic()
+                report = tally.report(progress, settings.max_steps, sampler.epoch, rate, seconds)
                 row.update(report.history_row(progress))
                 on_step(report)
             minutes_unsaved = (time.monotonic() - last_save) / 60
@@ -275,7 +279,7 @@ def train(
                 if ranks.is_first:
                     attempt("pictures", save_pictures, validation, run, config.audio)
                 last_save = time.monotonic()
-                recent.pause(validation.seconds)
+                last_report += validation.seconds
                 on_validation(validation)
             elif stopping or is_time_to_save:
                 save()

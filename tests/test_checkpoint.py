@@ -489,6 +489,8 @@ def test_settings_of_any_size_make_nothing_of_it(checkpoint, tmp_path, monkeypat
         lambda c: c.update(rng=3),
         lambda c: c.update(dataset=None),
         lambda c: c.update(version=7),
+        lambda c: c.update(seen_symbols="abc"),
+        lambda c: c.update(longest_text=-1),
     ],
 )
 def test_content_of_another_kind_is_damage(checkpoint, tmp_path, change):
@@ -511,8 +513,10 @@ def test_weights_that_are_no_numbers_do_not_verify(checkpoint, tmp_path, value):
 
 
 def test_a_file_from_before_a_part_was_added_is_read(checkpoint, tmp_path):
-    changed(tmp_path / "model", checkpoint, lambda c: (c.pop("version"), c.pop("scaler")))
-    assert load_checkpoint(tmp_path / "model").version == ""
+    later = ("version", "scaler", "seen_symbols", "longest_text")
+    changed(tmp_path / "model", checkpoint, lambda c: [c.pop(name) for name in later])
+    loaded = load_checkpoint(tmp_path / "model")
+    assert (loaded.version, list(loaded.seen_symbols), loaded.longest_text) == ("", [], 0)
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from ponytaco.distributed import ALONE, RanksError, joined
 from ponytaco.filelists import FilelistError, read_dataset
 from ponytaco.losses import tacotron_loss
 from ponytaco.run import Run, read_history
-from ponytaco.step import train_step
+from ponytaco.step import make_optimizer, train_step
 from ponytaco.text import SYMBOLS
 from ponytaco.training import train
 
@@ -74,15 +74,14 @@ def step_of(ranks, data, n_clips, config, *, step=0, n_parts=1, batch_norms=Fals
     batch = next(endless_batches(data.train, sampler, 0))
     if spoil == ranks.rank:
         batch.mel[0, 3, 2] = float("nan")
-    progress = Progress(step=step, gaf=0.3)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    arguments = (model, optimizer, batch, config.train, progress, data.mean_frame, None)
-    losses = train_step(*arguments, n_parts, ranks=ranks)
+    optimizer, gaf = make_optimizer(model, config.train), torch.tensor(0.3)
+    arguments = (model, optimizer, batch, config.train, Progress(step=step), gaf, data.mean_frame)
+    losses = train_step(*arguments, None, n_parts, ranks=ranks)
     return {
         "gradients": {n: p.grad for n, p in model.named_parameters() if p.grad is not None},
         "losses": {name: float(value) for name, value in losses.values.items()},
-        "skipped": losses.skipped,
-        "gaf": progress.gaf,
+        "skipped": bool(losses.skipped),
+        "gaf": float(losses.gaf),
         "state": dict(model.state_dict()),
     }
 
@@ -129,8 +128,8 @@ def test_batch_norms_statistics_are_the_processes_mean(data):
         torch.manual_seed(0)
         model = new_model(QUIET)
         batch = next(endless_batches(data.train, alone, 0))
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        train_step(model, optimizer, batch, QUIET.train, Progress(), data.mean_frame)
+        optimizer, gaf = make_optimizer(model, QUIET.train), torch.tensor(0.0)
+        train_step(model, optimizer, batch, QUIET.train, Progress(), gaf, data.mean_frame)
         return together["state"], dict(model.state_dict())
 
     (one, own), (other, others) = in_processes(work)
@@ -151,7 +150,7 @@ def test_a_step_that_is_no_number_for_one_is_skipped_by_all(data):
         ]
         return [(s["skipped"], s["gaf"], same_state(before, s["state"])) for s in steps]
 
-    assert in_processes(work) == [[(True, 0.3, True)] * 2] * 2
+    assert in_processes(work) == [[(True, pytest.approx(0.3), True)] * 2] * 2
 
 
 # A training
@@ -299,6 +298,7 @@ def test_all_go_back_when_one_has_no_numbers(fake_dataset, tmp_path, monkeypatch
         return result["said"], len(calls)
 
     monkeypatch.setattr(training_module, "_PATIENCE", 2)
+    monkeypatch.setattr(training_module, "_REPORT_EVERY", 1)
     (said, n_steps), (nothing, n_others) = in_processes(work)
     assert nothing == [] and n_steps == n_others == 7  # 2, 2 that count for nothing, and 3
     assert any("Back to step 2, at 0.5" in sentence for sentence in said)

@@ -30,17 +30,19 @@ def parts(fake_dataset):
 def run_steps(parts, precision, n_steps, scale=None):
     model, batch, mean_frame = parts
     model = copy.deepcopy(model)
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
     settings = CONFIG.replace(precision=precision).train
     scaler = grad_scaler(product_dtype(precision, CPU), CPU)
     if scale is not None:
         scaler.load_state_dict({**scaler.state_dict(), "scale": scale})
-    progress = Progress()
+    progress, gaf = Progress(), torch.zeros(())
     torch.manual_seed(2)
     losses = []
     for _ in range(n_steps):
-        losses.append(train_step(model, optimizer, batch, settings, progress, mean_frame, scaler))
-        progress.step += 1
+        losses.append(
+            train_step(model, optimizer, batch, settings, progress, gaf, mean_frame, scaler)
+        )
+        progress.step, gaf = progress.step + 1, losses[-1].gaf
     return model, losses, scaler
 
 

@@ -188,11 +188,11 @@ def test_an_error_in_the_loop_saves_first(fake_dataset, tmp_path):
 def test_an_error_in_a_step_saves_the_place_before_it(fake_dataset, tmp_path, monkeypatch):
     calls = []
 
-    def fail(*args):
+    def fail(*args, **kwargs):
         calls.append(1)
         if len(calls) == 3:
             raise ZeroDivisionError
-        return train_step(*args)
+        return train_step(*args, **kwargs)
 
     monkeypatch.setattr(training_module, "train_step", fail)
     config = CONFIG.replace(save_every_minutes=60.0, max_steps=12)
@@ -320,8 +320,9 @@ def test_parts_have_the_gradients_of_the_whole(fake_dataset):
             if isinstance(module, torch.nn.BatchNorm1d):
                 module.train = lambda mode, module=module: module
                 module.training = False
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
-        arguments = (model, optimizer, batch, config.train, Progress(), data.mean_frame, None)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.0, fused=True)
+        gaf, mean_frame = torch.zeros(()), data.mean_frame
+        arguments = (model, optimizer, batch, config.train, Progress(), gaf, mean_frame, None)
         losses.append(float(train_step(*arguments, n_parts).values["loss"]))
         gradients.append([p.grad for p in model.parameters() if p.grad is not None])
     assert losses == pytest.approx([losses[0]] * 3, rel=1e-5)

@@ -1,4 +1,4 @@
-"""The command line: ``ponytaco train | speak | evaluate | movie``, a file for each."""
+"""The command line: ``ponytaco train | speak | evaluate | movie | …``, a file for each."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from ponytaco import __version__
-from ponytaco.cli import evaluate, movie, speak, train
+from ponytaco.cli import evaluate, fetch, mels, movie, speak, train
 
 # What the commands need besides is imported when they run, because torch takes seconds to load
 # and ``--help`` should not.
@@ -45,6 +45,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"ponytaco {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (train, speak, evaluate, movie):
+    for command in (train, speak, evaluate, movie, fetch, mels):
         command.add_to(commands)
     return parser

@@ -18,7 +18,10 @@ from ponytaco.dataset.sampler import BucketSampler, Pick
 
 
 class Batch(NamedTuple):
-    """Clips padded to the longest of them."""
+    """Clips padded to the longest of them.
+
+    The lengths stay on the CPU, because Python, cuDNN's LSTM and the CTC loss ask for them.
+    """
 
     text: Tensor  # (B, T_text) symbol ids
     text_lengths: Tensor  # (B,)
@@ -31,7 +34,12 @@ class Batch(NamedTuple):
 
     def to(self, device: torch.device) -> Batch:
         """The batch on a device, without waiting for the copy where memory is pinned."""
-        return Batch(*(tensor.to(device, non_blocking=True) for tensor in self))
+        return Batch(
+            **{
+                name: tensor if name.endswith("_lengths") else tensor.to(device, non_blocking=True)
+                for name, tensor in self._asdict().items()
+            }
+        )
 
     def parts(self, n_parts: int) -> list[Batch]:
         """The clips in at most so many batches of about the same size, padded as they are."""

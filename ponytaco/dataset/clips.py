@@ -152,10 +152,14 @@ class ClipDataset(TorchDataset[tuple[Tensor, ...]]):
         self.symbols = list(symbols)
         self._cleaner = cleaner
         self._seconds_per_frame = audio.hop_length / audio.sample_rate
-        # A bad text is said now and not in the middle of an epoch.
-        self._n_symbols = [
-            {use: self._n_symbols_of(clip, use) for use in (False, True)} for clip in self.clips
-        ]
+        self._n_symbols: list[tuple[int, int]] = []
+        seen: set[int] = set()
+        for clip in self.clips:  # a bad text is said now and not in the middle of an epoch
+            both = [self._checked_ids(clip, use_arpabet) for use_arpabet in (False, True)]
+            seen.update(*both)
+            self._n_symbols.append((len(both[0]), len(both[1])))
+        self.longest_text = max((max(lengths) for lengths in self._n_symbols), default=0)
+        self.seen_symbols = [self.symbols[id_] for id_ in sorted(seen)]
 
     def __len__(self) -> int:
         """How many clips."""
@@ -177,10 +181,10 @@ class ClipDataset(TorchDataset[tuple[Tensor, ...]]):
         """Length of a clip's text ids."""
         return self._n_symbols[pick.clip][pick.use_arpabet]
 
-    def _n_symbols_of(self, clip: Clip, use_arpabet: bool) -> int:
+    def _checked_ids(self, clip: Clip, use_arpabet: bool) -> list[int]:
         spelling = _spelling(clip, use_arpabet)
         ctc_targets(spelling, self._cleaner)
-        return len(text_to_ids(spelling, self._cleaner, self.symbols))
+        return text_to_ids(spelling, self._cleaner, self.symbols)
 
     def _intervals(self, clip: int, ids: Sequence[int], n_frames: int) -> np.ndarray:
         n_seconds = n_frames * self._seconds_per_frame

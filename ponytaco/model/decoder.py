@@ -12,10 +12,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ponytaco.model.attention import LocationSensitiveAttention
+from ponytaco.model.dropout import Dropout, dropout_factors
 from ponytaco.model.layers import LinearNorm, length_mask
 from ponytaco.model.loops import attention_loop, lstm_loop
 from ponytaco.model.prenet import Prenet
@@ -122,12 +122,12 @@ class Decoder(nn.Module):
             self.linear_projection = nn.Sequential(
                 LinearNorm(features_dim, decoder_rnn_dim, gain_of="relu"),
                 nn.ReLU(),
-                nn.Dropout(p_head_dropout),
+                Dropout(p_head_dropout),
             )
             self.mel_layer = nn.Sequential(
                 LinearNorm(decoder_rnn_dim, decoder_rnn_dim, gain_of="relu"),
                 nn.ReLU(),
-                nn.Dropout(p_head_dropout),
+                Dropout(p_head_dropout),
                 LinearNorm(decoder_rnn_dim, mel_dim),
             )
             gate_in_dim = decoder_rnn_dim
@@ -214,7 +214,7 @@ class Decoder(nn.Module):
         return Memory(
             memory,
             self.attention_layer.process_memory(memory),
-            length_mask(text_lengths, memory.shape[1]),
+            length_mask(text_lengths, memory.shape[1], memory.device),
         )
 
     def initial_state(self, memory: Memory) -> DecoderState:
@@ -251,7 +251,9 @@ class Decoder(nn.Module):
         first, second = self.attention_rnn, self.decoder_rnn
         n_prenet, n_hidden = prenet_frames.shape[2], first.hidden_size
         attended, attention, attention_cell, weights_sum = attention_loop(
-            _input_gates(prenet_frames, first.weight_ih[:, :n_prenet], first),
+            prenet_frames,
+            first.weight_ih[:, :n_prenet],
+            first.bias_ih + first.bias_hh,
             weights.attention,
             self.attention_layer.query_weight,
             weights.location,
@@ -270,7 +272,9 @@ class Decoder(nn.Module):
         )
         attended = attended.transpose(1, 2)  # (S, B, attention_rnn_dim + memory_dim)
         decoder_hiddens, decoder_cell = lstm_loop(
-            _input_gates(attended, second.weight_ih, second),
+            attended,
+            second.weight_ih,
+            second.bias_ih + second.bias_hh,
             weights.decoder,
             masks.decoder.transpose(1, 2) if masks else None,
             state.decoder_hidden,
@@ -325,7 +329,9 @@ class Decoder(nn.Module):
 
     def _draw_masks(self, n_steps: int, state: DecoderState) -> DropoutMasks:
         def draw(like: Tensor, p: float) -> Tensor:
-            return F.dropout(like.new_ones(n_steps, *like.shape), p, training=True)
+            # The loops read them with the batch in columns.
+            shape = (n_steps, like.shape[1], like.shape[0])
+            return dropout_factors(shape, p, like.device).transpose(1, 2)
 
         return DropoutMasks(
             draw(state.attention_hidden, self.p_attention_dropout),
@@ -338,11 +344,6 @@ def _product_dtype(device: torch.device) -> torch.dtype:
     if torch.is_autocast_enabled(device.type):
         return torch.get_autocast_dtype(device.type)
     return torch.float32
-
-
-def _input_gates(inputs: Tensor, weight: Tensor, rnn: nn.LSTMCell) -> Tensor:
-    """The inputs' share of an LSTM's gates for all steps at once, (S, 4 * H, B)."""
-    return F.linear(inputs, weight, rnn.bias_ih + rnn.bias_hh).transpose(1, 2).contiguous()
 
 
 def _segments(n_steps: int, window: int, p_teacher_forcing: float) -> list[tuple[int, int, bool]]:

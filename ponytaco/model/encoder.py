@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from ponytaco.model.dropout import dropout
 from ponytaco.model.layers import conv_batch_norm
 
 
@@ -37,7 +38,7 @@ class Encoder(nn.Module):
 
         Args:
             embedded: (B, in_dim, T_text).
-            lengths: (B,) symbols of each text.
+            lengths: (B,) symbols of each text; on the CPU, or a GPU would be waited for.
             mask: (B, T_text), True where real. With it a text is encoded the same whatever it
                 is batched with. The published models were trained without: there the padding
                 reaches the last symbols through the convolutions.
@@ -49,12 +50,17 @@ class Encoder(nn.Module):
         for convolution in self.convolutions:
             if mask is not None:
                 x = x.masked_fill(~mask[:, None], 0.0)
-            x = F.dropout(F.relu(convolution(x)), self.p_dropout, self.training)
-        # cuDNN wants the lengths on the CPU; packing keeps padding out of the backward direction.
+            x = dropout(F.relu(convolution(x)), self.p_dropout, self.training)
+        # Packing keeps padding out of the backward direction. cuDNN wants the lengths on the CPU,
+        # longest first; sorted there, because torch's own sorting waits for the GPU.
+        lengths = lengths.cpu()
+        order = lengths.argsort(descending=True)
         packed = pack_padded_sequence(
-            x.float().transpose(1, 2), lengths.cpu(), batch_first=True, enforce_sorted=False
+            x.float().transpose(1, 2)[order.to(x.device, non_blocking=True)],
+            lengths[order],
+            batch_first=True,
         )
         memory, _ = pad_packed_sequence(
             self.lstm(packed)[0], batch_first=True, total_length=embedded.shape[2]
         )
-        return torch.as_tensor(memory)
+        return torch.as_tensor(memory)[order.argsort().to(x.device, non_blocking=True)]

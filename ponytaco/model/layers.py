@@ -70,18 +70,19 @@ def conv_batch_norm(
     )
 
 
-def length_mask(lengths: Tensor, max_length: int | None = None) -> Tensor:
+def length_mask(lengths: Tensor, max_length: int, device: torch.device) -> Tensor:
     """True where a sequence is real.
 
     Args:
-        lengths: (B,) whole numbers.
-        max_length: width of the mask; the longest length if left out.
+        lengths: (B,) whole numbers, on any device.
+        max_length: width of the mask.
+        device: where the mask is wanted.
 
     Returns:
         (B, max_length) of bool.
     """
-    width = int(lengths.max()) if max_length is None else max_length
-    return torch.arange(width, device=lengths.device) < lengths[:, None]
+    there = lengths.to(device, non_blocking=True)
+    return torch.arange(max_length, device=device) < there[:, None]
 
 
 def _gain(nonlinearity: str) -> float:

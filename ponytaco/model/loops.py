@@ -1,13 +1,18 @@
 """The decoder's two loops over time, with hand-written backward passes.
 
 Each loop keeps only what is sequential. Everything is laid out with the batch in columns,
-``(features, B)``, because ``W @ x`` then beats ``F.linear(x, W)`` on a CPU. The recurrent weights
-are constants inside the loop: their gradients are one large product over all steps at the end,
-instead of one rank-B update a step. No step indexes a tensor that autograd tracks, which would
-make the backward pass allocate a full-size gradient a step.
+``(features, B)``, because ``W @ x`` then beats ``F.linear(x, W)`` on a CPU. The inputs' share of
+the gates is one large product before the loop, and each weight's gradient one after it, instead of
+a rank-B update a step: for that the gates' gradients are written as columns, ``(4 * H, T * B)``.
+No step indexes a tensor that autograd tracks, which would make the backward pass allocate a
+full-size gradient a step.
 
-A recurrent weight in a shorter type (bfloat16, float16) makes its products run in that type; cells,
-gates and attention stay in float32.
+A recurrent weight in a shorter type (bfloat16, float16) makes all products run in that type; cells,
+gates, energies and attention weights stay in float32, and so do sums over steps.
+
+torch's tanh takes six times as long as its sigmoid on a CPU, and tanh(x) = 2 sigmoid(2 x) - 1. The
+attention's hidden layer is therefore a sigmoid of doubled inputs, read with doubled weights: the
+constant that this leaves out of all energies does not change their softmax.
 """
 
 from __future__ import annotations
@@ -23,7 +28,9 @@ _sigmoid_backward = torch.ops.aten.sigmoid_backward
 
 
 def attention_loop(
-    input_gates: Tensor,
+    inputs: Tensor,
+    input_weight: Tensor,
+    bias: Tensor,
     recurrent_weight: Tensor,
     query_weight: Tensor,
     location_weight: Tensor,
@@ -37,7 +44,9 @@ def attention_loop(
     """Run the attention LSTM and the location-sensitive attention over known inputs.
 
     Args:
-        input_gates: (T, 4 * H, B), the inputs' share of the gates and the biases.
+        inputs: (T, B, P).
+        input_weight: (4 * H, P), in PyTorch's order of gates: input, forget, cell, output.
+        bias: (4 * H,).
         recurrent_weight: (4 * H, H + E), for hidden state and context.
         query_weight: (A, H).
         location_weight: (A, 2 * K), for the windows of the last weights and of their sum.
@@ -53,14 +62,17 @@ def attention_loop(
         last sum of weights (B, N).
     """
     with torch.autocast(memory.device.type, enabled=False):
+        dtype = recurrent_weight.dtype
         return _AttentionLoop.apply(
-            input_gates.float(),
+            inputs.to(dtype),
+            input_weight.to(dtype),
+            bias,
             recurrent_weight,
-            query_weight,
-            location_weight.float(),
-            energy_weight,
-            memory.float(),
-            processed_memory.float(),
+            (2 * query_weight).to(dtype),
+            (2 * location_weight).to(dtype),
+            (2 * energy_weight).to(dtype),
+            memory.to(dtype),
+            (2 * processed_memory).to(dtype),
             text_mask,
             dropout,
             *(part.float() for part in state),
@@ -68,7 +80,9 @@ def attention_loop(
 
 
 def lstm_loop(
-    input_gates: Tensor,
+    inputs: Tensor,
+    input_weight: Tensor,
+    bias: Tensor,
     recurrent_weight: Tensor,
     dropout: Tensor | None,
     hidden: Tensor,
@@ -77,8 +91,10 @@ def lstm_loop(
     """Run an LSTM whose recurrent state is its dropped-out output.
 
     Args:
-        input_gates: (T, 4 * H, B), the inputs' share of the gates and the biases.
-        recurrent_weight: (4 * H, H).
+        inputs: (T, B, P).
+        input_weight: (4 * H, P), in PyTorch's order of gates: input, forget, cell, output.
+        bias: (4 * H,).
+        recurrent_weight: (4 * H, H), whose type is that of the products.
         dropout: (T, H, B) factors of the hidden state; none if None.
         hidden: (B, H), the state before.
         cell: (B, H), likewise.
@@ -86,17 +102,21 @@ def lstm_loop(
     Returns:
         hidden states (T, H, B) and the last cell (B, H).
     """
-    with torch.autocast(input_gates.device.type, enabled=False):
+    dtype = recurrent_weight.dtype
+    with torch.autocast(inputs.device.type, enabled=False):
         return _LSTMLoop.apply(
-            input_gates.float(), recurrent_weight, dropout, hidden.float(), cell.float()
-        )
+            inputs.to(dtype), input_weight.to(dtype), bias, recurrent_weight, dropout,
+            hidden.float(), cell.float(),
+        )  # fmt: skip
 
 
 class _AttentionLoop(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
-        input_gates: Tensor,
+        inputs: Tensor,
+        input_weight: Tensor,
+        bias: Tensor,
         recurrent_weight: Tensor,
         query_weight: Tensor,
         location_weight: Tensor,
@@ -111,7 +131,8 @@ class _AttentionLoop(torch.autograd.Function):
         weights: Tensor,
         weights_sum: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        n_steps, n_gates, batch = input_gates.shape
+        gates = _input_gates(inputs, input_weight, bias)
+        n_steps, n_gates, batch = gates.shape
         n_hidden = n_gates // 4
         n_symbols, n_context = memory.shape[1:]
         n_attention, n_window = location_weight.shape
@@ -120,36 +141,34 @@ class _AttentionLoop(torch.autograd.Function):
 
         states = recurrent_weight.new_empty(n_steps + 1, n_hidden + n_context, batch)
         states[0, :n_hidden], states[0, n_hidden:] = hidden.T, context.T
-        gates = torch.empty_like(input_gates)
-        cells = input_gates.new_empty(n_steps + 1, n_hidden, batch)
+        cells = gates.new_empty(n_steps + 1, n_hidden, batch)
         cells[0] = cell.T
         # What the location windows slide over: the last weights and their sum, with margins.
-        located = memory.new_zeros(n_steps + 1, batch, 2, n_symbols + 2 * margin)
+        located = gates.new_zeros(n_steps + 1, batch, 2, n_symbols + 2 * margin)
         located[0, :, 0, text], located[0, :, 1, text] = weights, weights_sum
         hiddens = memory.new_empty(n_steps, batch, n_symbols, n_attention)
         flat_processed = processed_memory.reshape(batch * n_symbols, n_attention)
+        transposed_location = location_weight.T.contiguous()
         beyond = ~text_mask
         for t in range(n_steps):
             recurrent = torch.mm(recurrent_weight, states[t])
-            hidden = _lstm_forward(input_gates[t] + recurrent, gates[t], cells[t], cells[t + 1])
+            hidden = _lstm_forward(gates[t].add_(recurrent), cells[t], cells[t + 1])
             if dropout is not None:
                 hidden *= dropout[t]
             states[t + 1, :n_hidden] = hidden
-            query = torch.mm(query_weight, hidden).T
+            query = torch.mm(query_weight, states[t + 1, :n_hidden]).T.contiguous()
             flat_hidden = hiddens[t].view(batch * n_symbols, n_attention)
-            torch.addmm(
-                flat_processed, _windows(located[t], n_window // 2), location_weight.T,
-                out=flat_hidden,
-            )  # fmt: skip
-            hiddens[t].add_(query[:, None]).tanh_()
-            energies = torch.mv(flat_hidden, energy_weight).view(batch, n_symbols)
+            windows = _windows(located[t], n_window // 2, memory.dtype)
+            torch.addmm(flat_processed, windows, transposed_location, out=flat_hidden)
+            hiddens[t].add_(query[:, None]).sigmoid_()
+            energies = torch.mv(flat_hidden, energy_weight).float().view(batch, n_symbols)
             weights = torch.softmax(energies.masked_fill_(beyond, -torch.inf), dim=1)
             located[t + 1, :, 0, text] = weights
             torch.add(located[t, :, 1, text], weights, out=located[t + 1, :, 1, text])
-            states[t + 1, n_hidden:] = torch.bmm(weights[:, None], memory)[:, 0].T
+            states[t + 1, n_hidden:] = torch.bmm(weights.to(memory.dtype)[:, None], memory)[:, 0].T
         ctx.save_for_backward(
-            recurrent_weight, query_weight, location_weight, energy_weight, memory, dropout,
-            states, gates, cells, located, hiddens,
+            inputs, input_weight, recurrent_weight, query_weight, location_weight, energy_weight,
+            memory, dropout, states, gates, cells, located, hiddens,
         )  # fmt: skip
         return (
             states[1:],
@@ -163,8 +182,8 @@ class _AttentionLoop(torch.autograd.Function):
         ctx: Any, d_states: Tensor, d_weights: Tensor, d_cell: Tensor, d_weights_sum: Tensor
     ) -> tuple[Tensor | None, ...]:
         (
-            recurrent_weight, query_weight, location_weight, energy_weight, memory, dropout,
-            states, gates, cells, located, hiddens,
+            inputs, input_weight, recurrent_weight, query_weight, location_weight, energy_weight,
+            memory, dropout, states, gates, cells, located, hiddens,
         ) = ctx.saved_tensors  # fmt: skip
         n_steps, n_gates, batch = gates.shape
         n_hidden = n_gates // 4
@@ -172,15 +191,23 @@ class _AttentionLoop(torch.autograd.Function):
         n_attention, n_window = location_weight.shape
         margin = n_window // 4
         text = slice(margin, margin + n_symbols)
+        dtype = recurrent_weight.dtype
         transposed_weight = recurrent_weight.T.contiguous()
-        transposed_query = query_weight.T
+        transposed_query = query_weight.T.contiguous()
 
-        d_gates = torch.empty_like(gates)
+        # In the order of a backward pass: a gradient from elsewhere may have any strides, and what
+        # is added to it takes them over.
+        d_states = d_states.contiguous()
+        d_gates = torch.empty_like(gates[0])
+        d_columns = recurrent_weight.new_empty(n_gates, n_steps, batch)
         d_contexts = memory.new_empty(n_steps, batch, n_context)
         d_queries = memory.new_empty(n_steps, batch, n_attention)
-        d_processed = torch.zeros_like(hiddens[0])
-        d_location = torch.zeros_like(location_weight)
-        d_energy = torch.zeros_like(energy_weight)
+        d_processed = torch.zeros_like(hiddens[0], dtype=gates.dtype)
+        d_location = torch.zeros_like(location_weight, dtype=gates.dtype)
+        d_energy = torch.zeros_like(energy_weight, dtype=gates.dtype)
+        # Taken once: memory that is new each step costs more than what is written to it.
+        d_hidden_layer = torch.empty_like(hiddens[0]).view(batch * n_symbols, n_attention)
+        d_windows = d_hidden_layer.new_empty(batch * n_symbols, n_window)
         d_cell = d_cell.T.contiguous()
         d_sum = d_weights_sum.clone()
         d_last_weights = torch.zeros_like(d_sum)
@@ -190,39 +217,45 @@ class _AttentionLoop(torch.autograd.Function):
             d_context = d_contexts[t]
             d_context.copy_(d_state[n_hidden:].T)
             weights = located[t + 1, :, 0, text]
-            # The weights feed the context, the next step's windows and the sum.
-            d_w = torch.bmm(memory, d_context[:, :, None])[:, :, 0]
-            d_w.add_(d_weights[t]).add_(d_last_weights).add_(d_sum)
-            d_w.mul_(weights)
-            d_energies = d_w - weights * d_w.sum(dim=1, keepdim=True)
+            # The weights feed the context, the next step's windows and the sum. As a row times a
+            # matrix: ten times as fast on a CPU as the matrix times a column.
+            d_w = torch.bmm(d_context[:, None], memory.transpose(1, 2))[:, 0]
+            d_w = d_w + d_weights[t]
+            d_w.add_(d_last_weights).add_(d_sum).mul_(weights)
+            d_energies = (d_w - weights * d_w.sum(dim=1, keepdim=True)).view(-1).to(dtype)
             flat_hidden = hiddens[t].view(batch * n_symbols, n_attention)
-            flat_energies = d_energies.view(-1)
-            d_energy.addmv_(flat_hidden.T, flat_energies)
-            d_hidden_layer = _tanh_backward(torch.outer(flat_energies, energy_weight), flat_hidden)
+            d_energy += torch.mm(d_energies[None], flat_hidden)[0]
+            torch.outer(d_energies, energy_weight, out=d_hidden_layer)
+            torch.ops.aten.sigmoid_backward.grad_input(
+                d_hidden_layer, flat_hidden, grad_input=d_hidden_layer
+            )
             by_clip = d_hidden_layer.view(batch, n_symbols, n_attention)
             torch.sum(by_clip, dim=1, out=d_queries[t])
             d_processed += by_clip
-            d_location.addmm_(d_hidden_layer.T, _windows(located[t], n_window // 2))
-            d_located = _unwindow(torch.mm(d_hidden_layer, location_weight), batch, n_symbols)
+            windows = _windows(located[t], n_window // 2, dtype)
+            d_location += torch.mm(d_hidden_layer.T, windows)
+            torch.mm(d_hidden_layer, location_weight, out=d_windows)
+            d_located = _unwindow(d_windows.float(), batch, n_symbols)
             d_last_weights = d_located[:, 0]
             d_sum += d_located[:, 1]
 
             d_hidden = d_state[:n_hidden] + torch.mm(transposed_query, d_queries[t].T)
             if dropout is not None:
-                d_hidden = d_hidden * dropout[t]
-            d_cell = _lstm_backward(d_hidden, d_cell, gates[t], cells[t], cells[t + 1], d_gates[t])
-            d_recurrent = torch.mm(transposed_weight, d_gates[t].to(recurrent_weight.dtype)).float()
+                d_hidden *= dropout[t]
+            d_cell = _lstm_backward(d_hidden, d_cell, gates[t], cells[t], cells[t + 1], d_gates)
+            d_short = d_gates.to(dtype)
+            d_columns[:, t] = d_short
+            d_recurrent = torch.mm(transposed_weight, d_short).float()
 
-        flat_queries = d_queries.reshape(n_steps * batch, n_attention)
-        d_memory = torch.bmm(located[1:, :, 0, text].permute(1, 2, 0), d_contexts.transpose(0, 1))
+        flat_queries = d_queries.view(n_steps * batch, n_attention)
+        attention = located[1:, :, 0, text].permute(1, 2, 0).to(dtype)
         return (
-            d_gates,
-            _summed_outer(d_gates, states[:-1]),
-            torch.mm(flat_queries.T, _columns(states[1:, :n_hidden].float()).T),
-            d_location,
-            d_energy,
-            d_memory,
-            d_processed,
+            *_product_gradients(d_columns, inputs, input_weight, states[:-1]),
+            torch.mm(flat_queries.T, _columns(states[1:, :n_hidden]).T),
+            d_location.to(dtype),
+            d_energy.to(dtype),
+            torch.bmm(attention, d_contexts.transpose(0, 1)),
+            d_processed.to(dtype),
             None,
             None,
             d_recurrent[:n_hidden].T,
@@ -237,61 +270,97 @@ class _LSTMLoop(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
-        input_gates: Tensor,
+        inputs: Tensor,
+        input_weight: Tensor,
+        bias: Tensor,
         recurrent_weight: Tensor,
         dropout: Tensor | None,
         hidden: Tensor,
         cell: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        n_steps, n_gates, batch = input_gates.shape
+        gates = _input_gates(inputs, input_weight, bias)
+        n_steps, n_gates, batch = gates.shape
         hiddens = recurrent_weight.new_empty(n_steps + 1, n_gates // 4, batch)
         hiddens[0] = hidden.T
-        gates = torch.empty_like(input_gates)
-        cells = input_gates.new_empty(n_steps + 1, n_gates // 4, batch)
+        cells = gates.new_empty(n_steps + 1, n_gates // 4, batch)
         cells[0] = cell.T
         for t in range(n_steps):
             recurrent = torch.mm(recurrent_weight, hiddens[t])
-            hidden = _lstm_forward(input_gates[t] + recurrent, gates[t], cells[t], cells[t + 1])
+            hidden = _lstm_forward(gates[t].add_(recurrent), cells[t], cells[t + 1])
             if dropout is not None:
                 hidden *= dropout[t]
             hiddens[t + 1] = hidden
-        ctx.save_for_backward(recurrent_weight, dropout, hiddens, gates, cells)
+        ctx.save_for_backward(
+            inputs, input_weight, recurrent_weight, dropout, hiddens, gates, cells
+        )
         return hiddens[1:], cells[-1].T.contiguous()
 
     @staticmethod
     def backward(ctx: Any, d_hiddens: Tensor, d_cell: Tensor) -> tuple[Tensor | None, ...]:
-        recurrent_weight, dropout, hiddens, gates, cells = ctx.saved_tensors
+        (inputs, input_weight, recurrent_weight, dropout, hiddens, gates, cells) = ctx.saved_tensors
+        n_steps, n_gates, batch = gates.shape
+        dtype = recurrent_weight.dtype
         transposed_weight = recurrent_weight.T.contiguous()
-        d_gates = torch.empty_like(gates)
+        d_hiddens = d_hiddens.contiguous()
+        d_gates = torch.empty_like(gates[0])
+        d_columns = recurrent_weight.new_empty(n_gates, n_steps, batch)
         d_cell = d_cell.T.contiguous()
         d_recurrent = torch.zeros_like(hiddens[0], dtype=gates.dtype)
-        for t in reversed(range(len(gates))):
+        for t in reversed(range(n_steps)):
             d_hidden = d_hiddens[t] + d_recurrent
             if dropout is not None:
-                d_hidden = d_hidden * dropout[t]
-            d_cell = _lstm_backward(d_hidden, d_cell, gates[t], cells[t], cells[t + 1], d_gates[t])
-            d_recurrent = torch.mm(transposed_weight, d_gates[t].to(recurrent_weight.dtype)).float()
+                d_hidden *= dropout[t]
+            d_cell = _lstm_backward(d_hidden, d_cell, gates[t], cells[t], cells[t + 1], d_gates)
+            d_short = d_gates.to(dtype)
+            d_columns[:, t] = d_short
+            d_recurrent = torch.mm(transposed_weight, d_short).float()
         return (
-            d_gates,
-            _summed_outer(d_gates, hiddens[:-1]),
+            *_product_gradients(d_columns, inputs, input_weight, hiddens[:-1]),
             None,
             d_recurrent.T,
             d_cell.T,
         )
 
 
-def _lstm_forward(summed: Tensor, gates: Tensor, cell: Tensor, next_cell: Tensor) -> Tensor:
+def _input_gates(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """The inputs' share of the gates for all steps at once, (T, 4 * H, B) in float32."""
+    product = F.linear(inputs, weight).transpose(1, 2)
+    gates = torch.empty(product.shape, dtype=torch.float32, device=product.device)
+    return torch.add(product, bias[:, None], out=gates)
+
+
+def _product_gradients(
+    d_columns: Tensor, inputs: Tensor, input_weight: Tensor, states: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Gradients of what the gates are products of: inputs, their weight, bias, recurrent weight.
+
+    Args:
+        d_columns: (4 * H, T, B), the gates' gradients.
+        inputs: (T, B, P).
+        input_weight: (4 * H, P).
+        states: (T, features, B), what the recurrent weight was multiplied with.
+    """
+    flat = d_columns.flatten(1)
+    return (
+        torch.mm(flat.T, input_weight).view(inputs.shape),
+        torch.mm(flat, inputs.flatten(0, 1)),
+        flat.sum(dim=1, dtype=torch.float32),
+        torch.mm(flat, _columns(states).T),
+    )
+
+
+def _lstm_forward(gates: Tensor, cell: Tensor, next_cell: Tensor) -> Tensor:
     """An LSTM's pointwise part, (4 * H, B) in PyTorch's order: input, forget, cell, output.
 
-    ``gates`` and ``next_cell`` are written; the hidden state is returned.
+    ``gates`` are squashed in place and ``next_cell`` is written; the hidden state is returned.
     """
     n = len(cell)
-    torch.sigmoid(summed[: 2 * n], out=gates[: 2 * n])
-    torch.tanh(summed[2 * n : 3 * n], out=gates[2 * n : 3 * n])
-    torch.sigmoid(summed[3 * n :], out=gates[3 * n :])
+    gates[: 2 * n].sigmoid_()
+    _tanh_(gates[2 * n : 3 * n])
+    gates[3 * n :].sigmoid_()
     torch.mul(gates[n : 2 * n], cell, out=next_cell)
     next_cell.addcmul_(gates[:n], gates[2 * n : 3 * n])
-    return torch.tanh(next_cell).mul_(gates[3 * n :])
+    return _tanh_(next_cell.clone()).mul_(gates[3 * n :])
 
 
 def _lstm_backward(
@@ -306,7 +375,7 @@ def _lstm_backward(
     n = len(cell)
     i, f, g, o = gates.view(4, n, -1)
     d_i, d_f, d_g, d_o = d_gates.view(4, n, -1)
-    squashed = torch.tanh(next_cell)
+    squashed = _tanh_(next_cell.clone())
     torch.mul(_sigmoid_backward(d_hidden, o), squashed, out=d_o)
     d_cell = d_cell + _tanh_backward(d_hidden * o, squashed)
     torch.mul(_sigmoid_backward(d_cell, i), g, out=d_i)
@@ -315,9 +384,15 @@ def _lstm_backward(
     return d_cell * f
 
 
-def _windows(located: Tensor, kernel_size: int) -> Tensor:
+def _tanh_(x: Tensor) -> Tensor:
+    if x.is_cuda:  # where one kernel is faster than four
+        return x.tanh_()
+    return x.mul_(2).sigmoid_().mul_(2).sub_(1)
+
+
+def _windows(located: Tensor, kernel_size: int, dtype: torch.dtype) -> Tensor:
     """(B, 2, N + margins) -> (B * N, 2 * kernel_size): what each symbol's location filter sees."""
-    windows = located.unfold(2, kernel_size, 1).transpose(1, 2)
+    windows = located.to(dtype).unfold(2, kernel_size, 1).transpose(1, 2)
     return windows.reshape(-1, 2 * kernel_size)
 
 
@@ -333,8 +408,3 @@ def _unwindow(d_windows: Tensor, batch: int, n_symbols: int) -> Tensor:
 def _columns(x: Tensor) -> Tensor:
     """(T, features, B) -> (features, T * B)."""
     return x.transpose(0, 1).reshape(x.shape[1], -1)
-
-
-def _summed_outer(left: Tensor, right: Tensor) -> Tensor:
-    """The sum over steps of ``left[t] @ right[t].T`` as one product, in ``right``'s type."""
-    return torch.mm(_columns(left).to(right.dtype), _columns(right).T)

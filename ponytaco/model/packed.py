@@ -94,7 +94,7 @@ class PackedDecoder:
         r = self._r
         n_steps = -(-max_frames // r)
         processed = self._process_memory(memory).reshape(batch * n_symbols, -1)
-        beyond = ~length_mask(text_lengths, n_symbols)
+        beyond = ~length_mask(text_lengths, n_symbols, memory.device)
         kernel_size = self._location.shape[0] // 2
         margin = kernel_size // 2
         text = slice(margin, margin + n_symbols)

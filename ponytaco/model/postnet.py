@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ponytaco.model.dropout import dropout
 from ponytaco.model.layers import conv_batch_norm
 
 
@@ -55,5 +55,5 @@ class Postnet(nn.Module):
             x = convolution(x)
             if i < last:
                 x = torch.tanh(x)
-            x = F.dropout(x, self.p_dropout, self.training)
+            x = dropout(x, self.p_dropout, self.training)
         return x

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ponytaco.model.dropout import dropout
 from ponytaco.model.layers import LinearNorm
 
 
@@ -28,5 +29,5 @@ class Prenet(nn.Module):
         """(…, in_dim) -> (…, dim)."""
         x = frames
         for layer in self.layers:
-            x = F.dropout(F.relu(layer(x)), self.p_dropout, training=True)
+            x = dropout(F.relu(layer(x)), self.p_dropout, training=True)
         return x

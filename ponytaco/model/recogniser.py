@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ponytaco.model.dropout import Dropout
 from ponytaco.model.layers import LinearNorm
 
 
@@ -25,7 +26,7 @@ class CTCRecogniser(nn.Module):
         super().__init__()
         self.n_frames_per_step = n_frames_per_step
         self.proj = nn.Sequential(
-            LinearNorm(in_dim, in_dim, gain_of="relu"), nn.ReLU(), nn.Dropout(p_dropout)
+            LinearNorm(in_dim, in_dim, gain_of="relu"), nn.ReLU(), Dropout(p_dropout)
         )
         self.ctc_proj = LinearNorm(in_dim, (n_symbols + 1) * n_frames_per_step)
 

@@ -139,11 +139,11 @@ class Tacotron2(nn.Module):
         Returns:
             The output, and (B,) each clip's frames.
         """
-        mask = length_mask(text_lengths, text.shape[1])
+        mask = length_mask(text_lengths, text.shape[1], text.device)
         memory = self.encoder(self.embedding(text).transpose(1, 2), text_lengths, mask)
         packed = packed or PackedDecoder(self.decoder)
         free = packed(memory, text_lengths, max_frames, gate_threshold)
-        frame_mask = length_mask(free.lengths, free.mel.shape[2])
+        frame_mask = length_mask(free.lengths, free.mel.shape[2], free.mel.device)
         mel_postnet = free.mel + self.postnet(free.mel, frame_mask)
         out = DecoderOutput(free.mel, free.gate, free.alignment, free.hidden)
         return self._finish(out, mel_postnet, free.lengths), free.lengths
@@ -151,9 +151,9 @@ class Tacotron2(nn.Module):
     def _finish(
         self, out: DecoderOutput, mel_postnet: Tensor, mel_lengths: Tensor
     ) -> Tacotron2Output:
-        beyond = ~length_mask(mel_lengths, out.mel.shape[2])
+        beyond = ~length_mask(mel_lengths, out.mel.shape[2], out.mel.device)
         step_lengths = -(-mel_lengths // self.decoder.n_frames_per_step)
-        beyond_steps = ~length_mask(step_lengths, out.hidden.shape[2])
+        beyond_steps = ~length_mask(step_lengths, out.hidden.shape[2], out.mel.device)
         # Losses and what people see are in float32, whatever autocast computed them in.
         out = DecoderOutput(*(part.float() for part in out))
         mel_postnet = mel_postnet.float()

@@ -8,6 +8,7 @@ from ponytaco.notebook.characters import Character, fetch_archive, pick_characte
 from ponytaco.notebook.clips import listen_to_clips, remember, show_packed, show_report
 from ponytaco.notebook.environment import NotebookError, greet
 from ponytaco.notebook.lines import ask_for_lines, speak_lines
+from ponytaco.notebook.manner import Manner, manner, text_of
 from ponytaco.notebook.own import own_recordings, save_archive
 from ponytaco.notebook.session import train_voice
 from ponytaco.notebook.settings import Settings
@@ -16,6 +17,7 @@ from ponytaco.notebook.voices import TrainedVoice, hear_progress, pick_voice, sp
 
 __all__ = [
     "Character",
+    "Manner",
     "NotebookError",
     "Settings",
     "Storage",
@@ -26,6 +28,7 @@ __all__ = [
     "greet",
     "hear_progress",
     "listen_to_clips",
+    "manner",
     "own_recordings",
     "pick_character",
     "pick_voice",
@@ -35,5 +38,6 @@ __all__ = [
     "show_report",
     "speak",
     "speak_lines",
+    "text_of",
     "train_voice",
 ]

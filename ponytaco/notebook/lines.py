@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ponytaco.lines import lines_of
+from ponytaco.lines import speak_lines as speak_all_lines
 from ponytaco.notebook.environment import NotebookError, friendly, has_widgets, show
+from ponytaco.notebook.manner import Manner
 from ponytaco.notebook.page import download_link, paragraph, wav_bytes
 from ponytaco.notebook.voices import TrainedVoice, save_through_browser
 from ponytaco.text import TextError
 
 
 @friendly
-def ask_for_lines(voice: TrainedVoice, vocoder: str = "griffin_lim") -> None:
+def ask_for_lines(voice: TrainedVoice, manner: Manner | None = None) -> None:
     """Show a text box and a button that speaks every line of it; nothing waits for it.
 
     Args:
         voice: of ``pick_voice``.
-        vocoder: how the mel becomes sound.
+        manner: of ``manner``: how to say them.
     """
     if not has_widgets():
         print('Here is no text box. Call: speak_lines(voice, "First line.\\nSecond line.")')
@@ -44,7 +46,7 @@ def ask_for_lines(voice: TrainedVoice, vocoder: str = "griffin_lim") -> None:
             progress.value = "".join(said)
 
         try:
-            path = _speak_lines(voice, text.value, vocoder, say)
+            path = _speak_lines(voice, text.value, manner, say)
             link = download_link(path.read_bytes(), path.name, "application/zip")
             progress.value = "".join([*said, link])
         except NotebookError as error:
@@ -57,13 +59,13 @@ def ask_for_lines(voice: TrainedVoice, vocoder: str = "griffin_lim") -> None:
     show(widgets.VBox([label, text, button, progress]))
 
 
-def speak_lines(voice: TrainedVoice, text: str, vocoder: str = "griffin_lim") -> Path:
+def speak_lines(voice: TrainedVoice, text: str, manner: Manner | None = None) -> Path:
     """Speak every line of a text into a wav of its own, all in one zip.
 
     Args:
         voice: of ``pick_voice``.
         text: a line a wav; empty lines are left out.
-        vocoder: how the mel becomes sound.
+        manner: of ``manner``: how to say them.
 
     Returns:
         ``lines.zip`` in the run's folder ``speech``.
@@ -71,34 +73,32 @@ def speak_lines(voice: TrainedVoice, text: str, vocoder: str = "griffin_lim") ->
     Raises:
         NotebookError: there are no lines, or no usable checkpoint.
     """
-    path = _speak_lines(voice, text, vocoder, print)
+    path = _speak_lines(voice, text, manner, print)
     save_through_browser(path)
     return path
 
 
 @friendly
-def _speak_lines(voice: TrainedVoice, text: str, vocoder: str, say: Callable[[str], None]) -> Path:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    if not lines:
-        raise TextError("There are no lines. Write one into the box, and press the button again.")
-    opened = voice.open(vocoder)
+def _speak_lines(
+    voice: TrainedVoice, text: str, manner: Manner | None, say: Callable[[str], None]
+) -> Path:
+    lines = lines_of(text)
+    manner = manner or Manner()
+    opened = voice.open(manner)
     folder = voice.run.folder / "speech"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "lines.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        for number, line in enumerate(lines, start=1):
-            say(f"{number} of {len(lines)}: {line}")
-            try:
-                speech = opened.speak(line)
-            except TextError as error:
-                say(f"That line is left out: {error}")
+        for line in speak_all_lines(opened, lines, manner.delivery):
+            say(f"{line.number} of {len(lines)}: {line.text}")
+            if isinstance(line.result, TextError):
+                say(f"That line is left out: {line.result}")
                 continue
-            sound = wav_bytes(speech.waveform, speech.sample_rate)
-            archive.writestr(f"{number:03d}_{_file_name(line)}.wav", sound)
+            for warning in line.result.warnings:
+                say(f"Mind: {warning}")
+            archive.writestr(
+                line.file_name, wav_bytes(line.result.waveform, line.result.sample_rate)
+            )
         n_spoken = len(archive.namelist())
     say(f"{n_spoken} of {len(lines)} lines are in {path}.")
     return path
-
-
-def _file_name(line: str) -> str:
-    return re.sub(r"[^A-Za-z0-9]+", "-", line)[:40].strip("-").lower() or "line"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from ponytaco.movie import MovieError, make_movie
 from ponytaco.notebook.characters import Character
 from ponytaco.notebook.environment import friendly, in_colab
 from ponytaco.notebook.events import can_wait
+from ponytaco.notebook.manner import Manner
 from ponytaco.notebook.page import (
     download_link,
     paragraph,
@@ -25,8 +27,13 @@ from ponytaco.notebook.storage import Storage
 from ponytaco.notebook.words import duration
 from ponytaco.plots import plot_alignment
 from ponytaco.run import Run, RunError
-from ponytaco.synthesis import Speech, Voice
+from ponytaco.speech import Sentence, Speech
+from ponytaco.synthesis import Voice
 from ponytaco.training import choose_device
+
+# A notebook carries its players in its file: minutes of sound would make it too large to save.
+_LONGEST_EMBEDDED_SECONDS = 120
+_MOST_PICTURES = 12
 
 
 @dataclass(frozen=True)
@@ -41,13 +48,23 @@ class TrainedVoice:
     name: str
     run: Run
 
-    def open(self, vocoder: str = "griffin_lim") -> Voice:
-        """Load it.
+    def open(self, manner: Manner | None = None) -> Voice:
+        """Load it, and say what there is to say of it.
 
         Raises:
             RunError, CheckpointError: there is no usable checkpoint.
+            LexiconError, VocoderError: a dictionary or a vocoder cannot be used.
         """
-        return Voice(self.run.folder, vocoder, choose_device("auto"))
+        manner = manner or Manner()
+        voice = Voice(
+            self.run.folder,
+            manner.vocoder,
+            choose_device("auto"),
+            dictionaries=manner.dictionaries,
+        )
+        for note in voice.notes:
+            print(note)
+        return voice
 
 
 @friendly
@@ -89,14 +106,14 @@ def trained_voices(storage: Storage) -> list[TrainedVoice]:
 
 @friendly
 def speak(
-    voice: TrainedVoice, text: str, vocoder: str = "griffin_lim", download: bool = False
+    voice: TrainedVoice, text: str, manner: Manner | None = None, download: bool = False
 ) -> Path:
-    """Speak a text: player, picture of the attention with its score, and a file.
+    """Speak a text of any length; each sentence can be heard as soon as it is ready.
 
     Args:
         voice: of ``pick_voice``.
         text: what to say.
-        vocoder: how the mel becomes sound.
+        manner: of ``manner``: how to say it.
         download: also save it through the browser.
 
     Returns:
@@ -105,17 +122,24 @@ def speak(
     Raises:
         NotebookError: there is nothing to say, or no usable checkpoint.
     """
-    opened = voice.open(vocoder)
+    manner = manner or Manner()
+    opened = voice.open(manner)
     started = time.monotonic()
-    speech = opened.speak(text)
+    shown = itertools.count(1)
+    speech = opened.speak(
+        text,
+        manner.delivery,
+        keep=False,
+        on_sentence=lambda sentence: show_sentence(sentence, opened.audio.sample_rate, next(shown)),
+    )
     took = time.monotonic() - started
     path = _speech_path(voice.run)
     save_wav(path, speech.waveform, speech.sample_rate)
     show_speech(speech, f"{voice.name}, step {opened.step:,}")
-    show_html(
-        paragraph(f"{speech.seconds:.1f} s of speech in {duration(took)}; saved as {path}.")
-        + download_link(path.read_bytes(), path.name, "audio/wav")
-    )
+    html = paragraph(f"{speech.seconds:.1f} s of speech in {duration(took)}; saved as {path}.")
+    if speech.seconds <= _LONGEST_EMBEDDED_SECONDS:
+        html += download_link(path.read_bytes(), path.name, "audio/wav")
+    show_html(html)
     if download:
         save_through_browser(path)
     return path
@@ -144,17 +168,32 @@ def hear_progress(character: Character, storage: Storage, text: str) -> None:
     show_html(picture(movie.read_bytes(), 640, "image/gif"))
 
 
+def show_sentence(sentence: Sentence, sample_rate: int, number: int) -> None:
+    """One sentence: its text, a player, what to know about it, and its attention.
+
+    Args:
+        sentence: with its attention.
+        sample_rate: Hz.
+        number: counted from 1; later ones are shown without pictures.
+    """
+    html = player(wav_bytes(sentence.waveform, sample_rate), sentence.text)
+    html += "".join(paragraph(f"Mind: {warning}") for warning in sentence.warnings)
+    if number <= _MOST_PICTURES and sentence.alignment is not None:
+        figure = plot_alignment(sentence.alignment, str(sentence.score))
+        html += "<br>" + picture(png_bytes(figure), width=420)
+    show_html(html)
+
+
 def show_speech(speech: Speech, caption: str) -> None:
-    """A player, what to know about it, and a picture of each sentence's attention."""
-    sound = wav_bytes(speech.waveform, speech.sample_rate)
-    html = player(sound, caption)
-    html += "".join(paragraph(f"Mind: {warning}") for warning in speech.warnings)
+    """What to know about the whole, and a player where it is several sentences, yet not an hour."""
+    html = paragraph(caption)
+    if len(speech.sentences) > 1 and speech.seconds <= _LONGEST_EMBEDDED_SECONDS:
+        html = player(wav_bytes(speech.waveform, speech.sample_rate), caption)
+    html += "".join(paragraph(f"Mind: {note}") for note in speech.notes)
+    html += "".join(paragraph(f"Cannot be spoken: {text}") for text in speech.left_out)
     if speech.spelled:
         html += paragraph(f"Read by their letters: {', '.join(speech.spelled)}.")
     show_html(html)
-    for sentence in speech.sentences:
-        figure = plot_alignment(sentence.alignment, str(sentence.score))
-        show_html(paragraph(sentence.text) + picture(png_bytes(figure), width=420))
 
 
 def save_through_browser(path: Path) -> None:

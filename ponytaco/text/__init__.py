@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from ponytaco.text.arpabet import Lexicon, LexiconError, Piece, in_braces, split_braces
 from ponytaco.text.cleaners import CLEANERS, transliterate
+from ponytaco.text.errors import TextError
 from ponytaco.text.symbols import (
     CTC_SYMBOLS,
     NVIDIA_SYMBOLS,
@@ -38,10 +39,6 @@ __all__ = [
 
 _LOOSE_BRACE = re.compile(r"[{}]")
 _SPACES = re.compile(r" {2,}")
-
-
-class TextError(ValueError):
-    """A text cannot be spoken, or a cleaner does not exist."""
 
 
 def clean(text: str, cleaner: str = "english") -> str:

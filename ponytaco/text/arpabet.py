@@ -6,9 +6,10 @@ no pronunciation: what is inside them is then read as ordinary text.
 
 from __future__ import annotations
 
+import difflib
 import re
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +20,8 @@ _PHONES = frozenset(PHONES)
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _ALTERNATIVE = re.compile(r"\([0-9]+\)$")
+# CMUdict has words like "#HASH-MARK", so a comment's sign stands alone or after a space.
+_COMMENT = re.compile(r"^\s*;;;.*|(?:^|\s)#(?:\s.*)?$|\s#.*")
 
 
 class LexiconError(ValueError):
@@ -44,6 +47,24 @@ def parse_phones(text: str) -> tuple[str, ...] | None:
     """Read phones separated by spaces, in upper or lower case; None where one is no phone."""
     phones = tuple(text.upper().split())
     return phones if phones and _PHONES.issuperset(phones) else None
+
+
+def wrong_phone(phones: Sequence[str]) -> str:
+    """What is wrong with the first of these that is no phone, in a sentence; empty if all are."""
+    for phone in phones:
+        if phone.upper() in _PHONES:
+            continue
+        letters = phone.upper().rstrip("0123456789")
+        if letters + "1" in _PHONES:
+            help_ = f"its stress is 0, 1 or 2: {letters}0, {letters}1, {letters}2"
+        elif letters in _PHONES:
+            help_ = f"only vowels have a stress, so write {letters}"
+        else:
+            plain = [known for known in PHONES if not known[-1].isdigit()]
+            close = difflib.get_close_matches(letters, plain, n=3, cutoff=0.5)
+            help_ = f"like it are {', '.join(close)}" if close else f"there are {', '.join(plain)}"
+        return f"'{phone}' is no ARPAbet phone; {help_}."
+    return ""
 
 
 def split_braces(text: str) -> Iterator[Piece]:
@@ -83,8 +104,9 @@ class Lexicon:
     def read(cls, path: str | Path) -> Lexicon:
         """Read a dictionary in CMUdict's form, which ``lexicon.txt`` has too.
 
-        One word a line, ``WORD  HH AH0 L OW1``; lines that start with ``;;;`` and the rest of a
-        line after ``#`` are comments. Of a word's several pronunciations the first one counts.
+        One word a line, ``WORD  HH AH0 L OW1``, in any case; lines that start with ``;;;`` and the
+        rest of a line after ``#`` are comments. Of a word's several pronunciations, ``WORD(2)``,
+        the first one counts.
 
         Raises:
             LexiconError: the file cannot be read, or a line is not of that form.
@@ -92,9 +114,10 @@ class Lexicon:
         path = Path(path)
         entries: dict[str, tuple[str, ...]] = {}
         for number, line in enumerate(_read_text(path).split("\n"), start=1):
-            if line.startswith(";;;") or not line.partition(" #")[0].strip():
+            entry = _COMMENT.sub("", line).strip()
+            if not entry:
                 continue
-            word, phones = _read_entry(line.partition(" #")[0], f"{path.name}, line {number}")
+            word, phones = _read_entry(entry, f"{path.name}, line {number}")
             entries.setdefault(word, phones)
         return cls(types.MappingProxyType(entries))
 
@@ -124,6 +147,8 @@ def _read_text(path: Path) -> str:
     except OSError as error:
         reason = error.strerror or error
         raise LexiconError(f"Cannot read the dictionary {path}: {reason}.") from None
+    if b"\0" in content[:1024]:
+        raise LexiconError(f"The dictionary {path} is no text in UTF-8. Save it as UTF-8.")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -135,7 +160,9 @@ def _read_entry(line: str, where: str) -> tuple[str, tuple[str, ...]]:
     word, *names = line.split()
     phones = parse_phones(" ".join(names))
     if phones is None:
+        wrong = wrong_phone(names) or "there are no phones."
+        shown = names[0] + " …" if len(names) > 20 else " ".join(names)
         raise LexiconError(
-            f"{where}: '{' '.join(names)}' is not ARPAbet. A line reads: HELLO  HH AH0 L OW1"
+            f"{where}: '{shown}' is not ARPAbet: {wrong} A line reads: HELLO  HH AH0 L OW1"
         )
     return _ALTERNATIVE.sub("", word).lower(), phones

@@ -174,7 +174,7 @@ def speak_lines(page, server):
     """The only voice is taken without asking; the text box speaks when its button is pressed."""
     button = page.get_by_role("button", name="Speak all lines")
     button.wait_for()
-    assert page.locator("audio").count() == 1
+    assert page.locator("audio").count() == 3  # two sentences, and both joined
     page.locator("textarea[placeholder^=Hello]").fill("One line.\nAnd another.")
     button.click()
     page.get_by_text("2 of 2 lines are in").wait_for()

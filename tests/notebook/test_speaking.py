@@ -9,6 +9,7 @@ from ponytaco.notebook import (
     Settings,
     ask_for_lines,
     listen_to_clips,
+    manner,
     own_recordings,
     page,
     pick_voice,
@@ -17,6 +18,7 @@ from ponytaco.notebook import (
     show_report,
     speak,
     speak_lines,
+    text_of,
     train_voice,
 )
 from ponytaco.notebook.characters import Character
@@ -41,6 +43,60 @@ def test_a_voice_speaks_into_a_file(storage, capsys):
     assert speak(voice, "Bad day.") != wav  # nothing is overwritten within a second
     said = capsys.readouterr().out
     assert "Beeps is ready to speak" in said and "s of speech in" in said
+
+
+def test_each_sentence_is_shown_and_the_whole(storage, monkeypatch):
+    shown = []
+    monkeypatch.setattr("ponytaco.notebook.voices.show_html", shown.append)
+    speak(pick_voice(storage, "Beeps"), "Bad day. A <b>bee</b>! [the bee]")
+    assert len(shown) == 3 + 2  # three sentences, the whole, and where it is
+    assert all("<audio" in html for html in shown[:4])
+    assert all("<img" in html for html in shown[:3])
+    assert "A &lt;b&gt;bee" in shown[1] and not any("<b>" in html for html in shown)
+    assert "[the bee] is no style" in shown[3] and "Download" in shown[4]
+
+
+def test_a_long_speech_is_no_load_on_the_page(storage, monkeypatch):
+    shown = []
+    monkeypatch.setattr("ponytaco.notebook.voices.show_html", shown.append)
+    monkeypatch.setattr("ponytaco.notebook.voices._LONGEST_EMBEDDED_SECONDS", 0.5)
+    monkeypatch.setattr("ponytaco.notebook.voices._MOST_PICTURES", 1)
+    speak(pick_voice(storage, "Beeps"), "Bad day. Cake.")
+    assert ["<img" in html for html in shown] == [True, False, False, False]
+    assert "<audio" not in shown[2] and "Download" not in shown[3]
+
+
+def test_the_form_says_how(storage):
+    (storage.root / "mine.txt").write_text("PONY  P OW1\n")
+    how = manner(storage, "happy", 3, 1.5, "griffin_lim", "mine.txt")
+    assert (how.delivery.style, how.delivery.best_of, how.delivery.speed) == ("Happy", 3, 1.5)
+    assert how.dictionaries == (storage.root / "mine.txt",)
+    assert manner(storage).delivery.style == ""
+    voice = pick_voice(storage, "Beeps")
+    assert voice.open(how).speak("Pony.", max_seconds=0.1).spelled == []
+
+
+def test_a_text_may_be_a_file(storage):
+    (storage.root / "story.txt").write_bytes("Café.".encode())
+    assert text_of(storage, "Field.", "story.txt") == "Café."
+    assert text_of(storage, "Field.", " ") == "Field."
+    (storage.root / "story.txt").write_bytes(b"\xe9")
+    with pytest.raises(NotebookError, match="no text in UTF-8"):
+        text_of(storage, "", "story.txt")
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"style": "hapy"}, "Did you mean Happy"),
+        ({"best_of": 0}, "best_of is 0"),
+        ({"speed": 9}, "speed is 9"),
+        ({"dictionary": "nowhere.txt"}, "no file .*nowhere.txt"),
+    ],
+)
+def test_a_form_that_cannot_be(storage, fields, said):
+    with pytest.raises(NotebookError, match=said):
+        manner(storage, **fields)
 
 
 def test_nothing_to_say_is_said(storage):

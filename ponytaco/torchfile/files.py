@@ -10,47 +10,44 @@ from __future__ import annotations
 
 import errno
 import io
-import math
-import pickle
 import struct
 import zipfile
-from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import torch
 
+from ponytaco.torchfile.claims import Claims, TorchFileError
+
 MOST_BYTES = 4 * 2**30
 """Of a file. The published models with their optimizers are below 0.4 GB."""
 
-_MOST_PICKLE_BYTES = 64 * 2**20
+_MOST_DIRECTORY_BYTES = 64 * 2**20
 _MOST_MEMBERS = 100_000
-_MOST_DIMENSIONS = 16
+_MOST_LINE_BYTES = 16 * 1024
 
-# What weights and plain values consist of. torch's own list also has constructors that take a
-# size and allocate it.
-_PLAIN = {
-    "collections.OrderedDict",
-    "torch._utils._rebuild_tensor_v2",
-    "torch._utils._rebuild_parameter",
-    "torch.Size",
-    "torch.device",
-    "_codecs.encode",
-}
-_STORAGE_BYTES = {
-    "ByteStorage": 1, "CharStorage": 1, "BoolStorage": 1, "UntypedStorage": 1,
-    "HalfStorage": 2, "BFloat16Storage": 2, "ShortStorage": 2,
-    "FloatStorage": 4, "IntStorage": 4, "LongStorage": 8, "DoubleStorage": 8,
-}  # fmt: skip
 _ZIP_MAGIC, _LEGACY_MAGIC = b"PK\x03\x04", b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19"
 _N_LEGACY_PICKLES = 5  # magic number, protocol, machine, the content, the storages' keys
 
 
-class TorchFileError(ValueError):
-    """A file is no torch file, is damaged, or claims what cannot be; its text is half a sentence.
+@dataclass(frozen=True)
+class Content:
+    """What a file claims to hold, and where its numbers are.
 
-    The reader's caller knows what the file was to be, and says so before it.
+    Attributes:
+        root: what the reader made of the pickle.
+        storages: each storage's bytes, by its key.
+        prefix: of a zip's records; empty in the older form.
+        order: the storages' keys as they follow each other in the older form.
+        start: where they begin there.
     """
+
+    root: Any
+    storages: dict[str, int]
+    prefix: str = ""
+    order: list[str] = field(default_factory=list)
+    start: int = 0
 
 
 def load_torch_file(path: Path, mmap: bool = False) -> Any:
@@ -75,8 +72,12 @@ def load_torch_file(path: Path, mmap: bool = False) -> Any:
         ) from None
 
 
-def inspect(path: Path) -> None:
+def inspect(path: Path, reader: type[Claims] | None = None) -> Content:
     """Hold a file's claims against its bytes, without building what it claims.
+
+    Args:
+        path: the file.
+        reader: what makes something of the claims, if not ``Claims``.
 
     Raises:
         TorchFileError: as ``load_torch_file``.
@@ -93,11 +94,10 @@ def inspect(path: Path) -> None:
         file.seek(0)
         try:
             if magic.startswith(_ZIP_MAGIC):
-                _inspect_zip(file, size)
-            elif magic == _LEGACY_MAGIC:
-                _inspect_legacy(file, size)
-            else:
-                raise TorchFileError(_not_torch(magic))
+                return _inspect_zip(file, size, reader or Claims)
+            if magic == _LEGACY_MAGIC:
+                return _inspect_legacy(file, size, reader or Claims)
+            raise TorchFileError(_not_torch(magic))
         except TorchFileError:
             raise
         except Exception as error:  # whatever a broken file provokes in Python's readers
@@ -133,7 +133,7 @@ def _not_torch(magic: bytes) -> str:
     return "it is damaged, or no file of torch's"
 
 
-def _inspect_zip(file: BinaryIO, size: int) -> None:
+def _inspect_zip(file: BinaryIO, size: int, reader: type[Claims]) -> Content:
     _check_directory(file, size)
     with zipfile.ZipFile(file) as archive:
         members = {member.filename: member for member in archive.infolist()}
@@ -150,14 +150,16 @@ def _inspect_zip(file: BinaryIO, size: int) -> None:
         if len(pickles) != 1 or pickles[0].count("/") != 1:
             raise TorchFileError("it is a zip, but holds no weights")
         (name,) = pickles
-        if members[name].file_size > _MOST_PICKLE_BYTES:
+        if members[name].file_size > reader.most_bytes:
             raise TorchFileError("its table of weights is too large to be one")
-        claims = _Claims(io.BytesIO(archive.read(name)))
-        claims.load()
+        claims = reader(io.BytesIO(archive.read(name)))
+        root = claims.load()
+    prefix = f"{name.removesuffix('data.pkl')}data/"
     for key, n_bytes in claims.storages.items():
-        record = members.get(f"{name.removesuffix('data.pkl')}data/{key}")
+        record = members.get(prefix + key)
         if record is None or record.file_size != n_bytes:
             raise TorchFileError(f"its storage {key[:20]} is not as large as it claims")
+    return Content(root, claims.storages, prefix)
 
 
 def _check_directory(file: BinaryIO, size: int) -> None:
@@ -176,21 +178,28 @@ def _check_directory(file: BinaryIO, size: int) -> None:
         if len(record) < 56 or record[:4] != b"PK\x06\x06":
             raise TorchFileError("it is damaged: its end is missing")
         count, n_bytes = struct.unpack("<32xQQ8x", record)
-    if count > _MOST_MEMBERS or n_bytes > _MOST_PICKLE_BYTES:
+    if count > _MOST_MEMBERS or n_bytes > _MOST_DIRECTORY_BYTES:
         raise TorchFileError("its table of contents is too large to be one")
     file.seek(0)
 
 
-def _inspect_legacy(file: BinaryIO, size: int) -> None:
+def _inspect_legacy(file: BinaryIO, size: int, reader: type[Claims]) -> Content:
     """The form before torch 1.6, in which NVIDIA published: pickles, then the storages' bytes."""
-    bounded = _Bounded(file, size)
+    bounded = _Bounded(file, min(size, reader.most_bytes))
     storages: dict[str, int] = {}
+    parts = []
     for _ in range(_N_LEGACY_PICKLES):
-        claims = _Claims(bounded)
-        claims.load()
+        claims = reader(bounded)
+        parts.append(claims.load())
         storages.update(claims.storages)
     if sum(storages.values()) + 8 * len(storages) > size - file.tell():
         raise TorchFileError("it claims more than it holds")
+    machine, root, order = parts[2:]
+    if not isinstance(machine, dict) or machine.get("little_endian") is not True:
+        raise TorchFileError("it was written by a machine of another kind")
+    if not isinstance(order, list) or sorted(map(str, order)) != sorted(storages):
+        raise TorchFileError("it is damaged in its table of weights")
+    return Content(root, storages, order=[str(key) for key in order], start=file.tell())
 
 
 class _Bounded:
@@ -198,7 +207,7 @@ class _Bounded:
 
     def __init__(self, file: BinaryIO, size: int) -> None:
         self._file = file
-        self._size = min(size, _MOST_PICKLE_BYTES)
+        self._size = size
 
     def read(self, n: int = -1) -> bytes:
         self._check(n)
@@ -206,107 +215,8 @@ class _Bounded:
 
     def readline(self) -> bytes:
         self._check(0)
-        return self._file.readline(_MOST_DIMENSIONS * 1024)
+        return self._file.readline(_MOST_LINE_BYTES)
 
     def _check(self, n: int) -> None:
         if n < 0 or n > self._size - self._file.tell():
             raise TorchFileError("it claims more than it holds")
-
-
-class _Claimed:
-    """What stands for a storage, a tensor, a dtype or a table while claims are read."""
-
-    def __init__(self, n_items: int = 0, item_bytes: int = 0) -> None:
-        self.n_items = n_items
-        self.item_bytes = item_bytes
-
-    def __setstate__(self, state: object) -> None:
-        pass
-
-    def __setitem__(self, key: object, value: object) -> None:
-        pass
-
-    def update(self, *values: object) -> None:
-        pass
-
-    def __call__(self, *args: object) -> _Claimed:
-        return _Claimed()
-
-
-class _StorageKind(_Claimed):
-    """A class of storages, by the bytes of an item."""
-
-
-# The unpickler in Python and not in C: the latter sets memory aside for whatever place of its
-# memo a pickle names.
-class _Claims(pickle._Unpickler):  # type: ignore[name-defined, misc, unused-ignore]
-    """Reads a pickle's claims about storages and tensors, and builds neither."""
-
-    def __init__(self, file: Any) -> None:
-        super().__init__(file, encoding="latin-1")
-        self.storages: dict[str, int] = {}
-
-    def find_class(self, module: str, name: str) -> Callable[..., Any]:
-        full_name = f"{module}.{name}"
-        if full_name == "torch._utils._rebuild_tensor_v2":
-            return _check_tensor
-        if full_name == "torch._utils._rebuild_parameter":
-            return lambda tensor, *_: tensor
-        if module == "torch" and name.endswith("Storage"):
-            return _StorageKind(item_bytes=_item_bytes(name))
-        if full_name in _PLAIN or (module == "torch" and _is_dtype(name)):
-            return _Claimed()
-        raise TorchFileError(_more_than_weights(module, name))
-
-    def persistent_load(self, claim: Any) -> _Claimed:
-        kind_name, kind, key, _, n_items = claim[:5]
-        if kind_name != "storage" or not isinstance(kind, _StorageKind):
-            raise TorchFileError("it is damaged in its table of weights")
-        if not isinstance(n_items, int) or n_items < 0 or (len(claim) > 5 and claim[5]):
-            raise TorchFileError("it is damaged in its table of weights")
-        n_bytes = n_items * kind.item_bytes
-        if self.storages.setdefault(str(key), n_bytes) != n_bytes:
-            raise TorchFileError("it gives one storage two sizes")
-        return _Claimed(n_items, kind.item_bytes)
-
-
-def _is_dtype(name: str) -> bool:
-    return isinstance(getattr(torch, name, None), torch.dtype)
-
-
-def _item_bytes(storage: str) -> int:
-    if storage not in _STORAGE_BYTES:
-        raise TorchFileError(f"its storage of kind {storage[:40]} is not known")
-    return _STORAGE_BYTES[storage]
-
-
-def _check_tensor(
-    storage: Any, offset: int, shape: Sequence[int], stride: Sequence[int], *_: object
-) -> _Claimed:
-    """A tensor lies within its storage and is no larger than it: no number is shown twice."""
-    whole = [offset, *shape, *stride]
-    if (
-        not isinstance(storage, _Claimed)
-        or len(shape) != len(stride)
-        or len(shape) > _MOST_DIMENSIONS
-        or not all(isinstance(n, int) and 0 <= n < 2**62 for n in whole)
-    ):
-        raise TorchFileError("it is damaged in its table of weights")
-    n_items = math.prod(shape)
-    last = offset + sum((n - 1) * step for n, step in zip(shape, stride, strict=True))
-    if n_items and (n_items > storage.n_items or last >= storage.n_items):
-        raise TorchFileError("one of its tensors claims to be larger than its numbers")
-    return _Claimed()
-
-
-def _more_than_weights(module: str, name: str) -> str:
-    said = f"it holds more than weights ({module[:60]}.{name[:60]})"
-    top = module.partition(".")[0]
-    if name == "WaveGlow" or top in ("glow", "glow_old", "waveglow"):
-        return (
-            f"{said}: it is WaveGlow as a whole program, which may run anything. Take NVIDIA's "
-            "file of weights alone instead (waveglow_*.pt of NGC, with a 'state_dict'), or HiFi-GAN"
-        )
-    if module.startswith("torch.nn"):
-        return f"{said}: a whole program, which may run anything. Save its state_dict() instead"
-    return said

@@ -1,0 +1,75 @@
+"""What the benchmarks share: their options, and results as text and as a file.
+
+A benchmark times alternatives with ``take_turns``, prints ratios, and with ``--save`` leaves what
+it printed in ``benchmarks/results/NAME.md``, below the machine that it holds for.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from ponytaco.timing import machine
+
+RESULTS = Path(__file__).parent / "results"
+
+
+class Report:
+    """What a benchmark has to say: printed at once, and kept for the file.
+
+    Args:
+        name: of the script, as in ``python -m benchmarks.NAME``.
+        title: what is measured.
+    """
+
+    def __init__(self, name: str, title: str) -> None:
+        self._name = name
+        self._lines: list[str] = []
+        self._say(f"# {title}")
+        self.say(f"`python -m benchmarks.{name}` on {machine()}.")
+
+    def say(self, text: str) -> None:
+        """Add a paragraph."""
+        self._say("")
+        self._say(text)
+
+    def table(self, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        """Add a table; numbers are rounded to three digits."""
+        cells = [list(header), *([_cell(value) for value in row] for row in rows)]
+        widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
+        self._say("")
+        for number, row in enumerate(cells):
+            padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            self._say(f"| {' | '.join(padded)} |")
+            if number == 0:
+                self._say(f"|{'|'.join('-' * (width + 2) for width in widths)}|")
+
+    def save(self) -> Path:
+        """Write the file, and say where it lies."""
+        RESULTS.mkdir(exist_ok=True)
+        path = RESULTS / f"{self._name}.md"
+        path.write_text("\n".join(self._lines) + "\n", encoding="utf-8")
+        print(f"\nWritten to {path}.")
+        return path
+
+    def _say(self, line: str) -> None:
+        self._lines.append(line)
+        print(line, flush=True)
+
+
+def options(description: str | None) -> argparse.ArgumentParser:
+    """A parser with the options that every benchmark has: --quick, --rounds and --save."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--quick", action="store_true", help="smaller and rougher")
+    parser.add_argument("--rounds", type=int, default=5, help="measurements of each (5)")
+    parser.add_argument("--save", action="store_true", help="write benchmarks/results/NAME.md")
+    return parser
+
+
+def _cell(value: object) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"

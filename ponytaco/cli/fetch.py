@@ -1,0 +1,30 @@
+"""``ponytaco fetch``: download published weights."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ponytaco.fetch import PUBLISHED
+
+
+def add_to(commands: Any) -> None:
+    """Add the command to argparse's subparsers, whose type is private."""
+    parser = commands.add_parser("fetch", help="download published weights")
+    parser.description = (
+        "Download published weights, once: the vocoders HiFi-GAN and WaveGlow, or NVIDIA's "
+        "Tacotron 2 for a warm start."
+    )
+    parser.set_defaults(command=_run)
+    parser.add_argument("name", choices=tuple(PUBLISHED), help="what to download")
+    parser.add_argument(
+        "--to", type=Path, metavar="FOLDER", help="where to keep it (~/.cache/ponytaco)"
+    )
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from ponytaco.fetch import fetch
+
+    print(fetch(arguments.name, arguments.to))
+    return 0

@@ -1,0 +1,220 @@
+"""Published weights: downloaded once, from the first place that has them, into one folder."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+import urllib.request
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_DRIVE = "https://drive.google.com"
+_NGC = "https://api.ngc.nvidia.com/v2/models/nvidia"
+_TIMEOUT_SECONDS = 60
+_CHUNK_BYTES = 2**20
+_MEGABYTE = 10**6
+_LONGEST_REASON = 200
+
+
+class FetchError(ValueError):
+    """A file could not be downloaded; the text says how to get it by hand."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """Weights that somebody published.
+
+    Attributes:
+        what: in words.
+        file_name: under which they are kept.
+        addresses: where they are, tried in this order.
+        most_bytes: a larger file is broken off.
+        sha256: of the file, 64 hexadecimal digits; '' where none was published.
+    """
+
+    what: str
+    file_name: str
+    addresses: tuple[str, ...]
+    most_bytes: int
+    sha256: str = ""
+
+
+def drive(file_id: str) -> str:
+    """The address of a public file on Google Drive."""
+    return f"{_DRIVE}/file/d/{file_id}/view"
+
+
+# None of their publishers gives a digest. What comes is opened as a stranger's file all the same.
+PUBLISHED = {
+    "hifigan": Published(
+        "HiFi-GAN (universal, V1)",
+        "hifigan_universal_v1",
+        (
+            "https://github.com/shivammehta25/Matcha-TTS-checkpoints/releases/download/v1.0/"
+            "g_02500000",
+            drive("1qpgI41wNXFcH-iKq1Y42JlBC9j0je8PW"),
+        ),
+        200 * _MEGABYTE,
+    ),
+    "waveglow": Published(
+        "WaveGlow (universal, 256 channels)",
+        "waveglow_256channels_universal_v5.pt",
+        (
+            drive("1rpK8CzAAirq9sWZhe9nlfvxMF1dRgFbF"),
+            f"{_NGC}/waveglow_ckpt_fp32/versions/19.09.0/files/nvidia_waveglowpyt_fp32_20190427",
+        ),
+        2000 * _MEGABYTE,
+    ),
+    "tacotron2": Published(
+        "NVIDIA's Tacotron 2 (LJSpeech)",
+        "tacotron2_statedict.pt",
+        (
+            drive("1c5ZTuT7J08wLUoVZ2KkUs_VdZuJ86ZqA"),
+            f"{_NGC}/tacotron2_pyt_ckpt_fp32/versions/19.09.0/files/"
+            "nvidia_tacotron2pyt_fp32_20190427",
+        ),
+        1000 * _MEGABYTE,
+    ),
+}
+
+
+def cache_folder() -> Path:
+    """Where downloads are kept if nobody says otherwise."""
+    return Path.home() / ".cache" / "ponytaco"
+
+
+def fetch(name: str, folder: Path | None = None, say: Callable[[str], None] = print) -> Path:
+    """Published weights, downloaded unless they are there already.
+
+    Args:
+        name: in ``PUBLISHED``.
+        folder: where they are kept; ``cache_folder()`` if left out.
+        say: takes a sentence when a download begins, and when one place does not have them.
+
+    Raises:
+        FetchError: there are no such weights, or they cannot be had; the text says how to get
+            them by hand.
+    """
+    if name not in PUBLISHED:
+        raise FetchError(f"'{name}' is not known. There are: {', '.join(PUBLISHED)}.")
+    published = PUBLISHED[name]
+    return receive(
+        published.addresses,
+        (folder or cache_folder()) / published.file_name,
+        published.what,
+        most_bytes=published.most_bytes,
+        sha256=published.sha256,
+        say=say,
+    )
+
+
+def receive(
+    addresses: Sequence[str],
+    path: Path,
+    what: str,
+    *,
+    most_bytes: int,
+    sha256: str = "",
+    say: Callable[[str], None] = print,
+) -> Path:
+    """Download a file from the first address that has it, unless it is there already.
+
+    It appears under its name only when it is complete and what it should be.
+
+    Args:
+        addresses: https addresses, also of public files on Google Drive (``drive``).
+        path: where to.
+        what: in words, for the messages.
+        most_bytes: a larger file is broken off.
+        sha256: of the file, 64 hexadecimal digits; '' where it is not known.
+        say: takes a sentence when a download begins, and when an address fails.
+
+    Raises:
+        FetchError: it did not come, is too large or another file; the text says how to get it by
+            hand.
+    """
+    if path.is_file() and (not sha256 or _digest(path) == sha256):
+        return path
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    reasons = []
+    for address in addresses:
+        say(f"Downloading {what} from {address} …")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with _LimitedFile(partial, most_bytes) as file:
+                _get(address, file)
+            _check(partial, file.sha256.hexdigest(), sha256)
+            os.replace(partial, path)
+            return path
+        except Exception as error:  # network, quota, disk: gdown and urllib have no common kind
+            reason = f"{_in_short(error)} ({address})"
+            reasons.append(reason)
+            say(f"That did not work: {reason}.")
+        finally:
+            with contextlib.suppress(OSError):
+                partial.unlink()
+    raise FetchError(
+        f"{what} could not be downloaded: {'; '.join(reasons)}. By hand: open "
+        f"{' or '.join(addresses)} in the browser, download the file, and put it at {path}. "
+        "Google refuses files that too many people fetch at once: then try again tomorrow, or add "
+        "a copy of it to your own Drive and download the copy."
+    )
+
+
+class _LimitedFile(io.BufferedWriter):
+    """A new file that takes so many bytes and no more, and keeps their digest."""
+
+    def __init__(self, path: Path, most_bytes: int) -> None:
+        super().__init__(io.FileIO(path, "w"))
+        self.sha256 = hashlib.sha256()
+        self._left = self._most = most_bytes
+
+    def write(self, data: Any) -> int:
+        self._left -= len(data)
+        if self._left < 0:
+            raise FetchError(f"it is larger than {self._most // _MEGABYTE} MB and was broken off")
+        self.sha256.update(data)
+        return super().write(data)
+
+
+def _get(address: str, file: _LimitedFile) -> None:
+    if address.startswith(f"{_DRIVE}/file/d/"):
+        import gdown
+
+        # It writes into a file object as the bytes come: only so can it be broken off.
+        gdown.download(id=address.split("/")[5], output=file, quiet=False)
+        return
+    if not address.startswith("https://"):
+        raise FetchError("it is no https address")
+    with urllib.request.urlopen(address, timeout=_TIMEOUT_SECONDS) as answer:
+        expected = answer.headers.get("Content-Length")
+        n_bytes = 0
+        while chunk := answer.read(_CHUNK_BYTES):
+            n_bytes += file.write(chunk)
+        if expected is not None and int(expected) != n_bytes:
+            raise FetchError("the connection broke off")
+
+
+def _check(path: Path, digest: str, wanted: str) -> None:
+    with path.open("rb") as file:
+        head = file.read(100).lstrip()
+    if not head:
+        raise FetchError("nothing came")
+    if head[:1] == b"<":
+        raise FetchError("a web page came in its stead")
+    if wanted and digest != wanted:
+        raise FetchError("it is another file than the one that is known")
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _in_short(error: Exception) -> str:
+    words = " ".join(str(error).split()) or type(error).__name__
+    return words if len(words) <= _LONGEST_REASON else words[: _LONGEST_REASON - 1] + "…"

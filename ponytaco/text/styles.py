@@ -1,0 +1,104 @@
+"""Style signs by their names: ``[happy] Hello!`` is spoken with the sign that stands for Happy."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Sequence
+
+from ponytaco.text.errors import TextError
+from ponytaco.text.symbols import STYLE_SIGNS
+
+NO_STYLE = "Neutral"
+"""The name that ends a style; it has no sign."""
+
+_BRACKETS = re.compile(r"\[([^\[\]\n]{1,60})\]")
+# Of a name's letters so many must be right for it to be a slip; '[door]' is none of 'Bored'.
+_ALIKE = 0.8
+
+
+class StyleError(TextError):
+    """There is no such style."""
+
+
+def style_names() -> list[str]:
+    """The styles that there are, without the neutral one."""
+    return list(STYLE_SIGNS)
+
+
+def find_style(name: str, known: Sequence[str] | None = None) -> str:
+    """A style's proper name.
+
+    Args:
+        name: in any case, '_' or '-' for spaces.
+        known: names to mention where it is none of them; all if left out.
+
+    Raises:
+        StyleError: there is no such style.
+    """
+    style = _style(name)
+    if style is None:
+        raise StyleError(f"There is no style '{name}'.{_hint(name)} There are: {_listed(known)}.")
+    return style
+
+
+def split_styles(
+    text: str, style: str = NO_STYLE, known: Sequence[str] | None = None
+) -> tuple[list[tuple[str, str]], list[str]]:
+    """Cut a text where its style changes.
+
+    A style holds until the next one; ``[neutral]`` ends it.
+
+    Args:
+        text: with style names in brackets.
+        style: what holds at its beginning.
+        known: names to mention in errors and warnings; all if left out.
+
+    Returns:
+        (style, text) for each stretch, in order, the last perhaps of an empty text; and the
+        contents of brackets that are no style's name and stay in the text.
+
+    Raises:
+        StyleError: a name in brackets is a slip of a style's.
+    """
+    stretches: list[tuple[str, str]] = []
+    others: list[str] = []
+    stretch = ""
+    end = 0
+    for brackets in _BRACKETS.finditer(text):
+        stretch += text[end : brackets.start()]
+        end = brackets.end()
+        named = _style(brackets[1])
+        if named is not None:
+            stretches.append((style, stretch))
+            style, stretch = named, ""
+            continue
+        if _hint(brackets[1]):
+            find_style(brackets[1], known)
+        others.append(brackets[1])
+        stretch += brackets[0]
+    stretches.append((style, stretch + text[end:]))
+    return [*_spoken(stretches[:-1]), stretches[-1]], others
+
+
+def _spoken(stretches: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    return (part for part in stretches if any(character.isalnum() for character in part[1]))
+
+
+def _style(name: str) -> str | None:
+    wanted = _plain(name)
+    return {_plain(style): style for style in (NO_STYLE, *STYLE_SIGNS)}.get(wanted)
+
+
+def _hint(name: str) -> str:
+    names = {_plain(style): style for style in (NO_STYLE, *STYLE_SIGNS)}
+    close = difflib.get_close_matches(_plain(name), names, n=1, cutoff=_ALIKE)
+    return f" Did you mean {names[close[0]]}?" if close else ""
+
+
+def _listed(known: Sequence[str] | None) -> str:
+    return ", ".join([*(style_names() if known is None else known), NO_STYLE])
+
+
+def _plain(name: str) -> str:
+    return " ".join(re.split(r"[\s_-]+", name.strip())).casefold()

@@ -1,0 +1,50 @@
+"""What a vocoder hums by itself, taken out of its sound."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+class Denoiser:
+    """Subtracts a constant spectrum, as NVIDIA's WaveGlow comes with.
+
+    Args:
+        hum: (T_wav,) what the vocoder says when it is given no noise.
+        strength: how much of the hum's magnitude is subtracted; 0.1 is audible, 1 too much.
+        hop_length: samples from one spectrum to the next, a quarter of what each covers.
+    """
+
+    OVERLAP = 4
+
+    def __init__(self, hum: Tensor, strength: float, hop_length: int) -> None:
+        self._hop_length = hop_length
+        self._n_fft = self.OVERLAP * hop_length
+        self._window = torch.hann_window(self._n_fft, device=hum.device)
+        self._subtracted = strength * self._spectrum(hum[None])[:, :, :1].abs()
+
+    def __call__(self, waveform: Tensor) -> Tensor:
+        """Waveform (B, T_wav) -> the same shape."""
+        spectrum = self._spectrum(waveform)
+        magnitude = spectrum.abs()
+        # The phase is kept by scaling; where there is silence there is no phase.
+        kept = (magnitude - self._subtracted).clamp(min=0) / magnitude.clamp(min=1e-12)
+        return torch.istft(
+            spectrum * kept,
+            self._n_fft,
+            self._hop_length,
+            window=self._window,
+            length=waveform.shape[-1],
+        )
+
+    def _spectrum(self, waveform: Tensor) -> Tensor:
+        # A mirror needs more samples than it shows.
+        pad_mode = "reflect" if waveform.shape[-1] > self._n_fft // 2 else "constant"
+        return torch.stft(
+            waveform,
+            self._n_fft,
+            self._hop_length,
+            window=self._window,
+            pad_mode=pad_mode,
+            return_complex=True,
+        )

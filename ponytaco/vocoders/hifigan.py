@@ -1,0 +1,298 @@
+"""HiFi-GAN's generator: log-mel spectrogram to waveform in one go."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ponytaco.config import AudioConfig, ConfigError
+from ponytaco.vocoders.chunks import in_chunks
+from ponytaco.vocoders.precision import with_fallback
+from ponytaco.vocoders.weights import VocoderError, Weights
+
+_SLOPE = 0.1
+# The published code leaves the last slope at torch's default.
+_LAST_SLOPE = 0.01
+_EDGE_KERNEL = 7
+
+# Dilations cannot be read off the weights. The published ones, by resblock type and kernel.
+_DILATIONS: Mapping[str, Mapping[int, tuple[int, ...]]] = {
+    "1": {3: (1, 3, 5), 7: (1, 3, 5), 11: (1, 3, 5)},
+    "2": {3: (1, 2), 5: (2, 6), 7: (3, 12)},
+}
+_MOST_LAYERS = 16
+_MOST_CONFIG_BYTES = 2**20
+# Names of the mel's settings in the published config.json, and ours.
+_AUDIO = {
+    "sampling_rate": "sample_rate", "n_fft": "n_fft", "hop_size": "hop_length",
+    "win_size": "win_length", "num_mels": "n_mels", "fmin": "f_min", "fmax": "f_max",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class HifiGanConfig:
+    """The generator's sizes, named as in the published config.json."""
+
+    resblock: str
+    """'1': two convolutions for each dilation (V1, V2); '2': one (V3)."""
+    upsample_rates: tuple[int, ...]
+    upsample_kernel_sizes: tuple[int, ...]
+    upsample_initial_channel: int
+    resblock_kernel_sizes: tuple[int, ...]
+    resblock_dilation_sizes: tuple[tuple[int, ...], ...]
+    num_mels: int = 80
+
+    @property
+    def hop_length(self) -> int:
+        """Samples a frame."""
+        return math.prod(self.upsample_rates)
+
+    @property
+    def margin(self) -> int:
+        """Frames to either side on which a frame's sound depends."""
+        radius = _EDGE_KERNEL // 2
+        for rate, kernel in zip(
+            reversed(self.upsample_rates), reversed(self.upsample_kernel_sizes), strict=True
+        ):
+            radius += max(self._resblock_radii())
+            padding = (kernel - rate) // 2
+            radius = math.ceil((radius + kernel - 1 - padding) / rate)
+        return radius + _EDGE_KERNEL // 2
+
+    def _resblock_radii(self) -> list[int]:
+        both = self.resblock == "1"
+        return [
+            sum((kernel - 1) // 2 * (dilation + both) for dilation in dilations)
+            for kernel, dilations in zip(
+                self.resblock_kernel_sizes, self.resblock_dilation_sizes, strict=True
+            )
+        ]
+
+
+class HifiGan:
+    """Kong, Kim and Bae 2020 (arXiv:2010.05646): generators V1 to V3 and others of their kind.
+
+    Source of the layout: https://github.com/jik876/hifi-gan.
+
+    Args:
+        weights: of ``read_weights``; the sizes are those of the config.json beside the file, or
+            are inferred from the weights' shapes.
+        device: where to compute; on a GPU in float16.
+        chunk: frames computed at once; more need more memory.
+
+    Raises:
+        VocoderError: the weights are not those of such a generator.
+    """
+
+    def __init__(
+        self, weights: Weights, device: str | torch.device = "cpu", chunk: int = 1000
+    ) -> None:
+        beside = _config_beside(weights.path)
+        self.config = _config(weights, beside)
+        self.audio = _audio(weights.path, self.config, beside)
+        with torch.device("meta"):  # shapes only: a config may claim any size
+            network = Generator(self.config)
+        weights.put_into(network)
+        self._network = with_fallback(network, torch.device(device))
+        self._chunk = chunk
+
+    @torch.inference_mode()
+    def __call__(self, mel: Tensor) -> Tensor:
+        """Waveforms of a batch of log-mel spectrograms.
+
+        Args:
+            mel: (B, n_mels, T_mel), natural logarithm of magnitudes.
+
+        Returns:
+            waveform (B, T_wav), float32, from -1 to 1, where T_wav = T_mel * hop_length, on the
+            mel's device.
+        """
+        return in_chunks(
+            lambda part, _: self._network(part),
+            mel,
+            self.config.hop_length,
+            self.config.margin,
+            self._chunk,
+        )
+
+
+class Generator(nn.Module):
+    """The network, its weight norm folded; parameter names are the published ones."""
+
+    def __init__(self, config: HifiGanConfig) -> None:
+        super().__init__()
+        width = config.upsample_initial_channel
+        self.conv_pre = _same_length(config.num_mels, width, _EDGE_KERNEL)
+        self.ups, self.resblocks = nn.ModuleList(), nn.ModuleList()
+        for rate, kernel in zip(config.upsample_rates, config.upsample_kernel_sizes, strict=True):
+            self.ups.append(
+                nn.ConvTranspose1d(width, width // 2, kernel, rate, padding=(kernel - rate) // 2)
+            )
+            width //= 2
+            for size, dilations in zip(
+                config.resblock_kernel_sizes, config.resblock_dilation_sizes, strict=True
+            ):
+                self.resblocks.append(ResBlock(width, size, dilations, config.resblock == "1"))
+        self.n_kernels = len(config.resblock_kernel_sizes)
+        self.conv_post = _same_length(width, 1, _EDGE_KERNEL)
+
+    def forward(self, mel: Tensor) -> Tensor:
+        """Mel (B, n_mels, T_mel) -> waveform (B, T_wav)."""
+        x = self.conv_pre(mel)
+        for i, up in enumerate(self.ups):
+            x = up(functional.leaky_relu(x, _SLOPE))
+            blocks = self.resblocks[i * self.n_kernels : (i + 1) * self.n_kernels]
+            total = blocks[0](x)
+            for block in blocks[1:]:
+                total += block(x)
+            x = total / self.n_kernels
+        return torch.tanh(self.conv_post(functional.leaky_relu(x, _LAST_SLOPE)))[:, 0]
+
+
+class ResBlock(nn.Module):
+    """Dilated convolutions, each added to what it was given.
+
+    Args:
+        width: channels.
+        kernel: samples.
+        dilations: one for each addition.
+        both: whether a second convolution, not dilated, follows each.
+    """
+
+    def __init__(self, width: int, kernel: int, dilations: tuple[int, ...], both: bool) -> None:
+        super().__init__()
+        dilated = [_same_length(width, width, kernel, dilation) for dilation in dilations]
+        if both:
+            self.convs1 = nn.ModuleList(dilated)
+            self.convs2 = nn.ModuleList(_same_length(width, width, kernel) for _ in dilations)
+        else:
+            self.convs = nn.ModuleList(dilated)
+        self.both = both
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, width, T) -> the same shape."""
+        for i, dilated in enumerate(self.convs1 if self.both else self.convs):
+            y = dilated(functional.leaky_relu(x, _SLOPE))
+            if self.both:
+                y = self.convs2[i](functional.leaky_relu(y, _SLOPE))
+            x = x + y
+        return x
+
+
+def _same_length(n_in: int, n_out: int, kernel: int, dilation: int = 1) -> nn.Conv1d:
+    padding = (kernel - 1) // 2 * dilation
+    return nn.Conv1d(n_in, n_out, kernel, padding=padding, dilation=dilation)
+
+
+def _config_beside(path: Path) -> dict[str, Any]:
+    """The published config.json beside a file; empty where there is none of HiFi-GAN's."""
+    beside = path.with_name("config.json")
+    if not beside.is_file():
+        return {}
+    try:
+        if beside.stat().st_size > _MOST_CONFIG_BYTES:
+            raise VocoderError(f"{beside} is too large to be a vocoder's settings.")
+        content = json.loads(beside.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        if isinstance(error, VocoderError):
+            raise
+        raise VocoderError(f"{beside} cannot be read: {error}") from None
+    # It may be another program's, as a run's own config.json.
+    return content if isinstance(content, dict) and "upsample_rates" in content else {}
+
+
+def _config(weights: Weights, beside: Mapping[str, Any]) -> HifiGanConfig:
+    config = _inferred(weights)
+    try:
+        named = {
+            field.name: _tuples(beside[field.name])
+            for field in dataclasses.fields(HifiGanConfig)
+            if field.name in beside
+        }
+        if "resblock" in named:
+            named["resblock"] = str(named["resblock"])
+        config = dataclasses.replace(config, **named)
+        _check(config)
+    except (TypeError, ValueError) as error:
+        raise VocoderError(
+            f"The sizes of the HiFi-GAN at {weights.path} are not understood ({error}). Put the "
+            "config.json that was published with it beside it."
+        ) from None
+    return config
+
+
+def _inferred(weights: Weights) -> HifiGanConfig:
+    """The sizes as the weights' shapes tell them, for files without a config.json."""
+    state = weights.state
+    kind = "1" if "resblocks.0.convs1.0.weight" in state else "2"
+    stem = "resblocks.{}.convs1" if kind == "1" else "resblocks.{}.convs"
+    n_ups = weights.count("ups.{}.weight")
+    n_kernels = weights.count(stem + ".0.weight") // max(1, n_ups)
+    up_kernels = tuple(_width(state, f"ups.{i}.weight", 2) for i in range(n_ups))
+    kernels = tuple(_width(state, stem.format(i) + ".0.weight", 2) for i in range(n_kernels))
+    return HifiGanConfig(
+        resblock=kind,
+        upsample_rates=tuple(kernel // 2 for kernel in up_kernels),  # as in V1 to V3
+        upsample_kernel_sizes=up_kernels,
+        upsample_initial_channel=_width(state, "conv_pre.weight", 0),
+        resblock_kernel_sizes=kernels,
+        resblock_dilation_sizes=tuple(_DILATIONS[kind].get(kernel, ()) for kernel in kernels),
+        num_mels=_width(state, "conv_pre.weight", 1),
+    )
+
+
+def _width(state: Mapping[str, Tensor], name: str, axis: int) -> int:
+    value = state.get(name)
+    return value.shape[axis] if value is not None and value.dim() == 3 else 0
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(part) for part in value) if isinstance(value, list) else value
+
+
+def _check(config: HifiGanConfig) -> None:
+    """Raise ValueError for sizes that no generator can have."""
+    ups, blocks = config.upsample_rates, config.resblock_kernel_sizes
+    if config.resblock not in _DILATIONS:
+        raise ValueError(f"resblock is {config.resblock[:20]}")
+    for name, many in (("upsample_rates", ups), ("resblock_kernel_sizes", blocks)):
+        if not 1 <= len(many) <= _MOST_LAYERS:
+            raise ValueError(f"{name} has {len(many)} numbers")
+    if len(config.upsample_kernel_sizes) != len(ups):
+        raise ValueError("upsample_rates and upsample_kernel_sizes differ in number")
+    if len(config.resblock_dilation_sizes) != len(blocks):
+        raise ValueError("resblock_kernel_sizes and resblock_dilation_sizes differ in number")
+    dilations = [d for sizes in config.resblock_dilation_sizes for d in sizes]
+    sizes = [config.upsample_initial_channel, config.num_mels]
+    for number in (*ups, *config.upsample_kernel_sizes, *blocks, *dilations, *sizes):
+        if type(number) is not int or not 1 <= number <= 2**16:
+            raise ValueError(f"{number} is no size")
+    if not all(1 <= len(sizes) <= _MOST_LAYERS for sizes in config.resblock_dilation_sizes):
+        raise ValueError("its dilations cannot be inferred")
+    if any(kernel % 2 == 0 for kernel in blocks):
+        raise ValueError("a kernel of even size")
+    for rate, kernel in zip(ups, config.upsample_kernel_sizes, strict=True):
+        if kernel < rate or (kernel - rate) % 2:
+            raise ValueError(f"a kernel of {kernel} for {rate} samples")
+
+
+def _audio(path: Path, config: HifiGanConfig, beside: Mapping[str, Any]) -> AudioConfig:
+    """The mels that it was trained on: its config.json's, or else NVIDIA's."""
+    named = {ours: beside[theirs] for theirs, ours in _AUDIO.items() if beside.get(theirs)}
+    for name in ("f_min", "f_max"):  # our own are floats
+        if type(named.get(name)) is int:
+            named[name] = float(named[name])
+    known = {"n_mels": config.num_mels, "hop_length": config.hop_length}
+    try:
+        return AudioConfig(**{**named, **known})
+    except (ConfigError, TypeError) as error:
+        raise VocoderError(f"The config.json beside {path} is not understood: {error}") from None

@@ -1,0 +1,132 @@
+"""A vocoder's weights out of a file: any of the published layouts, weight norm folded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ponytaco.torchfile import (
+    MoreThanWeightsError,
+    TorchFileError,
+    load_modules,
+    load_torch_file,
+)
+
+# Where the published files keep the state dict: HiFi-GAN, NGC, a pickled WaveGlow.
+_TABLES = ("generator", "state_dict", "model")
+# The two parts of a weight-normed weight, as torch named them before 2.0 and since.
+_NORMED = (
+    (".weight_g", ".weight_v"),
+    (".parametrizations.weight.original0", ".parametrizations.weight.original1"),
+)
+
+
+class VocoderError(ValueError):
+    """A vocoder cannot be had, or does not fit the voice."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What a vocoder's file holds.
+
+    Attributes:
+        path: the file.
+        state: the weights by their published names, on the CPU, float32.
+        class_name: of the module, where the file holds a whole one; else ''.
+    """
+
+    path: Path
+    state: dict[str, Tensor]
+    class_name: str = ""
+
+    def count(self, pattern: str) -> int:
+        """How many layers there are, ``pattern`` being as 'ups.{}.weight'."""
+        n = 0
+        while pattern.format(n) in self.state:
+            n += 1
+        return n
+
+    def put_into(self, network: nn.Module) -> None:
+        """Give a network, made on the device 'meta', its weights.
+
+        Raises:
+            VocoderError: they are not those that it needs.
+        """
+        try:
+            network.load_state_dict(self.state, assign=True)
+        except RuntimeError as error:
+            raise VocoderError(
+                f"{self.path} does not have the weights that it should have: "
+                f"{str(error).strip().splitlines()[-1].strip()} Download it again."
+            ) from None
+        network.requires_grad_(False).eval()
+
+
+def read_weights(path: Path) -> Weights:
+    """Read a vocoder's weights from a file that may come from a stranger; nothing in it runs.
+
+    Raises:
+        VocoderError: it is missing, damaged, or holds no vocoder.
+    """
+    if not path.is_file():
+        raise VocoderError(f"There is no vocoder at {path}.")
+    class_name = ""
+    try:
+        try:
+            content = load_torch_file(path)
+        except MoreThanWeightsError:
+            modules = load_modules(path)
+            named = [modules[table] for table in _TABLES if table in modules]
+            module = [*named, *modules.values()][0]
+            content, class_name = module.state, module.class_name
+    except TorchFileError as error:
+        raise VocoderError(f"{path} cannot be used as a vocoder: {error}.") from None
+    except OSError as error:
+        raise VocoderError(f"{path} cannot be read: {error.strerror or error}.") from None
+    state = _state_in(content)
+    # Folding copies the weights: a file must not let one number stand for many.
+    if sum(value.nbytes for value in state.values()) > path.stat().st_size:
+        raise VocoderError(f"{path} cannot be used as a vocoder: its weights share their numbers.")
+    state = {name: value.float() for name, value in state.items() if value.is_floating_point()}
+    state = _folded(state)
+    for name, value in state.items():
+        if not torch.isfinite(value).all():
+            raise VocoderError(
+                f"{path} is damaged: {name} holds values that are no numbers. Download it again."
+            )
+    return Weights(path, state, class_name)
+
+
+def _state_in(content: Any) -> dict[str, Tensor]:
+    for table in _TABLES:
+        if isinstance(content, Mapping) and isinstance(content.get(table), Mapping):
+            content = content[table]
+    if not isinstance(content, Mapping):
+        return {}
+    # Training on several GPUs puts "module." before each name.
+    return {
+        name.removeprefix("module."): value
+        for name, value in content.items()
+        if isinstance(name, str) and isinstance(value, Tensor)
+    }
+
+
+def _folded(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Weights whose direction and length are one again (Salimans and Kingma 2016)."""
+    folded = dict(state)
+    for length, direction in _NORMED:
+        for name in [name for name in state if name.endswith(direction)]:
+            stem = name.removesuffix(direction)
+            v, g = state[name], state.get(stem + length)
+            # Parts that do not belong together stay: what has no such weights says so.
+            if g is None or v.dim() < 2 or g.numel() != len(v):
+                continue
+            norm = torch.linalg.vector_norm(v.flatten(1), dim=1)
+            folded[f"{stem}.weight"] = v * (g.flatten() / norm).view(-1, *[1] * (v.dim() - 1))
+            del folded[name], folded[stem + length]
+    return folded

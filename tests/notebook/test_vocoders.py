@@ -1,0 +1,40 @@
+import sys
+import types
+import urllib.request
+
+import pytest
+
+from ponytaco.fetch import PUBLISHED
+from ponytaco.notebook import get_vocoder
+from ponytaco.notebook.storage import Storage
+
+
+@pytest.fixture
+def storage(tmp_path):
+    return Storage(root=tmp_path, disk=tmp_path / "disk")
+
+
+def refuse(*args, **kwargs):
+    raise OSError("no network")
+
+
+def test_what_was_put_there_by_hand_is_taken(storage, monkeypatch):
+    monkeypatch.setattr(urllib.request, "urlopen", refuse)
+    path = storage.runs / "vocoders" / PUBLISHED["hifigan"].file_name
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"PK")
+    assert get_vocoder("hifigan", storage) == str(path)
+
+
+def test_griffin_lim_speaks_until_it_is(storage, monkeypatch, capsys):
+    monkeypatch.setattr(urllib.request, "urlopen", refuse)
+    monkeypatch.setitem(sys.modules, "gdown", types.SimpleNamespace(download=refuse))
+    assert get_vocoder("hifigan", storage) == "griffin_lim"
+    said = capsys.readouterr().out
+    assert str(storage.runs / "vocoders" / PUBLISHED["hifigan"].file_name) in said
+    assert "Griffin-Lim" in said
+
+
+@pytest.mark.parametrize("name", ["griffin_lim", "/some/where/g_02500000"])
+def test_other_names_are_left_as_they_are(storage, name):
+    assert get_vocoder(name, storage) == name
