@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ponytaco.checkpoint import load_checkpoint
 from ponytaco.dataset import open_datasets
-from ponytaco.filelists import FilelistError, read_dataset
+from ponytaco.device import choose_device
+from ponytaco.filelists import FilelistError, listed, read_datasets
 from ponytaco.run import Run, write_whole
-from ponytaco.training import choose_device
 from ponytaco.validation import Validation, save_pictures, validate
 
 
@@ -24,12 +25,15 @@ class Evaluation:
     report: Path
 
 
-def evaluate(run: Run, dataset_folder: Path | None = None, device: str = "auto") -> Evaluation:
+def evaluate(
+    run: Run, dataset_folder: Path | Sequence[Path] | None = None, device: str = "auto"
+) -> Evaluation:
     """Score a run's voice on validation clips and write ``evaluation.json``.
 
     Args:
         run: what to score; its best checkpoint, or else its newest.
-        dataset_folder: the clips; where the run was trained if left out.
+        dataset_folder: the clips, in one or several folders; where the run was trained if left
+            out.
         device: 'auto', 'cpu', 'cuda' ….
 
     Raises:
@@ -37,14 +41,17 @@ def evaluate(run: Run, dataset_folder: Path | None = None, device: str = "auto")
         FilelistError: the data set is not usable, or is no longer where it was.
     """
     checkpoint = load_checkpoint(run.voice())
-    folder = dataset_folder or Path(checkpoint.dataset)
-    if dataset_folder is None and not (checkpoint.dataset and folder.is_dir()):
+    folders = checkpoint.dataset_folders
+    if dataset_folder is not None:
+        folders = listed(dataset_folder)
+    elif not folders or not all(folder.is_dir() for folder in folders):
+        gone = next((folder for folder in folders if not folder.is_dir()), "an unknown data set")
         raise FilelistError(
-            f"The run was trained on {folder}, which is not there now. "
+            f"The run was trained on {gone}, which is not there now. "
             "Name the data set: ponytaco evaluate RUN --data FOLDER"
         )
     data = open_datasets(
-        read_dataset(folder),
+        read_datasets(folders),
         checkpoint.config.audio,
         checkpoint.symbols,
         checkpoint.config.train.cleaner,

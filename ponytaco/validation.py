@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from ponytaco.alignment import AlignmentScore, mean_score, score_alignment
 from ponytaco.audio import save_wav
+from ponytaco.checkpoint import Progress
 from ponytaco.config import AudioConfig, Config
 from ponytaco.dataset import Batch, ClipDataset, validation_batches
 from ponytaco.losses import tacotron_loss
@@ -116,6 +118,25 @@ def validate(
             gate=gate,
         ),
     )
+
+
+def judge(validation: Validation, progress: Progress) -> bool:
+    """Record alignment in ``progress``, and say whether this is the best model so far."""
+    aligned = validation.free.aligned
+    if not aligned:
+        progress.aligned_since = None
+    elif progress.aligned_since is None:
+        progress.aligned_since = progress.step
+        progress.first_aligned = progress.first_aligned or progress.step
+    # A voice that is aligned is better than any that is not, whatever its loss.
+    # One whose loss is no number is never the best: nothing could be better than it.
+    is_best = math.isfinite(validation.loss) and (
+        progress.best_loss is None
+        or (aligned, -validation.loss) > (progress.best_aligned, -progress.best_loss)
+    )
+    if is_best:
+        progress.best_aligned, progress.best_loss = aligned, validation.loss
+    return is_best
 
 
 def save_pictures(validation: Validation, run: Run, audio: AudioConfig) -> None:

@@ -59,7 +59,7 @@ def checkpoint(config):
             best_loss=0.5,
         ),  # fmt: skip
         optimizer=optimizer.state_dict(),
-        sampler={"epoch": 3, "position": 1},
+        sampler={"epoch": 3, "drawn": [[4, 1]]},
         rng=rng_state(),
         fingerprint="abc",
         dataset="datasets/Beeps",
@@ -347,7 +347,7 @@ def test_settings_of_any_size_make_nothing_of_it(checkpoint, tmp_path, monkeypat
         lambda c: c.update(mean_frame=torch.zeros(80, dtype=torch.int64)),
         lambda c: c.update(lexicon={"a": 3}),
         lambda c: c.update(optimizer=[1]),
-        lambda c: c.update(sampler={"epoch": "x"}),
+        lambda c: c.update(sampler=[1]),
         lambda c: c.update(rng=3),
         lambda c: c.update(dataset=None),
         lambda c: c.update(version=7),

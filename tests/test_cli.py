@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import soundfile
@@ -178,6 +179,15 @@ def test_options_reach_the_run(fake_dataset, tmp_path, monkeypatch):
     assert (config.train.max_gaf, config.train.mmi, config.train.batch_size) == (0.25, False, 4)
     assert (config.train.learning_rate, config.train.seed) == (1e-4, 7)
     assert config.model.attention_rnn_dim == 48
+
+
+@pytest.mark.parametrize("folders", [["a"], ["a", "b", "c"]])
+def test_the_last_folder_is_the_run(monkeypatch, folders):
+    seen = []
+    monkeypatch.setattr(training_module, "train", lambda *args, **kwargs: seen.append(args))
+    assert main(["train", *folders, "run", *TINY]) == 0
+    assert seen[0][0] == [Path(folder) for folder in folders]
+    assert seen[0][1].folder == Path("run")
 
 
 # Settings that cannot be

@@ -54,6 +54,19 @@ def test_without_a_best_model_the_newest_is_scored(run, monkeypatch):
     assert evaluate(run, device="cpu").validation.step == 60
 
 
+def test_all_folders_of_the_training_are_found_again(run, fake_dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(evaluation_module, "save_pictures", lambda *args: None)
+    other = shutil.copytree(fake_dataset, tmp_path / "other")
+    checkpoint = load_checkpoint(run.best_model)
+    checkpoint.dataset = f"{fake_dataset}\n{other}"
+    save_checkpoint(run.best_model, checkpoint)
+    assert evaluate(run, device="cpu").n_clips == 6
+    assert evaluate(run, [other], device="cpu").n_clips == 3
+    shutil.rmtree(other)
+    with pytest.raises(FilelistError, match="other.*--data"):
+        evaluate(run, device="cpu")
+
+
 @pytest.mark.parametrize("recorded", ["gone", ""])
 def test_clips_that_moved_are_asked_for(run, recorded):
     checkpoint = load_checkpoint(run.best_model)

@@ -17,7 +17,7 @@ import ponytaco.training as training_module
 from ponytaco.alignment import AlignmentScore
 from ponytaco.checkpoint import CheckpointError, Progress, load_checkpoint, new_model, rng_state
 from ponytaco.config import Config, ConfigError, preset
-from ponytaco.dataset import BucketSampler, ClipDataset, Mels, Pick, collate, open_datasets
+from ponytaco.dataset import BucketSampler, ClipDataset, Pick, collate, open_datasets
 from ponytaco.filelists import FilelistError, read_dataset
 from ponytaco.losses import tacotron_loss
 from ponytaco.run import HISTORY_COLUMNS, Run, read_history
@@ -124,7 +124,7 @@ def test_a_resumed_run_is_the_uninterrupted_one(
 ):
     resumed = in_two_sessions(fake_dataset, Run(tmp_path), split, CONFIG)
     assert resumed.progress.step == 5 and resumed.progress.gaf > 0
-    assert resumed.sampler == {"epoch": 1, "position": 2}
+    assert resumed.sampler == {"epoch": 1, "drawn": [[4, 2]]}
     assert_same_run(straight(), resumed)
 
 
@@ -555,8 +555,8 @@ def test_guidance_and_cap_follow_alignment(fake_dataset, tmp_path, no_pictures, 
     weights = []
     original = train_step
 
-    def spy(*args):
-        losses = original(*args)
+    def spy(*args, **kwargs):
+        losses = original(*args, **kwargs)
         weights.append(float(losses.values.get("guidance_weight", torch.tensor(0.0))))
         return losses
 
@@ -574,12 +574,12 @@ def test_a_changed_data_set_is_said_and_drawn_afresh(fake_dataset, tmp_path, no_
     folder = shutil.copytree(fake_dataset, tmp_path / "data")
     run, said = Run(tmp_path / "run"), []
     quietly(folder, run, FAST.replace(max_steps=2))
-    assert load_checkpoint(run.current_model).sampler == {"epoch": 0, "position": 2}
+    assert load_checkpoint(run.current_model).sampler == {"epoch": 0, "drawn": [[4, 2]]}
     lines = (folder / "train.txt").read_text().splitlines()
     (folder / "train.txt").write_text("\n".join(lines[:-1]) + "\n")
     train(folder, run, FAST.replace(max_steps=3), say=said.append)
     assert any("changed" in sentence for sentence in said)
-    assert load_checkpoint(run.current_model).sampler == {"epoch": 0, "position": 1}
+    assert load_checkpoint(run.current_model).sampler == {"epoch": 0, "drawn": [[4, 1]]}
 
 
 def test_a_data_set_that_moved_is_the_same(fake_dataset, tmp_path, no_pictures):
@@ -589,8 +589,30 @@ def test_a_data_set_that_moved_is_the_same(fake_dataset, tmp_path, no_pictures):
     train(folder, run, FAST.replace(max_steps=3), say=said.append)
     assert not any("changed" in sentence for sentence in said)
     saved = load_checkpoint(run.current_model)
-    assert saved.sampler == {"epoch": 1, "position": 0}
+    assert saved.sampler == {"epoch": 1, "drawn": []}
     assert saved.dataset == str(folder)
+
+
+def test_several_folders_train_together(fake_dataset, tmp_path, no_pictures):
+    other = shutil.copytree(fake_dataset, tmp_path / "data")  # the same refs
+    run, said = Run(tmp_path / "run"), []
+    both = [fake_dataset, other]
+    train(both, run, FAST.replace(max_steps=5), say=said.append)
+    assert any("22 clips to learn from, 6 to validate on" in sentence for sentence in said)
+    saved = load_checkpoint(run.current_model)
+    assert saved.sampler == {"epoch": 0, "drawn": [[4, 5]]}
+    assert saved.dataset_folders == both
+    train(both, run, FAST.replace(max_steps=6), say=said.append)
+    assert not any("changed" in sentence for sentence in said)
+    assert load_checkpoint(run.current_model).sampler == {"epoch": 1, "drawn": []}
+    train(fake_dataset, run, FAST.replace(max_steps=7), say=said.append)
+    assert any("changed" in sentence for sentence in said)
+
+
+def test_a_folder_named_twice_is_refused(fake_dataset, tmp_path, no_pictures):
+    with pytest.raises(FilelistError, match="twice"):
+        quietly([fake_dataset, fake_dataset], Run(tmp_path / "run"), FAST)
+    assert nothing_was_made(tmp_path / "run")
 
 
 def test_mean_frame_and_lexicon_are_in_the_checkpoint(trained_run, fake_dataset):
@@ -762,8 +784,8 @@ def test_the_validations_loss_is_the_same_for_any_batch_size(trained_run, valida
     assert len(alike) == 5 and all(len(mel) == 50 for mel in mels)
     clips = ClipDataset(
         [data.train.clips[i] for i in alike],
-        Mels(torch.cat(mels), torch.arange(6) * 50, data.mean_frame),
-        {},
+        mels,
+        [None] * 5,
         SYMBOLS,
         "english",
         CONFIG.audio,

@@ -13,7 +13,9 @@ def add_to(commands: Any) -> None:
     parser.description = "Score a trained voice on its validation clips."
     parser.set_defaults(command=_run)
     parser.add_argument("run", type=Path, help="a run's folder")
-    parser.add_argument("--data", type=Path, help="the data set; where it was trained if left out")
+    parser.add_argument(
+        "--data", type=Path, nargs="+", help="the data sets; where it was trained if left out"
+    )
     parser.add_argument("--device", default="auto", help="'auto', 'cpu', 'cuda' (auto)")
 
 

@@ -13,7 +13,7 @@ from ponytaco.notebook.events import show_live
 from ponytaco.notebook.page import facts, headline, paragraph, player, png_bytes
 from ponytaco.plots import plot_history
 from ponytaco.run import Run, read_history
-from ponytaco.training import StepReport
+from ponytaco.tally import StepReport
 from ponytaco.validation import Validation
 
 # Shares of the wall time; with the sounds and pictures of validations less than 2 % in all.

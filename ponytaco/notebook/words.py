@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ponytaco.training import StepReport
+from ponytaco.tally import StepReport
 
 
 def duration(seconds: float) -> str:
