@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,7 +34,7 @@ from ponytaco.schedule import learning_rate
 from ponytaco.step import train_step
 from ponytaco.survival import Attempts, interruptible, save_on_error
 from ponytaco.text import CTC_SYMBOLS, SYMBOLS, Lexicon
-from ponytaco.validation import Validation, save_pictures, validate
+from ponytaco.validation import Validation, judge, save_pictures, stagnation, validate
 
 # Steps whose means make one row of the history and one report.
 _REPORT_EVERY = 10
@@ -272,7 +271,7 @@ def train(
                     settings.batch_size,
                     say,
                 )
-                is_best = _judge(validation, progress)
+                is_best = judge(validation, progress)
                 row.update(validation.history_row())
                 save(is_best)
                 # last: weights matter more
@@ -280,6 +279,8 @@ def train(
                 last_save = time.monotonic()
                 last_report += validation.seconds
                 on_validation(validation)
+                if sentence := stagnation(progress):
+                    say(sentence)
             elif stopping or time.monotonic() - last_save > settings.save_every_minutes * 60:
                 save()
                 last_save = time.monotonic()
@@ -325,25 +326,6 @@ def _smaller(config: Config, n_parts: int) -> Config:
     """The settings with batches of a part's size."""
     size = max(1, config.train.batch_size // n_parts)
     return config.replace(batch_size=size) if n_parts > 1 else config
-
-
-def _judge(validation: Validation, progress: Progress) -> bool:
-    """Record alignment, and say whether this is the best model so far."""
-    aligned = validation.free.aligned
-    if not aligned:
-        progress.aligned_since = None
-    elif progress.aligned_since is None:
-        progress.aligned_since = progress.step
-        progress.first_aligned = progress.first_aligned or progress.step
-    # A voice that is aligned is better than any that is not, whatever its loss.
-    # One whose loss is no number is never the best: nothing could be better than it.
-    is_best = math.isfinite(validation.loss) and (
-        progress.best_loss is None
-        or (aligned, -validation.loss) > (progress.best_aligned, -progress.best_loss)
-    )
-    if is_best:
-        progress.best_aligned, progress.best_loss = aligned, validation.loss
-    return is_best
 
 
 def _means(recent: list[dict[str, Tensor]]) -> dict[str, float]:

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = (
     {
         "config", "text", "plots", "schedule", "gaf", "losses", "alignment", "mmi",
-        "intelligibility", "precision",
+        "intelligibility", "precision", "comparison", "reading",
     },
     {"audio", "filelists", "model", "guidance", "torchfile"},
     {"dataset", "checkpoint", "run", "store", "survival", "vocoders"},
