@@ -126,15 +126,15 @@ def evaluate(
     model = checkpoint.build_model().to(chosen)
     validation = validate(model, data.val, checkpoint.config, checkpoint.progress.step, chosen)
 
-    clips = list(data.val.clips)
-    ceiling_clips = [*_mels_of(data.val), *_mels_of(data.train)][:_N_CEILING]
+    clips = _mels_of(data.val)
     if quick:
         clips, texts = clips[:_QUICK_CLIPS], texts[:_QUICK_SENTENCES]
-        ceiling_clips = ceiling_clips[:_QUICK_CEILING]
+    n_more = max(0, (_QUICK_CEILING if quick else _N_CEILING) - len(clips))
+    more_clips = _mels_of(data.train)[:n_more]
     notes: list[str] = []
     lexicon = Lexicon({w: tuple(phones.split()) for w, phones in checkpoint.lexicon.items()})
     cleaner = checkpoint.config.train.cleaner
-    heard_texts = [*texts, *(clip.text for clip in clips), *(c.text for c, _ in ceiling_clips)]
+    heard_texts = [*texts, *(clip.text for clip, _ in [*clips, *more_clips])]
     try:
         listener = Listener([spoken_words(text, cleaner) for text in heard_texts], lexicon)
     except RecogniserError as error:
@@ -151,7 +151,7 @@ def evaluate(
     )
     say(f"Speaking {len(clips)} validation clips …")
     clip_group = _speak_all(
-        [(clip.ref, clip.text, mel, clip) for clip, mel in _mels_of(data.val)[: len(clips)]],
+        [(clip.ref, clip.text, mel, clip) for clip, mel in clips],
         bench,
         not quick,
         notes,
@@ -171,8 +171,8 @@ def evaluate(
         validation=validation,
         clips=clip_group,
         new=new_group,
-        ceiling=_ceiling(ceiling_clips, bench),
-        n_ceiling_clips=len(ceiling_clips),
+        ceiling=_ceiling(clip_group, more_clips, bench),
+        n_ceiling_clips=len(clip_group.results) + len(more_clips),
         notes=notes,
     )
     return _write(results, run)
@@ -373,14 +373,17 @@ def _listen_to_real(mel: Tensor, bench: _Bench) -> list[str]:
     return bench.listener.transcribe(waveform, bench.sample_rate)
 
 
-def _ceiling(clips: Sequence[tuple[Clip, Tensor]], bench: _Bench) -> float | None:
-    """The word error rate of real clips through the vocoder."""
+def _ceiling(
+    spoken: Group, more_clips: Sequence[tuple[Clip, Tensor]], bench: _Bench
+) -> float | None:
+    """The word error rate of real clips through the vocoder: those that were spoken, and more."""
     if bench.listener is None:
         return None
     cleaner = bench.checkpoint.config.train.cleaner
-    pairs = [
+    pairs = [(r.said, r.real_heard) for r in spoken.results if r.real_heard is not None]
+    pairs += [
         (said, _listen_to_real(mel, bench))
-        for clip, mel in clips
+        for clip, mel in more_clips
         if (said := spoken_words(clip.text, cleaner))
     ]
     return word_error_rate(pairs) if pairs else None
