@@ -279,8 +279,8 @@ def train(
                 last_save = time.monotonic()
                 last_report += validation.seconds
                 on_validation(validation)
-                if sentence := stagnation(progress):
-                    say(sentence)
+                if hint := stagnation(progress):
+                    say(hint)
             elif stopping or time.monotonic() - last_save > settings.save_every_minutes * 60:
                 save()
                 last_save = time.monotonic()

@@ -167,7 +167,7 @@ def evaluate(
         step=checkpoint.progress.step,
         first_aligned=checkpoint.progress.first_aligned,
         vocoder=vocoder,
-        recogniser=listener and listener.name,
+        recogniser=listener.name if listener else None,
         validation=validation,
         clips=clip_group,
         new=new_group,
@@ -307,8 +307,8 @@ def _speak(
         said=said,
         heard=heard,
         real_heard=real_heard,
-        distortion=likeness and likeness.distortion,
-        length=likeness and likeness.length,
+        distortion=likeness.distortion if likeness else None,
+        length=likeness.length if likeness else None,
         pitch_correlation=correlation,
     )
     return result, Media(

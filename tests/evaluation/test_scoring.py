@@ -29,6 +29,12 @@ class EchoListener:
         return ["bad"]
 
 
+@pytest.fixture(autouse=True, scope="module")
+def nobody_waits_for_a_vocoder(hasty_vocoder):
+    with hasty_vocoder():
+        yield
+
+
 @pytest.fixture
 def run(trained_run, tmp_path):
     return Run(shutil.copytree(trained_run.run.folder, tmp_path / "run"))
