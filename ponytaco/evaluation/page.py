@@ -93,7 +93,7 @@ def verdict(results: Results) -> list[str]:
         said.append(f"It does not read {kind} reliably yet. Train it on.")
     rate, ceiling = group.word_error_rate, results.ceiling
     if rate is not None and ceiling is not None:
-        near = rate <= ceiling + 0.05
+        near = rate <= ceiling + 0.03
         said.append(
             f"The recogniser misheard {rate:.0%} of its words, and {ceiling:.0%} of those of real "
             f"clips through the same vocoder: it is {'about' if near else 'not yet'} as well "
@@ -107,7 +107,7 @@ def verdict(results: Results) -> list[str]:
 
 def _what_was_done(results: Results) -> str:
     since = (
-        f"aligned since step {results.first_aligned:,}"
+        f"first aligned at step {results.first_aligned:,}"
         if results.first_aligned
         else "never found aligned in training"
     )
@@ -120,7 +120,7 @@ def _what_was_done(results: Results) -> str:
 def _cards(results: Results) -> list[str]:
     clips, new, ceiling = results.clips, results.new, results.ceiling
     validation = results.validation
-    limits = (0.1, 0.3) if ceiling is None else (ceiling + 0.05, ceiling + 0.25)
+    limits = (0.1, 0.3) if ceiling is None else (ceiling + 0.03, ceiling + 0.25)
     cards = []
     if ceiling is not None or new.word_error_rate is not None:
         cards.append(_card(
@@ -189,7 +189,7 @@ def _card(
 
 def _stop_card(results: Results) -> str:
     rows = "".join(
-        f"<dt>{escape(kind)}</dt><dd{' class=poor' if n else ''}>{n:,} of {n_texts:,}</dd>"
+        f'<dt>{escape(kind)}</dt><dd class="{_POOR if n else _GOOD}">{n:,} of {n_texts:,}</dd>'
         for kind in STOP_ERRORS
         for n in [results.new.n_stop_errors(kind) + results.clips.n_stop_errors(kind)]
         for n_texts in [len(results.new.results) + len(results.clips.results)]

@@ -29,6 +29,11 @@ class EchoListener:
         return ["bad"]
 
 
+def rising_pitch(waveform, sample_rate, hop_length):
+    """A melody that rises all along, for pyin takes its time."""
+    return np.linspace(100.0, 200.0, 1 + len(waveform) // hop_length)
+
+
 @pytest.fixture(autouse=True, scope="module")
 def nobody_waits_for_a_vocoder(hasty_vocoder):
     with hasty_vocoder():
@@ -56,6 +61,7 @@ def found(trained_run, fake_dataset, tmp_path_factory):
     path.write_text("Bad day.\n\nBad {K EY1 K}.\n…\n", encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scoring, "Listener", EchoListener)
+        patch.setattr(scoring, "pitch", rising_pitch)
         return evaluate(run, sentences=path, device="cpu")
 
 
@@ -77,6 +83,7 @@ def test_the_report_holds_numbers_of_clips_and_sentences(found):
         assert all(set(text) == names for text in content[group]["texts"])
     clip, sentence = content["clips"]["texts"][0], content["new"]["texts"][0]
     assert clip["distortion"] > 0 and clip["length"] > 0 and clip["real_heard"] == ["bad"]
+    assert clip["pitch_correlation"] > 0.5  # both rise all along
     assert sentence["distortion"] is None and sentence["said"] == ["bad", "day"]
     assert (sentence["heard"], sentence["errors"]) == (["bad"], 1)
 
