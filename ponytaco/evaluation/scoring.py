@@ -42,6 +42,9 @@ from ponytaco.vocoders import VOCODERS
 # Real clips that the recogniser listens to for the ceiling, those of training among them: what
 # a vocoder and a recogniser lose has nothing to do with what the voice has learnt.
 _N_CEILING = 30
+# Of the expected length: a voice that does not stop babbles on, which takes most of the time that
+# listening takes and says no more of it.
+_LISTENED = 2.0
 # With --quick.
 _QUICK_CLIPS, _QUICK_SENTENCES, _QUICK_CEILING = 8, 10, 10
 
@@ -282,7 +285,8 @@ def _speak(
     waveform = speech.waveform.float().cpu().numpy()
     heard = real_heard = None
     if bench.listener and said:
-        heard = bench.listener.transcribe(waveform, speech.sample_rate)
+        n_samples = int(_LISTENED * n_expected * bench.seconds_per_frame * speech.sample_rate)
+        heard = bench.listener.transcribe(waveform[:n_samples], speech.sample_rate)
         if real_mel is not None:
             real_heard = _listen_to_real(real_mel, bench)
     likeness = correlation = recording = None
