@@ -180,7 +180,7 @@ def show_sentence(sentence: Sentence, sample_rate: int, number: int) -> None:
     html += "".join(paragraph(f"Mind: {warning}") for warning in sentence.warnings)
     if number <= _MOST_PICTURES and sentence.alignment is not None:
         figure = plot_alignment(sentence.alignment, str(sentence.score))
-        html += "<br>" + picture(png_bytes(figure), width=420)
+        html += picture(png_bytes(figure), width=420)
     show_html(html)
 
 
