@@ -241,11 +241,12 @@ def spoken_words(sentence: str) -> list[str]:
     return [word.strip(",.?") for word in sentence.lower().split()]
 
 
-def speak(texts: Sequence[str]) -> list[SpokenSentence]:
+def speak(texts: Sequence[str], voice: str = VOICE) -> list[SpokenSentence]:
     """Let the demo voice speak sentences over the vocabulary.
 
     Args:
         texts: sentences as `sentences` draws them.
+        voice: another of espeak-ng's American voices, as 'en-us+m3'.
 
     Returns:
         As many spoken sentences, 22,050 Hz. The same texts give the same samples.
@@ -266,7 +267,7 @@ def speak(texts: Sequence[str]) -> list[SpokenSentence]:
         initargs=(signal.SIGINT, signal.SIG_IGN),
     )
     try:
-        return executor.submit(_speak_in_this_process, list(texts)).result()
+        return executor.submit(_speak_in_this_process, list(texts), voice).result()
     except KeyboardInterrupt:
         for process in multiprocessing.active_children():
             process.terminate()  # it would speak to the end before this one could leave
@@ -280,13 +281,14 @@ def speak(texts: Sequence[str]) -> list[SpokenSentence]:
         executor.shutdown(wait=False, cancel_futures=True)
 
 
-def write_demo_archive(out: Path, n_clips: int = 400, seed: int = 1234) -> None:
+def write_demo_archive(out: Path, n_clips: int = 400, seed: int = 1234, voice: str = VOICE) -> None:
     """Write the demo character as a soundtools archive.
 
     Args:
         out: the tar to write; replaced if it exists.
         n_clips: how many sentences it speaks.
         seed: draws the sentences; the same seed gives the same archive, byte for byte.
+        voice: another of espeak-ng's American voices, as 'en-us+m3'.
 
     Raises:
         DemoVoiceError: if the synthesiser is missing or fails, or n_clips is out of range; nothing
@@ -298,7 +300,7 @@ def write_demo_archive(out: Path, n_clips: int = 400, seed: int = 1234) -> None:
         texts = sentences(n_clips, seed)
     except ValueError as error:
         raise DemoVoiceError(f"{n_clips} clips are too many: {error}.") from error
-    spoken = speak(texts)
+    spoken = speak(texts, voice)
     with ArchiveWriter(out) as archive:
         for number, sentence in enumerate(spoken):
             ref = f"demo_{number:04d}"
@@ -433,7 +435,7 @@ class _Mark:
 class _Espeak:
     """One synthesiser in this process."""
 
-    def __init__(self) -> None:
+    def __init__(self, voice: str) -> None:
         # The package is optional and ships no types.
         loader: Any = importlib.import_module("espeakng_loader")
         try:
@@ -452,8 +454,9 @@ class _Espeak:
         # The library keeps the pointer only, so the callback must live as long as it does.
         self._callback = _Callback(self._receive)
         self._library.espeak_SetSynthCallback(self._callback)
-        if self.sample_rate <= 0 or self._library.espeak_SetVoiceByName(VOICE.encode()) != 0:
-            raise DemoVoiceError(f"espeak-ng has no voice {VOICE} in {data}. {_INSTALL_AGAIN}")
+        if self.sample_rate <= 0 or self._library.espeak_SetVoiceByName(voice.encode()) != 0:
+            again = _INSTALL_AGAIN if voice == VOICE else f"The demo's own is {VOICE}."
+            raise DemoVoiceError(f"espeak-ng has no voice {voice} in {data}. {again}")
         # Otherwise the clock seeds its noise.
         self._library.espeak_ng_SetRandSeed(ctypes.c_long(_NOISE_SEED))
         self._library.espeak_SetParameter(_PARAMETER_RATE, WORDS_PER_MINUTE, 0)
@@ -489,8 +492,8 @@ def _marks(events: Any) -> Iterator[_Mark]:
             yield _Mark(event.sample, bytes(event.id.string).decode().lstrip("',"))
 
 
-def _speak_in_this_process(texts: list[str]) -> list[SpokenSentence]:
-    espeak = _Espeak()
+def _speak_in_this_process(texts: list[str], voice: str) -> list[SpokenSentence]:
+    espeak = _Espeak(voice)
     return [_timed(text, *espeak(text), espeak.sample_rate) for text in texts]
 
 

@@ -1,4 +1,4 @@
-"""A run in one file: saving it whole, reading it safely, and starting from another's weights."""
+"""A run in one file: saving it whole, and reading it safely."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ import torch
 from torch import Tensor
 
 from ponytaco import __version__
-from ponytaco.config import Config, ConfigError
+from ponytaco.config import Config, ConfigError, preset_of
 from ponytaco.model import Tacotron2
-from ponytaco.text import CTC_SYMBOLS, NVIDIA_SYMBOLS, SYMBOLS
+from ponytaco.text import CTC_SYMBOLS, SYMBOLS
 from ponytaco.torchfile import TorchFileError, check_members, load_torch_file
 
 FORMAT_VERSION = 1
 _MOST_SYMBOLS = 10_000
 # Parts that older files of the same format lack.
 _ADDED_LATER: Mapping[str, Any] = {
-    "scaler": None, "version": "", "seen_symbols": [], "longest_text": 0
+    "scaler": None, "version": "", "seen_symbols": [], "longest_text": 0, "clips": 0,
+    "minutes": 0.0, "card": None,
 }  # fmt: skip
 
 
@@ -92,6 +93,12 @@ class Checkpoint:
     """Where the data set was; a line each where there were several."""
     version: str = __version__
     """Of ponytaco, when it was saved."""
+    clips: int = 0
+    """Clips that it learns from."""
+    minutes: float = 0.0
+    """Of speech in these clips."""
+    card: Mapping[str, str | float] | None = None
+    """What a voice says of itself that is made to be shared; None in a run."""
 
     @property
     def dataset_folders(self) -> list[Path]:
@@ -141,10 +148,19 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     Raises:
         CheckpointError: it cannot be written, as on a full disk.
     """
+    save_whole(path, _content(checkpoint))
+
+
+def save_whole(path: Path, content: Mapping[str, Any]) -> None:
+    """Write tensors and plain values with torch; the file is there whole or as it was before.
+
+    Raises:
+        CheckpointError: it cannot be written, as on a full disk.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with temporary.open("wb") as file:
-            torch.save(_content(checkpoint), file)
+            torch.save(dict(content), file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -155,7 +171,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         if not isinstance(error, OSError | RuntimeError):
             raise
         raise CheckpointError(
-            f"Cannot write {path}: {error}. Is the disk full? The last save is still there."
+            f"Cannot write {path}: {error}. Is the disk full? What was there before still is."
         ) from None
 
 
@@ -179,17 +195,20 @@ def _content(checkpoint: Checkpoint) -> dict[str, Any]:
         "state_dict": dict(checkpoint.state_dict),
         "lexicon": dict(checkpoint.lexicon),
         "seen_symbols": list(checkpoint.seen_symbols),
+        "card": None if checkpoint.card is None else dict(checkpoint.card),
         "progress": dataclasses.asdict(checkpoint.progress),
     }
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint of ours, without running any code from it.
+    """Read a checkpoint of ours, or a voice to share, without running any code from it.
+
+    A shared voice's weights are in half precision; here they come back in float32.
 
     Raises:
         CheckpointError: it is missing, broken, or not one of ours.
     """
-    content = _load_untrusted(path)
+    content = read_content(path)
     version = content.get("format_version")
     if not isinstance(version, int):
         raise CheckpointError(
@@ -208,11 +227,15 @@ def load_checkpoint(path: Path) -> Checkpoint:
     for name, is_right in _CONTENT.items():
         if not is_right(fields[name]):
             raise CheckpointError(f"{path} is damaged: its {name} is not what it should be.")
+    fields["state_dict"] = {
+        name: value.float() if value.dtype is torch.float16 else value
+        for name, value in fields["state_dict"].items()
+    }
     return Checkpoint(**fields)
 
 
 def verified_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint and make sure that a run can go on from it.
+    """Read a checkpoint and make sure that it is sound.
 
     Beyond ``load_checkpoint`` every member agrees with its checksum, the weights have the shapes
     that the settings ask for, and all of them are numbers.
@@ -239,7 +262,7 @@ def _is_texts(value: Any) -> bool:
     return few and all(isinstance(text, str) for text in value)
 
 
-def _is_table(value: Any, kind: type) -> bool:
+def _is_table(value: Any, kind: type | tuple[type, ...]) -> bool:
     return isinstance(value, Mapping) and all(
         isinstance(name, str) and isinstance(held, kind) for name, held in value.items()
     )
@@ -281,6 +304,9 @@ _CONTENT: Mapping[str, Callable[[Any], bool]] = {
     "fingerprint": lambda value: isinstance(value, str),
     "dataset": lambda value: isinstance(value, str),
     "version": lambda value: isinstance(value, str),
+    "clips": lambda value: type(value) is int and 0 <= value < 2**53,
+    "minutes": lambda value: type(value) in (int, float) and 0 <= value < 2**53,
+    "card": lambda value: value is None or _is_table(value, (str, int, float)),
     "scaler": lambda value: value is None or isinstance(value, Mapping),
 }
 
@@ -297,10 +323,12 @@ def require_same_architecture(saved: Config, wanted: Config, path: Path) -> None
             # A dropout is no part of the architecture.
             if f.name.startswith("p_") or getattr(old, f.name) == getattr(new, f.name):
                 continue
+            name = preset_of(saved.model)
+            began = f"the preset it began with, {name}," if name else "the settings it began with,"
             raise CheckpointError(
                 f"{path} was trained with {f.name}={getattr(old, f.name)}, not "
-                f"{getattr(new, f.name)}: another model cannot go on from it. Use the preset and "
-                "settings it began with, or another folder for a new run."
+                f"{getattr(new, f.name)}: another model cannot go on from it. Use {began} or "
+                "another folder for a new run."
             )
 
 
@@ -339,123 +367,12 @@ def seed_rank(seed: int, rank: int, step: int) -> None:
     random.seed(number)
 
 
-# Names of each kind that a warm start's table shows.
-_SHOWN = 12
-
-
-@dataclass
-class WarmStart:
-    """What a new model took over from other weights."""
-
-    taken: list[str] = field(default_factory=list)
-    mapped: list[str] = field(default_factory=list)
-    """Parameters taken in part, symbol by symbol."""
-    left: list[str] = field(default_factory=list)
-    """Theirs that we have no place for, and why."""
-    fresh: list[str] = field(default_factory=list)
-    """Ours that stay as initialised."""
-
-    def __str__(self) -> str:
-        """A table for the report."""
-        lines = [f"Warm start: {len(self.taken)} weights taken as they are."]
-        not_taken = {line.partition(" ")[0] for line in self.left}
-        for title, names in (
-            ("mapped by symbol", self.mapped),
-            ("not taken", self.left),
-            ("new", [name for name in self.fresh if name not in not_taken]),
-        ):
-            lines += [f"  {title}: {name}" for name in names[:_SHOWN]]
-            if len(names) > _SHOWN:
-                lines.append(f"  {title}: … and {len(names) - _SHOWN} more")
-        if len(self.fresh) > len(self.taken):
-            lines.append(
-                "  Hardly anything fits: that voice has another size. Use its preset, or leave "
-                "the warm start out."
-            )
-        return "\n".join(lines)
-
-
-def warm_start(model: Tacotron2, symbols: Sequence[str], path: Path) -> WarmStart:
-    """Start a new model from other weights: NVIDIA's layout, the seed's, or one of our runs.
-
-    A weight is taken where name and shape agree, symbols' rows by their sign and not by their
-    place in the table.
-
-    Args:
-        model: changed in place.
-        symbols: its symbol table.
-        path: the other checkpoint.
+def read_content(path: Path) -> Mapping[str, Any]:
+    """Read a checkpoint of anybody's as it is: tensors and plain values only.
 
     Raises:
-        CheckpointError: it cannot be read, or nothing in it fits.
+        CheckpointError: it is missing, broken, or no table.
     """
-    content = _load_untrusted(path)
-    state = content.get("state_dict", content)
-    theirs = {
-        name.removeprefix("module."): value
-        for name, value in (state.items() if isinstance(state, Mapping) else ())
-        if isinstance(name, str) and isinstance(value, Tensor)
-    }
-    ours = model.state_dict()
-    report = WarmStart()
-    for name, value in theirs.items():
-        if name not in ours:
-            report.left.append(f"{name} (no such weight here)")
-        elif name == "embedding.weight":
-            _take_embedding(ours[name], value, symbols, content.get("symbols"), report)
-        elif ours[name].shape != value.shape:
-            report.left.append(
-                f"{name} (their shape {list(value.shape)}, ours {list(ours[name].shape)})"
-            )
-        elif not (value.is_floating_point() or name.endswith("num_batches_tracked")):
-            report.left.append(f"{name} (of type {value.dtype})")
-        elif not torch.isfinite(value).all():
-            report.left.append(f"{name} (it holds values that are no numbers)")
-        else:
-            ours[name].copy_(value)
-            report.taken.append(name)
-    # "embedding.weight (148 of 179 symbols)" is taken, too
-    taken = {*report.taken, *(line.partition(" ")[0] for line in report.mapped)}
-    report.fresh = [name for name in ours if name not in taken]
-    if not taken:
-        raise CheckpointError(
-            f"Nothing in {path} fits this model. Choose a Tacotron 2 of the same size, "
-            "or leave the warm start out."
-        )
-    return report
-
-
-def _take_embedding(
-    ours: Tensor,
-    theirs: Tensor,
-    symbols: Sequence[str],
-    their_symbols: Any,
-    report: WarmStart,
-) -> None:
-    name = "embedding.weight"
-    tables = {len(table): table for table in (NVIDIA_SYMBOLS, SYMBOLS)}
-    if theirs.dim() != 2 or theirs.shape[1:] != ours.shape[1:]:
-        report.left.append(f"{name} (their shape {list(theirs.shape)}, ours {list(ours.shape)})")
-        return
-    if not theirs.is_floating_point() or not torch.isfinite(theirs).all():
-        report.left.append(f"{name} (it holds values that are no numbers)")
-        return
-    table = their_symbols if _is_texts(their_symbols) else tables.get(len(theirs))
-    if table is None or len(table) != len(theirs):
-        report.left.append(f"{name} (their symbol table of {len(theirs)} rows is not known)")
-        return
-    places = {symbol: i for i, symbol in enumerate(table)}
-    shared = [(i, places[symbol]) for i, symbol in enumerate(symbols) if symbol in places]
-    for ours_place, theirs_place in shared:
-        ours[ours_place] = theirs[theirs_place]
-    if list(symbols) == list(table):
-        report.taken.append(name)
-    else:
-        report.mapped.append(f"{name} ({len(shared)} of {len(symbols)} symbols)")
-
-
-def _load_untrusted(path: Path) -> Mapping[str, Any]:
-    """Read a checkpoint that may come from a stranger: tensors and plain values only."""
     if not path.is_file():
         raise CheckpointError(f"There is no checkpoint at {path}.")
     try:

@@ -141,6 +141,12 @@ class TrainConfig:
     p_arpabet: float = _setting(
         0.5, "Probability that a clip is read from its ARPAbet text where it has one."
     )
+    freeze_encoder_steps: int = _setting(
+        0, "Steps in which embedding and encoder stay as a warm start brought them."
+    )
+    freeze_attention_steps: int = _setting(
+        0, "Steps in which attention and its LSTM stay as a warm start brought them."
+    )
     cleaner: str = _setting("english", "Text cleaner: 'english', 'transliteration' or 'basic'.")
     max_clip_seconds: float = _setting(0.0, "Leave out longer clips in training; 0 keeps all.")
     loader_workers: int = _setting(0, "Processes that load clips; 0 loads beside the step.")
@@ -182,6 +188,8 @@ class TrainConfig:
             "max_gaf_aligned",
             "guidance_weight",
             "guidance_fade_steps",
+            "freeze_encoder_steps",
+            "freeze_attention_steps",
             "max_clip_seconds",
             "loader_workers",
             "max_minutes",
@@ -308,6 +316,10 @@ _SMALL_MODEL: Mapping[str, Any] = {
 }  # fmt: skip
 PRESETS: Mapping[str, Mapping[str, Any]] = types.MappingProxyType({
     "full": {},
+    # What hobbyists found out for a few minutes of clips and NVIDIA's voice to begin with: a low
+    # rate, flat and then falling to its floor, which it reaches as the run ends.
+    "warm": {**_LOW_DROPOUT, "batch_size": 16, "learning_rate": 3e-4, "max_steps": 10_000,
+             "decay_start": 3_000, "decay_steps": 2_000},
     "small": {**_SMALL_MODEL, "batch_size": 16, "learning_rate": 2e-3, "warmup_steps": 50,
               "validate_every": 100, "decay_start": 2_000, "decay_steps": 2_000,
               "save_every_minutes": 5.0},
@@ -318,10 +330,18 @@ PRESETS: Mapping[str, Mapping[str, Any]] = types.MappingProxyType({
              "postnet_n_convolutions": 3, "n_frames_per_step": 2, **_LOW_DROPOUT, "batch_size": 8,
              "learning_rate": 2e-3, "max_steps": 200, "validate_every": 20},
 })  # fmt: skip
+PRESET_DOCS: Mapping[str, str] = types.MappingProxyType({
+    "full": "the published size, for a GPU",
+    "small": "a model that a processor can train",
+    "tiny": "learns nothing, but shows in a minute that everything works",
+})  # fmt: skip
 
 
 def preset(name: str) -> Config:
-    """The settings of a preset: 'full' (published size), 'small' (a CPU's) or 'tiny' (a test's).
+    """The settings of a preset.
+
+    'full' is the published size, 'warm' the same for a few minutes of clips and another voice to
+    begin with, 'small' a CPU's and 'tiny' a test's.
 
     Raises:
         ConfigError: there is no such preset.
@@ -329,6 +349,16 @@ def preset(name: str) -> Config:
     if name not in PRESETS:
         raise ConfigError(f"There is no preset '{name}'. There are: {_names(PRESETS)}.")
     return Config().replace(**PRESETS[name])
+
+
+def preset_of(model: ModelConfig) -> str | None:
+    """The preset that has such a model, dropouts aside; None where no one has."""
+    sizes = [f.name for f in dataclasses.fields(model) if not f.name.startswith("p_")]
+    for name in PRESETS:
+        other = preset(name).model
+        if all(getattr(model, size) == getattr(other, size) for size in sizes):
+            return name
+    return None
 
 
 def parse_settings(pairs: typing.Iterable[str]) -> dict[str, str]:

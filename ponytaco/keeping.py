@@ -190,4 +190,9 @@ def go_back(
 
 def _read(path: Path) -> tuple[int, Checkpoint]:
     checkpoint = verified_checkpoint(path)
+    if checkpoint.card is not None:
+        raise CheckpointError(
+            f"{path} is a voice to share, which lacks what training needs to go on. A new run can "
+            "begin with it: --warm-start."
+        )
     return checkpoint.progress.step, checkpoint

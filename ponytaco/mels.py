@@ -109,9 +109,9 @@ def _teacher_forced(
             # With masks, as synthesis does and training does not: a clip's mel is to be the same
             # whatever longer clips are in its batch.
             embedded = model.embedding(batch.text).transpose(1, 2)
-            text_mask = length_mask(batch.text_lengths, batch.text.shape[1])
+            text_mask = length_mask(batch.text_lengths, batch.text.shape[1], device)
             memory = model.encoder(embedded, batch.text_lengths, text_mask)
-            mask = length_mask(batch.mel_lengths, batch.mel.shape[2])
+            mask = length_mask(batch.mel_lengths, batch.mel.shape[2], device)
             coarse = model.decoder(memory, batch.text_lengths, batch.mel).mel
             coarse = coarse.masked_fill(~mask[:, None], 0.0)
             mels = coarse + model.postnet(coarse, mask)

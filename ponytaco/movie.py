@@ -85,7 +85,7 @@ def _opened(path: Path) -> Image.Image:
     try:
         image = Image.open(path)
         image.load()
-    except OSError as error:
+    except (OSError, Image.DecompressionBombError) as error:
         raise MovieError(
             f"The picture {path} is broken ({error}). Delete it and try again."
         ) from error

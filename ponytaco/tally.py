@@ -33,6 +33,7 @@ class StepReport:
             "seconds": progress.seconds,
             "learning_rate": self.learning_rate,
             "skipped_steps": self.skipped_steps,
+            "parts": progress.n_parts,
         }
 
 

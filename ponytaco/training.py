@@ -20,7 +20,6 @@ from ponytaco.checkpoint import (
     require_same_architecture,
     rng_state,
     seed_rank,
-    warm_start,
     write_checkpoint,
 )
 from ponytaco.config import Config
@@ -29,6 +28,7 @@ from ponytaco.device import choose_device
 from ponytaco.distributed import ALONE, Ranks
 from ponytaco.filelists import fingerprint, listed, read_datasets
 from ponytaco.fitting import in_parts_that_fit
+from ponytaco.freezing import freeze
 from ponytaco.keeping import go_back, newest_save, open_store, resume, resume_sentences
 from ponytaco.precision import grad_scaler, product_dtype
 from ponytaco.run import Run, append_history, cut_history, write_whole
@@ -38,6 +38,7 @@ from ponytaco.survival import Attempts, interruptible, save_on_error
 from ponytaco.tally import StepReport, Tally
 from ponytaco.text import CTC_SYMBOLS, SYMBOLS
 from ponytaco.validation import Validation, judge, save_pictures, validate
+from ponytaco.warmstart import warm_start
 
 # Steps whose means make one row of the history and one report.
 _REPORT_EVERY = 10
@@ -81,7 +82,8 @@ def train(
         config: the settings; a resumed run must have the same model and audio.
         ranks: the processes that train together, each of which calls this with the same
             arguments; what they make is saved and told by the first one alone.
-        warm_start_from: weights to begin with; ignored when there is something to resume.
+        warm_start_from: a checkpoint, voice or run's folder to begin with; ignored when there is
+            something to resume.
         say: takes sentences for the user.
         on_step: takes a report every few steps.
         on_validation: takes each validation.
@@ -130,10 +132,10 @@ def train(
     if resumed is not None:
         model.load_state_dict(resumed.state_dict)
         progress = resumed.progress
-    elif warm_start_from is not None:
-        say(str(warm_start(model, symbols, warm_start_from)))
     else:
         model.decoder.start_from(data.mean_frame)
+        if warm_start_from is not None:
+            say(str(warm_start(model, symbols, warm_start_from, ctc_symbols)))
     if resumed is not None and warm_start_from is not None:
         say(
             f"The warm start is ignored: {run.folder} goes on from its own save. Use a new folder "
@@ -164,6 +166,7 @@ def train(
             f"{len(data.val)} to validate on."
         )
 
+    freeze(model, optimizer, settings, progress)
     # Of the steps that are done: the sampler itself is one ahead while a step is under way.
     place = sampler.state_dict()
     saved_step = progress.step if found else -1
@@ -191,6 +194,8 @@ def train(
             rng=all_rng_states(rng),
             fingerprint=data_fingerprint,
             dataset="\n".join(str(path.resolve()) for path in paths),
+            clips=len(data.train),
+            minutes=sum(data.train.lengths) / frames_per_second / 60,
         )
         if ranks.is_first:
             store.save(lambda path: write_checkpoint(path, content), progress.step, is_best)

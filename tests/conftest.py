@@ -3,6 +3,13 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import settings
+from soak import IS_SOAK
+
+# For the tests that do not say how often they draw.
+settings.register_profile("soak", max_examples=10_000, deadline=None)
+if IS_SOAK:
+    settings.load_profile("soak")
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ import ponytaco.training as training_module
 from ponytaco.audio import AudioError, save_wav
 from ponytaco.checkpoint import load_checkpoint, save_checkpoint
 from ponytaco.cli import main
-from ponytaco.config import PRESETS, describe
+from ponytaco.config import PRESET_DOCS, PRESETS, describe
 from ponytaco.run import Run, read_history
 
 TINY = ["--preset", "tiny", "--batch-size", "4", "--device", "cpu"]
@@ -156,6 +156,12 @@ def test_a_damaged_best_model_is_no_reason_to_be_silent(voice, tmp_path, capsys)
     assert "current_model (step" in said.out
 
 
+def test_a_text_in_another_encoding_is_a_sentence(voice, tmp_path, capsys, monkeypatch):
+    text = io.TextIOWrapper(io.BytesIO("Hé!".encode("latin-1")), encoding="utf-8")
+    monkeypatch.setattr(sys, "stdin", text)
+    assert "UTF-8" in refused(capsys, "speak", voice, "-", "-o", tmp_path / "out.wav")
+
+
 def test_a_seed_makes_the_same_file(voice, tmp_path):
     wavs = [tmp_path / f"{i}.wav" for i in range(3)]
     for wav, seed in zip(wavs, ("5", "5", "6"), strict=True):
@@ -242,6 +248,14 @@ def test_words_that_cannot_be(capsys, words):
     assert "_rate" not in said and "_positive" not in said  # our functions' names help nobody
 
 
+def test_an_error_of_train_does_not_show_all_settings(capsys):
+    with pytest.raises(SystemExit):
+        main(["train", "data"])
+    said = capsys.readouterr().err
+    assert said.count("\n") == 2 and "ponytaco train DATASET RUN [options]" in said
+    assert "--help lists them" in said and "required: RUN" in said
+
+
 def test_an_unknown_preset_lists_those_there_are(capsys):
     with pytest.raises(SystemExit):
         main(["train", "data", "run", "--preset", "huge"])
@@ -273,6 +287,7 @@ def test_a_checkpoint_of_another_size(fake_dataset, voice, capsys):
     before = files(voice), (voice / "config.json").read_text()
     said = refused(capsys, "train", fake_dataset, voice, "--preset", "small", "--device", "cpu")
     assert "symbols_embedding_dim=32" in said and "128" in said
+    assert "the preset it began with, tiny, or another folder" in said
     assert (files(voice), (voice / "config.json").read_text()) == before
 
 
@@ -391,6 +406,15 @@ def test_the_help_has_every_setting_and_its_doc(capsys, monkeypatch):
     for name, _, default, doc in describe():
         assert "--" + name.replace("_", "-") in said
         assert f"{doc} ({default})" in said
+
+
+def test_the_help_says_what_each_preset_is_for(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "500")
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    said = capsys.readouterr().out
+    assert PRESET_DOCS.keys() == PRESETS.keys()
+    assert all(f"{name}: {doc}" in said for name, doc in PRESET_DOCS.items())
 
 
 def test_the_help_has_the_commands(capsys):

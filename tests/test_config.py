@@ -56,7 +56,7 @@ def test_presets_change_what_they_name_and_nothing_else():
 
 def test_an_unknown_preset_is_refused_with_the_known_ones():
     assert message_of(preset, "huge") == (
-        "There is no preset 'huge'. There are: full, small, tiny."
+        "There is no preset 'huge'. There are: full, warm, small, tiny."
     )
 
 

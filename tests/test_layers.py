@@ -17,9 +17,10 @@ LAYERS = (
     },
     {"audio", "filelists", "model", "guidance", "torchfile", "fetch", "takes", "device"},
     {"dataset", "checkpoint", "run", "store", "survival", "vocoders", "speech"},
-    {"synthesis", "validation", "step", "movie", "keeping", "fitting"},
+    {"synthesis", "validation", "step", "movie", "keeping", "fitting", "warmstart",
+     "freezing", "export"},
     {"tally", "lines"},
-    {"training"},
+    {"training", "programs", "bench"},
     {"evaluation", "tensorboard", "mels"},
     {"notebook", "cli"},
 )  # fmt: skip

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from ponytaco import __version__
-from ponytaco.cli import evaluate, fetch, mels, movie, speak, train
+from ponytaco.cli import bench, evaluate, export, fetch, mels, movie, speak, train
 
 # What the commands need besides is imported when they run, because torch takes seconds to load
 # and ``--help`` should not.
@@ -35,8 +35,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         # OSError is the machine's (disk full, no permission) and names its file.
         if type(error) in (ValueError, UnicodeError):
             raise  # not one of ours: a mistake in this program, worth its traceback
-        print(f"ponytaco: {error}", file=sys.stderr)
+        print(f"ponytaco: {_sentence(error)}", file=sys.stderr)
         return 1
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "The text is not in UTF-8. Save it in that encoding and try again."
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}. Check the name, and the space on the disk."
+    return str(error)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -45,6 +53,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"ponytaco {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (train, speak, evaluate, movie, fetch, mels):
+    for command in (train, speak, evaluate, export, movie, fetch, mels, bench):
         command.add_to(commands)
     return parser

@@ -20,6 +20,8 @@ def add_to(commands: Any) -> None:
         "Train a voice. The same command again goes on where the run left off; Ctrl-C saves. "
         "On several GPUs: torchrun --nproc_per_node=N -m ponytaco.cli train …"
     )
+    # Fifty settings would bury an error's sentence.
+    parser.usage = "ponytaco train DATASET [DATASET ...] RUN [options]   (--help lists them)"
     parser.set_defaults(command=_run)
     parser.add_argument(
         "datasets",
@@ -30,10 +32,17 @@ def add_to(commands: Any) -> None:
     )
     parser.add_argument("run", type=Path, metavar="RUN", help="the run's folder, made when missing")
     parser.add_argument(
-        "--preset", choices=config.PRESETS, default="full", help="settings to begin with (full)"
+        "--preset",
+        choices=config.PRESETS,
+        default="full",
+        help="settings to begin with. "
+        f"{'; '.join(f'{name}: {doc}' for name, doc in config.PRESET_DOCS.items())} (full)",
     )
     parser.add_argument(
-        "--warm-start", type=Path, metavar="FILE", help="begin with another model's weights"
+        "--warm-start",
+        type=Path,
+        metavar="VOICE",
+        help="begin with another voice: a run's folder, a shared voice, or NVIDIA's weights (none)",
     )
     parser.add_argument(
         "--set",
@@ -41,9 +50,11 @@ def add_to(commands: Any) -> None:
         default=[],
         metavar="NAME=VALUE",
         dest="settings",
-        help="change a setting; as often as needed",
+        help="change a setting below; as often as needed",
     )
-    parser.add_argument("--tensorboard", type=Path, metavar="FOLDER", help="write event files too")
+    parser.add_argument(
+        "--tensorboard", type=Path, metavar="FOLDER", help="write event files there, too (none)"
+    )
     group = parser.add_argument_group("settings", "each also as --set name=value")
     for name, kind, default, doc in config.describe():
         group.add_argument(

@@ -152,6 +152,8 @@ class ClipDataset(TorchDataset[tuple[Tensor, ...]]):
         self.symbols = list(symbols)
         self._cleaner = cleaner
         self._seconds_per_frame = audio.hop_length / audio.sample_rate
+        # Matching a text with its labels takes as long as all else, and always comes out the same.
+        self._read: dict[Pick, tuple[Tensor, Tensor, Tensor]] = {}
         self._n_symbols: list[tuple[int, int]] = []
         seen: set[int] = set()
         for clip in self.clips:  # a bad text is said now and not in the middle of an epoch
@@ -167,14 +169,20 @@ class ClipDataset(TorchDataset[tuple[Tensor, ...]]):
 
     def __getitem__(self, pick: Pick) -> tuple[Tensor, ...]:
         """One clip: text ids, mel (T_mel, n_mels), CTC ids, intervals (T_text, 2) in frames."""
+        mel = self.mels[pick.clip]
+        if pick not in self._read:
+            self._read[pick] = self._read_text(pick, len(mel))
+        ids, targets, intervals = self._read[pick]
+        return ids, mel, targets, intervals
+
+    def _read_text(self, pick: Pick, n_frames: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Text ids, CTC ids, intervals (T_text, 2) in frames."""
         clip = self.clips[pick.clip]
         ids = text_to_ids(_spelling(clip, pick.use_arpabet), self._cleaner, self.symbols)
-        mel = self.mels[pick.clip]
         return (
             torch.tensor(ids),
-            mel,
             torch.tensor(ctc_targets(_spelling(clip, True), self._cleaner)),
-            torch.from_numpy(self._intervals(pick.clip, ids, len(mel))),
+            torch.from_numpy(self._intervals(pick.clip, ids, n_frames)),
         )
 
     def n_symbols(self, pick: Pick) -> int:

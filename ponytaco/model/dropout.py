@@ -41,8 +41,10 @@ def dropout(x: Tensor, p: float, training: bool) -> Tensor:
         p: the share, 0 to 1.
         training: without it ``x`` is returned as it is.
     """
-    if x.device.type != "cpu" or x.numel() < _WORTH_IT or not 0 < p < 1 or not training:
-        return F.dropout(x, p, training)
+    if not training:
+        return x
+    if x.device.type != "cpu" or x.numel() < _WORTH_IT or not 0 < p < 1:
+        return F.dropout(x, p)
     return x * dropout_factors(x.shape, p, x.device, x.dtype)
 
 

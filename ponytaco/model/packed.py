@@ -1,12 +1,13 @@
 """The decoder packed for speaking freely.
 
 At batch 1 a frame costs what it costs to read the weights, so they are laid out once as one matrix
-for each LSTM, in a type with fewer bytes if wanted, and the loop computes nothing that it need not.
+for each LSTM, in a type with fewer bytes if wanted. What a frame costs besides is the number of
+its operations, so the loop has no more of them than it must.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -14,18 +15,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ponytaco.model.layers import LinearNorm, length_mask
+from ponytaco.model.products import Product, pack_product
 
 if TYPE_CHECKING:
     from ponytaco.model.decoder import Decoder
 
-WEIGHT_TYPES = ("float32", "bfloat16", "int8")
-
 # Steps between two looks at whether every clip is over: each look waits for a GPU.
-_LOOK_EVERY = 8
-
-_INT8_BLOCK = 32
-
-_Product = Callable[[Tensor], Tensor]
+_BLOCK = 8
 
 
 class FreeOutput(NamedTuple):
@@ -45,18 +41,14 @@ class PackedDecoder:
 
     Args:
         decoder: what is packed; its prenet's dropout stays on.
-        weight_type: 'float32' (as trained), 'bfloat16' (half the bytes) or 'int8' (a quarter, with
-            a scale for each row).
+        weight_type: of the large matrices. 'float32' (as trained), 'float16' or 'bfloat16' (half
+            the bytes), 'int8' (a quarter), or 'auto', the fastest one that sounds the same.
 
     Raises:
-        ValueError: there is no such type, or this torch cannot multiply int8 weights.
+        WeightTypeError: there is no such type, or not on this machine.
     """
 
     def __init__(self, decoder: Decoder, weight_type: str = "float32") -> None:
-        if weight_type not in WEIGHT_TYPES:
-            raise ValueError(
-                f"There is no weight type '{weight_type}'. There are: {', '.join(WEIGHT_TYPES)}."
-            )
         first, second, attention = (
             decoder.attention_rnn,
             decoder.decoder_rnn,
@@ -66,17 +58,32 @@ class PackedDecoder:
         self._r = decoder.n_frames_per_step
         self._n_hidden = first.hidden_size
         self._n_decoder = second.hidden_size
-        self._prenet = decoder.prenet
+        self._p_dropout = decoder.prenet.p_dropout
+        self._prenet = [_weight(layer) for layer in decoder.prenet.layers]
+        self._n_prenet = len(self._prenet[-1])
         self._process_memory = attention.process_memory
-        # Inputs of the first LSTM are prenet, context, hidden; of the second hidden, context, own.
-        self._first = _lstm_product(first, weight_type)
-        self._second = _lstm_product(second, weight_type)
-        self._query = attention.query_weight.detach().T.contiguous()
+        # A step's vectors lie side by side as prenet, hidden, context, decoder_hidden, so that
+        # every product reads a stretch of them and nothing is put together in the loop.
+        of_prenet, of_context = first.weight_ih.tensor_split((self._n_prenet,), dim=1)
+        self._first = pack_product(
+            _gate_rows(torch.cat((of_prenet, first.weight_hh, of_context), dim=1)),
+            _gate_rows(first.bias_ih + first.bias_hh),
+            weight_type,
+        )
+        self._second = pack_product(
+            _gate_rows(torch.cat((second.weight_ih, second.weight_hh), dim=1)),
+            _gate_rows(second.bias_ih + second.bias_hh),
+            weight_type,
+        )
+        self._query = attention.query_weight.detach()
         self._location = attention.location_weight().detach().T.contiguous()
         self._energy = attention.energy_weight.detach()
-        self._linear_projection = _sequence(decoder.linear_projection, weight_type)
+        # The head was trained on decoder_hidden, context.
+        self._linear_projection = _sequence(
+            decoder.linear_projection, weight_type, columns_first=self._n_decoder
+        )
         self._mel_layer = decoder.mel_layer and _sequence(decoder.mel_layer, weight_type)
-        self._gate = _sequence(decoder.gate_layer, "float32")
+        self._gate_layer = decoder.gate_layer
 
     @torch.no_grad()
     def __call__(
@@ -91,96 +98,129 @@ class PackedDecoder:
             gate_threshold: probability of the gate at which a clip is over.
         """
         batch, n_symbols, n_context = memory.shape
-        r = self._r
-        n_steps = -(-max_frames // r)
+        memory = memory.contiguous()
+        n_steps = -(-max_frames // self._r)
         processed = self._process_memory(memory).reshape(batch * n_symbols, -1)
         beyond = ~length_mask(text_lengths, n_symbols, memory.device)
+
+        # The last weights and their sum, and the stretch of them that each symbol's filter sees.
         kernel_size = self._location.shape[0] // 2
         margin = kernel_size // 2
-        text = slice(margin, margin + n_symbols)
         located = memory.new_zeros(batch, 2, n_symbols + 2 * margin)
+        windows = located.unfold(2, kernel_size, 1).transpose(1, 2)
+        last_weights, weights_sum = located[:, :, margin : margin + n_symbols].unbind(1)
 
-        hidden = memory.new_zeros(batch, self._n_hidden)
+        widths = (self._n_prenet, self._n_hidden, n_context, self._n_decoder)
+        vectors = memory.new_zeros(batch, sum(widths))
+        prenet, hidden, context, decoder_hidden = vectors.split(widths, dim=1)
+        first_inputs = vectors[:, : sum(widths[:3])]
+        second_inputs = vectors[:, widths[0] :]
+        features = vectors[:, sum(widths[:2]) :]
+        context_rows = context[:, None]
         cell = torch.zeros_like(hidden)
-        decoder_hidden = memory.new_zeros(batch, self._n_decoder)
         decoder_cell = torch.zeros_like(decoder_hidden)
-        context = memory.new_zeros(batch, n_context)
         frame = memory.new_zeros(batch, self._n_mels)
-        mels = memory.new_empty(batch, n_steps * r, self._n_mels)
-        gates = memory.new_empty(batch, n_steps * r)
-        alignment = memory.new_empty(batch, n_steps, n_symbols)
-        hiddens: list[Tensor] = []
-        lengths = torch.full((batch,), max_frames, device=memory.device)
-        step = 0
-        for step in range(n_steps):
-            inputs = torch.cat((self._prenet(frame), context, hidden), dim=1)
-            hidden, cell = _lstm(self._first(inputs), cell)
-            windows = located.unfold(2, kernel_size, 1).transpose(1, 2)
-            energies = torch.addmm(
-                processed, windows.reshape(batch * n_symbols, -1), self._location
-            ).view(batch, n_symbols, -1)
-            energies += torch.mm(hidden, self._query)[:, None]
-            scores = torch.matmul(energies.tanh_(), self._energy)
-            weights = torch.softmax(scores.masked_fill_(beyond, -torch.inf), dim=1)
-            located[:, 0, text] = weights
-            located[:, 1, text] += weights
-            alignment[:, step] = weights
-            context = torch.bmm(weights[:, None], memory)[:, 0]
-            inputs = torch.cat((hidden, context, decoder_hidden), dim=1)
-            decoder_hidden, decoder_cell = _lstm(self._second(inputs), decoder_cell)
-            mel, gate, features = self._project(torch.cat((decoder_hidden, context), dim=1))
-            frames = slice(step * r, (step + 1) * r)
-            mels[:, frames] = mel.view(batch, r, self._n_mels)
-            gates[:, frames] = gate
-            hiddens.append(features)
-            frame = mels[:, (step + 1) * r - 1]
 
-            over = torch.sigmoid(gate) > gate_threshold  # (B, r)
-            # argmax finds the first frame of the group at which the gate opened.
-            ends = step * r + over.float().argmax(dim=1) + 1
-            lengths = torch.where(over.any(dim=1) & (lengths == max_frames), ends, lengths)
-            if step % _LOOK_EVERY == _LOOK_EVERY - 1 and bool((lengths < max_frames).all()):
+        mels: list[Tensor] = []  # (B, r * n_mels)
+        hiddens: list[Tensor] = []  # (B, hidden_dim)
+        gates: list[Tensor] = []  # (steps of a block, B, r)
+        alignment: list[Tensor] = []  # (B, T_text)
+        is_over = torch.zeros_like(text_lengths, dtype=torch.bool)
+        for start in range(0, n_steps, _BLOCK):
+            block = min(_BLOCK, n_steps - start)
+            for masks in self._draw_masks(block, memory):
+                x = F.linear(frame, self._prenet[0]).relu_().mul_(masks[0])
+                torch.mul(F.linear(x, self._prenet[1]).relu_(), masks[1], out=prenet)
+                _lstm(self._first(first_inputs), cell, hidden)
+                energies = torch.addmm(
+                    processed, windows.reshape(batch * n_symbols, -1), self._location
+                )
+                energies.view(batch, n_symbols, -1).add_(F.linear(hidden, self._query)[:, None])
+                scores = torch.mv(energies.tanh_(), self._energy).view(batch, n_symbols)
+                weights = torch.softmax(scores.masked_fill_(beyond, -torch.inf), dim=1)
+                last_weights.copy_(weights)
+                weights_sum.add_(weights)
+                torch.bmm(weights[:, None], memory, out=context_rows)
+                _lstm(self._second(second_inputs), decoder_cell, decoder_hidden)
+                projected = self._linear_projection(features)
+                mel = self._mel_layer(projected) if self._mel_layer else projected
+                frame = mel[:, -self._n_mels :]
+                mels.append(mel)
+                alignment.append(weights)
+                hiddens.append(projected if self._mel_layer else features.clone())
+            gates.append(self._gates(hiddens[-block:]))
+            is_over |= (torch.sigmoid(gates[-1]) > gate_threshold).any(dim=2).any(dim=0)
+            if bool(is_over.all()):
                 break
-        lengths = lengths.clamp(max=max_frames)
-        n_frames = int(lengths.max())
-        n_used = -(-n_frames // r)
+
+        gate = torch.cat(gates).transpose(0, 1).reshape(batch, -1)[:, :max_frames]
+        over = torch.sigmoid(gate) > gate_threshold
+        # argmax finds the first frame at which the gate opened.
+        ends = torch.where(over.any(dim=1), over.float().argmax(dim=1) + 1, max_frames)
+        n_frames = int(ends.max())
+        n_used = -(-n_frames // self._r)
+        mel = torch.stack(mels[:n_used], dim=1).view(batch, n_used * self._r, self._n_mels)
         return FreeOutput(
-            mel=mels[:, :n_frames].transpose(1, 2),
-            gate=gates[:, :n_frames],
-            alignment=alignment[:, :n_used],
-            hidden=torch.stack(hiddens[:n_used], dim=2),
-            lengths=lengths,
+            mel=mel[:, :n_frames].transpose(1, 2),
+            gate=gate[:, :n_frames],
+            alignment=torch.stack(alignment[:n_used], dim=1),
+            hidden=self._as_trained(torch.stack(hiddens[:n_used], dim=2)),
+            lengths=ends,
         )
 
-    def _project(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        if self._mel_layer is None:
-            return self._linear_projection(features), self._gate(features), features
-        hidden = self._linear_projection(features)
-        return self._mel_layer(hidden), self._gate(hidden), hidden
+    def _draw_masks(self, n_steps: int, like: Tensor) -> Sequence[Tensor]:
+        """The prenet's dropout for some steps, (2, B, prenet_dim) for each."""
+        ones = like.new_ones(n_steps, 2, len(like), self._n_prenet)
+        return F.dropout(ones, self._p_dropout, training=True).unbind(0)
+
+    def _gates(self, hiddens: Sequence[Tensor]) -> Tensor:
+        """Gate logits of some steps, (S, B, r)."""
+        hidden = torch.stack(list(hiddens), dim=2)  # (B, hidden_dim, S)
+        return self._gate_layer(self._as_trained(hidden).permute(2, 0, 1))
+
+    def _as_trained(self, hidden: Tensor) -> Tensor:
+        """(B, hidden_dim, S) in the order that the layers after it know."""
+        if self._mel_layer:
+            return hidden
+        return hidden.roll(self._n_decoder, dims=1)
 
 
-def _lstm_product(rnn: nn.LSTMCell, weight_type: str) -> _Product:
-    weight = torch.cat((rnn.weight_ih, rnn.weight_hh), dim=1).detach()
-    return _product(weight, (rnn.bias_ih + rnn.bias_hh).detach(), weight_type)
+def _lstm(gates: Tensor, cell: Tensor, hidden: Tensor) -> None:
+    """An LSTM's pointwise part, from (B, 4 * H) in the order of ``_gate_rows`` into its state."""
+    n_hidden = cell.shape[1]
+    opened, offered = gates.split((3 * n_hidden, n_hidden), dim=1)
+    i, f, o = opened.sigmoid_().chunk(3, dim=1)
+    cell.mul_(f).addcmul_(i, offered.tanh_())
+    torch.mul(o, cell.tanh(), out=hidden)
 
 
-def _lstm(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-    """An LSTM's pointwise part, (B, 4 * H) in PyTorch's order: input, forget, cell, output."""
-    i, f, g, o = gates.chunk(4, dim=1)
-    cell = torch.addcmul(f.sigmoid() * cell, i.sigmoid(), g.tanh())
-    return o.sigmoid() * cell.tanh(), cell
+def _gate_rows(rows: Tensor) -> Tensor:
+    """An LSTM's rows as input, forget, output, cell: the three sigmoids are one operation."""
+    i, f, g, o = rows.detach().chunk(4)
+    return torch.cat((i, f, o, g))
 
 
-def _sequence(module: nn.Module, weight_type: str) -> _Product:
-    """A linear layer, or several with ReLUs between; their dropout is for training only."""
+def _weight(layer: nn.Module) -> Tensor:
+    return layer.get_parameter("linear_layer.weight").detach()
+
+
+def _sequence(module: nn.Module, weight_type: str, columns_first: int = 0) -> Product:
+    """A linear layer, or several with ReLUs between; their dropout is for training only.
+
+    Args:
+        module: the layers.
+        weight_type: of their weights.
+        columns_first: how many of the first layer's inputs come last instead.
+    """
     layers: Sequence[nn.Module] = list(module) if isinstance(module, nn.Sequential) else [module]
-    steps: list[_Product] = []
+    steps: list[Product] = []
     for layer in layers:
         if isinstance(layer, LinearNorm):
             linear = layer.linear_layer
-            steps.append(_product(linear.weight.detach(), linear.bias.detach(), weight_type))
+            weight = linear.weight if steps else linear.weight.roll(-columns_first, dims=1)
+            steps.append(pack_product(weight, linear.bias, weight_type))
         elif isinstance(layer, nn.ReLU):
-            steps.append(F.relu)
+            steps.append(torch.relu_)
 
     def run(x: Tensor) -> Tensor:
         for step in steps:
@@ -188,26 +228,3 @@ def _sequence(module: nn.Module, weight_type: str) -> _Product:
         return x
 
     return run
-
-
-def _product(weight: Tensor, bias: Tensor, weight_type: str) -> _Product:
-    """``x -> x @ weight.T + bias`` in float32, with the weight stored in a shorter type."""
-    if weight_type == "float32":
-        return lambda x: F.linear(x, weight, bias)
-    if weight_type == "bfloat16":
-        short = weight.bfloat16()
-        return lambda x: F.linear(x.bfloat16(), short).float() + bias
-    if not hasattr(torch, "_weight_int8pack_mm"):
-        raise ValueError("This torch cannot multiply int8 weights. Use bfloat16.")
-    scale = weight.abs().amax(dim=1).clamp(min=1e-12) / 127
-    # torch's kernel reads rows in blocks and, unchecked, past the end of one that is no multiple.
-    missing = -weight.shape[1] % _INT8_BLOCK
-    packed = F.pad((weight / scale[:, None]).round().to(torch.int8), (0, missing))
-    # The product itself is left unscaled: a scale in bfloat16 would cost a digit more.
-    ones = torch.ones_like(scale, dtype=torch.bfloat16)
-
-    def multiply(x: Tensor) -> Tensor:
-        short = F.pad(x.bfloat16(), (0, missing)) if missing else x.bfloat16()
-        return torch._weight_int8pack_mm(short, packed, ones).float() * scale + bias
-
-    return multiply

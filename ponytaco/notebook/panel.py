@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from html import escape
 from typing import Any
 
 from ponytaco.config import TrainConfig
 from ponytaco.notebook import words
 from ponytaco.notebook.budget import Budget
 from ponytaco.notebook.events import show_live
-from ponytaco.notebook.page import facts, paragraph, player, png_bytes
+from ponytaco.notebook.page import facts, headline, paragraph, player, png_bytes
 from ponytaco.plots import plot_history
 from ponytaco.run import Run, read_history
 from ponytaco.training import StepReport
@@ -165,10 +164,7 @@ class Panel:
         _set_image(self.curves, png_bytes(plot_history(thinned(self._rows, _MOST_POINTS))))
 
     def _title(self, state: str) -> str:
-        return (
-            f'<div style="font-size:120%;margin:4px 0"><b>{escape(self._run.folder.name)}</b>: '
-            f"{escape(state)}</div>"
-        )
+        return headline(self._run.folder.name, state, large=True)
 
     def _on_stop(self, event: Any) -> None:
         self.stopping = True

@@ -43,8 +43,8 @@ def train_voice(
         NotebookError: whatever the user can mend, in one sentence.
     """
     run = storage.run(character.name)
-    config = settings.config_for(run, max_steps)
     start = None if run.resumable else character.begin_with or settings.begin_with(storage)
+    config = settings.config_for(run, max_steps, start)
     with _panel(run, config.train) as panel, _event_log(tensorboard, storage, run) as log:
 
         def on_step(report: StepReport) -> None:

@@ -148,3 +148,22 @@ def test_a_recogniser_understands_the_voice():
         for clip in speak(sentences(15, seed=90_210))
     ]
     assert word_error_rate(pairs) <= 0.20
+
+
+@needs_voice
+def test_another_speaker_says_the_same_with_another_voice(archive, tmp_path):
+    write_demo_archive(tmp_path / "other.tar", n_clips=6, seed=5, voice="en-us+m3")
+
+    def labels_and_sound(path):
+        with tarfile.open(path) as tar:
+            read = {name: tar.extractfile(name).read() for name in tar.getnames()}
+        labels = [json.loads(value) for name, value in read.items() if name.endswith("json")]
+        return [label["utterance"]["content"] for label in labels], set(read.values())
+
+    (texts, sound), (other_texts, other_sound) = map(
+        labels_and_sound, (archive, tmp_path / "other.tar")
+    )
+    assert texts == other_texts
+    assert not sound & other_sound
+    with pytest.raises(DemoVoiceError, match="no voice xx-nobody.*en-us"):
+        speak(["My dragon found your basket."], voice="xx-nobody")

@@ -1,0 +1,92 @@
+"""What the notebook's live panel takes of a training's time.
+
+``python -m benchmarks.panel [--quick] [--save]``. Only the panel's own work is real: the steps
+between are skipped on its clock, so that minutes of training pass in seconds.
+"""
+
+from __future__ import annotations
+
+import functools
+import tempfile
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from unittest import mock
+
+from benchmarks.report import Report, options
+from ponytaco.config import preset
+from ponytaco.notebook import panel as panel_module
+from ponytaco.notebook.budget import Budget
+from ponytaco.notebook.panel import Panel
+from ponytaco.run import Run, append_history
+from ponytaco.training import StepReport
+
+_REPORT_EVERY = 10
+# Of a T4's step, of a slow processor's, and of a run that is already long: its curves are dearer.
+_CASES = ((0.05, 0), (0.5, 0), (0.05, 20_000))
+
+
+class Clock:
+    """Time that goes on by itself, and by the steps that are skipped."""
+
+    def __init__(self) -> None:
+        self._skipped = 0.0
+
+    def __call__(self) -> float:
+        """Seconds."""
+        return time.monotonic() + self._skipped
+
+    def skip(self, seconds: float) -> None:
+        """Let time pass."""
+        self._skipped += seconds
+
+
+def main() -> None:
+    """Print the table."""
+    arguments = options(__doc__).parse_args()
+    minutes, n_rounds = (2, 1) if arguments.quick else (15, arguments.rounds)
+    report = Report("panel", "The live panel's share of a training's time")
+    rows = []
+    for step_seconds, n_steps_before in _CASES:
+        shares = sorted(_share(step_seconds, n_steps_before, minutes) for _ in range(n_rounds))
+        rows.append(
+            [f"{step_seconds} s", f"{n_steps_before:,}", f"{shares[len(shares) // 2]:.2%}",
+             f"{shares[-1]:.2%}"]
+        )  # fmt: skip
+    report.say(f"{minutes} minutes each, {n_rounds} times; there is no page to send to.")
+    report.table(["a step", "steps before", "the panel's share", "largest"], rows)
+    if arguments.save:
+        report.save()
+
+
+def _share(step_seconds: float, n_steps_before: int, minutes: float) -> float:
+    clock = Clock()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        mock.patch.object(panel_module, "show_live"),
+        mock.patch.object(panel_module, "Budget", functools.partial(Budget, clock=clock)),
+        mock.patch.object(panel_module, "time", SimpleNamespace(monotonic=clock)),
+    ):
+        run = Run(Path(folder) / "run")
+        run.prepare()
+        for step in range(_REPORT_EVERY, n_steps_before, 10 * _REPORT_EVERY):
+            append_history(run.history, {"step": step, **_losses(step)})
+        panel = Panel(run, preset("full").train, lambda: None)
+        step, started = n_steps_before, clock()
+        while clock() - started < minutes * 60:
+            clock.skip(step_seconds)
+            step += 1
+            if step % _REPORT_EVERY == 0:
+                losses = _losses(step)
+                panel.on_step(StepReport(step, 20_000, step // 20, step_seconds, 1e-3, losses, 0))
+            panel.poll()
+        return panel.spent_seconds / (clock() - started)
+
+
+def _losses(step: int) -> dict[str, float]:
+    names = ("loss", "mel", "mel_postnet", "gate", "mi", "gaf", "guidance", "grad_norm")
+    return {name: 1 / (1 + step / (100 + 10 * i)) for i, name in enumerate(names)}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+"""What a warm start is worth: steps until a new voice is aligned, from scratch and from another.
+
+``python -m benchmarks.warm_start FOLDER`` lets two synthetic speakers say different sentences,
+trains the first on many clips, and then the second on a few: once from scratch, once from the
+first one's weights. Nothing but the weights that they begin with differs. Interrupted, the same
+command goes on. ``--source`` and ``--target`` take prepared characters instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from data_prep.clips import ClipOptions
+from data_prep.demo_voice import write_demo_archive
+from data_prep.filelists import prepare
+from ponytaco import config
+from ponytaco.run import Run, read_history
+from ponytaco.training import train
+
+_RESULTS = Path(__file__).parent / "results"
+_SOURCE_SEED, _TARGET_SEED = 1234, 5678
+_TARGET_VOICE = "en-us+m3"
+_SCRATCH, _WARM = "from scratch", "warm start"
+# Columns of the history that are drawn, with their titles.
+_CURVES = {
+    "val_loss": "validation loss",
+    "focus": "focus, fed the true frames",
+    "free_forward": "forward, speaking freely",
+}
+
+Rows = Sequence[Mapping[str, float]]
+
+
+def main() -> None:
+    """Train what is not yet trained, and say what it took."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="for data sets and runs; kept to go on from")
+    parser.add_argument("--source", type=Path, help="a prepared character to learn from first")
+    parser.add_argument("--target", type=Path, help="the prepared character that is measured")
+    parser.add_argument("--preset", default="small", choices=config.PRESETS)
+    parser.add_argument("--source-steps", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=300, help="of either run of the target (300)")
+    parser.add_argument("--every", type=int, default=25, help="steps from check to check (25)")
+    parser.add_argument("--clips", type=int, default=100, help="of the demo's second speaker (100)")
+    parser.add_argument("--save", action="store_true", help="write benchmarks/results")
+    arguments = parser.parse_args()
+    folder: Path = arguments.folder
+    source = arguments.source or _demo(folder / "Source", 400, _SOURCE_SEED)
+    target = arguments.target or _demo(
+        folder / "Target", arguments.clips, _TARGET_SEED, _TARGET_VOICE
+    )
+
+    base = config.preset(arguments.preset).replace(p_arpabet=1.0, validate_every=arguments.every)
+    first = Run(folder / "runs" / "source")
+    if not _is_done(first, arguments.source_steps):
+        settings = base.replace(max_steps=arguments.source_steps, validate_every=100)
+        train(source, first, settings)
+    histories = {}
+    for name, begin_with in ((_SCRATCH, None), (_WARM, first.current_model)):
+        run = Run(folder / "runs" / name.replace(" ", "_"))
+        if not _is_done(run, arguments.steps):
+            settings = base.replace(max_steps=arguments.steps)
+            train(target, run, settings, warm_start_from=begin_with)
+        histories[name] = [row for row in read_history(run.history) if "val_loss" in row]
+
+    said = _report(histories, arguments, read_history(first.history))
+    print(said)
+    if arguments.save:
+        _RESULTS.mkdir(exist_ok=True)
+        (_RESULTS / "warm_start.md").write_text(said, encoding="utf-8")
+        _plot(histories).savefig(_RESULTS / "warm_start.png")
+
+
+def _demo(folder: Path, n_clips: int, seed: int, voice: str | None = None) -> Path:
+    archive = folder.with_suffix(".tar")
+    if not archive.is_file():
+        archive.parent.mkdir(parents=True, exist_ok=True)
+        write_demo_archive(archive, n_clips, seed, **({"voice": voice} if voice else {}))
+    return prepare(archive, folder, ClipOptions()).folder
+
+
+def _is_done(run: Run, n_steps: int) -> bool:
+    rows = read_history(run.history) if run.resumable else []
+    return bool(rows) and rows[-1]["step"] >= n_steps
+
+
+def _report(histories: Mapping[str, Rows], arguments: argparse.Namespace, source: Rows) -> str:
+    scratch, warm = histories[_SCRATCH], histories[_WARM]
+    aligned = {name: _first(rows, "aligned", 1.0) for name, rows in histories.items()}
+    last_loss = min(row["val_loss"] for row in scratch)
+    reached = _first(warm, "val_loss", last_loss, falling=True)
+    lines = [
+        "# A warm start against a start from scratch",
+        "",
+        f"`python -m benchmarks.warm_start`, preset {arguments.preset}, "
+        f"{int(source[-1]['step'])} steps on {_data(arguments.source, 'first', 400)}, then "
+        f"{arguments.steps} on {_data(arguments.target, 'second', arguments.clips)}. "
+        f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}.",
+        "",
+        "The demo's speakers differ in voice and sentences, but share one vocabulary: a character "
+        "with other words gains less.",
+        "",
+        f"| step | {' | '.join(f'{title}: {name}' for title in _CURVES.values() for name in histories)} |",  # noqa: E501
+        f"|---|{'---|' * (len(_CURVES) * len(histories))}",
+    ]
+    for row in warm:
+        others = {name: _at(rows, row["step"]) for name, rows in histories.items()}
+        values = [others[name].get(key, math.nan) for key in _CURVES for name in histories]
+        lines.append(f"| {int(row['step'])} | {' | '.join(f'{v:.3f}' for v in values)} |")
+    lines += ["", "Aligned for the first time, by the one rule, speaking freely:"]
+    lines += [f"* {name}: {_step(step, arguments.steps)}" for name, step in aligned.items()]
+    lines += ["", f"The best validation loss of the run from scratch ({last_loss:.3f}) is reached "
+              f"by the warm start {_step(reached, arguments.steps)}.", ""]  # fmt: skip
+    return "\n".join(lines)
+
+
+def _data(path: Path | None, which: str, n_clips: int) -> str:
+    return path.name if path else f"{n_clips} clips of the demo's {which} speaker"
+
+
+def _step(step: int | None, n_steps: int) -> str:
+    return f"at step {step}" if step else f"not within {n_steps} steps"
+
+
+def _first(rows: Rows, name: str, limit: float, falling: bool = False) -> int | None:
+    for row in rows:
+        if row.get(name) is not None and (row[name] <= limit if falling else row[name] >= limit):
+            return int(row["step"])
+    return None
+
+
+def _at(rows: Rows, step: float) -> Mapping[str, float]:
+    return next((row for row in rows if row["step"] == step), {})
+
+
+def _plot(histories: Mapping[str, Rows]) -> Figure:
+    figure = Figure(figsize=(11, 3.6), dpi=110, layout="constrained")
+    all_axes: Sequence[Axes] = figure.subplots(1, len(_CURVES))
+    for axes, (key, title) in zip(all_axes, _CURVES.items(), strict=True):
+        for name, rows in histories.items():
+            points = [(row["step"], row[key]) for row in rows if key in row]
+            axes.plot(*zip(*points, strict=True), marker=".", label=name)
+        axes.set(title=title, xlabel="step")
+        axes.grid(alpha=0.3)
+        if key == "val_loss":
+            axes.set_yscale("log")
+        else:
+            axes.set_ylim(0, 1.02)
+    all_axes[0].legend()
+    return figure
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""``ponytaco bench``: how fast this machine trains and speaks."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from ponytaco import config
+from ponytaco.cli.options import positive
+
+
+def add_to(commands: Any) -> None:
+    """Add the command to argparse's subparsers, whose type is private."""
+    parser = commands.add_parser("bench", help="how fast this machine trains and speaks")
+    parser.description = "Measure how fast this machine trains and speaks, with made-up clips."
+    parser.set_defaults(command=_run)
+    parser.add_argument(
+        "--preset", choices=config.PRESETS, help="settings (full on a GPU, small without one)"
+    )
+    parser.add_argument("--batch-size", type=int, help="clips a step (the preset's)")
+    parser.add_argument("--device", default="auto", help="'auto', 'cpu', 'cuda' (auto)")
+    parser.add_argument("--minutes", type=positive, default=1.5, help="about how long (1.5)")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from ponytaco import bench
+    from ponytaco.timing import machine
+    from ponytaco.training import choose_device
+
+    device = choose_device(arguments.device)
+    name = arguments.preset or ("small" if device.type == "cpu" else "full")
+    settings = config.preset(name)
+    if arguments.batch_size is not None:
+        settings = settings.replace(batch_size=arguments.batch_size)
+    for_training, for_speaking = bench.shares(arguments.minutes * 60)
+    print(f"{machine()}\n")
+
+    print(f"Training with '{name}', {settings.train.batch_size} clips of 4 s a step:")
+    print(f"  {'precision':<12}{'s/step':>8}{'memory':>10}   {bench.ADVISED_STEPS:,} steps")
+    training = []
+    for speed in bench.measure_training(settings, device, for_training):
+        memory = "" if speed.peak_gigabytes is None else f"{speed.peak_gigabytes:.1f} GB"
+        hours = bench.duration(speed.hours(bench.ADVISED_STEPS))
+        print(
+            f"  {speed.precision:<12}{speed.seconds_per_step:>8.2f}{memory:>10}   {hours}",
+            flush=True,
+        )
+        training.append(speed)
+
+    print("\nSpeaking, in seconds of sound a second, without the vocoder:")
+    print(f"  {'weights':<12}{'one':>8}{'eight':>10}   sentences at once")
+    speaking = []
+    for voice in bench.measure_speaking(settings, device, for_speaking):
+        print(
+            f"  {voice.weight_type:<12}{voice.times_real:>8.1f}{voice.times_real_batch:>10.1f}",
+            flush=True,
+        )
+        speaking.append(voice)
+    print(f"\n{bench.advice(name, device, training, speaking)}")
+    return 0

@@ -1,0 +1,61 @@
+"""``ponytaco export``: a voice for others, or for other programs."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+# What each target is called when no name is given.
+_ENDINGS = {"bundle": ".voice", "nvidia": ".pt", "torch-export": "_programs"}
+
+
+def add_to(commands: Any) -> None:
+    """Add the command to argparse's subparsers, whose type is private."""
+    parser = commands.add_parser("export", help="share a voice, or take it to another program")
+    parser.description = (
+        "Make one small file to share (bundle), weights for NVIDIA's code, FakeYou and uberduck "
+        "(nvidia), or programs that run without ponytaco (torch-export)."
+    )
+    parser.set_defaults(command=_run)
+    parser.add_argument("voice", type=Path, help="a run's folder, a checkpoint or X.voice")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--to", choices=_ENDINGS, help="what to make")
+    what.add_argument("--show", action="store_true", help="read a voice's card")
+    parser.add_argument("-o", "--out", type=Path, help="where to (the voice's name, here)")
+    group = parser.add_argument_group("the card of a bundle")
+    group.add_argument("--name", default="", help="the voice's name (the folder's)")
+    group.add_argument("--licence", default="", help="what others may do with it")
+    group.add_argument("--note", default="", help="anything else to say")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from ponytaco.export import (
+        card_text,
+        export_bundle,
+        export_nvidia,
+        model_card,
+        open_voice,
+        voice_name,
+    )
+    from ponytaco.programs import export_programs
+
+    source: Path = arguments.voice
+    given = {name: getattr(arguments, name) for name in ("name", "licence", "note")}
+    if arguments.show:
+        print(card_text(model_card(open_voice(source), source, **given)))
+        return 0
+    out = arguments.out or Path(f"{arguments.name or voice_name(source)}{_ENDINGS[arguments.to]}")
+    if arguments.to == "bundle":
+        exported = export_bundle(source, out, **given)
+        print(card_text(open_voice(out).card or {}))
+    elif arguments.to == "nvidia":
+        exported = export_nvidia(source, out)
+    else:
+        exported = export_programs(source, out)
+    files = [path for path in (out, *out.glob("*")) if path.is_file()]
+    megabytes = sum(path.stat().st_size for path in files) / 1e6
+    print(f"{out}: {megabytes:.1f} MB, from {source}.")
+    for remark in exported.remarks:
+        print(f"Mind: {remark}")
+    return 0
