@@ -55,8 +55,11 @@ class Progress:
     n_parts: int = 1
     """Parts that a batch is computed in, where the memory is too small for the whole."""
     best_aligned: bool = False
-    best_loss: float | None = None
-    """Whether the best model was aligned, and its validation loss."""
+    best_score: float | None = None
+    """Whether the best model was aligned, and its voice's score."""
+    best_step: int = 0
+    validations_since_best: int = 0
+    """Its step, and how many validations have found no better voice since."""
 
     def take_over(self, other: Progress) -> None:
         """Become equal to another."""
@@ -275,12 +278,14 @@ def _is_progress(value: Progress) -> bool:
         value.aligned_since or 0,
         value.first_aligned or 0,
         value.n_parts,
+        value.best_step,
+        value.validations_since_best,
     )
     numbers = (value.seconds, value.gaf, value.rate_factor)
     return (
         all(type(count) is int and 0 <= count < 2**53 for count in counts)
         and all(type(n) in (int, float) and math.isfinite(n) for n in numbers)
-        and (value.best_loss is None or type(value.best_loss) in (int, float))
+        and (value.best_score is None or type(value.best_score) in (int, float))
     )
 
 

@@ -37,7 +37,7 @@ from ponytaco.step import make_optimizer, train_step
 from ponytaco.survival import Attempts, interruptible, save_on_error
 from ponytaco.tally import StepReport, Tally
 from ponytaco.text import CTC_SYMBOLS, SYMBOLS
-from ponytaco.validation import Validation, judge, save_pictures, validate
+from ponytaco.validation import Validation, judge, save_pictures, stagnation, validate
 from ponytaco.warmstart import warm_start
 
 # Steps whose means make one row of the history and one report.
@@ -286,6 +286,8 @@ def train(
                 last_save = time.monotonic()
                 last_report += validation.seconds
                 on_validation(validation)
+                if hint := stagnation(progress):
+                    say(hint)
             elif stopping or is_time_to_save:
                 save()
                 last_save = time.monotonic()

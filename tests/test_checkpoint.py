@@ -56,7 +56,7 @@ def checkpoint(config):
             aligned_since=10,
             first_aligned=4,
             best_aligned=True,
-            best_loss=0.5,
+            best_score=0.5,
         ),  # fmt: skip
         optimizer=optimizer.state_dict(),
         sampler={"epoch": 3, "drawn": [[4, 1]]},

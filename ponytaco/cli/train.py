@@ -77,7 +77,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _train(arguments: argparse.Namespace, run_config: Config, ranks: Ranks) -> None:
     from ponytaco.run import Run
-    from ponytaco.training import StepReport, train
+    from ponytaco.tally import StepReport
+    from ponytaco.training import train
     from ponytaco.validation import Validation
 
     run = Run(arguments.run)
@@ -103,8 +104,9 @@ def _train(arguments: argparse.Namespace, run_config: Config, ranks: Ranks) -> N
         if log:
             log.on_validation(validation)
         print(
-            f"validation at step {validation.step:,}: loss {validation.loss:.3f}; fed the true "
-            f"frames: {validation.teacher_forced}; speaking freely: {validation.free}",
+            f"validation at step {validation.step:,}: voice {validation.score:.2f} of 1, loss "
+            f"{validation.loss:.3f}; fed the true frames: {validation.teacher_forced}; speaking "
+            f"freely: {validation.free}",
             flush=True,
         )
 

@@ -6,6 +6,7 @@ import types
 import pytest
 
 from ponytaco.config import ConfigError
+from ponytaco.device import choose_device
 from ponytaco.notebook import characters as characters_module
 from ponytaco.notebook import download as download_module
 from ponytaco.notebook import fetch_archive, pick_character, settings
@@ -15,7 +16,6 @@ from ponytaco.notebook.memory import note
 from ponytaco.notebook.pick import Picked
 from ponytaco.notebook.settings import NVIDIA, OLDER_RUN, Settings
 from ponytaco.notebook.storage import Storage, StorageError
-from ponytaco.training import choose_device
 
 
 @pytest.fixture
