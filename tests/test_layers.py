@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = (
     {
         "config", "text", "plots", "schedule", "gaf", "losses", "alignment", "mmi",
-        "intelligibility", "precision", "timing", "joining",
+        "intelligibility", "precision", "timing", "joining", "amounts",
     },
     {"audio", "filelists", "model", "guidance", "torchfile", "fetch", "takes"},
     {"dataset", "checkpoint", "run", "store", "survival", "vocoders", "speech"},

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from ponytaco.amounts import duration
 from ponytaco.audio import save_wav
 from ponytaco.movie import MovieError, make_movie
 from ponytaco.notebook.characters import Character
@@ -24,7 +25,6 @@ from ponytaco.notebook.page import (
 )
 from ponytaco.notebook.pick import Option, pick
 from ponytaco.notebook.storage import Storage
-from ponytaco.notebook.words import duration
 from ponytaco.plots import plot_alignment
 from ponytaco.run import Run, RunError
 from ponytaco.speech import Sentence, Speech
