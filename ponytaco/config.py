@@ -332,6 +332,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = types.MappingProxyType({
 })  # fmt: skip
 PRESET_DOCS: Mapping[str, str] = types.MappingProxyType({
     "full": "the published size, for a GPU",
+    "warm": "that size with a low learning rate, to begin with another voice",
     "small": "a model that a processor can train",
     "tiny": "learns nothing, but shows in a minute that everything works",
 })  # fmt: skip

@@ -13,11 +13,11 @@ from torch import Tensor
 
 from ponytaco.checkpoint import load_checkpoint
 from ponytaco.dataset import ClipDataset, open_datasets, validation_batches
+from ponytaco.device import choose_device
 from ponytaco.filelists import Clip, FilelistError, read_dataset
 from ponytaco.model import Tacotron2
 from ponytaco.model.layers import length_mask
 from ponytaco.run import Run, write_whole
-from ponytaco.training import choose_device
 
 
 class MelsError(ValueError):

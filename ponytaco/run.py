@@ -132,7 +132,8 @@ HISTORY_COLUMNS = (
     "step", "epoch", "seconds", "learning_rate", "loss", "mel", "mel_postnet", "gate", "mi", "gaf",
     "guidance", "guidance_weight", "grad_norm", "skipped_steps", "parts",
     "val_loss", "focus", "coverage", "forward", "diagonality", "longest_stall", "end_reached",
-    "free_focus", "free_coverage", "free_forward", "free_end_reached", "aligned",
+    "free_focus", "free_coverage", "free_forward", "free_end_reached", "free_stopped",
+    "free_length", "distortion", "score", "aligned",
 )  # fmt: skip
 
 # 20,000 steps are about 0.5 MB; what comes after this is of no run.

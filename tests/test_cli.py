@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import soundfile
@@ -44,7 +45,7 @@ def voice(trained_run, tmp_path):
 # The three commands
 
 
-def test_train_resume_speak_evaluate(fake_dataset, tmp_path, capsys):
+def test_train_resume_speak_evaluate(fake_dataset, tmp_path, capsys, monkeypatch, hasty_vocoder):
     run = tmp_path / "runs" / "Beeps"
     command = ["train", str(fake_dataset), str(run), *TINY, "--validate-every", "10"]
     assert main([*command, "--set", "max_steps=10"]) == 0
@@ -67,10 +68,16 @@ def test_train_resume_speak_evaluate(fake_dataset, tmp_path, capsys):
     assert 0.4 < info.duration <= 2 * 0.3 + 0.4  # a pause, and what silence was trimmed off
     assert picture.read_bytes().startswith(b"\x89PNG")
 
-    assert main(["evaluate", str(run), "--device", "cpu"]) == 0
+    monkeypatch.setitem(sys.modules, "pocketsphinx", None)
+    sentences = tmp_path / "sentences.txt"
+    sentences.write_text("Bad day.\n")
+    words = ["evaluate", str(run), "--sentences", str(sentences), "--quick", "--device", "cpu"]
+    with hasty_vocoder():
+        assert main(words) == 0
     said = capsys.readouterr()
-    assert "3 validation clips" in said.out and "evaluation.json" in said.out
-    assert (run / "evaluation.json").is_file()
+    assert "3 validation clips" in said.out and "1 new sentences" in said.out
+    assert "ponytaco[evaluate]" in said.out and "report.html" in said.out
+    assert (run / "evaluation" / "report.json").is_file()
 
 
 def test_a_text_from_standard_input(voice, tmp_path, capsys, monkeypatch):
@@ -178,6 +185,15 @@ def test_options_reach_the_run(fake_dataset, tmp_path, monkeypatch):
     assert (config.train.max_gaf, config.train.mmi, config.train.batch_size) == (0.25, False, 4)
     assert (config.train.learning_rate, config.train.seed) == (1e-4, 7)
     assert config.model.attention_rnn_dim == 48
+
+
+@pytest.mark.parametrize("folders", [["a"], ["a", "b", "c"]])
+def test_the_last_folder_is_the_run(monkeypatch, folders):
+    seen = []
+    monkeypatch.setattr(training_module, "train", lambda *args, **kwargs: seen.append(args))
+    assert main(["train", *folders, "run", *TINY]) == 0
+    assert seen[0][0] == [Path(folder) for folder in folders]
+    assert seen[0][1].folder == Path("run")
 
 
 # Settings that cannot be

@@ -113,18 +113,18 @@ def test_an_error_in_the_loop_saves_first(fake_dataset, tmp_path):
 def test_an_error_in_a_step_saves_the_place_before_it(fake_dataset, tmp_path, monkeypatch):
     calls = []
 
-    def fail(*args):
+    def fail(*args, **kwargs):
         calls.append(1)
         if len(calls) == 3:
             raise ZeroDivisionError
-        return train_step(*args)
+        return train_step(*args, **kwargs)
 
     monkeypatch.setattr(training_module, "train_step", fail)
     config = CONFIG.replace(save_every_minutes=60.0, max_steps=12)
     with pytest.raises(ZeroDivisionError):
         train(fake_dataset, Run(tmp_path), config, say=lambda sentence: None)
     saved = load_checkpoint(tmp_path / "current_model")
-    assert (saved.progress.step, saved.sampler) == (2, {"epoch": 0, "position": 2})
+    assert (saved.progress.step, saved.sampler) == (2, {"epoch": 0, "drawn": [[4, 2]]})
 
 
 def test_a_mount_that_vanishes_does_not_end_the_run(fake_dataset, tmp_path, monkeypatch):

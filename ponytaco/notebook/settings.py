@@ -8,10 +8,10 @@ from typing import Any
 
 from ponytaco import config
 from ponytaco.config import Config, ConfigError
+from ponytaco.device import choose_device
 from ponytaco.fetch import fetch
 from ponytaco.notebook.storage import Storage
 from ponytaco.run import Run
-from ponytaco.training import choose_device
 from ponytaco.warmstart import sizes_in
 
 # The longest settings are a few thousand.

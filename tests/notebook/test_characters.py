@@ -6,6 +6,7 @@ import types
 import pytest
 
 from ponytaco.config import ConfigError
+from ponytaco.device import choose_device
 from ponytaco.notebook import characters as characters_module
 from ponytaco.notebook import fetch_archive, pick_character, settings
 from ponytaco.notebook.characters import copy_whole, find_characters
@@ -14,7 +15,6 @@ from ponytaco.notebook.memory import note
 from ponytaco.notebook.pick import Picked
 from ponytaco.notebook.settings import NVIDIA, OLDER_RUN, Settings
 from ponytaco.notebook.storage import Storage, StorageError
-from ponytaco.training import choose_device
 
 
 @pytest.fixture

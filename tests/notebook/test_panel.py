@@ -190,6 +190,6 @@ def test_the_next_check():
 
 def test_skipped_steps_are_shown_once_there_are_some(trained_run):
     report = trained_run.reports[0]
-    assert "steps skipped" not in dict(words.numbers(report, ""))
+    assert "steps skipped" not in dict(words.numbers(report))
     some = SimpleNamespace(**{**vars(report), "skipped_steps": 3})
-    assert dict(words.numbers(some, ""))["steps skipped"] == "3"
+    assert dict(words.numbers(some))["steps skipped"] == "3"
