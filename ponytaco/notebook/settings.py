@@ -9,7 +9,7 @@ from typing import Any
 from ponytaco import config
 from ponytaco.config import Config, ConfigError
 from ponytaco.device import choose_device
-from ponytaco.notebook.download import nvidia_weights
+from ponytaco.fetch import fetch
 from ponytaco.notebook.storage import Storage
 from ponytaco.run import Run
 from ponytaco.warmstart import sizes_in
@@ -78,14 +78,14 @@ class Settings:
         """The weights that a new run begins with.
 
         Raises:
-            DownloadError: NVIDIA's voice did not come.
+            FetchError: NVIDIA's voice did not come.
             ConfigError: there is no such voice or file.
         """
         choice = self.warm_start.strip()
         if choice in ("", "none"):
             return None
         if choice == NVIDIA:
-            return nvidia_weights(storage.disk / "weights")
+            return fetch("tacotron2", storage.disk / "weights")
         if choice == OLDER_RUN:
             path = storage.older_run or storage.runs / "current_model"
         else:

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from ponytaco.amounts import duration
 from ponytaco.audio import save_wav
 from ponytaco.device import choose_device
 from ponytaco.movie import MovieError, make_movie
@@ -25,7 +26,6 @@ from ponytaco.notebook.page import (
 )
 from ponytaco.notebook.pick import Option, pick
 from ponytaco.notebook.storage import Storage
-from ponytaco.notebook.words import duration
 from ponytaco.plots import plot_alignment
 from ponytaco.run import Run, RunError
 from ponytaco.speech import Sentence, Speech

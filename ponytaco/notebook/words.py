@@ -1,27 +1,11 @@
-"""Numbers in words for people: durations, sizes, what a training is doing."""
+"""What a training is doing, in words for people."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ponytaco.amounts import duration
 from ponytaco.tally import StepReport
-
-
-def duration(seconds: float) -> str:
-    """As '45 s', '12 min' or '3 h 20 min'."""
-    if seconds < 90:
-        return f"{max(0, round(seconds))} s"
-    minutes = round(seconds / 60)
-    if minutes < 90:
-        return f"{minutes} min"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def file_size(n_bytes: float) -> str:
-    """As '640 kB', '86 MB' or '1.2 GB'."""
-    if n_bytes < 1e6:
-        return f"{n_bytes / 1e3:.0f} kB"
-    return f"{n_bytes / 1e6:.0f} MB" if n_bytes < 1e9 else f"{n_bytes / 1e9:.1f} GB"
 
 
 def alignment_state(rows: Sequence[Mapping[str, float]]) -> str:

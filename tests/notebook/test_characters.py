@@ -8,7 +8,6 @@ import pytest
 from ponytaco.config import ConfigError
 from ponytaco.device import choose_device
 from ponytaco.notebook import characters as characters_module
-from ponytaco.notebook import download as download_module
 from ponytaco.notebook import fetch_archive, pick_character, settings
 from ponytaco.notebook.characters import copy_whole, find_characters
 from ponytaco.notebook.environment import NotebookError
@@ -211,8 +210,8 @@ def test_where_a_new_voice_begins(storage, monkeypatch):
     with pytest.raises(ConfigError, match="counts from the storage"):
         Settings(warm_start="nowhere").begin_with(storage)
     weights = storage.disk / "weights" / "tacotron2_statedict.pt"
-    monkeypatch.setattr(download_module, "download", lambda file_id, path, what, **options: path)
-    assert Settings(warm_start=NVIDIA).begin_with(storage) == weights
+    fake_gdown(monkeypatch, download=lambda id, output, quiet: output.write(b"PK"))
+    assert Settings(warm_start=NVIDIA).begin_with(storage) == weights and weights.is_file()
 
 
 def test_a_new_voice_begins_with_one_of_the_users(storage, run_of_zecora, trained_run):
