@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import math
 import os
@@ -21,6 +20,7 @@ from ponytaco.config import Config, ConfigError, preset_of
 from ponytaco.model import Tacotron2
 from ponytaco.text import CTC_SYMBOLS, SYMBOLS
 from ponytaco.torchfile import TorchFileError, check_members, load_torch_file
+from ponytaco.whole import replacing
 
 FORMAT_VERSION = 1
 _MOST_SYMBOLS = 10_000
@@ -160,19 +160,12 @@ def save_whole(path: Path, content: Mapping[str, Any]) -> None:
     Raises:
         CheckpointError: it cannot be written, as on a full disk.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with temporary.open("wb") as file:
+        with replacing(path) as temporary, temporary.open("wb") as file:
             torch.save(dict(content), file)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        # torch reports a full disk as a RuntimeError of its zip writer.
-        if not isinstance(error, OSError | RuntimeError):
-            raise
+    except (OSError, RuntimeError) as error:  # torch's zip writer says the latter of a full disk
         raise CheckpointError(
             f"Cannot write {path}: {error}. Is the disk full? What was there before still is."
         ) from None

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
-import os
 import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ponytaco.amounts import file_size
+from ponytaco.whole import replacing
 
 _DRIVE = "https://drive.google.com"
 _NGC = "https://api.ngc.nvidia.com/v2/models/nvidia"
@@ -145,7 +144,6 @@ def receive(
     """
     if path.is_file() and (not sha256 or _digest(path) == sha256):
         return path
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     reasons: list[str] = []
     for address in addresses:
         if reasons:
@@ -153,16 +151,13 @@ def receive(
         say(f"Downloading {what} from {address} …")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with _LimitedFile(partial, most_bytes) as file:
-                _get(address, file)
-            _check(partial, file.sha256.hexdigest(), sha256)
-            os.replace(partial, path)
+            with replacing(path) as partial:
+                with _LimitedFile(partial, most_bytes) as file:
+                    _get(address, file)
+                _check(partial, file.sha256.hexdigest(), sha256)
             return path
         except Exception as error:  # network, quota, disk: gdown and urllib have no common kind
             reasons.append(f"{in_short(error)} ({address})")
-        finally:
-            with contextlib.suppress(OSError):
-                partial.unlink()
     hint = _QUOTA_HINT if any(map(_is_on_drive, addresses)) else ""
     raise FetchError(
         f"{what} could not be downloaded: {'; '.join(reasons)}. By hand: open "

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ponytaco.whole import replacing
+
 
 class RunError(ValueError):
     """A folder is not a run's, or cannot be one."""
@@ -207,14 +209,8 @@ def cut_history(path: Path, step: int) -> None:
 
 def write_whole(path: Path, text: str) -> None:
     """Write a text file; it is there whole or as it was before."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(temporary, path)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        if not isinstance(error, OSError):
-            raise
+        with replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    except OSError as error:
         raise RunError(f"Cannot write {path}: {error.strerror}. Is the disk full?") from None

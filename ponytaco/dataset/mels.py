@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -19,6 +18,7 @@ from ponytaco.audio import AudioError, MelSpectrogram, load_wav
 from ponytaco.config import AudioConfig
 from ponytaco.filelists import Clip
 from ponytaco.torchfile import TorchFileError, check_members, load_torch_file
+from ponytaco.whole import replacing
 
 
 @dataclass(frozen=True)
@@ -66,13 +66,10 @@ def load_mels(clips: Sequence[Clip], audio: AudioConfig, cache_folder: Path) -> 
     with contextlib.suppress(OSError, TorchFileError):  # a damaged file is made anew
         return _cached_mels(path, len(clips), audio.n_mels)
     mels = _compute_mels(clips, audio)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        torch.save(vars(mels), temporary)
-        os.replace(temporary, path)
+        with replacing(path) as temporary:
+            torch.save(vars(mels), temporary)
     except (OSError, RuntimeError) as error:
-        with contextlib.suppress(OSError):  # a read-only disk refuses to delete, even what is not
-            temporary.unlink()
         warnings.warn(f"The mels are not cached in {cache_folder}: {error}", stacklevel=2)
         return mels
     for old in cache_folder.glob("mels-*.pt"):
