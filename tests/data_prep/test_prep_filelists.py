@@ -10,6 +10,7 @@ import pytest
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from soak import often
 
 from data_prep import filelists
 from data_prep.audio import SAMPLE_RATE
@@ -206,7 +207,7 @@ def test_wild_refs_stay_inside_and_apart(tmp_path, fake_clip):
     assert {row[0] for row in rows} == {f"wavs/{name}" for name in names}
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=often(80), deadline=None)
 @given(st.lists(st.text(max_size=130), max_size=6))
 def test_names_are_safe_and_unique(refs):
     taken: set[str] = set()
@@ -217,7 +218,7 @@ def test_names_are_safe_and_unique(refs):
         assert all(char.isascii() and (char.isalnum() or char in "_.-") for char in name)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=often(100), deadline=None)
 @given(st.lists(st.sampled_from("abcdefghij"), min_size=2, max_size=40), st.integers(0, 5))
 def test_the_split_is_a_partition(texts, seed):
     train, val = split(texts, seed)

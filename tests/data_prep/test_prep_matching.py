@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from soak import often
 
 from data_prep.matching import match_words, spelling_key, split_words
 
@@ -76,7 +77,7 @@ def test_words_that_were_not_written_are_jumped_over():
 KEYS = st.lists(st.sampled_from(["a", "b", "ab", "ba", "12", "{X}", "abba"]), max_size=8)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=often(150), deadline=None)
 @given(KEYS, KEYS)
 def test_matches_are_in_order_inside_and_never_empty(text, label):
     place = (0, 0)
@@ -86,13 +87,13 @@ def test_matches_are_in_order_inside_and_never_empty(text, label):
         place = match.text_end, match.label_end
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=often(60), deadline=None)
 @given(KEYS)
 def test_equal_words_all_match(keys):
     assert len(match_words(keys, keys)) == len(keys)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=often(100), deadline=None)
 @given(st.text(max_size=40))
 def test_any_text_splits_into_words_in_order(text):
     place = 0
