@@ -23,7 +23,7 @@ help:
 demo: export GOMP_SPINCOUNT = 2000
 demo: $(VENV)/.installed
 	mkdir -p $(DEMO)
-	$(BIN)/python -m data_prep demo $(DEMO)/Demo.tar
+	$(BIN)/python -m data_prep demo $(DEMO)/Demo.tar --overwrite
 	$(BIN)/python -m data_prep prepare $(DEMO)/Demo.tar $(DEMO)/Demo
 	$(BIN)/ponytaco train $(DEMO)/Demo $(DEMO)/run --preset small --p-arpabet 1 \
 	  --max-minutes $(DEMO_MINUTES)
@@ -34,9 +34,9 @@ test: $(VENV)/.installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 
 soak: $(VENV)/.installed
-	OMP_NUM_THREADS=1 PONYTACO_SOAK=1 $(BIN)/python -m pytest -n auto tests/store \
-	  tests/test_survival.py tests/test_torchfile.py tests/test_torchfile_modules.py tests/test_hostile_labels.py \
-	  tests/test_hostile_audio.py tests/data_prep/test_prep_hostile_archives.py
+	OMP_NUM_THREADS=1 PONYTACO_SOAK=1 $(BIN)/python -m pytest -n auto tests/store tests/data_prep \
+	  tests/text tests/test_kills.py tests/test_survival.py tests/test_torchfile.py tests/test_torchfile_modules.py \
+	  tests/test_hostile_labels.py tests/test_hostile_audio.py tests/test_filelists.py
 
 check: $(VENV)/.installed
 	$(BIN)/ruff check .

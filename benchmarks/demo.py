@@ -12,16 +12,13 @@ from pathlib import Path
 
 import torch
 
-from data_prep.demo_voice import VOCABULARY, sentences, spoken_words
+from data_prep.demo_voice import sentences
 from ponytaco.audio import save_wav
-from ponytaco.checkpoint import load_checkpoint
-from ponytaco.dataset import load_mels
+from ponytaco.evaluation import evaluate
 from ponytaco.filelists import read_dataset
-from ponytaco.intelligibility import WordGrammarRecogniser, word_error_rate
 from ponytaco.plots import plot_alignment
 from ponytaco.run import Run
 from ponytaco.synthesis import Voice
-from ponytaco.vocoders import GriffinLim
 
 # Far from the seeds that made the demo's clips.
 _SEED = 20_260_000
@@ -37,46 +34,38 @@ def main() -> None:
     run = Run(folder / "run")
     dataset = read_dataset(folder / "Demo")
     known = [clip.text for clip in (*dataset.train, *dataset.val)]
-    recogniser = WordGrammarRecogniser(VOCABULARY)
-    voice = Voice(run.folder)
-
-    spoken = []
     texts = sentences(arguments.sentences, _SEED, exclude=known)
-    for text in texts:
-        speech = voice.speak(text)
-        heard = recogniser.transcribe(speech.waveform.numpy(), speech.sample_rate)
-        spoken.append((speech, spoken_words(text), heard))
-        print(f"said  {' '.join(spoken_words(text))}\nheard {' '.join(heard)}")
-    voice_errors = word_error_rate((said, heard) for _, said, heard in spoken)
-    ceiling = _ceiling(folder / "Demo", voice, recogniser, arguments.sentences)
+    sentences_file = folder / "sentences.txt"
+    sentences_file.write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
+    evaluation = evaluate(run, folder / "Demo", sentences=sentences_file, device="cpu", say=print)
+    results = evaluation.results
+    for result in results.new.results:
+        print(f"said  {' '.join(result.said)}\nheard {' '.join(result.heard or [])}")
 
-    scores = [sentence.score for speech, _, _ in spoken for sentence in speech.sentences]
-    n_aligned = sum(score.aligned for score in scores)
-    first_aligned = load_checkpoint(run.voice()).progress.first_aligned
-    waveform = torch.cat([speech.waveform for speech, _, _ in spoken[:3]])
+    voice = Voice(run.folder)
+    spoken = [voice.speak(text) for text in texts[:3]]
+    waveform = torch.cat([speech.waveform for speech in spoken])
     save_wav(folder / "spoken.wav", waveform, voice.audio.sample_rate)
-    first = spoken[0][0].sentences[0]
+    first = spoken[0].sentences[0]
     plot_alignment(first.alignment, f"{texts[0]}\n{first.score}").savefig(folder / "alignment.png")
-    since = f"aligned at step {first_aligned:,}" if first_aligned else "has not aligned yet"
+    since = (
+        f"aligned at step {results.first_aligned:,}"
+        if results.first_aligned
+        else "has not aligned yet"
+    )
+    n_aligned = sum(result.alignment.aligned for result in results.new.results)
+    heard = ""
+    if results.new.word_error_rate is not None and results.ceiling is not None:
+        heard = (
+            f" A recogniser misheard {results.new.word_error_rate:.0%} of its words, and "
+            f"{results.ceiling:.0%} of the original clips' through the same vocoder."
+        )
     print(
         f"\nAfter {voice.step:,} steps the demo voice {since}; it read {n_aligned} of {len(texts)} "
-        f"new sentences through. A recogniser misheard {voice_errors:.0%} of its words, and "
-        f"{ceiling:.0%} of the original clips' through the same vocoder.\n"
-        f"Listen to {folder / 'spoken.wav'}, look at {folder / 'alignment.png'}."
+        f"new sentences through.{heard}\n"
+        f"Listen to {folder / 'spoken.wav'}, look at {folder / 'alignment.png'}, and open "
+        f"{evaluation.page} in a browser."
     )
-
-
-def _ceiling(data: Path, voice: Voice, recogniser: WordGrammarRecogniser, n_clips: int) -> float:
-    dataset = read_dataset(data)
-    clips = [*dataset.train, *dataset.val]
-    mels = load_mels(clips, voice.audio, data)
-    vocoder = GriffinLim(voice.audio)
-    pairs = []
-    for i in range(len(clips) - 1, max(-1, len(clips) - 1 - n_clips), -1):
-        waveform = vocoder(mels[i].T[None])[0].numpy()
-        heard = recogniser.transcribe(waveform, voice.audio.sample_rate)
-        pairs.append((spoken_words(clips[i].text), heard))
-    return word_error_rate(pairs)
 
 
 if __name__ == "__main__":

@@ -60,6 +60,7 @@ def make_batch(config: Config, size: Size) -> Batch:
         ctc=torch.randint(1, len(CTC_SYMBOLS), (n_clips, n_targets), generator=generator),
         ctc_lengths=torch.full((n_clips,), n_targets),
         intervals=torch.stack((starts - 20, starts + 20), dim=1).expand(n_clips, -1, -1),
+        weight=torch.ones(n_clips),
     )
 
 

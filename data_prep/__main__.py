@@ -1,6 +1,7 @@
 """Command line: `python -m data_prep list | prepare | pack | demo`."""
 
 import argparse
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -31,7 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ArchiveError, PrepareError, RecordingsError) as error:
         print(error, file=sys.stderr)
     except OSError as error:
-        place = Path(error.filename or getattr(arguments, "out", "."))
+        # What the user named; a temporary file's own name would tell nothing.
+        place = Path(getattr(arguments, "out", error.filename or "."))
         print(explain_os_error(error, place), file=sys.stderr)
     except KeyboardInterrupt:
         print("Stopped. Nothing half-written is left; run the command again.", file=sys.stderr)
@@ -53,8 +55,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_list(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser("list", help="show the archives beneath a folder")
-    parser.add_argument("folder", type=Path, metavar="DIR")
+    parser = commands.add_parser(
+        "list",
+        help="show the archives beneath a folder",
+        description="Show each soundtools archive (.tar) beneath a folder: its size, clips, "
+        "minutes and path, which is what `prepare` takes.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("folder", type=Path, metavar="DIR", help="searched with all its folders")
     parser.set_defaults(command=_list)
 
 
@@ -63,6 +71,8 @@ def _add_prepare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = commands.add_parser(
         "prepare",
         help="turn an archive into a dataset folder",
+        description="Turn a character's archive into a dataset folder for `ponytaco train`. Clips "
+        "that cannot be used are left out and counted; the same command again does nothing.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         allow_abbrev=False,
     )
@@ -98,24 +108,41 @@ def _add_prepare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def _add_pack(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser(
-        "pack", help="make an archive of own recordings with texts", allow_abbrev=False
+        "pack",
+        help="make an archive of own recordings with texts",
+        description="Make a soundtools archive of own recordings: .wav or .flac files with a .txt "
+        "of the same name beside each, or a table metadata.csv with lines name|text.",
+        allow_abbrev=False,
     )
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="with wavs and texts")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="with sounds and texts")
     parser.add_argument("out", type=Path, metavar="OUT.tar", help="the archive to make")
-    parser.add_argument("--character", required=True, metavar="NAME", help="who speaks")
-    parser.add_argument("--overwrite", action="store_true", help="replace OUT.tar if it exists")
+    parser.add_argument(
+        "--character", required=True, metavar="NAME", help="who speaks; must be given"
+    )
+    _add_overwrite(parser)
     parser.set_defaults(command=_pack)
 
 
 def _add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser(
-        "demo", help="make an archive of a synthetic voice, to try everything", allow_abbrev=False
+        "demo",
+        help="make an archive of a synthetic voice, to try everything",
+        description="Make a soundtools archive of sentences that a synthetic voice speaks, to try "
+        "everything without a download.",
+        allow_abbrev=False,
     )
     parser.add_argument("out", type=Path, metavar="OUT.tar", help="the archive to make")
-    parser.add_argument("--clips", type=int, metavar="N", help="how many sentences it speaks")
-    parser.add_argument("--seed", type=int, metavar="N", help="of the sentences")
+    parser.add_argument("--clips", type=int, metavar="N", help="how many sentences it speaks (400)")
+    parser.add_argument("--seed", type=int, metavar="N", help="of the sentences (1234)")
     parser.add_argument("--voice", metavar="NAME", help="another speaker of espeak-ng, as en-us+m3")
+    _add_overwrite(parser)
     parser.set_defaults(command=_demo)
+
+
+def _add_overwrite(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace OUT.tar if it exists (refused)"
+    )
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -127,21 +154,29 @@ def _list(arguments: argparse.Namespace) -> int:
             f"{arguments.folder}: holds no .tar. Download a character's archive into it, "
             "or make one with `python -m data_prep pack` or `demo`."
         )
-    width = max(len(str(path.relative_to(arguments.folder))) for path in archives)
+    width = max(len(str(path)) for path in archives)
+    readable = None
     for path in archives:
-        name = str(path.relative_to(arguments.folder)).ljust(width)
         size = path.stat().st_size / 2**20
-        print(f"{name}  {size:8.1f} MB  {_describe_archive(path)}", flush=True)
+        name = str(path).ljust(width)
+        described, is_readable = _describe_archive(path)
+        readable = readable or (path if is_readable else None)
+        print(f"{name}  {size:8.1f} MB  {described}", flush=True)
+    if readable is not None:
+        print(f"Next, for one of them: {_prepare_command(readable, readable.stem)}")
     return 0
 
 
-def _describe_archive(path: Path) -> str:
+def _describe_archive(path: Path) -> tuple[str, bool]:
+    """Its clips and minutes, or why it cannot be read; and whether it can."""
     try:
         index = index_archive(path)
         minutes = archive_seconds(index) / 60
+    except OSError as error:
+        return f"unreadable: {error.strerror or error}", False
     except ArchiveError as error:
-        return f"unreadable: {str(error).removeprefix(f'{path}: ')}"
-    return f"{len(index.clips):6d} clips  {minutes:6.1f} minutes"
+        return f"unreadable: {str(error).removeprefix(f'{path}: ')}", False
+    return f"{len(index.clips):6d} clips  {minutes:6.1f} minutes", True
 
 
 def _prepare(arguments: argparse.Namespace) -> int:
@@ -205,6 +240,10 @@ def _demo(arguments: argparse.Namespace) -> int:
     # Imported here: only this command needs a speech synthesiser.
     from data_prep.demo_voice import write_demo_archive
 
+    if os.path.lexists(arguments.out) and not arguments.overwrite:
+        raise RecordingsError(
+            f"{arguments.out}: exists already. Give another name, or add --overwrite."
+        )
     given = {"n_clips": arguments.clips, "seed": arguments.seed, "voice": arguments.voice}
     write_demo_archive(arguments.out, **{k: v for k, v in given.items() if v is not None})
     print(f"Wrote {arguments.out}. Next: {_prepare_command(arguments.out, arguments.out.stem)}")

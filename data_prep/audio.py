@@ -98,7 +98,12 @@ def _read_samples(data: bytes) -> tuple[npt.NDArray[np.float32], int]:
             limit = int(LONGEST_DECODED_SECONDS * rate)
             return file.read(limit, dtype="float32", always_2d=True), rate
     except (soundfile.SoundFileError, RuntimeError, TypeError, MemoryError) as error:
-        raise AudioError(f"it cannot be decoded ({str(error)[:100]})") from None
+        raise AudioError(f"it cannot be decoded ({_said_by_library(error)})") from None
+
+
+def _said_by_library(error: Exception) -> str:
+    """Without the address of what was to be opened, which libsndfile puts before its reason."""
+    return str(getattr(error, "error_string", error))[:100].rstrip(".")
 
 
 def resample(waveform: Waveform, sample_rate: int, target_rate: int = SAMPLE_RATE) -> Waveform:

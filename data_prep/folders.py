@@ -7,10 +7,15 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from data_prep.sentences import sentence_alone
+
 MADE_BY = "ponytaco data_prep"
 """Written into report.json; only folders that say so are ever replaced."""
 
 UNFINISHED = "unfinished.txt"
+
+# Reasons with ten examples each are some kB.
+_MOST_REPORT_BYTES = 16 * 2**20
 
 # What a dataset folder holds: our files, and the cache of mels that training keeps beside them.
 _OURS = {"train.txt", "val.txt", "wavs", "alignments.jsonl", "lexicon.txt", "report.json"}
@@ -18,6 +23,8 @@ _OURS = {"train.txt", "val.txt", "wavs", "alignments.jsonl", "lexicon.txt", "rep
 
 class PrepareError(Exception):
     """A preparation that failed; its text says what, where and what next."""
+
+    _render_traceback_ = sentence_alone
 
 
 def finished_report(folder: Path) -> dict | None:
@@ -34,7 +41,8 @@ def finished_report(folder: Path) -> dict | None:
 
 def _read_report(folder: Path) -> dict | None:
     try:
-        report = json.loads((folder / "report.json").read_bytes())
+        with open(folder / "report.json", "rb") as file:
+            report = json.loads(file.read(_MOST_REPORT_BYTES))
     except (OSError, ValueError, RecursionError):
         return None
     return report if isinstance(report, dict) and report.get("made_by") == MADE_BY else None
@@ -122,6 +130,8 @@ def explain_os_error(error: OSError, place: Path) -> str:
     """Say in one sentence why writing failed and what to do."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"{place}: the disk is full. Free some space and run the same command again."
+    if error.errno in (errno.EEXIST, errno.ENOTDIR):
+        return f"{place}: a file is in the way where a folder must be. Choose another place."
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"{place}: may not be written there. Choose another folder."
     return f"{place}: cannot be written ({error.strerror or error}). Choose another folder."

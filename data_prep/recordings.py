@@ -1,24 +1,38 @@
 """Own recordings, with their texts, into the archive form of soundtools."""
 
 import csv
+import errno
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from data_prep.audio import SAMPLE_RATE, AudioError, decode
 from data_prep.clips import MOST_CLIPPED
+from data_prep.folders import explain_os_error
+from data_prep.sentences import sentence_alone
 from data_prep.soundtools import ArchiveWriter
 
 SOUND_SUFFIXES = (".wav", ".flac")
 
 LARGEST_SOUND_BYTES = 256 * 2**20
+"""Two minutes of 192 kHz stereo in 32 bit are 184 MB."""
+
+LARGEST_TEXT_BYTES = 64 * 2**20
+"""Of a table or a text; LJSpeech's table of 24 hours has 3 MB."""
+
+LONGEST_CHARACTER = 60
+
+_CHARACTER = re.compile(rf"\w[\w .'()-]{{0,{LONGEST_CHARACTER - 1}}}")
 
 _HEADER_NAMES = frozenset({"id", "file", "filename", "file_name", "path", "audio", "wav", "clip"})
 
 
 class RecordingsError(Exception):
     """Recordings that cannot be packed; its text says what, where and what next."""
+
+    _render_traceback_ = sentence_alone
 
 
 @dataclass(frozen=True)
@@ -57,24 +71,52 @@ def pack(folder: Path, out: Path, character: str, overwrite: bool = False) -> Pa
         What was packed, and what was left out and why.
 
     Raises:
-        RecordingsError: if there is nothing to pack, or out is in the way.
-        OSError: if out cannot be written; nothing half-written is left.
+        RecordingsError: if there is nothing to pack, the character's name cannot be one, or out
+            is in the way or cannot be written; nothing half-written is left.
     """
+    check_character(character)
     if not folder.is_dir():
         raise RecordingsError(f"{folder}: there is no such folder. Check the name.")
     if out.exists() and not overwrite:
         raise RecordingsError(f"{out}: exists already. Give another name, or add --overwrite.")
     recordings, left_out = find_recordings(folder)
-    count, seconds = 0, 0.0
-    refs: set[str] = set()
     if not recordings:
         raise RecordingsError(_nothing_found(folder, left_out))
+    try:
+        count, seconds = _write(recordings, folder, out, character, left_out)
+    except OSError as error:
+        raise RecordingsError(explain_os_error(error, out)) from error
+    return Packed(count, seconds, tuple(left_out))
+
+
+def check_character(name: str) -> None:
+    """Refuse a name that could not be a file's or a folder's on any machine.
+
+    Raises:
+        RecordingsError: with what a name may have.
+    """
+    if not _CHARACTER.fullmatch(name) or name != name.strip() or name.endswith("."):
+        raise RecordingsError(
+            f"{name[:LONGEST_CHARACTER]!r} cannot name a character. Use letters, digits, spaces "
+            f"and . ' ( ) - , a letter or digit first, at most {LONGEST_CHARACTER} characters."
+        )
+
+
+def _write(
+    recordings: list[Recording], folder: Path, out: Path, character: str, left_out: list[str]
+) -> tuple[int, float]:
+    """Write the archive; how many clips it has and how many seconds."""
+    count, seconds = 0, 0.0
+    refs: set[str] = set()
     with ArchiveWriter(out) as archive:
         for recording in recordings:
             try:
                 sound = decode(_sound_bytes(recording.sound))
-            except (AudioError, OSError) as error:
-                left_out.append(f"{recording.sound.name}: cannot be used: {error}.")
+            except AudioError as error:
+                left_out.append(f"{recording.sound.name}: {error}.")
+                continue
+            except OSError as error:
+                left_out.append(f"{recording.sound.name}: cannot be read ({error.strerror}).")
                 continue
             if sound.clipped_share > MOST_CLIPPED:
                 # Seen here, because resampling rounds off the corners that tell it.
@@ -88,20 +130,23 @@ def pack(folder: Path, out: Path, character: str, overwrite: bool = False) -> Pa
             count, seconds = count + 1, seconds + sound.seconds
         if not count:
             raise RecordingsError(_nothing_found(folder, left_out))
-    return Packed(count, seconds, tuple(left_out))
+    return count, seconds
 
 
 def _sound_bytes(path: Path) -> bytes:
     if path.stat().st_size > LARGEST_SOUND_BYTES:
-        raise AudioError("the file is too large to be a clip")
+        raise AudioError(
+            f"it has more than {LARGEST_SOUND_BYTES >> 20} MB, too many for a clip; cut it up"
+        )
     return path.read_bytes()
 
 
 def _free_ref(stem: str, taken: set[str]) -> str:
-    ref, count = stem.replace("\\", "_"), 1
+    base = stem.replace("\\", "_") if stem.strip(".") else "clip"
+    ref, count = base, 1
     while ref in taken:
         count += 1
-        ref = f"{stem}-{count}"
+        ref = f"{base}-{count}"
     taken.add(ref)
     return ref
 
@@ -223,6 +268,8 @@ def _find_sound(folder: Path, name: str) -> Path | None:
 
 def _read_text(path: Path) -> str:
     """Read a text in UTF-8, or else in the encoding of older Windows editors."""
+    if path.stat().st_size > LARGEST_TEXT_BYTES:
+        raise OSError(errno.EFBIG, f"it has more than {LARGEST_TEXT_BYTES >> 20} MB", str(path))
     data = path.read_bytes()
     try:
         return data.decode("utf-8-sig")

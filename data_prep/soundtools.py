@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import IO, Self, cast
 
 from data_prep.audio import Waveform, sound_seconds, wav_bytes
+from data_prep.sentences import sentence_alone
 
 LARGEST_AUDIO_BYTES = 64 * 2**20
 """15 seconds of 192 kHz stereo float are 23 MB; a larger member is no clip."""
@@ -40,6 +41,8 @@ LABEL_NAME = "label.json"
 
 class ArchiveError(Exception):
     """An archive that cannot be read or written; its text says what, where and what next."""
+
+    _render_traceback_ = sentence_alone
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,11 @@ def index_archive(path: Path) -> ArchiveIndex:
             _check_end(file, archive.offset, path)
     except FileNotFoundError:
         raise ArchiveError(f"{path}: there is no such archive. Check the name.") from None
+    except IsADirectoryError:
+        raise ArchiveError(
+            f"{path}: is a folder, not an archive. `python -m data_prep list` shows the archives "
+            "in it; recordings of your own become one with `python -m data_prep pack`."
+        ) from None
     except tarfile.TarError as error:
         raise ArchiveError(
             f"{path}: not a readable, uncompressed tar ({error}). "

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
 from pathlib import Path
 
 import librosa
@@ -13,6 +10,8 @@ import soundfile
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from ponytaco.whole import replacing
 
 # Quieter than this is silence: it keeps the logarithm finite. NVIDIA's value; the vocoders
 # were trained on it.
@@ -113,34 +112,14 @@ def save_wav(path: str | Path, waveform: Tensor, sample_rate: int) -> None:
     # Scaled here, because libsndfile lets values beyond 1 wrap around into loud clicks.
     pcm = (samples.clamp(-1, 1) * 32767).round().to(torch.int16).numpy()
     try:
-        _write_whole(path, pcm, sample_rate)
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            soundfile.write(file, pcm, sample_rate, subtype="PCM_16", format="WAV")
     except (soundfile.SoundFileError, OSError) as error:
         # An OSError's own text names the temporary file, of which nobody has heard.
         reason = getattr(error, "strerror", None) or error
         raise AudioError(
             f"Cannot write {path}: {reason}. Is there such a folder, and space on the disk?"
         ) from None
-
-
-def _write_whole(path: Path, pcm: np.ndarray, sample_rate: int) -> None:
-    """Write beside the target first, so that an interruption cannot leave half a file."""
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            # mkstemp makes a file for its owner only; a wav is as open as any new file
-            os.chmod(temporary, 0o666 & ~_umask())
-            soundfile.write(file, pcm, sample_rate, subtype="PCM_16", format="WAV")
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 class MelSpectrogram(nn.Module):

@@ -86,6 +86,7 @@ def made_up_batch(config: Config, device: torch.device) -> Batch:
         ctc=torch.randint(1, len(CTC_SYMBOLS), (n_clips, n_symbols), generator=generator),
         ctc_lengths=text_lengths,
         intervals=torch.stack((starts - 10, starts + 20), dim=1).expand(n_clips, -1, -1),
+        weight=torch.ones(n_clips),
     )
     return batch.to(device)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import math
 import os
@@ -12,14 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ponytaco import __version__
-from ponytaco.config import Config, ConfigError
+from ponytaco.config import Config, ConfigError, preset_of
 from ponytaco.model import Tacotron2
 from ponytaco.text import CTC_SYMBOLS, SYMBOLS
 from ponytaco.torchfile import TorchFileError, check_members, load_torch_file
+from ponytaco.whole import replacing
 
 FORMAT_VERSION = 1
 _MOST_SYMBOLS = 10_000
@@ -54,8 +55,16 @@ class Progress:
     n_parts: int = 1
     """Parts that a batch is computed in, where the memory is too small for the whole."""
     best_aligned: bool = False
-    best_loss: float | None = None
-    """Whether the best model was aligned, and its validation loss."""
+    best_score: float | None = None
+    """Whether the best model was aligned, and its voice's score."""
+    best_step: int = 0
+    validations_since_best: int = 0
+    """Its step, and how many validations have found no better voice since."""
+
+    def take_over(self, other: Progress) -> None:
+        """Become equal to another."""
+        for f in dataclasses.fields(self):
+            setattr(self, f.name, getattr(other, f.name))
 
 
 @dataclass
@@ -78,12 +87,13 @@ class Checkpoint:
     optimizer: Mapping[str, Any] | None = None
     scaler: Mapping[str, Any] | None = None
     """The loss's scale, when training in float16."""
-    sampler: Mapping[str, int] | None = None
+    sampler: Mapping[str, Any] | None = None
     rng: Mapping[str, Any] | None = None
+    """Of ``all_rng_states``."""
     fingerprint: str = ""
     """Of the data set, to notice that it changed."""
     dataset: str = ""
-    """Where the data set was."""
+    """Where the data set was; a line each where there were several."""
     version: str = __version__
     """Of ponytaco, when it was saved."""
     clips: int = 0
@@ -92,6 +102,11 @@ class Checkpoint:
     """Of speech in these clips."""
     card: Mapping[str, str | float] | None = None
     """What a voice says of itself that is made to be shared; None in a run."""
+
+    @property
+    def dataset_folders(self) -> list[Path]:
+        """Where the data sets were."""
+        return [Path(line) for line in self.dataset.splitlines()]
 
     def build_model(self) -> Tacotron2:
         """The model with its weights, in evaluation mode, on the CPU.
@@ -145,19 +160,12 @@ def save_whole(path: Path, content: Mapping[str, Any]) -> None:
     Raises:
         CheckpointError: it cannot be written, as on a full disk.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with temporary.open("wb") as file:
+        with replacing(path) as temporary, temporary.open("wb") as file:
             torch.save(dict(content), file)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        # torch reports a full disk as a RuntimeError of its zip writer.
-        if not isinstance(error, OSError | RuntimeError):
-            raise
+    except (OSError, RuntimeError) as error:  # torch's zip writer says the latter of a full disk
         raise CheckpointError(
             f"Cannot write {path}: {error}. Is the disk full? What was there before still is."
         ) from None
@@ -263,12 +271,14 @@ def _is_progress(value: Progress) -> bool:
         value.aligned_since or 0,
         value.first_aligned or 0,
         value.n_parts,
+        value.best_step,
+        value.validations_since_best,
     )
     numbers = (value.seconds, value.gaf, value.rate_factor)
     return (
         all(type(count) is int and 0 <= count < 2**53 for count in counts)
         and all(type(n) in (int, float) and math.isfinite(n) for n in numbers)
-        and (value.best_loss is None or type(value.best_loss) in (int, float))
+        and (value.best_score is None or type(value.best_score) in (int, float))
     )
 
 
@@ -287,7 +297,7 @@ _CONTENT: Mapping[str, Callable[[Any], bool]] = {
     "longest_text": lambda value: type(value) is int and 0 <= value < 2**31,
     "progress": _is_progress,
     "optimizer": lambda value: value is None or isinstance(value, Mapping),
-    "sampler": lambda value: value is None or _is_table(value, int),
+    "sampler": lambda value: value is None or isinstance(value, Mapping),
     "rng": lambda value: value is None or isinstance(value, Mapping),
     "fingerprint": lambda value: isinstance(value, str),
     "dataset": lambda value: isinstance(value, str),
@@ -311,27 +321,48 @@ def require_same_architecture(saved: Config, wanted: Config, path: Path) -> None
             # A dropout is no part of the architecture.
             if f.name.startswith("p_") or getattr(old, f.name) == getattr(new, f.name):
                 continue
+            name = preset_of(saved.model)
+            began = f"the preset it began with, {name}," if name else "the settings it began with,"
             raise CheckpointError(
                 f"{path} was trained with {f.name}={getattr(old, f.name)}, not "
-                f"{getattr(new, f.name)}: another model cannot go on from it. Use the preset and "
-                "settings it began with, or another folder for a new run."
+                f"{getattr(new, f.name)}: another model cannot go on from it. Use {began} or "
+                "another folder for a new run."
             )
 
 
-def rng_state() -> dict[str, Any]:
-    """The states of every random number generator that training uses."""
+def rng_state(device: torch.device | None = None) -> dict[str, Any]:
+    """The states of every random number generator that training on a device uses."""
     state: dict[str, Any] = {"torch": torch.get_rng_state(), "python": list(random.getstate()[1])}
-    if torch.cuda.is_available():
-        state["cuda"] = torch.cuda.get_rng_state_all()
+    if device is not None and device.type == "cuda":
+        state["cuda"] = [torch.cuda.get_rng_state(device)]
     return state
 
 
-def set_rng_state(state: Mapping[str, Any]) -> None:
-    """The inverse of ``rng_state``; a GPU's generators are set where there are as many."""
+def set_rng_state(state: Mapping[str, Any], device: torch.device | None = None) -> None:
+    """The inverse of ``rng_state``; a GPU's generator stays where the state is of a CPU."""
     torch.set_rng_state(state["torch"])
     random.setstate((3, tuple(state["python"]), None))
-    if torch.cuda.is_available() and len(state.get("cuda", [])) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all(state["cuda"])
+    if device is not None and device.type == "cuda" and (of_gpus := state.get("cuda")):
+        # Older files have one of each GPU of the machine.
+        torch.cuda.set_rng_state(of_gpus[min(device.index or 0, len(of_gpus) - 1)], device)
+
+
+def all_rng_states(by_rank: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The states of all processes as a checkpoint keeps them: as one's, and the others' in it."""
+    others = [dict(state) for state in by_rank[1:]]
+    return {**by_rank[0], **({"others": others} if others else {})}
+
+
+def rng_states_by_rank(kept: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The inverse of ``all_rng_states``."""
+    return [kept, *kept.get("others", [])]
+
+
+def seed_rank(seed: int, rank: int, step: int) -> None:
+    """Seed every generator by a process's rank and the run's step, each differently."""
+    number = int(np.random.SeedSequence((seed, rank, step)).generate_state(1, np.uint64)[0])
+    torch.manual_seed(number)
+    random.seed(number)
 
 
 def read_content(path: Path) -> Mapping[str, Any]:

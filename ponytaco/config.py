@@ -330,6 +330,12 @@ PRESETS: Mapping[str, Mapping[str, Any]] = types.MappingProxyType({
              "postnet_n_convolutions": 3, "n_frames_per_step": 2, **_LOW_DROPOUT, "batch_size": 8,
              "learning_rate": 2e-3, "max_steps": 200, "validate_every": 20},
 })  # fmt: skip
+PRESET_DOCS: Mapping[str, str] = types.MappingProxyType({
+    "full": "the published size, for a GPU",
+    "warm": "that size with a low learning rate, to begin with another voice",
+    "small": "a model that a processor can train",
+    "tiny": "learns nothing, but shows in a minute that everything works",
+})  # fmt: skip
 
 
 def preset(name: str) -> Config:
@@ -344,6 +350,16 @@ def preset(name: str) -> Config:
     if name not in PRESETS:
         raise ConfigError(f"There is no preset '{name}'. There are: {_names(PRESETS)}.")
     return Config().replace(**PRESETS[name])
+
+
+def preset_of(model: ModelConfig) -> str | None:
+    """The preset that has such a model, dropouts aside; None where no one has."""
+    sizes = [f.name for f in dataclasses.fields(model) if not f.name.startswith("p_")]
+    for name in PRESETS:
+        other = preset(name).model
+        if all(getattr(model, size) == getattr(other, size) for size in sizes):
+            return name
+    return None
 
 
 def parse_settings(pairs: typing.Iterable[str]) -> dict[str, str]:

@@ -1,16 +1,17 @@
-"""Published weights: downloaded once, from the first place that has them, into one folder."""
+"""Downloads, of published weights and of other files: once, whole, and from the first place."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
-import os
 import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from ponytaco.amounts import file_size
+from ponytaco.whole import replacing
 
 _DRIVE = "https://drive.google.com"
 _NGC = "https://api.ngc.nvidia.com/v2/models/nvidia"
@@ -18,6 +19,10 @@ _TIMEOUT_SECONDS = 60
 _CHUNK_BYTES = 2**20
 _MEGABYTE = 10**6
 _LONGEST_REASON = 200
+_QUOTA_HINT = (
+    " Google refuses files that too many people fetch at once: then try again tomorrow, or add a "
+    "copy of it to your own Drive and download the copy."
+)
 
 
 class FetchError(ValueError):
@@ -93,7 +98,7 @@ def fetch(name: str, folder: Path | None = None, say: Callable[[str], None] = pr
     Args:
         name: in ``PUBLISHED``.
         folder: where they are kept; ``cache_folder()`` if left out.
-        say: takes a sentence when a download begins, and when one place does not have them.
+        say: takes a sentence when a download begins, and when another place is tried.
 
     Raises:
         FetchError: there are no such weights, or they cannot be had; the text says how to get
@@ -131,7 +136,7 @@ def receive(
         what: in words, for the messages.
         most_bytes: a larger file is broken off.
         sha256: of the file, 64 hexadecimal digits; '' where it is not known.
-        say: takes a sentence when a download begins, and when an address fails.
+        say: takes a sentence when a download begins, and when another address is tried.
 
     Raises:
         FetchError: it did not come, is too large or another file; the text says how to get it by
@@ -139,30 +144,32 @@ def receive(
     """
     if path.is_file() and (not sha256 or _digest(path) == sha256):
         return path
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    reasons = []
+    reasons: list[str] = []
     for address in addresses:
+        if reasons:
+            say(f"That did not work: {reasons[-1]}.")
         say(f"Downloading {what} from {address} …")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with _LimitedFile(partial, most_bytes) as file:
-                _get(address, file)
-            _check(partial, file.sha256.hexdigest(), sha256)
-            os.replace(partial, path)
+            with replacing(path) as partial:
+                with _LimitedFile(partial, most_bytes) as file:
+                    _get(address, file)
+                _check(partial, file.sha256.hexdigest(), sha256)
             return path
         except Exception as error:  # network, quota, disk: gdown and urllib have no common kind
-            reason = f"{_in_short(error)} ({address})"
-            reasons.append(reason)
-            say(f"That did not work: {reason}.")
-        finally:
-            with contextlib.suppress(OSError):
-                partial.unlink()
+            reasons.append(f"{in_short(error)} ({address})")
+    hint = _QUOTA_HINT if any(map(_is_on_drive, addresses)) else ""
     raise FetchError(
         f"{what} could not be downloaded: {'; '.join(reasons)}. By hand: open "
-        f"{' or '.join(addresses)} in the browser, download the file, and put it at {path}. "
-        "Google refuses files that too many people fetch at once: then try again tomorrow, or add "
-        "a copy of it to your own Drive and download the copy."
+        f"{' or '.join(addresses)} in the browser, download the file, and put it at {path}.{hint}"
     )
+
+
+def in_short(error: Exception) -> str:
+    """What an error says, perhaps over many lines, in one and without a full stop."""
+    words = " ".join(str(error).split()) or type(error).__name__
+    cut = words if len(words) <= _LONGEST_REASON else f"{words[:_LONGEST_REASON]} …"
+    return cut.rstrip(".")
 
 
 class _LimitedFile(io.BufferedWriter):
@@ -176,13 +183,17 @@ class _LimitedFile(io.BufferedWriter):
     def write(self, data: Any) -> int:
         self._left -= len(data)
         if self._left < 0:
-            raise FetchError(f"it is larger than {self._most // _MEGABYTE} MB and was broken off")
+            raise FetchError(f"it is larger than {file_size(self._most)}, and was broken off")
         self.sha256.update(data)
         return super().write(data)
 
 
+def _is_on_drive(address: str) -> bool:
+    return address.startswith(f"{_DRIVE}/file/d/")
+
+
 def _get(address: str, file: _LimitedFile) -> None:
-    if address.startswith(f"{_DRIVE}/file/d/"):
+    if _is_on_drive(address):
         import gdown
 
         # It writes into a file object as the bytes come: only so can it be broken off.
@@ -191,6 +202,8 @@ def _get(address: str, file: _LimitedFile) -> None:
     if not address.startswith("https://"):
         raise FetchError("it is no https address")
     with urllib.request.urlopen(address, timeout=_TIMEOUT_SECONDS) as answer:
+        if not answer.geturl().startswith("https://"):
+            raise FetchError("it leads to an address that is not https")
         expected = answer.headers.get("Content-Length")
         n_bytes = 0
         while chunk := answer.read(_CHUNK_BYTES):
@@ -205,16 +218,11 @@ def _check(path: Path, digest: str, wanted: str) -> None:
     if not head:
         raise FetchError("nothing came")
     if head[:1] == b"<":
-        raise FetchError("a web page came in its stead")
+        raise FetchError("a web page came and not the file")
     if wanted and digest != wanted:
-        raise FetchError("it is another file than the one that is known")
+        raise FetchError("it is another file than the one that is known to be good")
 
 
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _in_short(error: Exception) -> str:
-    words = " ".join(str(error).split()) or type(error).__name__
-    return words if len(words) <= _LONGEST_REASON else words[: _LONGEST_REASON - 1] + "…"

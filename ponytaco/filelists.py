@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import posixpath
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,29 @@ def read_dataset(folder: str | Path) -> DatasetFolder:
     )
 
 
+def listed(folders: str | Path | Sequence[str | Path]) -> list[Path]:
+    """Dataset folders as a list, where one alone may be given as it is."""
+    several = [folders] if isinstance(folders, str | Path) else folders
+    return [Path(folder) for folder in several]
+
+
+def read_datasets(folders: Sequence[str | Path]) -> list[DatasetFolder]:
+    """Read and validate several dataset folders, whose clips will be trained on together.
+
+    Raises:
+        FilelistError: as ``read_dataset``; or there is none, or one is there twice.
+    """
+    if not folders:
+        raise FilelistError("No dataset folder is named.")
+    seen: set[Path] = set()
+    for folder in folders:
+        place = Path(folder).resolve()
+        if place in seen:
+            raise FilelistError(f"{folder} is named twice. Name each dataset folder once.")
+        seen.add(place)
+    return [read_dataset(folder) for folder in folders]
+
+
 def read_filelist(path: str | Path) -> list[Clip]:
     """Read a list of clips.
 
@@ -157,19 +181,27 @@ def read_alignments(folder: str | Path) -> dict[str, ClipAlignment]:
     return alignments
 
 
-def fingerprint(folder: str | Path) -> str:
+def fingerprint(*folders: str | Path) -> str:
     """A hash that changes with the clips, their texts or their intervals, not with the place.
 
     Of each wav it takes the size and one kilobyte from the middle: enough to notice another
     level or trimming, and cheap for thousands of clips.
 
+    Args:
+        folders: dataset folders in the order in which they are trained on; one alone has the
+            hash that it always had.
+
     Returns:
         64 hexadecimal digits.
 
     Raises:
-        FilelistError: the folder is no dataset folder, or a list breaks the contract.
+        FilelistError: a folder is no dataset folder, or a list breaks the contract.
     """
-    folder = Path(folder)
+    each = [_fingerprint(Path(folder)) for folder in folders]
+    return each[0] if len(each) == 1 else hashlib.sha256("\n".join(each).encode()).hexdigest()
+
+
+def _fingerprint(folder: Path) -> str:
     _require_dataset_folder(folder)
     digest = hashlib.sha256()
     for name in (*_LISTS, "alignments.jsonl"):

@@ -9,12 +9,17 @@ from typing import TypeVar
 import torch
 
 from ponytaco.checkpoint import Progress
+from ponytaco.distributed import ALONE, NoMemoryElsewhereError, Ranks
 
 T = TypeVar("T")
 
 
 def in_parts_that_fit(
-    work: Callable[[int], T], progress: Progress, batch_size: int, say: Callable[[str], None]
+    work: Callable[[int], T],
+    progress: Progress,
+    batch_size: int,
+    say: Callable[[str], None],
+    ranks: Ranks = ALONE,
 ) -> T:
     """Do a work in as many parts as the memory asks for.
 
@@ -23,6 +28,7 @@ def in_parts_that_fit(
         progress: its ``n_parts`` remembers how many were needed.
         batch_size: the most parts there can be.
         say: takes a sentence each time that there must be more of them.
+        ranks: the processes that do the work together: all of them take more parts where one must.
 
     Raises:
         RuntimeError: not even one clip at a time fits, or something else went wrong.
@@ -31,7 +37,11 @@ def in_parts_that_fit(
         try:
             return work(progress.n_parts)
         except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error) or progress.n_parts >= batch_size:
+            if not isinstance(error, NoMemoryElsewhereError):
+                if not is_out_of_memory(error):
+                    raise
+                ranks.tell_no_memory()
+            if progress.n_parts >= batch_size:
                 raise
         # Outside of the handler: the error holds on to the tensors of the attempt.
         progress.n_parts *= 2

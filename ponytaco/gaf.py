@@ -7,7 +7,7 @@ grad(first + factor * second) = grad(first) + factor * grad(second), two suffice
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -43,7 +43,11 @@ def gradient_adaptive_factor(
 
 
 def balanced_backward(
-    first: Tensor, second: Tensor, parameters: Sequence[nn.Parameter], max_gaf: float
+    first: Tensor,
+    second: Tensor,
+    parameters: Sequence[nn.Parameter],
+    max_gaf: float,
+    total: Callable[[Sequence[Tensor | None]], Sequence[Tensor | None]] = lambda grads: grads,
 ) -> Tensor:
     """Put the gradient of ``first + factor * second`` into the parameters' ``grad``.
 
@@ -52,13 +56,15 @@ def balanced_backward(
         second: the loss that is scaled, a scalar that may share the graph.
         parameters: all that either loss is to train.
         max_gaf: cap of the factor.
+        total: makes the gradients of all processes from this one's; the factor is theirs, while
+            what is put into ``grad`` stays this one's.
 
     Returns:
         The factor, a scalar without a graph.
     """
     first_grads = torch.autograd.grad(first, parameters, retain_graph=True, allow_unused=True)
     second_grads = torch.autograd.grad(second, parameters, allow_unused=True)
-    factor = gradient_adaptive_factor(first_grads, second_grads, max_gaf)
+    factor = gradient_adaptive_factor(total(first_grads), total(second_grads), max_gaf)
     for parameter, of_first, of_second in zip(parameters, first_grads, second_grads, strict=True):
         if of_first is None or of_second is None:
             parameter.grad = of_first if of_second is None else of_second * factor

@@ -105,15 +105,39 @@ def guidance_loss(
     Returns:
         A scalar.
     """
-    steps = torch.arange(alignment.shape[1], device=alignment.device)
+    inside, counted = _inside(intervals, mel_lengths, alignment.shape[1], n_frames_per_step)
+    mass = (alignment * inside).sum(dim=2).clamp(min=_MIN_MASS)
+    return -(mass.log() * counted).sum() / counted.sum().clamp(min=1)
+
+
+def guided_steps(
+    intervals: Tensor, mel_lengths: Tensor, n_steps: int, n_frames_per_step: int
+) -> Tensor:
+    """How many steps of each clip ``guidance_loss`` averages over.
+
+    Args:
+        intervals: (B, T_text, 2) start and end of each symbol, mel frames; NaN for padding.
+        mel_lengths: (B,) frames of each clip.
+        n_steps: steps of the longest.
+        n_frames_per_step: mel frames that one decoder step makes.
+
+    Returns:
+        (B,) whole numbers.
+    """
+    return _inside(intervals, mel_lengths, n_steps, n_frames_per_step)[1].sum(dim=1)
+
+
+def _inside(
+    intervals: Tensor, mel_lengths: Tensor, n_steps: int, n_frames_per_step: int
+) -> tuple[Tensor, Tensor]:
+    """(B, T_steps, T_text) whether a step is in a symbol's time, (B, T_steps) whether it counts."""
+    steps = torch.arange(n_steps, device=intervals.device)
     middles = ((steps + 0.5) * n_frames_per_step)[None, :, None]
     # NaN compares false, so padding is never inside.
     inside = (intervals[:, None, :, 0] <= middles) & (middles <= intervals[:, None, :, 1])
-    step_lengths = -(-mel_lengths.to(alignment.device, non_blocking=True) // n_frames_per_step)
+    step_lengths = -(-mel_lengths.to(intervals.device, non_blocking=True) // n_frames_per_step)
     # A time that no symbol claims says nothing about where attention should be.
-    counted = (steps < step_lengths[:, None]) & inside.any(dim=2)
-    mass = (alignment * inside).sum(dim=2).clamp(min=_MIN_MASS)
-    return -(mass.log() * counted).sum() / counted.sum().clamp(min=1)
+    return inside, (steps < step_lengths[:, None]) & inside.any(dim=2)
 
 
 def _matches(ours: Sequence[str], theirs: Sequence[str]) -> list[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""Is it understood? A recogniser of a small vocabulary, and the word error rate."""
+"""Is it understood? Recognisers that write down what is said, and the word error rate."""
 
 from __future__ import annotations
 
@@ -68,23 +68,10 @@ class WordGrammarRecogniser:
         Raises:
             ValueError: if the waveform is not one-dimensional.
         """
-        if waveform.ndim != 1:
-            raise ValueError(f"waveform must be (T_wav,), but its shape is {waveform.shape}")
-        peak = float(np.abs(waveform).max(initial=0.0))
-        if peak == 0.0:
-            return []
-        resampled = librosa.resample(
-            waveform / peak, orig_sr=sample_rate, target_sr=RECOGNISER_SAMPLE_RATE
-        )
-        samples = (np.clip(PEAK * resampled, -1, 1) * 32767).astype(np.int16)
-        self._decoder.start_utt()
-        self._decoder.process_raw(samples.tobytes(), no_search=False, full_utt=True)
-        self._decoder.end_utt()
-        hypothesis = self._decoder.hyp()
-        return hypothesis.hypstr.split() if hypothesis is not None else []
+        return _transcribe(self._decoder, waveform, sample_rate)
 
     def _add_word(self, word: str, phones: Sequence[str]) -> None:
-        if not word.isalpha() or word != word.lower():
+        if not word.replace("'", "").isalpha() or word != word.lower():
             raise RecogniserError(f"{word!r} is no word of small letters. Spell it with letters.")
         if self._decoder.lookup_word(word) is not None:
             return
@@ -97,6 +84,39 @@ class WordGrammarRecogniser:
                 f"pocketsphinx cannot take the word {word!r} with the phones {plain!r}. "
                 "Spell them in ARPAbet."
             ) from error
+
+
+class DictationRecogniser:
+    """Hears English of any kind, with the language model that pocketsphinx carries.
+
+    What it makes of a sentence it also guesses from the words around: of an unclear voice it writes
+    down other words that go together.
+
+    Raises:
+        RecogniserError: if pocketsphinx is not installed.
+    """
+
+    def __init__(self) -> None:
+        self._decoder: Any = _pocketsphinx().Decoder(loglevel="FATAL")
+
+    def transcribe(self, waveform: npt.NDArray[np.float32], sample_rate: int) -> list[str]:
+        """Write down what is said.
+
+        Args:
+            waveform: (T_wav,) float32, of any loudness.
+            sample_rate: Hz.
+
+        Returns:
+            Words in lower case; none where nothing is heard.
+
+        Raises:
+            ValueError: if the waveform is not one-dimensional.
+        """
+        return _transcribe(self._decoder, waveform, sample_rate)
+
+    def knows(self, word: str) -> bool:
+        """Whether a lower-case word is in its dictionary; others it never hears."""
+        return self._decoder.lookup_word(word) is not None
 
 
 def word_errors(reference: Sequence[str], hypothesis: Sequence[str]) -> int:
@@ -148,3 +168,20 @@ def _pocketsphinx() -> Any:
             "Listening to the voice needs pocketsphinx, which is not installed here. "
             'Run: pip install "ponytaco[evaluate]".'
         ) from error
+
+
+def _transcribe(decoder: Any, waveform: npt.NDArray[np.float32], sample_rate: int) -> list[str]:
+    if waveform.ndim != 1:
+        raise ValueError(f"waveform must be (T_wav,), but its shape is {waveform.shape}")
+    peak = float(np.abs(waveform).max(initial=0.0))
+    if peak == 0.0:
+        return []
+    resampled = librosa.resample(
+        waveform / peak, orig_sr=sample_rate, target_sr=RECOGNISER_SAMPLE_RATE
+    )
+    samples = (np.clip(PEAK * resampled, -1, 1) * 32767).astype(np.int16)
+    decoder.start_utt()
+    decoder.process_raw(samples.tobytes(), no_search=False, full_utt=True)
+    decoder.end_utt()
+    hypothesis = decoder.hyp()
+    return hypothesis.hypstr.split() if hypothesis is not None else []

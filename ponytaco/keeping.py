@@ -13,11 +13,14 @@ from ponytaco.checkpoint import (
     Checkpoint,
     CheckpointError,
     Progress,
+    rng_states_by_rank,
+    seed_rank,
     set_rng_state,
     verified_checkpoint,
 )
 from ponytaco.config import Config
 from ponytaco.dataset import BucketSampler
+from ponytaco.distributed import ALONE, Ranks
 from ponytaco.model import Tacotron2
 from ponytaco.run import Run
 from ponytaco.store import Loaded, Store
@@ -57,7 +60,9 @@ def newest_save(
     return found
 
 
-def resume_sentences(found: Loaded[Checkpoint], run: Run, config: Config) -> list[str]:
+def resume_sentences(
+    found: Loaded[Checkpoint], run: Run, config: Config, ranks: Ranks = ALONE
+) -> list[str]:
     """Where a run goes on, and what is not as it was; the data set is judged by the caller."""
     saved = found.content
     when = found.save.time[:16].replace("T", " ")
@@ -74,6 +79,9 @@ def resume_sentences(found: Loaded[Checkpoint], run: Run, config: Config) -> lis
         for field in dataclasses.fields(new)
         if getattr(old, field.name) != getattr(new, field.name)
     ]
+    n_before = len(rng_states_by_rank(saved.rng or {}))
+    if n_before != ranks.count:
+        different.append(f"processes {ranks.count} (was {n_before})")
     if saved.version and saved.version != __version__:
         different.append(f"ponytaco {__version__} (was {saved.version})")
     if different:
@@ -88,6 +96,8 @@ def resume(
     sampler: BucketSampler,
     data_fingerprint: str,
     say: Callable[[str], None],
+    ranks: Ranks = ALONE,
+    device: torch.device | None = None,
 ) -> None:
     """Put the states of a save into what training goes on with.
 
@@ -98,6 +108,9 @@ def resume(
         sampler: stays at the beginning of the data when the data set has changed.
         data_fingerprint: of the data set as it is now.
         say: takes a sentence for the user.
+        ranks: the processes that go on together. As many as before go on exactly; another number
+            draws other random numbers, but goes on with just the clips that are left.
+        device: whose random numbers go on.
 
     Raises:
         CheckpointError: the states do not fit.
@@ -105,8 +118,11 @@ def resume(
     resumed = found.content
     try:
         _restore(resumed, optimizer, scaler)
-        if resumed.rng is not None:
-            set_rng_state(resumed.rng)
+        rng = rng_states_by_rank(resumed.rng) if resumed.rng is not None else []
+        if len(rng) == ranks.count:
+            set_rng_state(rng[ranks.rank], device)
+        elif rng:
+            seed_rank(resumed.config.train.seed, ranks.rank, resumed.progress.step)
         if resumed.fingerprint == data_fingerprint and resumed.sampler is not None:
             sampler.load_state_dict(dict(resumed.sampler))
         else:
@@ -163,8 +179,7 @@ def go_back(
         )
     model.load_state_dict(found.content.state_dict)
     _restore(found.content, optimizer, scaler)
-    for field in dataclasses.fields(Progress):
-        setattr(progress, field.name, getattr(found.content.progress, field.name))
+    progress.take_over(found.content.progress)
     progress.rate_factor = factor
     progress.skipped_steps = skipped
     say(

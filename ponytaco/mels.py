@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +12,12 @@ from torch import Tensor
 
 from ponytaco.checkpoint import load_checkpoint
 from ponytaco.dataset import ClipDataset, open_datasets, validation_batches
+from ponytaco.device import choose_device
 from ponytaco.filelists import Clip, FilelistError, read_dataset
 from ponytaco.model import Tacotron2
 from ponytaco.model.layers import length_mask
 from ponytaco.run import Run, write_whole
-from ponytaco.training import choose_device
+from ponytaco.whole import replacing
 
 
 class MelsError(ValueError):
@@ -144,10 +144,5 @@ def _line(clip: Clip, wavs: Path) -> str:
 
 def _save(path: Path, mel: Tensor) -> None:
     """Write an array; it is there whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as file:
-            np.save(file, mel.float().numpy().copy(), allow_pickle=False)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.save(file, mel.float().numpy().copy(), allow_pickle=False)

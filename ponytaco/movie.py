@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from PIL import Image
 
 from ponytaco.run import Run
+from ponytaco.whole import replacing
 
 # A long run has hundreds of pictures; this many tell the story within a size one can share.
 _MOST_FRAMES = 80
@@ -42,23 +42,20 @@ def make_movie(run: Run, out: Path | None = None, width: int = _WIDTH) -> Path:
     out = out or run.folder / "alignment.gif"
     size = _frame_size(pictures[-1], width)
     frames = [_frame(path, size) for path in pictures]
-    temporary = out.with_name(f".{out.name}.{os.getpid()}")
     try:
-        frames[0].save(
-            temporary,
-            format="GIF",
-            save_all=True,
-            append_images=frames[1:],
-            duration=[_FRAME_MS] * (len(frames) - 1) + [_LAST_FRAME_MS],
-            loop=0,
-        )
-        os.replace(temporary, out)
+        with replacing(out) as temporary:
+            frames[0].save(
+                temporary,
+                format="GIF",
+                save_all=True,
+                append_images=frames[1:],
+                duration=[_FRAME_MS] * (len(frames) - 1) + [_LAST_FRAME_MS],
+                loop=0,
+            )
     except OSError as error:
         raise MovieError(
             f"Cannot write the movie {out}: {error.strerror or error}. Is the disk full?"
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
     return out
 
 
@@ -85,7 +82,7 @@ def _opened(path: Path) -> Image.Image:
     try:
         image = Image.open(path)
         image.load()
-    except OSError as error:
+    except (OSError, Image.DecompressionBombError) as error:
         raise MovieError(
             f"The picture {path} is broken ({error}). Delete it and try again."
         ) from error

@@ -105,11 +105,13 @@ def plot_history(rows: Sequence[Mapping[str, float]]) -> Figure:
         _draw_series(losses, rows, name, label)
     losses.set(title="losses", yscale="log")
     for name, label in (
-        ("focus", "focus, fed true frames"), ("free_focus", "focus"),
+        ("score", "voice"), ("focus", "focus, fed true frames"), ("free_focus", "focus"),
         ("free_coverage", "coverage"), ("free_forward", "forward"),
     ):  # fmt: skip
         _draw_series(scores, rows, name, label)
-    scores.set(title="attention, speaking freely unless said", xlabel="step", ylim=(0, 1.02))
+    scores.set(
+        title="voice and attention, speaking freely unless said", xlabel="step", ylim=(0, 1.02)
+    )
     for axes in (losses, scores):
         if axes.get_legend_handles_labels()[0]:
             axes.legend(loc="best", fontsize="small")

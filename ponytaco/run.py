@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import io
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from ponytaco.whole import replacing
 
 
 class RunError(ValueError):
@@ -129,10 +132,14 @@ class Run:
 # The columns of history.csv; a row has those of its kind and leaves the others empty.
 HISTORY_COLUMNS = (
     "step", "epoch", "seconds", "learning_rate", "loss", "mel", "mel_postnet", "gate", "mi", "gaf",
-    "guidance", "guidance_weight", "grad_norm", "skipped_steps",
+    "guidance", "guidance_weight", "grad_norm", "skipped_steps", "parts",
     "val_loss", "focus", "coverage", "forward", "diagonality", "longest_stall", "end_reached",
-    "free_focus", "free_coverage", "free_forward", "free_end_reached", "aligned",
+    "free_focus", "free_coverage", "free_forward", "free_end_reached", "free_stopped",
+    "free_length", "distortion", "score", "aligned",
 )  # fmt: skip
+
+# 20,000 steps are about 0.5 MB; what comes after this is of no run.
+_MOST_HISTORY_BYTES = 32 * 2**20
 
 
 def append_history(path: Path, row: Mapping[str, Any]) -> None:
@@ -158,19 +165,20 @@ def read_history(path: Path) -> list[dict[str, float]]:
     if not path.is_file():
         return []
     rows: list[dict[str, float]] = []
-    with path.open(newline="", encoding="utf-8", errors="replace") as file:
-        reader = csv.DictReader(file)
-        while True:
-            try:
-                row = next(reader)
-            except StopIteration:
-                return rows
-            except csv.Error:  # bytes that were never text, as a torn sync leaves them
-                continue
-            with contextlib.suppress(ValueError, TypeError):
-                numbers = {key: float(value) for key, value in row.items() if key and value}
-                if None not in row.values() and "step" in numbers:
-                    rows.append(numbers)
+    with path.open("rb") as file:
+        text = file.read(_MOST_HISTORY_BYTES).decode("utf-8", "replace")
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    while True:
+        try:
+            row = next(reader)
+        except StopIteration:
+            return rows
+        except csv.Error:  # bytes that were never text, as a torn sync leaves them
+            continue
+        with contextlib.suppress(ValueError, TypeError):
+            numbers = {key: float(value) for key, value in row.items() if key and value}
+            if None not in row.values() and "step" in numbers:
+                rows.append(numbers)
 
 
 def cut_history(path: Path, step: int) -> None:
@@ -191,7 +199,7 @@ def cut_history(path: Path, step: int) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.unlink(missing_ok=True)
     for row in rows:
-        whole = {"step", "epoch", "skipped_steps", "aligned"}
+        whole = {"step", "epoch", "skipped_steps", "parts", "aligned"}
         append_history(temporary, {k: int(v) if k in whole else v for k, v in row.items()})
     if rows:
         os.replace(temporary, path)
@@ -201,14 +209,8 @@ def cut_history(path: Path, step: int) -> None:
 
 def write_whole(path: Path, text: str) -> None:
     """Write a text file; it is there whole or as it was before."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(temporary, path)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        if not isinstance(error, OSError):
-            raise
+        with replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    except OSError as error:
         raise RunError(f"Cannot write {path}: {error.strerror}. Is the disk full?") from None

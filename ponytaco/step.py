@@ -14,13 +14,17 @@ from torch import Tensor
 from ponytaco.checkpoint import Progress
 from ponytaco.config import TrainConfig
 from ponytaco.dataset import Batch
+from ponytaco.distributed import ALONE, Ranks
 from ponytaco.gaf import balanced_backward
-from ponytaco.guidance import guidance_loss
+from ponytaco.guidance import guidance_loss, guided_steps
 from ponytaco.losses import tacotron_loss
 from ponytaco.mmi import drop_frames, mmi_loss
 from ponytaco.model import Tacotron2
 from ponytaco.precision import grad_scaler, product_dtype
 from ponytaco.schedule import gaf_cap, guidance_weight
+
+# Values that every part and every process has alike, and that are not added up.
+_SAME_EVERYWHERE = ("gaf", "guidance_weight")
 
 
 class StepLosses(NamedTuple):
@@ -34,6 +38,14 @@ class StepLosses(NamedTuple):
     """Whether the step changed nothing, a scalar of bool."""
 
 
+class Share(NamedTuple):
+    """How much of a step's losses a part of its clips has: 1 for all of them, each a scalar."""
+
+    frames: Tensor
+    clips: Tensor
+    guided: Tensor  # steps that the guidance counts
+
+
 def train_step(
     model: Tacotron2,
     optimizer: torch.optim.Optimizer,
@@ -44,6 +56,7 @@ def train_step(
     mean_frame: Tensor,
     scaler: torch.amp.GradScaler | None = None,
     n_parts: int = 1,
+    ranks: Ranks = ALONE,
 ) -> StepLosses:
     """One step: forward, the balanced gradients, clipping, and the optimizer.
 
@@ -61,6 +74,7 @@ def train_step(
         scaler: of the loss; only float16 needs one.
         n_parts: batches that the clips are computed in, their gradients added up; more than one
             costs time and saves memory.
+        ranks: the processes that have the batch's other clips; the step is the same on all.
     """
     model.train()
     # A batch that is not finite would stay in the batch norms' running statistics for good.
@@ -70,14 +84,15 @@ def train_step(
     refresh = progress.step % settings.gaf_every == 0
     values: dict[str, Tensor] = {}
     gaf_before = gaf
-    for part in batch.parts(n_parts):
-        # Of the mean over all frames; exactly 1 for a batch in one part.
-        share = part.mel_lengths.sum() / batch.mel_lengths.sum()
+    parts = batch.parts(n_parts)
+    shares = _shares(parts, model.decoder.n_frames_per_step, ranks)
+    for part, share in zip(parts, shares, strict=True):
         of_part, gaf = _backward(
-            model, part, settings, progress, gaf, mean_frame, scaler, share, refresh
+            model, part, settings, progress, gaf, mean_frame, scaler, share, refresh, ranks
         )
-        _add_up(values, of_part, share)
+        _add_up(values, of_part)
         refresh = False  # the first part's factor holds for all of them
+    _exchange(model, values, ranks)
     loss = values["loss"]
     parameters = list(model.parameters())
     scaler.unscale_(optimizer)
@@ -109,6 +124,45 @@ def make_optimizer(model: Tacotron2, settings: TrainConfig) -> torch.optim.Optim
     )
 
 
+def _shares(parts: list[Batch], n_frames_per_step: int, ranks: Ranks) -> list[Share]:
+    """Of each part in the clips of all parts and processes."""
+    if len(parts) == 1 and ranks.count == 1:
+        return [Share(*parts[0].weight.new_ones(3))]
+    counts = []
+    for part in parts:
+        n_steps = -(-part.mel.shape[2] // n_frames_per_step)
+        guided = guided_steps(part.intervals, part.mel_lengths, n_steps, n_frames_per_step)
+        frames = part.mel_lengths.to(part.weight.device, non_blocking=True)
+        columns = (frames, torch.ones_like(frames), guided)
+        counts.append(torch.stack([(column * part.weight).sum() for column in columns]))
+    (whole,) = ranks.total([torch.stack(counts).sum(dim=0)])
+    return [Share(*(count / whole.clamp(min=1))) for count in counts]
+
+
+# DistributedDataParallel is not used: it adds up what a plain backward() hands to its hooks, while
+# a refreshing step takes two losses' gradients by autograd.grad, needs the sums of both before it
+# has a gradient at all, and may compute a batch in parts, or again in more parts.
+def _exchange(model: Tacotron2, values: dict[str, Tensor], ranks: Ranks) -> None:
+    """Add up gradients and losses over the processes; average the batch norms' statistics.
+
+    Each process normalises by its own clips' statistics, as DistributedDataParallel does.
+    """
+    if ranks.count == 1:
+        return
+    parameters = [p for p in model.parameters() if p.grad is not None]
+    buffers = [buffer for buffer in model.buffers() if buffer.is_floating_point()]
+    names = [name for name in values if name not in _SAME_EVERYWHERE]
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    message = [*gradients, *buffers, *(values[name] for name in names)]
+    totals = iter(ranks.total(message))
+    for parameter in parameters:
+        parameter.grad = next(totals)
+    for buffer in buffers:
+        buffer.copy_(next(totals) / ranks.count)
+    for name in names:
+        values[name] = next(totals)
+
+
 def _backward(
     model: Tacotron2,
     batch: Batch,
@@ -117,13 +171,14 @@ def _backward(
     gaf: Tensor,
     mean_frame: Tensor,
     scaler: torch.amp.GradScaler,
-    share: Tensor,
+    share: Share,
     refresh: bool,
+    ranks: Ranks,
 ) -> tuple[dict[str, Tensor], Tensor]:
-    """Add a share of the losses' balanced gradients to the parameters'.
+    """Add a part's balanced gradients to the parameters'.
 
     Returns:
-        The losses by name, and the factor.
+        The part's share of the losses by name, and the factor.
     """
     device = batch.mel.device
     dtype = product_dtype(settings.precision, device)
@@ -141,8 +196,8 @@ def _backward(
     parts = tacotron_loss(
         out.mel, out.mel_postnet, out.gate, batch.mel, batch.mel_lengths, settings.gate_weight
     )
-    values = parts._asdict()
-    loss = parts.total
+    values = {name: value * share.frames for name, value in parts._asdict().items()}
+    loss = parts.total * share.frames
 
     weight = guidance_weight(
         progress.step,
@@ -153,29 +208,28 @@ def _backward(
     if weight > 0:
         r = model.decoder.n_frames_per_step
         guidance = guidance_loss(out.alignment, batch.intervals, batch.mel_lengths, r)
+        guidance = guidance * share.guided
         loss = loss + weight * guidance
         values.update(guidance=guidance, guidance_weight=torch.tensor(weight))
 
     if log_probs is not None:
-        mi = mmi_loss(log_probs, batch.mel_lengths, batch.ctc, batch.ctc_lengths)
+        mi = mmi_loss(log_probs, batch.mel_lengths, batch.ctc, batch.ctc_lengths) * share.clips
         cap = gaf_cap(progress.aligned_since, settings.max_gaf, settings.max_gaf_aligned)
         if refresh:
-            scaled = (scaler.scale(loss * share), scaler.scale(mi * share))
-            gaf = balanced_backward(*scaled, list(model.parameters()), cap)
+            scaled = (scaler.scale(loss), scaler.scale(mi))
+            gaf = balanced_backward(*scaled, list(model.parameters()), cap, ranks.total)
         else:
             gaf = gaf.clamp(max=cap)
-            scaler.scale((loss + gaf * mi) * share).backward()
+            scaler.scale(loss + gaf * mi).backward()
         loss = loss + gaf * mi
         values.update(mi=mi, gaf=gaf)
     else:
-        scaler.scale(loss * share).backward()
+        scaler.scale(loss).backward()
     values["loss"] = loss
     return {name: value.detach() for name, value in values.items()}, gaf
 
 
-def _add_up(values: dict[str, Tensor], of_part: dict[str, Tensor], share: Tensor) -> None:
+def _add_up(values: dict[str, Tensor], of_part: dict[str, Tensor]) -> None:
     for name, value in of_part.items():
-        if name in ("gaf", "guidance_weight"):
-            values[name] = value
-        else:
-            values[name] = values[name] + value * share if name in values else value * share
+        is_first = name not in values or name in _SAME_EVERYWHERE
+        values[name] = value if is_first else values[name] + value

@@ -2,10 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
+from ponytaco.checkpoint import Progress
 from ponytaco.step import StepLosses
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """The last few steps' means."""
+
+    step: int
+    max_steps: int
+    epoch: int
+    seconds_per_step: float
+    learning_rate: float
+    losses: dict[str, float]
+    """'loss' (what is minimised), 'mel', 'mel_postnet', 'gate', 'mi', 'gaf', 'guidance',
+    'guidance_weight', 'grad_norm'; those in use."""
+    skipped_steps: int
+
+    def history_row(self, progress: Progress) -> dict[str, float]:
+        """The columns of the history that a report fills."""
+        return {
+            **self.losses,
+            "epoch": self.epoch,
+            "seconds": progress.seconds,
+            "learning_rate": self.learning_rate,
+            "skipped_steps": self.skipped_steps,
+            "parts": progress.n_parts,
+        }
 
 
 class Tally:
@@ -52,6 +81,26 @@ class Tally:
         means = [_mean([values[name] for values in done if name in values]) for name in names]
         self._steps, self._skipped = [], []
         return dict(zip(names, torch.stack(means).tolist(), strict=True)) if means else {}
+
+    def report(
+        self,
+        progress: Progress,
+        max_steps: int,
+        epoch: int,
+        learning_rate: float,
+        seconds: float,
+    ) -> StepReport:
+        """The means, which are then forgotten; ``seconds`` is what the steps took together."""
+        n_steps = len(self)
+        return StepReport(
+            step=progress.step,
+            max_steps=max_steps,
+            epoch=epoch,
+            seconds_per_step=seconds / n_steps,
+            learning_rate=learning_rate,
+            losses=self.take_means(),
+            skipped_steps=progress.skipped_steps,
+        )
 
 
 def _mean(values: list[Tensor]) -> Tensor:

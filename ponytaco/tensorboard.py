@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from ponytaco.run import Run
-from ponytaco.training import StepReport
+from ponytaco.tally import StepReport
 from ponytaco.validation import Validation
 
 # A file that is always appended to may never reach Drive, and many small files are slow there.

@@ -1,13 +1,11 @@
-"""Training: one flat loop that resumes by itself, and the validation that judges it."""
+"""Training: one flat loop that resumes by itself, on one process or on several."""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import functools
-import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,14 +15,18 @@ from ponytaco.checkpoint import (
     Checkpoint,
     CheckpointError,
     Progress,
+    all_rng_states,
     new_model,
     require_same_architecture,
     rng_state,
+    seed_rank,
     write_checkpoint,
 )
-from ponytaco.config import Config, ConfigError
-from ponytaco.dataset import BucketSampler, endless_batches, open_datasets
-from ponytaco.filelists import fingerprint, read_dataset
+from ponytaco.config import Config
+from ponytaco.dataset import BucketSampler, endless_batches, merged_lexicon, open_datasets
+from ponytaco.device import choose_device
+from ponytaco.distributed import ALONE, Ranks
+from ponytaco.filelists import fingerprint, listed, read_datasets
 from ponytaco.fitting import in_parts_that_fit
 from ponytaco.freezing import freeze
 from ponytaco.keeping import go_back, newest_save, open_store, resume, resume_sentences
@@ -33,9 +35,9 @@ from ponytaco.run import Run, append_history, cut_history, write_whole
 from ponytaco.schedule import learning_rate
 from ponytaco.step import make_optimizer, train_step
 from ponytaco.survival import Attempts, interruptible, save_on_error
-from ponytaco.tally import Tally
-from ponytaco.text import CTC_SYMBOLS, SYMBOLS, Lexicon
-from ponytaco.validation import Validation, save_pictures, validate
+from ponytaco.tally import StepReport, Tally
+from ponytaco.text import CTC_SYMBOLS, SYMBOLS
+from ponytaco.validation import Validation, judge, save_pictures, stagnation, validate
 from ponytaco.warmstart import warm_start
 
 # Steps whose means make one row of the history and one report.
@@ -44,21 +46,6 @@ _REPORT_EVERY = 10
 # Steps in a row without a number before the run goes back, which it notices at a report. A float16
 # scaler that begins too high needs about twenty.
 _PATIENCE = 50
-
-
-@dataclass(frozen=True)
-class StepReport:
-    """The last few steps' means."""
-
-    step: int
-    max_steps: int
-    epoch: int
-    seconds_per_step: float
-    learning_rate: float
-    losses: dict[str, float]
-    """'loss' (what is minimised), 'mel', 'mel_postnet', 'gate', 'mi', 'gaf', 'guidance',
-    'guidance_weight', 'grad_norm'; those in use."""
-    skipped_steps: int
 
 
 @dataclass(frozen=True)
@@ -74,10 +61,11 @@ class TrainResult:
 
 
 def train(
-    dataset_folder: Path,
+    dataset_folders: Path | Sequence[Path],
     run: Run,
     config: Config,
     *,
+    ranks: Ranks = ALONE,
     warm_start_from: Path | None = None,
     say: Callable[[str], None] = print,
     on_step: Callable[[StepReport], None] = lambda report: None,
@@ -89,35 +77,44 @@ def train(
     Interrupting (Ctrl-C, the notebook's stop, SIGTERM) finishes the step, saves and returns.
 
     Args:
-        dataset_folder: a prepared character.
+        dataset_folders: a prepared character, or several whose clips make one voice.
         run: the run's folder; made when missing, resumed when it has a checkpoint.
         config: the settings; a resumed run must have the same model and audio.
+        ranks: the processes that train together, each of which calls this with the same
+            arguments; what they make is saved and told by the first one alone.
         warm_start_from: a checkpoint, voice or run's folder to begin with; ignored when there is
             something to resume.
         say: takes sentences for the user.
         on_step: takes a report every few steps.
         on_validation: takes each validation.
-        stop: asked after every step; True saves and returns.
+        stop: asked after every step; True saves and returns, whichever process it is asked on.
 
     Raises:
-        FilelistError, AudioError: the data set is not usable.
+        FilelistError, AudioError: a data set is not usable.
         CheckpointError: there is a checkpoint that cannot be resumed, or saving failed.
         ConfigError: the device does not exist.
+        RanksError: another process could not go on.
     """
     settings = config.train
-    device = choose_device(settings.device)
-    folder = read_dataset(dataset_folder)
-    data_fingerprint = fingerprint(dataset_folder)
+    if not ranks.is_first:
+        say = on_step = on_validation = _tell_nobody
+    device = choose_device(settings.device, ranks.local_rank if ranks.count > 1 else None)
+    paths = listed(dataset_folders)
+    folders = ranks.first_then_others(lambda: read_datasets(paths))
+    data_fingerprint = fingerprint(*paths)
     store = open_store(run, say)
-    found = newest_save(store, run, say) if run.resumable else None
+    found = ranks.from_first(lambda: newest_save(store, run, say) if run.resumable else None)
     resumed = found.content if found else None
     if found is not None:
         require_same_architecture(found.content.config, config, found.path)
     symbols = resumed.symbols if resumed else SYMBOLS
     ctc_symbols = resumed.ctc_symbols if resumed else CTC_SYMBOLS
 
-    data = open_datasets(folder, config.audio, symbols, settings.cleaner, say)
+    data = ranks.first_then_others(
+        lambda: open_datasets(folders, config.audio, symbols, settings.cleaner, say)
+    )
     mean_frame = data.mean_frame.to(device)
+    lexicon = merged_lexicon(folders)
     frames_per_second = config.audio.sample_rate / config.audio.hop_length
     sampler = BucketSampler(
         data.train.lengths,
@@ -125,10 +122,9 @@ def train(
         settings.seed,
         settings.p_arpabet,
         max_frames=int(settings.max_clip_seconds * frames_per_second),
+        rank=ranks.rank,
+        n_ranks=ranks.count,
     )
-    lexicon = _lexicon(folder.lexicon_path)
-    if not any(clip.arpabet for clip in folder.train):
-        lexicon = {}  # the voice learns letters only, and must not be given phones to speak
 
     torch.manual_seed(settings.seed)
     model = new_model(config, symbols, ctc_symbols)
@@ -145,19 +141,26 @@ def train(
             f"The warm start is ignored: {run.folder} goes on from its own save. Use a new folder "
             "to begin with other weights."
         )
-    # What can go wrong with the data, the settings and other weights has gone well: now write.
-    run.prepare()
-    write_whole(run.config, config.to_json())
+    ranks.copy_from_first(model.state_dict().values())
     model.to(device)
     optimizer = make_optimizer(model, settings)
     scaler = grad_scaler(product_dtype(settings.precision, device), device)
+
+    def begin_folder() -> None:
+        run.prepare()
+        write_whole(run.config, config.to_json())
+        # Without a checkpoint none of what an earlier run may have left is this one's.
+        cut_history(run.history, progress.step if found else -1)
+
     if found is not None:
-        for sentence in resume_sentences(found, run, config):
+        for sentence in resume_sentences(found, run, config, ranks):
             say(sentence)
-        resume(found, optimizer, scaler, sampler, data_fingerprint, say)
-        cut_history(run.history, progress.step)
-    else:
-        cut_history(run.history, step=-1)  # what an earlier run may have left without a checkpoint
+        resume(found, optimizer, scaler, sampler, data_fingerprint, say, ranks, device)
+    elif not ranks.is_first:
+        seed_rank(settings.seed, ranks.rank, progress.step)  # other dropouts than the first one's
+    # What can go wrong with the data, the settings and other weights has gone well: now write.
+    ranks.from_first(begin_folder)
+    if found is None:
         say(
             f"Starting {run.folder.name} on {device}: {len(data.train)} clips to learn from, "
             f"{len(data.val)} to validate on."
@@ -166,13 +169,16 @@ def train(
     freeze(model, optimizer, settings, progress)
     # Of the steps that are done: the sampler itself is one ahead while a step is under way.
     place = sampler.state_dict()
+    saved_step = progress.step if found else -1
 
     gaf = torch.tensor(progress.gaf, device=device)
 
-    def checkpoint() -> Checkpoint:
+    def save(is_best: bool = False, together: bool = True) -> None:
+        nonlocal saved_step
         progress.gaf = float(gaf)
         progress.skipped_steps += tally.count_skipped()
-        return Checkpoint(
+        rng = ranks.gather(rng_state(device)) if together else [rng_state(device)]
+        content = Checkpoint(
             config=config,
             state_dict=model.state_dict(),
             symbols=symbols,
@@ -185,41 +191,45 @@ def train(
             optimizer=optimizer.state_dict(),
             scaler=scaler.state_dict(),
             sampler=place,
-            rng=rng_state(),
+            rng=all_rng_states(rng),
             fingerprint=data_fingerprint,
-            dataset=str(dataset_folder.resolve()),
+            dataset="\n".join(str(path.resolve()) for path in paths),
             clips=len(data.train),
             minutes=sum(data.train.lengths) / frames_per_second / 60,
         )
-
-    saved_step = progress.step if found else -1
-
-    def save(is_best: bool = False) -> None:
-        nonlocal saved_step
-        content = checkpoint()
-        store.save(lambda path: write_checkpoint(path, content), progress.step, is_best)
+        if ranks.is_first:
+            store.save(lambda path: write_checkpoint(path, content), progress.step, is_best)
         saved_step = progress.step
+        if together:
+            ranks.wait()
+
+    def save_after_error() -> None:  # the other processes may be gone
+        if ranks.is_first and progress.step > saved_step:
+            save(together=False)
+
+    def validated() -> tuple[Validation, bool, Progress]:
+        result = in_parts_that_fit(
+            lambda n_parts: validate(
+                model, data.val, _smaller(config, n_parts), progress.step, device
+            ),
+            progress,
+            settings.batch_size,
+            say,
+        )
+        return result, judge(result, progress), progress
 
     validation = None
     tally = Tally()
     attempt = Attempts(say)
     session_start = last_save = last_report = time.monotonic()
     seconds_before = progress.seconds - last_save
-    batches = endless_batches(data.train, sampler, settings.loader_workers)
+    batches = endless_batches(data.train, sampler, settings.loader_workers, say)
     with contextlib.ExitStack() as ending:
         ending.callback(store.close)
-        ending.push(save_on_error(lambda: save() if progress.step > saved_step else None))
+        ending.push(save_on_error(save_after_error))
         interrupted = ending.enter_context(interruptible())
         while progress.step < settings.max_steps:
-            try:
-                batch = next(batches).to(device)
-            except RuntimeError as error:
-                if not settings.loader_workers or "DataLoader worker" not in str(error):
-                    raise
-                say("A process that loads clips died. They are loaded beside the steps from here.")
-                settings = dataclasses.replace(settings, loader_workers=0)
-                batches = endless_batches(data.train, sampler, 0)
-                continue
+            batch = next(batches).to(device)
             rate = progress.rate_factor * learning_rate(
                 progress.step,
                 settings.learning_rate,
@@ -232,9 +242,10 @@ def train(
                 group["lr"] = rate
             # Bound now: a part of a step that did not fit is begun again with the same clips.
             step = functools.partial(
-                train_step, model, optimizer, batch, settings, progress, gaf, mean_frame, scaler
-            )
-            losses = in_parts_that_fit(step, progress, len(batch.text), say)
+                train_step, model, optimizer, batch, settings, progress, gaf, mean_frame, scaler,
+                ranks=ranks,
+            )  # fmt: skip
+            losses = in_parts_that_fit(step, progress, settings.batch_size, say, ranks)
             gaf = losses.gaf
             tally.add(losses)
             place = sampler.state_dict()
@@ -242,53 +253,45 @@ def train(
             progress.seconds = seconds_before + time.monotonic()
 
             row: dict[str, float] = {}
-            out_of_time = 0 < settings.max_minutes * 60 <= time.monotonic() - session_start
+            minutes = (time.monotonic() - session_start) / 60
+            (out_of_time,) = ranks.any(0 < settings.max_minutes <= minutes)
             is_last = progress.step >= settings.max_steps or out_of_time
             if progress.step % _REPORT_EVERY == 0 or is_last:
                 progress.skipped_steps += tally.count_skipped()
                 if tally.skipped_in_a_row >= _PATIENCE:
                     store.close()
-                    go_back(store.load(), model, optimizer, scaler, progress, _PATIENCE, say)
-                    cut_history(run.history, progress.step)
+                    newest = ranks.from_first(store.load)
+                    go_back(newest, model, optimizer, scaler, progress, _PATIENCE, say)
+                    ranks.from_first(lambda: cut_history(run.history, progress.step))
                     saved_step, gaf, tally = progress.step, gaf.new_tensor(progress.gaf), Tally()
                     continue
-                now, n_steps = time.monotonic(), len(tally)
-                report = StepReport(
-                    step=progress.step,
-                    max_steps=settings.max_steps,
-                    epoch=sampler.epoch,
-                    seconds_per_step=(now - last_report) / n_steps,
-                    learning_rate=rate,
-                    losses=tally.take_means(),
-                    skipped_steps=progress.skipped_steps,
-                )
-                row.update(_history_row(report, progress))
-                last_report = now
+                seconds, last_report = time.monotonic() - last_report, time.monotonic()
+                report = tally.report(progress, settings.max_steps, sampler.epoch, rate, seconds)
+                row.update(report.history_row(progress))
                 on_step(report)
-            stopping = stop() or interrupted.is_set()
+            minutes_unsaved = (time.monotonic() - last_save) / 60
+            stopping, is_time_to_save = ranks.any(
+                stop() or interrupted.is_set(), minutes_unsaved > settings.save_every_minutes
+            )
             # Also when stopping: a validation that is left out would not be made up for, and the
             # resumed run would differ from an uninterrupted one.
             if progress.step % settings.validate_every == 0 or is_last:
-                validation = in_parts_that_fit(
-                    lambda n_parts: validate(
-                        model, data.val, _smaller(config, n_parts), progress.step, device
-                    ),
-                    progress,
-                    settings.batch_size,
-                    say,
-                )
-                is_best = _judge(validation, progress)
+                validation, is_best, judged = ranks.from_first(validated)
+                progress.take_over(judged)
                 row.update(validation.history_row())
                 save(is_best)
                 # last: weights matter more
-                attempt("pictures", save_pictures, validation, run, config.audio)
+                if ranks.is_first:
+                    attempt("pictures", save_pictures, validation, run, config.audio)
                 last_save = time.monotonic()
                 last_report += validation.seconds
                 on_validation(validation)
-            elif stopping or time.monotonic() - last_save > settings.save_every_minutes * 60:
+                if hint := stagnation(progress):
+                    say(hint)
+            elif stopping or is_time_to_save:
                 save()
                 last_save = time.monotonic()
-            if row:
+            if row and ranks.is_first:
                 row["step"] = progress.step
                 attempt("history", append_history, run.history, row)
             if stopping and progress.step < settings.max_steps:
@@ -310,58 +313,11 @@ def train(
     return TrainResult(progress.step, finished, progress.first_aligned, validation)
 
 
-def choose_device(name: str) -> torch.device:
-    """The device that a setting means; 'auto' is CUDA where there is one.
-
-    Raises:
-        ConfigError: there is no such device.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError):
-        raise ConfigError(f"There is no device '{name}' here. Use 'auto' or 'cpu'.") from None
-    return device
+def _tell_nobody(anything: object) -> None:
+    pass
 
 
 def _smaller(config: Config, n_parts: int) -> Config:
     """The settings with batches of a part's size."""
     size = max(1, config.train.batch_size // n_parts)
     return config.replace(batch_size=size) if n_parts > 1 else config
-
-
-def _judge(validation: Validation, progress: Progress) -> bool:
-    """Record alignment, and say whether this is the best model so far."""
-    aligned = validation.free.aligned
-    if not aligned:
-        progress.aligned_since = None
-    elif progress.aligned_since is None:
-        progress.aligned_since = progress.step
-        progress.first_aligned = progress.first_aligned or progress.step
-    # A voice that is aligned is better than any that is not, whatever its loss.
-    # One whose loss is no number is never the best: nothing could be better than it.
-    is_best = math.isfinite(validation.loss) and (
-        progress.best_loss is None
-        or (aligned, -validation.loss) > (progress.best_aligned, -progress.best_loss)
-    )
-    if is_best:
-        progress.best_aligned, progress.best_loss = aligned, validation.loss
-    return is_best
-
-
-def _history_row(report: StepReport, progress: Progress) -> dict[str, float]:
-    return {
-        **report.losses,
-        "epoch": report.epoch,
-        "seconds": progress.seconds,
-        "learning_rate": report.learning_rate,
-        "skipped_steps": report.skipped_steps,
-    }
-
-
-def _lexicon(path: Path | None) -> dict[str, str]:
-    if path is None:
-        return {}
-    return {word: " ".join(phones) for word, phones in Lexicon.read(path).entries.items()}

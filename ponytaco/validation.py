@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from torch import Tensor
 
 from ponytaco.alignment import AlignmentScore, mean_score, score_alignment
 from ponytaco.audio import save_wav
+from ponytaco.checkpoint import Progress
+from ponytaco.comparison import Likeness, compare
 from ponytaco.config import AudioConfig, Config
 from ponytaco.dataset import Batch, ClipDataset, validation_batches
 from ponytaco.losses import tacotron_loss
@@ -23,6 +26,9 @@ from ponytaco.vocoders import GriffinLim
 
 # Clips that are also spoken freely; each costs as much time as its sentence is long.
 _N_FREE = 8
+
+# Validations in a row without a better voice after which it is said; then at twice as many, ….
+_PATIENCE = 8
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,12 @@ class Validation:
     """Mean over the first clips, fed its own frames."""
     stopped: float
     """Share of those whose gate opened before the limit."""
+    score: float
+    """How good the voice is that speaks freely, 0 to 1: see ``voice_score``."""
+    distortion: float
+    """Mel-cepstral distortion of what it speaks freely, decibels, mean over those clips."""
+    length: float
+    """How long they are beside the real ones, mean; 1 is right."""
     seconds: float
     """Time it took."""
     first_clip: SpokenClip
@@ -73,6 +85,10 @@ class Validation:
             "free_coverage": free.coverage,
             "free_forward": free.forward,
             "free_end_reached": free.end_reached,
+            "free_stopped": self.stopped,
+            "free_length": self.length,
+            "distortion": self.distortion,
+            "score": self.score,
             "aligned": int(free.aligned),
         }
 
@@ -99,14 +115,17 @@ def validate(
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(config.train.seed)
         loss, scores, first_attention = _teacher_forced(model, dataset, config, device)
-        free_scores, stopped, first_spoken = _speak_freely(model, dataset, device)
+        free_scores, stopped, likenesses, first_spoken = _speak_freely(model, dataset, device)
     mel, gate, attention = first_spoken
     return Validation(
         step=step,
         loss=loss,
         teacher_forced=mean_score(scores),
         free=mean_score(free_scores),
-        stopped=stopped,
+        stopped=float(np.mean(stopped)),
+        score=float(np.mean([*map(voice_score, free_scores, likenesses, stopped)])),
+        distortion=float(np.mean([likeness.distortion for likeness in likenesses])),
+        length=float(np.mean([likeness.length for likeness in likenesses])),
         seconds=time.monotonic() - started,
         first_clip=SpokenClip(
             teacher_forced=first_attention,
@@ -115,6 +134,62 @@ def validate(
             predicted_mel=mel,
             gate=gate,
         ),
+    )
+
+
+def voice_score(alignment: AlignmentScore, likeness: Likeness, stopped: bool) -> float:
+    """How good one freely spoken clip is, from 0 to 1; 1 would be the real clip itself.
+
+    The product of: the share of the text that was read, and in order; whether it was read to its
+    end and whether it stopped there (half for each that fails); and the likeness to the real clip
+    in sound and length. A teacher-forced loss knows nothing of these: it is told the past.
+
+    Args:
+        alignment: of the clip's attention.
+        likeness: to the real clip.
+        stopped: whether its gate opened before the limit.
+    """
+    read = alignment.coverage * alignment.in_order
+    ended = 0.5 * (1 + alignment.end_reached) * (1.0 if stopped else 0.5)
+    return read * ended * likeness.score
+
+
+def judge(validation: Validation, progress: Progress) -> bool:
+    """Record a validation in the run's progress, and say whether its voice is the best so far.
+
+    A voice that is aligned is better than any that is not; among their kind the higher score
+    wins. One whose loss or score is no number is never the best: nothing could be better than it.
+    """
+    aligned = validation.free.aligned
+    if not aligned:
+        progress.aligned_since = None
+    elif progress.aligned_since is None:
+        progress.aligned_since = progress.step
+        progress.first_aligned = progress.first_aligned or progress.step
+    is_best = (math.isfinite(validation.loss) and math.isfinite(validation.score)) and (
+        progress.best_score is None
+        or (aligned, validation.score) > (progress.best_aligned, progress.best_score)
+    )
+    if is_best:
+        progress.best_aligned, progress.best_score = aligned, validation.score
+        progress.best_step, progress.validations_since_best = progress.step, 0
+    else:
+        progress.validations_since_best += 1
+    return is_best
+
+
+def stagnation(progress: Progress) -> str | None:
+    """What to say when the voice has stopped getting better; None when there is nothing to say.
+
+    Said of an aligned voice after 8 validations without a better one, then after 16, 32, …
+    """
+    times, rest = divmod(progress.validations_since_best, _PATIENCE)
+    if not progress.best_aligned or rest or times.bit_count() != 1:
+        return None
+    return (
+        f"No better voice for {progress.validations_since_best} validations, since step "
+        f"{progress.best_step:,}: it may be done. That voice is kept in best_model. Listen to the "
+        "samples, and stop when you like what you hear."
     )
 
 
@@ -163,7 +238,7 @@ def _teacher_forced(
 
 def _speak_freely(
     model: Tacotron2, dataset: ClipDataset, device: torch.device
-) -> tuple[list[AlignmentScore], float, tuple[npt.NDArray[np.float32], ...]]:
+) -> tuple[list[AlignmentScore], list[bool], list[Likeness], tuple[npt.NDArray[np.float32], ...]]:
     batch: Batch = next(validation_batches(dataset, _N_FREE)).to(device)
     longest = int(batch.mel_lengths.max())
     limit = longest + longest // 2 + 50  # room to show that it does not stop
@@ -176,8 +251,11 @@ def _speak_freely(
         torch.sigmoid(out.gate[0, :n_first]).float().cpu().numpy(),
         attentions[0],
     )
-    stopped = float((lengths < limit).float().mean())
-    return _scores(attentions, batch, dataset, r), stopped, first
+    likenesses = [
+        compare(mel[:, :n_frames].float().cpu(), dataset.mels[i].T)
+        for i, (mel, n_frames) in enumerate(zip(out.mel_postnet, lengths.tolist(), strict=True))
+    ]
+    return _scores(attentions, batch, dataset, r), (lengths < limit).tolist(), likenesses, first
 
 
 def _scores(

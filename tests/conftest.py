@@ -1,8 +1,16 @@
+import contextlib
 import os
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import settings
+from soak import IS_SOAK
+
+# For the tests that do not say how often they draw.
+settings.register_profile("soak", max_examples=10_000, deadline=None)
+if IS_SOAK:
+    settings.load_profile("soak")
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +30,26 @@ def fake_dataset(tmp_path_factory) -> Path:
     from fake_dataset import write_fake_dataset
 
     return write_fake_dataset(tmp_path_factory.mktemp("fake") / "Beeps")
+
+
+@pytest.fixture(scope="session")
+def hasty_vocoder():
+    """A context in which Griffin-Lim gives a hum of the right length, in no time."""
+    import torch
+
+    from ponytaco.vocoders import GriffinLim
+
+    def hum(vocoder, mel):
+        n_samples = (mel.shape[2] - 1) * vocoder.hop_length
+        return (0.1 * torch.sin(0.05 * torch.arange(n_samples))).repeat(len(mel), 1)
+
+    @contextlib.contextmanager
+    def context():
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(GriffinLim, "__call__", hum)
+            yield
+
+    return context
 
 
 @pytest.fixture(scope="session")

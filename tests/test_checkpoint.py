@@ -56,10 +56,10 @@ def checkpoint(config):
             aligned_since=10,
             first_aligned=4,
             best_aligned=True,
-            best_loss=0.5,
+            best_score=0.5,
         ),  # fmt: skip
         optimizer=optimizer.state_dict(),
-        sampler={"epoch": 3, "position": 1},
+        sampler={"epoch": 3, "drawn": [[4, 1]]},
         rng=rng_state(),
         fingerprint="abc",
         dataset="datasets/Beeps",
@@ -347,7 +347,7 @@ def test_settings_of_any_size_make_nothing_of_it(checkpoint, tmp_path, monkeypat
         lambda c: c.update(mean_frame=torch.zeros(80, dtype=torch.int64)),
         lambda c: c.update(lexicon={"a": 3}),
         lambda c: c.update(optimizer=[1]),
-        lambda c: c.update(sampler={"epoch": "x"}),
+        lambda c: c.update(sampler=[1]),
         lambda c: c.update(rng=3),
         lambda c: c.update(dataset=None),
         lambda c: c.update(version=7),
@@ -361,6 +361,29 @@ def test_content_of_another_kind_is_damage(checkpoint, tmp_path, change):
     with pytest.raises(CheckpointError, match="damaged") as error:
         load_checkpoint(path)
     assert_is_a_sentence(error)
+
+
+def test_a_bit_in_the_weights_does_not_verify(checkpoint, tmp_path):
+    """One that changes a number into another, which only the member's checksum tells."""
+    path = tmp_path / "model"
+    save_checkpoint(path, checkpoint)
+    name = "postnet.convolutions.0.0.conv.bias"
+    content = bytearray(path.read_bytes())
+    place = content.index(checkpoint.state_dict[name].numpy().tobytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+    assert not torch.equal(load_checkpoint(path).state_dict[name], checkpoint.state_dict[name])
+    with pytest.raises(CheckpointError, match="damaged in"):
+        verified_checkpoint(path)
+
+
+def test_weights_of_other_shapes_do_not_verify(checkpoint, tmp_path):
+    path = tmp_path / "model"
+    checkpoint.config = checkpoint.config.replace(attention_rnn_dim=24)
+    save_checkpoint(path, checkpoint)
+    load_checkpoint(path)
+    with pytest.raises(CheckpointError, match="do not fit"):
+        verified_checkpoint(path)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

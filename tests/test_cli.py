@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import soundfile
@@ -15,7 +16,7 @@ import ponytaco.training as training_module
 from ponytaco.audio import AudioError, save_wav
 from ponytaco.checkpoint import load_checkpoint, save_checkpoint
 from ponytaco.cli import main
-from ponytaco.config import PRESETS, describe
+from ponytaco.config import PRESET_DOCS, PRESETS, describe
 from ponytaco.run import Run, read_history
 
 TINY = ["--preset", "tiny", "--batch-size", "4", "--device", "cpu"]
@@ -44,7 +45,7 @@ def voice(trained_run, tmp_path):
 # The three commands
 
 
-def test_train_resume_speak_evaluate(fake_dataset, tmp_path, capsys):
+def test_train_resume_speak_evaluate(fake_dataset, tmp_path, capsys, monkeypatch, hasty_vocoder):
     run = tmp_path / "runs" / "Beeps"
     command = ["train", str(fake_dataset), str(run), *TINY, "--validate-every", "10"]
     assert main([*command, "--set", "max_steps=10"]) == 0
@@ -67,10 +68,16 @@ def test_train_resume_speak_evaluate(fake_dataset, tmp_path, capsys):
     assert 0.4 < info.duration <= 2 * 0.3 + 0.4  # a pause, and what silence was trimmed off
     assert picture.read_bytes().startswith(b"\x89PNG")
 
-    assert main(["evaluate", str(run), "--device", "cpu"]) == 0
+    monkeypatch.setitem(sys.modules, "pocketsphinx", None)
+    sentences = tmp_path / "sentences.txt"
+    sentences.write_text("Bad day.\n")
+    words = ["evaluate", str(run), "--sentences", str(sentences), "--quick", "--device", "cpu"]
+    with hasty_vocoder():
+        assert main(words) == 0
     said = capsys.readouterr()
-    assert "3 validation clips" in said.out and "evaluation.json" in said.out
-    assert (run / "evaluation.json").is_file()
+    assert "3 validation clips" in said.out and "1 new sentences" in said.out
+    assert "ponytaco[evaluate]" in said.out and "report.html" in said.out
+    assert (run / "evaluation" / "report.json").is_file()
 
 
 def test_a_text_from_standard_input(voice, tmp_path, capsys, monkeypatch):
@@ -155,6 +162,12 @@ def test_a_damaged_best_model_is_no_reason_to_be_silent(voice, tmp_path, capsys)
     assert "current_model (step" in said.out
 
 
+def test_a_text_in_another_encoding_is_a_sentence(voice, tmp_path, capsys, monkeypatch):
+    text = io.TextIOWrapper(io.BytesIO("Hé!".encode("latin-1")), encoding="utf-8")
+    monkeypatch.setattr(sys, "stdin", text)
+    assert "UTF-8" in refused(capsys, "speak", voice, "-", "-o", tmp_path / "out.wav")
+
+
 def test_a_seed_makes_the_same_file(voice, tmp_path):
     wavs = [tmp_path / f"{i}.wav" for i in range(3)]
     for wav, seed in zip(wavs, ("5", "5", "6"), strict=True):
@@ -172,6 +185,15 @@ def test_options_reach_the_run(fake_dataset, tmp_path, monkeypatch):
     assert (config.train.max_gaf, config.train.mmi, config.train.batch_size) == (0.25, False, 4)
     assert (config.train.learning_rate, config.train.seed) == (1e-4, 7)
     assert config.model.attention_rnn_dim == 48
+
+
+@pytest.mark.parametrize("folders", [["a"], ["a", "b", "c"]])
+def test_the_last_folder_is_the_run(monkeypatch, folders):
+    seen = []
+    monkeypatch.setattr(training_module, "train", lambda *args, **kwargs: seen.append(args))
+    assert main(["train", *folders, "run", *TINY]) == 0
+    assert seen[0][0] == [Path(folder) for folder in folders]
+    assert seen[0][1].folder == Path("run")
 
 
 # Settings that cannot be
@@ -232,6 +254,14 @@ def test_words_that_cannot_be(capsys, words):
     assert "_rate" not in said and "_positive" not in said  # our functions' names help nobody
 
 
+def test_an_error_of_train_does_not_show_all_settings(capsys):
+    with pytest.raises(SystemExit):
+        main(["train", "data"])
+    said = capsys.readouterr().err
+    assert said.count("\n") == 2 and "train DATASET [DATASET ...] RUN [options]" in said
+    assert "--help lists them" in said and "required: RUN" in said
+
+
 def test_an_unknown_preset_lists_those_there_are(capsys):
     with pytest.raises(SystemExit):
         main(["train", "data", "run", "--preset", "huge"])
@@ -263,6 +293,7 @@ def test_a_checkpoint_of_another_size(fake_dataset, voice, capsys):
     before = files(voice), (voice / "config.json").read_text()
     said = refused(capsys, "train", fake_dataset, voice, "--preset", "small", "--device", "cpu")
     assert "symbols_embedding_dim=32" in said and "128" in said
+    assert "the preset it began with, tiny, or another folder" in said
     assert (files(voice), (voice / "config.json").read_text()) == before
 
 
@@ -381,6 +412,15 @@ def test_the_help_has_every_setting_and_its_doc(capsys, monkeypatch):
     for name, _, default, doc in describe():
         assert "--" + name.replace("_", "-") in said
         assert f"{doc} ({default})" in said
+
+
+def test_the_help_says_what_each_preset_is_for(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "500")
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    said = capsys.readouterr().out
+    assert PRESET_DOCS.keys() == PRESETS.keys()
+    assert all(f"{name}: {doc}" in said for name, doc in PRESET_DOCS.items())
 
 
 def test_the_help_has_the_commands(capsys):

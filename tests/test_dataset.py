@@ -1,18 +1,21 @@
 import collections
+import json
 import os
 import shutil
 import warnings
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import islice
 
 import numpy as np
 import pytest
 import soundfile
 import torch
+from fake_dataset import write_fake_dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import ponytaco.dataset as dataset_module
+import ponytaco.dataset.batches as batches_module
+import ponytaco.dataset.mels as mels_module
 from ponytaco.audio import AudioError, MelSpectrogram, load_wav
 from ponytaco.config import AudioConfig
 from ponytaco.dataset import (
@@ -23,10 +26,11 @@ from ponytaco.dataset import (
     collate,
     endless_batches,
     load_mels,
+    merged_lexicon,
     open_datasets,
     validation_batches,
 )
-from ponytaco.filelists import FilelistError, read_dataset
+from ponytaco.filelists import FilelistError, read_dataset, read_datasets
 from ponytaco.text import SYMBOLS, TextError, ctc_targets, text_to_ids
 
 AUDIO = AudioConfig()
@@ -67,19 +71,19 @@ def test_mels_are_those_of_the_wavs(folder):
     torch.testing.assert_close(mels.mean_frame, torch.cat(expected).mean(0))
 
 
-def test_a_part_of_the_mels_is_its_clips(folder):
+def test_the_clips_mels_share_the_memory(folder):
     mels = load_mels(read_dataset(folder).train, AUDIO, folder)
-    part = mels.part(3, 6)
-    assert part.lengths == mels.lengths[3:6]
-    assert torch.equal(part[0], mels[3])
-    assert torch.equal(part[2], mels[5])
+    clips = mels.clips()
+    assert [len(clip) for clip in clips] == mels.lengths
+    assert all(torch.equal(clip, mels[i]) for i, clip in enumerate(clips))
+    assert clips[2].untyped_storage().data_ptr() == mels.frames.untyped_storage().data_ptr()
 
 
 def test_the_cache_is_one_file_and_reused(folder, monkeypatch):
     clips = read_dataset(folder).train
     first = load_mels(clips, AUDIO, folder)
     assert len(caches(folder)) == 1 and not leftovers(folder)
-    monkeypatch.setattr(dataset_module, "load_wav", None)  # a wav that is read now is an error
+    monkeypatch.setattr(mels_module, "load_wav", None)  # a wav that is read now is an error
     second = load_mels(clips, AUDIO, folder)
     assert torch.equal(first.frames, second.frames)
     assert torch.equal(first.offsets, second.offsets)
@@ -122,8 +126,7 @@ def test_without_room_the_mels_stay_in_memory_with_a_warning(folder, monkeypatch
     expected = load_mels(clips, AUDIO, folder)
     frames = expected.frames.clone()
     caches(folder)[0].unlink()
-    module, name = failing.split(".")
-    monkeypatch.setattr(getattr(dataset_module, module), name, fail)
+    monkeypatch.setattr(failing, fail)
     with pytest.warns(UserWarning, match="not cached"):
         mels = load_mels(clips, AUDIO, folder)
     assert torch.equal(mels.frames, frames)
@@ -134,7 +137,7 @@ def test_a_read_only_folder_is_no_obstacle(folder, monkeypatch):
     def fail(*args, **kwargs):
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr(dataset_module.torch, "save", fail)
+    monkeypatch.setattr(mels_module.torch, "save", fail)
     monkeypatch.setattr("pathlib.Path.unlink", fail)  # so does Linux, even for a missing file
     with pytest.warns(UserWarning, match="Read-only"):
         load_mels(read_dataset(folder).train, AUDIO, folder)
@@ -231,7 +234,7 @@ def test_a_spelling_is_matched_with_its_labels_once(folder, monkeypatch):
 def test_a_clip_without_phones_is_read_and_heard_in_letters(data):
     clip = data.train.clips[0]
     bare = clip.__class__(clip.path, clip.text, None, clip.ref)
-    dataset = ClipDataset([bare], data.train.mels, {}, SYMBOLS, "english", AUDIO)
+    dataset = ClipDataset([bare], data.train.mels[:1], [None], SYMBOLS, "english", AUDIO)
     text, _, target, _ = dataset[Pick(0, True)]
     assert text.tolist() == text_to_ids(clip.text)
     assert target.tolist() == ctc_targets(clip.text)
@@ -241,7 +244,7 @@ def test_a_text_without_words_is_refused_before_training(data):
     clip = data.train.clips[0]
     silent = clip.__class__(clip.path, "?!", None, clip.ref)
     with pytest.raises(TextError):
-        ClipDataset([silent], data.train.mels, {}, SYMBOLS, "english", AUDIO)
+        ClipDataset([silent], data.train.mels[:1], [None], SYMBOLS, "english", AUDIO)
 
 
 def test_labelled_symbols_have_their_times_in_frames(data, fake_dataset):
@@ -386,13 +389,85 @@ def test_a_saved_sampler_goes_on_with_the_same_batches(n_done):
     again = BucketSampler(LENGTHS, 8, 7, 0.5)
     again.load_state_dict(state)
     assert take(again, 20) == expected
-    assert all(isinstance(value, int) for value in state.values())
+    assert state == {"epoch": n_done // 13, "drawn": [[8, n_done % 13]] if n_done % 13 else []}
 
 
-def test_a_batch_size_that_changed_leaves_the_sampler_usable():
+def clips_of(batches):
+    return [pick.clip for batch in batches for pick in batch]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    n_clips=st.integers(1, 60),
+    sessions=st.lists(
+        st.tuples(st.integers(1, 9), st.integers(1, 4), st.integers(0, 5)), max_size=5
+    ),
+    last=st.tuples(st.integers(1, 9), st.integers(1, 4)),
+)
+def test_every_clip_once_an_epoch_whatever_the_sessions_sizes(n_clips, sessions, last):
+    """Sessions of other batch sizes and numbers of processes, one after the other."""
+    state, seen = None, []
+    for size, n_ranks, n_steps in [*sessions, (*last, 10**6)]:
+        shards = [
+            BucketSampler(LENGTHS[:n_clips], size, 3, 0.5, rank=rank, n_ranks=n_ranks)
+            for rank in range(n_ranks)
+        ]
+        for sampler in shards if state is not None else ():
+            sampler.load_state_dict(json.loads(json.dumps(state)))
+        for _ in range(n_steps):
+            batch = shards[0].remaining()[0]
+            assert all(sampler.remaining()[0] == batch for sampler in shards)
+            parts = [sampler.shard(batch) for sampler in shards]
+            assert max(map(len, parts)) - min(map(len, parts)) <= 1
+            assert max(map(len, parts)) <= size
+            seen += clips_of(parts)
+            for sampler in shards:
+                sampler.advance()
+            if shards[0].epoch:
+                break
+        state = shards[0].state_dict()
+        assert all(sampler.state_dict() == state for sampler in shards)
+        if shards[0].epoch:
+            break
+    assert sorted(seen) == list(range(n_clips)) and state == {"epoch": 1, "drawn": []}
+
+
+def test_a_shard_has_short_and_long_clips():
+    shards = [BucketSampler(LENGTHS, 8, 0, 1.0, rank=rank, n_ranks=4) for rank in range(4)]
+    whole = [batch for batch in shards[0].remaining() if len(batch) == 32]
+    assert len(whole) == 3
+    for batch in whole:
+        frames = [sum(LENGTHS[p.clip] for p in sampler.shard(batch)) for sampler in shards]
+        in_a_row = [sum(LENGTHS[p.clip] for p in batch[i : i + 8]) for i in range(0, 32, 8)]
+        assert min(frames) > 0.85 * max(frames)
+        assert max(frames) - min(frames) < max(in_a_row) - min(in_a_row)
+
+
+def test_places_from_before_sizes_were_kept_are_understood():
+    sampler = BucketSampler(LENGTHS, 8, 0, 1.0)
+    expected = sampler.remaining()[5:]
+    sampler.load_state_dict({"epoch": 0, "position": 5})
+    assert sampler.remaining() == expected
     sampler = BucketSampler(LENGTHS, 50, 0, 1.0)
     sampler.load_state_dict({"epoch": 4, "position": 12})
     assert sampler.remaining() and sampler.epoch == 4
+
+
+def test_an_epoch_of_which_nothing_is_left_is_over():
+    sampler = BucketSampler(LENGTHS, 8, 0, 1.0)
+    sampler.load_state_dict({"epoch": 4, "drawn": [[5, 1000]]})
+    assert (sampler.epoch, sampler.position) == (5, 0)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [{}, {"epoch": 1}, {"epoch": 1, "drawn": 3}, {"epoch": 1, "drawn": [[0, 1]]},
+     {"epoch": 1, "drawn": [[4, -1]]}, {"epoch": -1, "drawn": []}, {"epoch": 1, "drawn": [[4]]},
+     {"epoch": 1, "drawn": [[4, 0]] * 5000}, {"epoch": None, "drawn": []}],
+)  # fmt: skip
+def test_a_place_that_is_none_is_refused(state):
+    with pytest.raises((LookupError, TypeError, ValueError)):
+        BucketSampler(LENGTHS, 8, 0, 1.0).load_state_dict(state)
 
 
 # The stream of batches
@@ -426,6 +501,101 @@ def test_the_stream_leaves_random_numbers_alone(data, n_workers):
     list(islice(stream, 4))
     stream.close()
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_shards_are_padded_as_the_whole_batch(data):
+    """11 clips by 3 processes of 2: the last batch has 5."""
+    samplers = [BucketSampler(data.train.lengths, 2, 1, 0.5, rank=r, n_ranks=3) for r in range(3)]
+    streams = [endless_batches(data.train, sampler, 0) for sampler in samplers]
+    whole = BucketSampler(data.train.lengths, 6, 1, 0.5)
+    sizes = set()
+    for batch in islice(endless_batches(data.train, whole, 0), 4):
+        shards = [next(stream) for stream in streams]
+        sizes.add(tuple(len(shard.text) for shard in shards))
+        for rank, shard in enumerate(shards):
+            own = type(batch)(*(tensor[rank::3] for tensor in batch))
+            assert shard.text.shape[1] == batch.text.shape[1]
+            assert shard.mel.shape[2] == batch.mel.shape[2]
+            assert same(shard._replace(ctc=own.ctc), own)
+    assert sizes == {(2, 2, 2), (2, 2, 1)}
+
+
+def test_a_process_without_a_clip_is_lent_one_that_does_not_count(data):
+    sampler = BucketSampler(data.train.lengths[:1], 2, 1, 1.0, rank=1, n_ranks=2)
+    batch = next(endless_batches(data.train, sampler, 0))
+    assert batch.weight.tolist() == [0.0] and batch.text_lengths.tolist() == [
+        len(data.train[Pick(0, True)][0])
+    ]
+    first = BucketSampler(data.train.lengths[:1], 2, 1, 1.0, rank=0, n_ranks=2)
+    assert next(endless_batches(data.train, first, 0)).weight.tolist() == [1.0]
+
+
+def test_a_loader_worker_that_dies_is_replaced(data, monkeypatch):
+    class Dying(batches_module.DataLoader):
+        def __iter__(self):
+            for i, batch in enumerate(super().__iter__()):
+                if i == 1 and n_workers:
+                    n_workers.clear()
+                    raise RuntimeError("DataLoader worker (pid(s) 4711) exited unexpectedly")
+                yield batch
+
+    n_workers, said = [1], []
+    expected = list(
+        islice(endless_batches(data.train, BucketSampler(data.train.lengths, 4, 1, 0.5), 0), 4)
+    )
+    monkeypatch.setattr(batches_module, "DataLoader", Dying)
+    sampler = BucketSampler(data.train.lengths, 4, 1, 0.5)
+    found = list(islice(endless_batches(data.train, sampler, 1, said.append), 4))
+    assert not n_workers and sum("process that loads clips died" in s for s in said) == 1
+    assert all(same(one, other) for one, other in zip(found, expected, strict=True))
+
+
+# Several folders
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    """Two characters whose clips have the same refs."""
+    folder = tmp_path_factory.mktemp("two")
+    one = write_fake_dataset(folder / "One", n_train=5, n_val=2, seed=1)
+    other = write_fake_dataset(folder / "Other", n_train=4, n_val=3, seed=2)
+    (other / "lexicon.txt").write_text("BAD  B AA1 D\nNEW  N UW1\n")
+    return one, other
+
+
+def test_several_folders_are_one_data_set(two):
+    folders = read_datasets(two)
+    both = open_datasets(folders, AUDIO, SYMBOLS, "english")
+    alone = [open_datasets(folder, AUDIO, SYMBOLS, "english") for folder in folders]
+    assert both.train.clips == folders[0].train + folders[1].train
+    assert {clip.ref for clip in folders[0].train} & {clip.ref for clip in folders[1].train}
+    for index in range(9):  # text, mel, and the intervals of the clip's own folder
+        one = both.train[Pick(index, True)]
+        expected = alone[index // 5].train[Pick(index % 5, True)]
+        assert all(torch.equal(a, b) for a, b in zip(one, expected, strict=True))
+    frames = torch.cat([data.mels[i] for d in alone for data in d[:2] for i in range(len(data))])
+    torch.testing.assert_close(both.mean_frame, frames.mean(0))
+    assert all(len(caches(folder)) == 1 for folder in two)
+
+
+def test_the_first_validation_clips_are_of_all_folders(two):
+    folders = read_datasets(two)
+    val = open_datasets(folders, AUDIO, SYMBOLS, "english").val
+    one, other = (folder.val for folder in folders)
+    assert val.clips == [one[0], other[0], one[1], other[1], other[2]]
+    lengths = [load_wav(clip.path, 22_050).shape[0] // 256 + 1 for clip in val.clips]
+    assert val.lengths == lengths
+
+
+def test_the_first_folders_pronunciations_win(two):
+    lexicon = merged_lexicon(read_datasets(two))
+    assert lexicon["bad"] == "B AE1 D" and lexicon["new"] == "N UW1"
+    assert merged_lexicon(read_datasets(two[::-1]))["bad"] == "B AA1 D"
+    bare = [
+        replace(f, train=[replace(clip, arpabet=None) for clip in f.train])
+        for f in read_datasets(two)
+    ]
+    assert merged_lexicon(bare) == {}
 
 
 def test_mels_know_their_lengths():

@@ -5,6 +5,7 @@ import types
 import urllib.request
 from email.message import Message
 from pathlib import Path
+from typing import NamedTuple
 from urllib.error import URLError
 
 import pytest
@@ -13,41 +14,73 @@ from ponytaco.cli import main
 from ponytaco.fetch import PUBLISHED, FetchError, cache_folder, drive, fetch, receive
 
 WEIGHTS = b"PK\x03\x04 weights" * 1000
+DIGEST = hashlib.sha256(WEIGHTS).hexdigest()
 HERE, THERE = "https://here.example/g", drive("some-id")
+PIECE = 500
+
+
+class Half(NamedTuple):
+    """What comes before something happens."""
+
+    content: bytes
+    then: BaseException
+
+
+class Reply(io.BytesIO):
+    """What urlopen answers."""
+
+    def __init__(self, content, length=None, url=HERE):
+        super().__init__(content)
+        self.headers = Message()
+        self.headers["Content-Length"] = str(len(content) if length is None else length)
+        self.geturl = lambda: url
 
 
 @pytest.fixture
 def net(monkeypatch):
-    """A network with what is put into it, by address or Drive id; notes what is asked for."""
-    held, asked = {}, []
+    """A network with what is put into it, by address or Drive id; notes what happens."""
+    net = types.SimpleNamespace(held={}, asked=[], n_sent=0)
 
     def answer(name):
-        asked.append(name)
-        content = held.get(name, URLError("no route to host"))
+        net.asked.append(name)
+        content = net.held.get(name, URLError("no route to host"))
         if isinstance(content, Exception):
             raise content
         return content
 
     def urlopen(address, timeout):
         content = answer(address)
-        reply = io.BytesIO(content[1] if isinstance(content, tuple) else content)
-        reply.headers = Message()
-        length = content[0] if isinstance(content, tuple) else len(content)
-        reply.headers["Content-Length"] = str(length)
-        return reply
+        return content if isinstance(content, Reply) else Reply(content)
 
     def gdown_download(id, output, quiet):
-        output.write(answer(id))
+        content = answer(id)
+        sent, then = content if isinstance(content, Half) else (content, None)
+        for i in range(0, len(sent), PIECE):
+            net.n_sent += output.write(sent[i : i + PIECE])
+        if then is not None:
+            raise then
 
     monkeypatch.setattr(urllib.request, "urlopen", urlopen)
     monkeypatch.setitem(sys.modules, "gdown", types.SimpleNamespace(download=gdown_download))
-    return types.SimpleNamespace(held=held, asked=asked)
+    return net
 
 
-def get(path, said=None, **options):
+def get(path, said=None, addresses=(HERE, THERE), **options):
     options = {"most_bytes": 10**6} | options
     said = [] if said is None else said
-    return receive([HERE, THERE], path, "The voice", say=said.append, **options)
+    return receive(addresses, path, "The voice", say=said.append, **options)
+
+
+def refused(path, reason, addresses=(HERE, THERE), **options):
+    """Nothing is left but what, why, and what to do by hand, in one line."""
+    with pytest.raises(FetchError) as error:
+        get(path, addresses=addresses, **options)
+    said = str(error.value)
+    assert said.startswith("The voice could not be downloaded: ") and reason in said
+    assert all(address in said for address in addresses) and f"put it at {path}." in said
+    assert "\n" not in said and ".." not in said and len(said) < 2000
+    assert not path.parent.is_dir() or not list(path.parent.iterdir())
+    return said
 
 
 def test_the_first_place_that_has_it_is_enough(net, tmp_path):
@@ -55,7 +88,7 @@ def test_the_first_place_that_has_it_is_enough(net, tmp_path):
     path = tmp_path / "new" / "g"
     assert get(path) == path and path.read_bytes() == WEIGHTS
     assert net.asked == [HERE]
-    assert get(path) == path
+    assert get(path, sha256=DIGEST) == path
     assert net.asked == [HERE]  # kept
     assert list(path.parent.iterdir()) == [path]
 
@@ -68,59 +101,155 @@ def test_the_next_place_is_tried(net, tmp_path):
     assert [line for line in said if "did not work: " in line and "no route" in line]
 
 
+def test_the_last_places_failure_is_said_once(net, tmp_path):
+    said = []
+    with pytest.raises(FetchError, match="no route"):
+        get(tmp_path / "g", said, addresses=[HERE])
+    assert said == [f"Downloading The voice from {HERE} …"]
+
+
+# What gdown says, for example, when too many people fetch a file.
+QUOTA = """Failed to retrieve file url:
+
+\tToo many users have viewed or downloaded this file recently. Please
+\ttry accessing the file again later. If the file you are trying to
+\taccess is particularly large or is shared with many people, it may
+\ttake up to 24 hours to be able to view or download the file.
+
+You may still be able to access the file from the browser:
+
+\thttps://drive.google.com/uc?id=the-id
+
+but Gdown can't. Please check connections and permissions."""
+
+NOT_THE_FILE = [
+    (b"", "nothing came"),
+    (b"\n<!DOCTYPE html><html>Quota exceeded</html>", "a web page came and not the file"),
+    (b"x" * (10**6 + 1), "larger than 1 MB"),
+    (OSError(28, "No space left on device"), "No space left"),
+    (ValueError("long " * 1000), "long"),
+    (ValueError(), "ValueError"),
+    (RuntimeError("It ends with a full stop."), "a full stop ("),
+]
+
+
 @pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        (b"", "nothing came"),
-        (b"\n<!DOCTYPE html>", "web page"),
-        (b"x" * (10**6 + 1), "larger than 1 MB"),
-        ((100, b"x" * 99), "broke off"),
-        (OSError(28, "No space left on device"), "No space left"),
-        (ValueError("long " * 1000), "long"),
-    ],
+    ("content", "reason"), [*NOT_THE_FILE, (Reply(b"x" * 99, length=100), "broke off")]
 )
 def test_what_is_not_the_file_leaves_nothing(net, tmp_path, content, reason):
     net.held[HERE] = content
-    path = tmp_path / "new" / "g"
-    with pytest.raises(FetchError) as error:
-        get(path)
-    said = str(error.value)
-    assert reason in said and "no route to host" in said
-    assert HERE in said and THERE in said and str(path) in said  # how to go on by hand
-    assert len(said) < 2000
-    assert not list(path.parent.iterdir())
+    assert "no route to host" in refused(tmp_path / "new" / "g", reason)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        *NOT_THE_FILE,
+        (Half(b"", RuntimeError(QUOTA)), "Too many users have viewed"),
+        (Half(b"half", ConnectionError("reset")), "reset"),
+        (Half(b"half", OSError(28, "No space left on device")), "No space left"),
+        (Half(b"half", ValueError()), "ValueError"),
+    ],
+)
+def test_drive_may_send_anything_too(net, tmp_path, content, reason):
+    net.held["some-id"] = content
+    assert "try again tomorrow" in refused(tmp_path / "new" / "g", reason, [THERE])
+    assert net.n_sent <= 10**6
+
+
+def test_only_google_is_said_to_have_a_quota(net, tmp_path):
+    assert "tomorrow" not in refused(tmp_path / "g", "no route", [HERE])
+
+
+@pytest.mark.parametrize("place", [HERE, "some-id"])
+def test_a_file_that_is_too_large_is_broken_off(net, tmp_path, place):
+    net.held[place] = WEIGHTS
+    refused(tmp_path / "g", "larger than 2 kB", most_bytes=4 * PIECE)
+    assert net.n_sent == (4 * PIECE if place == "some-id" else 0)
+    assert get(tmp_path / "g", most_bytes=len(WEIGHTS)).is_file()
 
 
 def test_another_file_than_the_known_one_is_refused(net, tmp_path):
     net.held |= {HERE: b"PK other", "some-id": WEIGHTS}
-    digest = hashlib.sha256(WEIGHTS).hexdigest()
-    assert get(tmp_path / "g", sha256=digest).read_bytes() == WEIGHTS
-    (tmp_path / "g").write_bytes(b"damaged since")
-    assert get(tmp_path / "g", sha256=digest).read_bytes() == WEIGHTS
-    with pytest.raises(FetchError, match="another file"):
-        get(tmp_path / "h", sha256="0" * 64)
+    refused(tmp_path / "g", "another file", sha256="0" * 64)
+    assert get(tmp_path / "g", sha256=DIGEST).read_bytes() == WEIGHTS
+    (tmp_path / "g").write_bytes(b"cut off by a disconnect")
+    assert get(tmp_path / "g", sha256=DIGEST).read_bytes() == WEIGHTS
 
 
-def test_an_interruption_leaves_nothing(net, tmp_path):
-    class Interrupted(BaseException):
-        pass
+def test_until_it_is_complete_it_has_another_name(net, tmp_path, monkeypatch):
+    seen = []
 
     def gdown_download(id, output, quiet):
         output.write(b"half")
-        raise Interrupted
+        seen.extend(path.name for path in tmp_path.iterdir())
 
-    sys.modules["gdown"].download = gdown_download
-    with pytest.raises(Interrupted):
-        receive([THERE], tmp_path / "g", "The voice", most_bytes=100, say=print)
+    monkeypatch.setattr(sys.modules["gdown"], "download", gdown_download)
+    get(tmp_path / "g.tar", addresses=[THERE])
+    assert len(seen) == 1 and seen[0].startswith(".") and not seen[0].endswith(".tar")
+
+
+def test_an_interruption_leaves_nothing(net, tmp_path):
+    net.held["some-id"] = Half(b"half", KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        get(tmp_path / "g", addresses=[THERE])
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_a_file_is_said(net, tmp_path):
+    (tmp_path / "in the way").write_text("")
+    net.held[HERE] = WEIGHTS
+    with pytest.raises(FetchError, match=r"(?i)could not be downloaded: .*(exists|not a dir)"):
+        get(tmp_path / "in the way" / "g")
 
 
 def test_only_https(net, tmp_path):
     secret = tmp_path / "secret"
     secret.write_bytes(b"secret")
-    with pytest.raises(FetchError, match="no https"):
-        receive([secret.as_uri()], tmp_path / "g", "It", most_bytes=100, say=print)
+    refused(tmp_path / "new" / "g", "no https", [secret.as_uri()])
     assert not net.asked
+    net.held[HERE] = Reply(WEIGHTS, url="http://elsewhere.example/g")
+    refused(tmp_path / "new" / "g", "not https", [HERE])
+
+
+# The real gdown, before a Drive that answers
+
+
+def answering(monkeypatch, content, headers):
+    requests = pytest.importorskip("requests")
+
+    def get(session, url, **options):
+        response = requests.Response()
+        response.status_code, response.url = 200, url
+        response.raw = io.BytesIO(content)
+        response.headers.update(headers)
+        return response
+
+    monkeypatch.setattr(requests.Session, "get", get)
+
+
+REAL = drive("1" * 33)
+
+
+def test_the_real_gdown_fills_the_file(tmp_path, monkeypatch):
+    headers = {
+        "Content-Type": "application/octet-stream",
+        "Content-Disposition": "attachment; filename*=UTF-8''x.tar",
+    }
+    answering(monkeypatch, WEIGHTS, headers)
+    path = tmp_path / "x.tar"
+    assert get(path, addresses=[REAL], sha256=DIGEST).read_bytes() == WEIGHTS
+    path.unlink()
+    refused(path, "larger than", [REAL], most_bytes=100)
+
+
+def test_the_real_gdowns_quota_error_is_one_sentence(tmp_path, monkeypatch):
+    page = b'<html><p class="uc-error-subcaption">Too many users have viewed it.</p></html>'
+    answering(monkeypatch, page, {"Content-Type": "text/html; charset=utf-8"})
+    refused(tmp_path / "x.tar", "Too many users", [REAL])
+
+
+# What is published
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

@@ -10,8 +10,10 @@ from ponytaco.filelists import (
     ClipAlignment,
     FilelistError,
     fingerprint,
+    listed,
     read_alignments,
     read_dataset,
+    read_datasets,
     read_filelist,
 )
 
@@ -198,3 +200,20 @@ def test_the_fingerprint_changes_with_the_data(folder, name, content):
     before = fingerprint(folder)
     (folder / name).write_bytes(content)
     assert fingerprint(folder) != before
+
+
+def test_the_fingerprint_of_several_folders_is_of_all_in_their_order(folder, tmp_path):
+    other = shutil.copytree(folder, tmp_path / "other")
+    (other / "val.txt").write_text("wavs/3.wav|Third.\n")
+    both = fingerprint(folder, other)
+    assert len({both, fingerprint(other, folder), fingerprint(folder), fingerprint(other)}) == 4
+    moved = shutil.copytree(other, tmp_path / "moved")
+    assert fingerprint(folder, moved) == both
+
+
+def test_no_folder_and_one_folder_twice_are_refused(folder):
+    with pytest.raises(FilelistError, match="No dataset folder"):
+        read_datasets([])
+    with pytest.raises(FilelistError, match="twice"):
+        read_datasets([folder, folder / ".." / folder.name])
+    assert [read.folder for read in read_datasets(listed(folder))] == [folder]

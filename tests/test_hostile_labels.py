@@ -2,7 +2,9 @@
 
 import io
 import json
+import os
 import sys
+import tracemalloc
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -11,8 +13,9 @@ from soak import often
 
 from data_prep.audio import wav_bytes
 from data_prep.filelists import prepare
-from data_prep.folders import PrepareError
+from data_prep.folders import PrepareError, finished_report
 from data_prep.labels import Label, LabelError, parse_label
+from data_prep.recordings import RecordingsError, pack
 from ponytaco.config import Config, ConfigError
 from ponytaco.filelists import FilelistError, read_alignments, read_dataset, read_filelist
 from ponytaco.run import cut_history, read_history
@@ -222,9 +225,43 @@ def test_links_that_stay_inside_and_a_linked_wavs_folder_are_fine(folder, tmp_pa
     assert read_one(folder, "wavs/in.wav")[0].ref == "in"
 
 
-def test_a_list_of_gigabytes_is_not_read(folder):
-    import os
+def grown(path, content, n_bytes=2**31):
+    """A file of gigabytes, most of it a hole: it takes no room on the disk."""
+    path.write_text(content)
+    os.truncate(path, n_bytes)
+    return path
 
+
+def test_files_of_gigabytes_beside_a_list_are_not_read(folder, tmp_path):
+    tracemalloc.start()
+    with pytest.raises(LexiconError, match="larger than 64 MB"):
+        Lexicon.read(grown(folder / "lexicon.txt", "A  AH0\n"))
+    with pytest.raises(FilelistError, match="larger than 256 MB"):
+        grown(folder / "alignments.jsonl", '{"ref": "in", "tokens": []}\n')
+        read_alignments(folder)
+    history = grown(tmp_path / "history.csv", "step,loss\n1,2\n2,3\n")
+    assert [row["step"] for row in read_history(history)] == [1, 2]
+    report = grown(folder / "report.json", '{"made_by": "ponytaco data_prep"}')
+    assert finished_report(folder) is None
+    assert report.stat().st_size == 2**31
+    assert tracemalloc.get_traced_memory()[1] < 512 * 2**20
+    tracemalloc.stop()
+
+
+def test_texts_of_gigabytes_are_not_packed(folder):
+    for name in ("a", "b"):
+        (folder / f"{name}.wav").write_bytes(SOUNDS[0])
+        (folder / f"{name}.txt").write_text("Hello.")
+    grown(folder / "b.txt", "Hello.")
+    packed = pack(folder, folder / "out.tar", "Me")
+    assert packed.clips == 1
+    assert "b.txt: cannot be read (it has more than 64 MB)." in packed.left_out
+    grown(folder / "metadata.csv", "a|Hello.")
+    with pytest.raises(RecordingsError, match="more than 64 MB"):
+        pack(folder, folder / "out.tar", "Me", overwrite=True)
+
+
+def test_a_list_of_gigabytes_is_not_read(folder):
     (folder / "train.txt").write_text("wavs/in.wav|Hello.\n")
     os.truncate(folder / "train.txt", 2**30)
     with pytest.raises(FilelistError, match="larger than"):

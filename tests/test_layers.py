@@ -13,9 +13,10 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = (
     {
         "config", "text", "plots", "schedule", "gaf", "losses", "alignment", "mmi",
-        "intelligibility", "precision", "timing", "joining",
+        "intelligibility", "precision", "timing", "joining", "distributed", "comparison",
+        "amounts", "whole",
     },
-    {"audio", "filelists", "model", "guidance", "torchfile", "fetch", "takes"},
+    {"audio", "filelists", "model", "guidance", "torchfile", "fetch", "takes", "device"},
     {"dataset", "checkpoint", "run", "store", "survival", "vocoders", "speech"},
     {"synthesis", "validation", "step", "movie", "keeping", "fitting", "warmstart",
      "freezing", "export"},

@@ -1,4 +1,6 @@
 import shutil
+import struct
+import zlib
 
 import pytest
 from PIL import Image
@@ -51,6 +53,16 @@ def test_no_pictures_and_broken_pictures_are_said(run, tmp_path):
         make_movie(Run(tmp_path / "empty"))
     run.picture(60).write_bytes(b"no picture")
     with pytest.raises(MovieError, match="step-000060.png is broken"):
+        make_movie(run)
+
+
+def test_a_picture_of_billions_of_pixels_is_not_drawn(run):
+    huge = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    chunk = b"IHDR" + huge
+    png = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk
+    png += struct.pack(">I", zlib.crc32(chunk)) + struct.pack(">I", 0) + b"IDAT" + bytes(4)
+    run.picture(60).write_bytes(png)
+    with pytest.raises(MovieError, match=r"step-000060\.png is broken \(Image size"):
         make_movie(run)
 
 

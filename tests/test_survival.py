@@ -1,29 +1,32 @@
-"""A run that is killed, cut off, or fed what is no number goes on from its last save."""
+"""A run that is cut off, or fed what is no number, goes on from its last save."""
 
 import dataclasses
+import errno
+import multiprocessing
 import os
-import random
 import shutil
-import signal
-import subprocess
-import sys
-import time
+import weakref
+from types import SimpleNamespace
 
 import pytest
 import torch
-from soak import IS_SOAK, often
+from soak import IS_SOAK
 
 import ponytaco.step as step_module
+import ponytaco.store.store as store_module
 import ponytaco.training as training_module
 from ponytaco.checkpoint import CheckpointError, Progress, load_checkpoint, new_model
 from ponytaco.config import preset
 from ponytaco.dataset import Pick, collate, endless_batches, open_datasets
 from ponytaco.filelists import read_dataset
+from ponytaco.fitting import in_parts_that_fit
 from ponytaco.losses import tacotron_loss
 from ponytaco.run import Run, read_history
 from ponytaco.step import train_step
+from ponytaco.store import Files
 from ponytaco.text import SYMBOLS
 from ponytaco.training import train
+from ponytaco.validation import validate
 
 CONFIG = preset("tiny").replace(
     batch_size=4, validate_every=1000, drop_frame_rate=0.3, guidance_weight=2.0, p_arpabet=0.5,
@@ -39,84 +42,6 @@ def no_pictures(monkeypatch):
 
 def same_weights(one, other):
     return all(torch.equal(one.state_dict[name], other.state_dict[name]) for name in one.state_dict)
-
-
-# Sessions that are killed. A session is a process: it writes a line for each step to a log, with
-# the loss and the sampler's place, and its store is on a slow disk.
-
-SESSION = """
-import sys, time
-from pathlib import Path
-import ponytaco.store.store as store_module, ponytaco.training as training
-from ponytaco.config import Config
-from ponytaco.run import Run
-from ponytaco.store import Files
-data, folder, scratch, log = map(Path, sys.argv[1:])
-training._REPORT_EVERY = 1
-training.save_pictures = lambda *args: None
-slow = lambda file, data: (time.sleep(0.002), file.write(data))
-store_module.Files = lambda: Files(write=slow)
-config = Config.from_json((folder.parent / "settings.json").read_text())
-log = log.open("a", buffering=1)
-def on_step(report):
-    log.write(f"{report.step} {report.epoch} {report.losses['loss']!r}\\n")
-training.train(data, Run(folder, scratch if scratch.name != "none" else None), config,
-               on_step=on_step, say=lambda s: log.write(f"# {s}\\n"))
-log.write("# done\\n")
-"""
-
-
-def session(data, folder, scratch, log):
-    return subprocess.Popen(
-        [sys.executable, "-c", SESSION, data, folder, scratch, log],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stderr=subprocess.PIPE,
-    )
-
-
-def steps_of(log):
-    lines = [line.split() for line in log.read_text().splitlines() if not line.startswith("#")]
-    return {int(step): (epoch, loss) for step, epoch, loss in (x for x in lines if len(x) == 3)}
-
-
-@pytest.mark.parametrize("scratch", ["none", "scratch"] if IS_SOAK else ["scratch"])
-def test_kill_9_at_any_moment(fake_dataset, tmp_path, scratch):
-    n_kills = often(2, in_soak=100)
-    n_steps = 8 * n_kills
-    (tmp_path / "settings.json").write_text(CONFIG.replace(max_steps=n_steps).to_json())
-    straight = tmp_path / "straight.log"
-    process = session(fake_dataset, tmp_path / "straight", tmp_path / "none", straight)
-    assert process.wait(600) == 0, process.stderr.read()
-    expected = steps_of(straight)
-    assert len(expected) == n_steps
-
-    rng = random.Random(9)
-    folder, seen, n_resumed = tmp_path / "run", {}, 0
-    for i in range(2 * n_kills + 2):
-        log = tmp_path / f"{i}.log"
-        process = session(fake_dataset, folder, tmp_path / scratch, log)
-        last = i >= n_kills
-        start = time.monotonic()
-        while not last and process.poll() is None and time.monotonic() - start < 60:
-            if log.is_file() and len(steps_of(log)) >= 2:  # training; not merely importing torch
-                time.sleep(rng.random() * 0.4)
-                process.send_signal(signal.SIGKILL)
-                break
-            time.sleep(0.01)
-        code = process.wait(600)
-        assert code in (0, -signal.SIGKILL), process.stderr.read()
-        found = steps_of(log)
-        n_resumed += "Resuming" in log.read_text()
-        # it goes on at most two saves before where it was killed, and as if it had not been
-        assert not seen or min(found, default=max(seen)) >= max(seen) - 3
-        for step, values in found.items():
-            assert values == expected[step], f"step {step}"
-        seen.update(found)
-        if "# done" in log.read_text():
-            break
-    assert seen == expected and n_resumed >= min(n_kills, 2)
-    killed, uncut = (load_checkpoint(f / "current_model") for f in (folder, tmp_path / "straight"))
-    assert same_weights(killed, uncut) and killed.sampler == uncut.sampler
 
 
 # A spoilt newest save
@@ -188,18 +113,18 @@ def test_an_error_in_the_loop_saves_first(fake_dataset, tmp_path):
 def test_an_error_in_a_step_saves_the_place_before_it(fake_dataset, tmp_path, monkeypatch):
     calls = []
 
-    def fail(*args):
+    def fail(*args, **kwargs):
         calls.append(1)
         if len(calls) == 3:
             raise ZeroDivisionError
-        return train_step(*args)
+        return train_step(*args, **kwargs)
 
     monkeypatch.setattr(training_module, "train_step", fail)
     config = CONFIG.replace(save_every_minutes=60.0, max_steps=12)
     with pytest.raises(ZeroDivisionError):
         train(fake_dataset, Run(tmp_path), config, say=lambda sentence: None)
     saved = load_checkpoint(tmp_path / "current_model")
-    assert (saved.progress.step, saved.sampler) == (2, {"epoch": 0, "position": 2})
+    assert (saved.progress.step, saved.sampler) == (2, {"epoch": 0, "drawn": [[4, 2]]})
 
 
 def test_a_mount_that_vanishes_does_not_end_the_run(fake_dataset, tmp_path, monkeypatch):
@@ -219,18 +144,68 @@ def test_a_mount_that_vanishes_does_not_end_the_run(fake_dataset, tmp_path, monk
     assert load_checkpoint(left).progress.step == 20  # it went on to its end
 
 
-def test_a_loader_worker_that_dies_is_replaced(fake_dataset, tmp_path, monkeypatch):
-    straight, run, said = Run(tmp_path / "straight"), Run(tmp_path / "run"), []
-    train(fake_dataset, straight, CONFIG.replace(max_steps=5), say=said.append)
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EDQUOT])
+@pytest.mark.parametrize("scratch", [None, "scratch"])
+def test_a_disk_that_is_full_for_a_while_does_not_end_the_run(
+    fake_dataset, tmp_path, monkeypatch, number, scratch
+):
+    real, steps, said = Files(), [], []
 
-    def dying(dataset, sampler, n_workers):
-        for i, batch in enumerate(endless_batches(dataset, sampler, 0)):
+    def fsync(file):
+        if 2 <= len(steps) < 5:
+            raise OSError(number, os.strerror(number))
+        real.fsync(file)
+
+    monkeypatch.setattr(store_module, "Files", lambda: Files(fsync=fsync))
+    monkeypatch.setattr(store_module, "_DELAYS", ())
+    monkeypatch.setattr(store_module, "_SHORT_DELAYS", ())
+    monkeypatch.setattr(training_module, "_REPORT_EVERY", 1)
+    run = Run(tmp_path / "run", scratch and tmp_path / scratch)
+    train(fake_dataset, run, CONFIG.replace(max_steps=8), say=said.append, on_step=steps.append)
+    assert len(steps) == 8 and load_checkpoint(run.current_model).progress.step == 8
+    assert sum("the last good save is kept" in sentence for sentence in said) == 1
+    assert sum("works again" in sentence for sentence in said) == 1
+
+
+def test_saves_come_by_the_clock(fake_dataset, tmp_path, monkeypatch):
+    """Every 2.5 minutes where a step takes one."""
+    now, saved = [0.0], []
+
+    def passing(batches):
+        for batch in batches:
+            now[0] += 60.0
             yield batch
-            if n_workers and i == 1:
-                raise RuntimeError("DataLoader worker (pid(s) 4711) exited unexpectedly")
 
-    monkeypatch.setattr(training_module, "endless_batches", dying)
-    train(fake_dataset, run, CONFIG.replace(max_steps=5, loader_workers=1), say=said.append)
+    monkeypatch.setattr(training_module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(
+        training_module, "endless_batches", lambda *args: passing(endless_batches(*args))
+    )
+    write = training_module.write_checkpoint
+    monkeypatch.setattr(
+        training_module,
+        "write_checkpoint",
+        lambda path, content: (saved.append(content.progress.step), write(path, content)),
+    )
+    config = CONFIG.replace(save_every_minutes=2.5, max_steps=10)
+    train(fake_dataset, Run(tmp_path), config, say=lambda sentence: None)
+    assert saved == [3, 6, 9, 10]
+
+
+def test_a_loader_worker_that_dies_is_replaced(fake_dataset, tmp_path, monkeypatch):
+    """Killed, as by a machine without memory, in the middle of the first epoch."""
+    straight, run, said = Run(tmp_path / "straight"), Run(tmp_path / "run"), []
+    config = CONFIG.replace(max_steps=9, batch_size=2)
+    train(fake_dataset, straight, config, say=said.append)
+    monkeypatch.setattr(training_module, "_REPORT_EVERY", 1)
+
+    def kill(report):
+        if report.step == 1:
+            (worker,) = multiprocessing.active_children()
+            worker.kill()
+            worker.join()
+
+    config = config.replace(loader_workers=1)
+    train(fake_dataset, run, config, say=said.append, on_step=kill)
     assert sum("process that loads clips died" in sentence for sentence in said) == 1
     one, other = load_checkpoint(run.current_model), load_checkpoint(straight.current_model)
     assert same_weights(one, other)
@@ -311,9 +286,52 @@ def test_a_batch_that_does_not_fit_is_computed_in_parts(fake_dataset, tmp_path, 
     assert sum("in 2 parts" in sentence for sentence in said) == 1
     assert sizes.count(4) == 1 and max(sizes[1:]) == 2
     assert load_checkpoint(run.current_model).progress.n_parts == 2
+    assert read_history(run.history)[-1]["parts"] == 2
     train(fake_dataset, run, CONFIG.replace(max_steps=7), say=said.append)  # it is remembered
     assert sizes.count(4) == 1
     assert sum("in 2 parts" in sentence for sentence in said) == 1
+
+
+def test_a_validation_that_does_not_fit_is_done_in_parts(fake_dataset, tmp_path, monkeypatch):
+    said, sizes = [], []
+
+    def small(model, data, config, *args):
+        sizes.append(config.train.batch_size)
+        if sizes[-1] > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+        return validate(model, data, config, *args)
+
+    monkeypatch.setattr(training_module, "validate", small)
+    train(fake_dataset, Run(tmp_path), CONFIG.replace(max_steps=1), say=said.append)
+    assert sizes == [4, 2] and sum("in 2 parts" in sentence for sentence in said) == 1
+
+
+@pytest.mark.parametrize("kind", [torch.OutOfMemoryError, MemoryError])
+def test_what_did_not_fit_is_given_back_before_the_next_attempt(kind):
+    class Large:
+        pass
+
+    attempts = []
+
+    def work(n_parts):
+        if attempts:
+            assert attempts[0]() is None, "the first attempt's tensors are still held"
+            return n_parts
+        large = Large()
+        large.itself = large  # as a graph's cycles do
+        attempts.append(weakref.ref(large))
+        raise kind
+
+    progress = Progress()
+    assert in_parts_that_fit(work, progress, 4, lambda sentence: None) == 2 == progress.n_parts
+
+
+def test_another_error_is_not_taken_for_too_little_memory():
+    def work(n_parts):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    with pytest.raises(RuntimeError, match="mat1"):
+        in_parts_that_fit(work, Progress(), 4, lambda sentence: None)
 
 
 def test_one_clip_that_does_not_fit_ends_the_run(fake_dataset, tmp_path, monkeypatch):

@@ -17,7 +17,7 @@ import ponytaco.training as training_module
 from ponytaco.alignment import AlignmentScore
 from ponytaco.checkpoint import CheckpointError, Progress, load_checkpoint, new_model, rng_state
 from ponytaco.config import Config, ConfigError, preset
-from ponytaco.dataset import BucketSampler, ClipDataset, Mels, Pick, collate, open_datasets
+from ponytaco.dataset import BucketSampler, ClipDataset, Pick, collate, open_datasets
 from ponytaco.filelists import FilelistError, read_dataset
 from ponytaco.losses import tacotron_loss
 from ponytaco.run import HISTORY_COLUMNS, Run, read_history
@@ -124,7 +124,7 @@ def test_a_resumed_run_is_the_uninterrupted_one(
 ):
     resumed = in_two_sessions(fake_dataset, Run(tmp_path), split, CONFIG)
     assert resumed.progress.step == 5 and resumed.progress.gaf > 0
-    assert resumed.sampler == {"epoch": 1, "position": 2}
+    assert resumed.sampler == {"epoch": 1, "drawn": [[4, 2]]}
     assert_same_run(straight(), resumed)
 
 
@@ -141,6 +141,10 @@ def test_a_validation_between_changes_nothing(
     assert_same(straight().state_dict, resumed.state_dict)
 
 
+# What a validation leaves in the progress beside the alignment.
+BEST = ("best_score", "best_step", "validations_since_best")
+
+
 def test_an_end_that_is_raised_goes_on_exactly(fake_dataset, tmp_path, no_pictures, straight):
     run = Run(tmp_path)
     quietly(fake_dataset, run, CONFIG.replace(max_steps=2))
@@ -148,7 +152,7 @@ def test_an_end_that_is_raised_goes_on_exactly(fake_dataset, tmp_path, no_pictur
     quietly(fake_dataset, run, CONFIG)
     resumed = load_checkpoint(run.current_model)
     # the validation at the end of the first part has left its score
-    assert_same_run(straight(), resumed, but=("seconds", "best_loss"))
+    assert_same_run(straight(), resumed, but=("seconds", *BEST))
 
 
 def test_workers_make_no_difference(fake_dataset, tmp_path, no_pictures, straight):
@@ -504,14 +508,16 @@ def score(is_aligned):
 
 
 def validations(*found):
-    """A ``validate`` that finds these (loss, aligned) in turn."""
+    """A ``validate`` that finds these (score, aligned) in turn."""
     results = iter(found)
     empty = np.zeros((2, 2), dtype=np.float32)
 
     def fake_validate(model, dataset, config, step, device):
-        loss, is_aligned = next(results)
+        voice, is_aligned = next(results)
         clip = SpokenClip(empty, empty, empty, empty, empty[0])
-        return Validation(step, loss, score(is_aligned), score(is_aligned), 1.0, 0.1, clip)
+        alignment = score(is_aligned)
+        # The loss says the opposite of the score: it must not count.
+        return Validation(step, voice, alignment, alignment, 1.0, voice, 5.0, 1.0, 0.1, clip)
 
     return fake_validate
 
@@ -519,12 +525,13 @@ def validations(*found):
 @pytest.mark.parametrize(
     ("found", "best_step"),
     [
-        ([(2.0, False), (1.0, False), (1.5, False)], 2),
-        ([(1.0, False), (2.0, False), (3.0, False)], 1),
-        ([(1.0, False), (9.0, True), (0.5, False)], 2),
-        ([(9.0, True), (8.0, False), (8.5, True)], 3),
-        ([(float("nan"), False), (5.0, False), (6.0, False)], 2),
-        ([(5.0, False), (float("nan"), True), (4.0, False)], 3),
+        ([(0.1, False), (0.3, False), (0.2, False)], 2),
+        ([(0.3, False), (0.2, False), (0.1, False)], 1),
+        ([(0.5, False), (0.2, True), (0.9, False)], 2),
+        ([(0.3, True), (0.9, False), (0.4, True)], 3),
+        ([(0.3, True), (0.3, True), (0.3, True)], 1),
+        ([(float("nan"), False), (0.2, False), (0.1, False)], 2),
+        ([(0.2, False), (float("nan"), True), (0.3, False)], 3),
     ],
 )
 def test_the_best_model(fake_dataset, tmp_path, no_pictures, monkeypatch, found, best_step):
@@ -538,15 +545,31 @@ def test_the_best_model(fake_dataset, tmp_path, no_pictures, monkeypatch, found,
 def test_the_best_is_remembered_over_sessions(fake_dataset, tmp_path, no_pictures, monkeypatch):
     run = Run(tmp_path)
     config = FAST.replace(validate_every=1)
-    monkeypatch.setattr(training_module, "validate", validations((9.0, True)))
+    monkeypatch.setattr(training_module, "validate", validations((0.3, True)))
     quietly(fake_dataset, run, config.replace(max_steps=1))
-    monkeypatch.setattr(training_module, "validate", validations((1.0, False), (8.0, True)))
+    monkeypatch.setattr(training_module, "validate", validations((0.9, False), (0.4, True)))
     quietly(fake_dataset, run, config.replace(max_steps=2))
     assert load_checkpoint(run.best_model).progress.step == 1
     result = quietly(fake_dataset, run, config.replace(max_steps=3))
     best = load_checkpoint(run.best_model).progress
-    assert (best.step, best.best_loss, best.best_aligned) == (3, 8.0, True)
+    assert (best.step, best.best_score, best.best_aligned) == (3, 0.4, True)
     assert result.first_aligned == 1 and best.aligned_since == 3
+
+
+def test_a_voice_that_stopped_improving_is_said_now_and_then(
+    fake_dataset, tmp_path, no_pictures, monkeypatch
+):
+    found = [(0.4, True), *[(0.3, True)] * 18]
+    monkeypatch.setattr(training_module, "validate", validations(*found))
+    said = []
+    config = FAST.replace(validate_every=1, max_steps=10)
+    train(fake_dataset, Run(tmp_path), config, say=said.append)
+    (hint,) = [sentence for sentence in said if "No better voice" in sentence]
+    assert "for 8 validations, since step 1" in hint and "best_model" in hint
+    # counted on in the next session, and said again at twice as many
+    train(fake_dataset, Run(tmp_path), config.replace(max_steps=19), say=said.append)
+    hints = [sentence for sentence in said if "No better voice" in sentence]
+    assert len(hints) == 2 and "for 16 validations" in hints[1]
 
 
 def test_guidance_and_cap_follow_alignment(fake_dataset, tmp_path, no_pictures, monkeypatch):
@@ -555,8 +578,8 @@ def test_guidance_and_cap_follow_alignment(fake_dataset, tmp_path, no_pictures, 
     weights = []
     original = train_step
 
-    def spy(*args):
-        losses = original(*args)
+    def spy(*args, **kwargs):
+        losses = original(*args, **kwargs)
         weights.append(float(losses.values.get("guidance_weight", torch.tensor(0.0))))
         return losses
 
@@ -574,12 +597,12 @@ def test_a_changed_data_set_is_said_and_drawn_afresh(fake_dataset, tmp_path, no_
     folder = shutil.copytree(fake_dataset, tmp_path / "data")
     run, said = Run(tmp_path / "run"), []
     quietly(folder, run, FAST.replace(max_steps=2))
-    assert load_checkpoint(run.current_model).sampler == {"epoch": 0, "position": 2}
+    assert load_checkpoint(run.current_model).sampler == {"epoch": 0, "drawn": [[4, 2]]}
     lines = (folder / "train.txt").read_text().splitlines()
     (folder / "train.txt").write_text("\n".join(lines[:-1]) + "\n")
     train(folder, run, FAST.replace(max_steps=3), say=said.append)
     assert any("changed" in sentence for sentence in said)
-    assert load_checkpoint(run.current_model).sampler == {"epoch": 0, "position": 1}
+    assert load_checkpoint(run.current_model).sampler == {"epoch": 0, "drawn": [[4, 1]]}
 
 
 def test_a_data_set_that_moved_is_the_same(fake_dataset, tmp_path, no_pictures):
@@ -589,8 +612,30 @@ def test_a_data_set_that_moved_is_the_same(fake_dataset, tmp_path, no_pictures):
     train(folder, run, FAST.replace(max_steps=3), say=said.append)
     assert not any("changed" in sentence for sentence in said)
     saved = load_checkpoint(run.current_model)
-    assert saved.sampler == {"epoch": 1, "position": 0}
+    assert saved.sampler == {"epoch": 1, "drawn": []}
     assert saved.dataset == str(folder)
+
+
+def test_several_folders_train_together(fake_dataset, tmp_path, no_pictures):
+    other = shutil.copytree(fake_dataset, tmp_path / "data")  # the same refs
+    run, said = Run(tmp_path / "run"), []
+    both = [fake_dataset, other]
+    train(both, run, FAST.replace(max_steps=5), say=said.append)
+    assert any("22 clips to learn from, 6 to validate on" in sentence for sentence in said)
+    saved = load_checkpoint(run.current_model)
+    assert saved.sampler == {"epoch": 0, "drawn": [[4, 5]]}
+    assert saved.dataset_folders == both
+    train(both, run, FAST.replace(max_steps=6), say=said.append)
+    assert not any("changed" in sentence for sentence in said)
+    assert load_checkpoint(run.current_model).sampler == {"epoch": 1, "drawn": []}
+    train(fake_dataset, run, FAST.replace(max_steps=7), say=said.append)
+    assert any("changed" in sentence for sentence in said)
+
+
+def test_a_folder_named_twice_is_refused(fake_dataset, tmp_path, no_pictures):
+    with pytest.raises(FilelistError, match="twice"):
+        quietly([fake_dataset, fake_dataset], Run(tmp_path / "run"), FAST)
+    assert nothing_was_made(tmp_path / "run")
 
 
 def test_mean_frame_and_lexicon_are_in_the_checkpoint(trained_run, fake_dataset):
@@ -762,8 +807,8 @@ def test_the_validations_loss_is_the_same_for_any_batch_size(trained_run, valida
     assert len(alike) == 5 and all(len(mel) == 50 for mel in mels)
     clips = ClipDataset(
         [data.train.clips[i] for i in alike],
-        Mels(torch.cat(mels), torch.arange(6) * 50, data.mean_frame),
-        {},
+        mels,
+        [None] * 5,
         SYMBOLS,
         "english",
         CONFIG.audio,

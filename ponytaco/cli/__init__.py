@@ -35,8 +35,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         # OSError is the machine's (disk full, no permission) and names its file.
         if type(error) in (ValueError, UnicodeError):
             raise  # not one of ours: a mistake in this program, worth its traceback
-        print(f"ponytaco: {error}", file=sys.stderr)
+        print(f"ponytaco: {_sentence(error)}", file=sys.stderr)
         return 1
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "The text is not in UTF-8. Save it in that encoding and try again."
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}. Check the name, and the space on the disk."
+    return str(error)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -24,8 +24,8 @@ def add_to(commands: Any) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     from ponytaco import bench
+    from ponytaco.device import choose_device
     from ponytaco.timing import machine
-    from ponytaco.training import choose_device
 
     device = choose_device(arguments.device)
     name = arguments.preset or ("small" if device.type == "cpu" else "full")

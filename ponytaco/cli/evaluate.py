@@ -10,23 +10,37 @@ from typing import Any
 def add_to(commands: Any) -> None:
     """Add the command to argparse's subparsers, whose type is private."""
     parser = commands.add_parser("evaluate", help="score a trained voice")
-    parser.description = "Score a trained voice on its validation clips."
+    parser.description = (
+        "Score a trained voice: it speaks validation clips and new sentences, is compared with the "
+        "real clips and listened to. Writes RUN/evaluation/report.html and report.json."
+    )
     parser.set_defaults(command=_run)
     parser.add_argument("run", type=Path, help="a run's folder")
-    parser.add_argument("--data", type=Path, help="the data set; where it was trained if left out")
+    parser.add_argument(
+        "--data", type=Path, nargs="+", help="the data sets; where it was trained if left out"
+    )
+    parser.add_argument(
+        "--sentences", type=Path, metavar="FILE", help="new sentences, one a line (fifty of ours)"
+    )
+    parser.add_argument("--vocoder", default="griffin_lim", metavar="NAME", help="(griffin_lim)")
+    parser.add_argument("--quick", action="store_true", help="fewer clips and sentences")
     parser.add_argument("--device", default="auto", help="'auto', 'cpu', 'cuda' (auto)")
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from ponytaco.evaluation import evaluate
+    from ponytaco.evaluation import evaluate, summary
     from ponytaco.run import Run
 
-    result = evaluate(Run(arguments.run), arguments.data, arguments.device)
-    validation = result.validation
-    print(
-        f"Step {validation.step:,}, {result.n_clips} validation clips: loss {validation.loss:.3f}."
+    found = evaluate(
+        Run(arguments.run),
+        arguments.data,
+        sentences=arguments.sentences,
+        vocoder=arguments.vocoder,
+        device=arguments.device,
+        quick=arguments.quick,
+        say=lambda sentence: print(sentence, flush=True),
     )
-    print(f"Fed the true frames: {validation.teacher_forced}.")
-    print(f"Speaking freely: {validation.free}; {validation.stopped:.0%} came to an end.")
-    print(f"Written to {result.report}.")
+    for sentence in summary(found.results):
+        print(sentence)
+    print(f"Open {found.page} in a browser; the numbers are in {found.report}.")
     return 0

@@ -68,9 +68,9 @@ def add_to(commands: Any) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     _refuse_contradictions(arguments)
     from ponytaco.audio import check_wav_path, save_wav
+    from ponytaco.device import choose_device
     from ponytaco.speech import Delivery
     from ponytaco.synthesis import Voice
-    from ponytaco.training import choose_device
 
     delivery = Delivery(
         style=arguments.style,

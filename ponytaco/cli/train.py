@@ -4,29 +4,45 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ponytaco import config
 from ponytaco.config import Config, ConfigError
+
+if TYPE_CHECKING:
+    from ponytaco.distributed import Ranks
 
 
 def add_to(commands: Any) -> None:
     """Add the command to argparse's subparsers, whose type is private."""
     parser = commands.add_parser("train", help="train a voice, or go on training it")
     parser.description = (
-        "Train a voice. The same command again goes on where the run left off; Ctrl-C saves."
+        "Train a voice. The same command again goes on where the run left off; Ctrl-C saves. "
+        "On several GPUs: torchrun --nproc_per_node=N -m ponytaco.cli train …"
     )
+    # Fifty settings would bury an error's sentence.
+    parser.usage = "ponytaco train DATASET [DATASET ...] RUN [options]   (--help lists them)"
     parser.set_defaults(command=_run)
-    parser.add_argument("dataset", type=Path, help="a prepared character (python -m data_prep)")
-    parser.add_argument("run", type=Path, help="the run's folder, made when missing")
     parser.add_argument(
-        "--preset", choices=config.PRESETS, default="full", help="settings to begin with (full)"
+        "datasets",
+        type=Path,
+        nargs="+",
+        metavar="DATASET",
+        help="a prepared character (python -m data_prep); several make one voice",
+    )
+    parser.add_argument("run", type=Path, metavar="RUN", help="the run's folder, made when missing")
+    parser.add_argument(
+        "--preset",
+        choices=config.PRESETS,
+        default="full",
+        help="settings to begin with. "
+        f"{'; '.join(f'{name}: {doc}' for name, doc in config.PRESET_DOCS.items())} (full)",
     )
     parser.add_argument(
         "--warm-start",
         type=Path,
         metavar="VOICE",
-        help="begin with another voice: a run's folder, a shared voice, or NVIDIA's weights",
+        help="begin with another voice: a run's folder, a shared voice, or NVIDIA's weights (none)",
     )
     parser.add_argument(
         "--set",
@@ -34,9 +50,11 @@ def add_to(commands: Any) -> None:
         default=[],
         metavar="NAME=VALUE",
         dest="settings",
-        help="change a setting; as often as needed",
+        help="change a setting below; as often as needed",
     )
-    parser.add_argument("--tensorboard", type=Path, metavar="FOLDER", help="write event files too")
+    parser.add_argument(
+        "--tensorboard", type=Path, metavar="FOLDER", help="write event files there, too (none)"
+    )
     group = parser.add_argument_group("settings", "each also as --set name=value")
     for name, kind, default, doc in config.describe():
         group.add_argument(
@@ -48,13 +66,24 @@ def add_to(commands: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from ponytaco.device import is_on_gpu
+    from ponytaco.distributed import joined
+
+    run_config = _config(arguments)
+    with joined(is_on_gpu(run_config.train.device)) as ranks:
+        _train(arguments, run_config, ranks)
+    return 0
+
+
+def _train(arguments: argparse.Namespace, run_config: Config, ranks: Ranks) -> None:
     from ponytaco.run import Run
-    from ponytaco.training import StepReport, train
+    from ponytaco.tally import StepReport
+    from ponytaco.training import train
     from ponytaco.validation import Validation
 
-    run, run_config = Run(arguments.run), _config(arguments)
+    run = Run(arguments.run)
     log = None
-    if arguments.tensorboard:
+    if arguments.tensorboard and ranks.is_first:
         from ponytaco.tensorboard import EventLog
 
         log = EventLog(arguments.tensorboard, run)
@@ -75,16 +104,18 @@ def _run(arguments: argparse.Namespace) -> int:
         if log:
             log.on_validation(validation)
         print(
-            f"validation at step {validation.step:,}: loss {validation.loss:.3f}; fed the true "
-            f"frames: {validation.teacher_forced}; speaking freely: {validation.free}",
+            f"validation at step {validation.step:,}: voice {validation.score:.2f} of 1, loss "
+            f"{validation.loss:.3f}; fed the true frames: {validation.teacher_forced}; speaking "
+            f"freely: {validation.free}",
             flush=True,
         )
 
     try:
         train(
-            arguments.dataset,
+            arguments.datasets,
             run,
             run_config,
+            ranks=ranks,
             warm_start_from=arguments.warm_start,
             on_step=on_step,
             on_validation=on_validation,
@@ -92,7 +123,6 @@ def _run(arguments: argparse.Namespace) -> int:
     finally:
         if log:
             log.close()
-    return 0
 
 
 def _config(arguments: argparse.Namespace) -> Config:

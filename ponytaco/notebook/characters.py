@@ -12,18 +12,18 @@ from typing import Any
 
 from tqdm import tqdm
 
+from ponytaco.amounts import duration, file_size
+from ponytaco.fetch import FetchError
 from ponytaco.notebook.download import (
     ADD_THE_SHORTCUT,
-    DownloadError,
     PublicArchive,
-    download,
+    download_archive,
     list_public_archives,
 )
 from ponytaco.notebook.environment import friendly
 from ponytaco.notebook.memory import note, number, recall
 from ponytaco.notebook.pick import Countdown, Option, Picked, pick
 from ponytaco.notebook.storage import Storage, StorageError, find_archives
-from ponytaco.notebook.words import duration, file_size
 from ponytaco.run import read_history
 
 _COPY_BYTES = 8 * 2**20
@@ -125,8 +125,7 @@ def fetch_archive(character: Character, storage: Storage) -> Path:
     """
     if character.archive is None:
         assert character.public is not None
-        place = storage.disk / "archives" / character.public.name
-        return download(character.public.file_id, place, f"The archive of {character.name}")
+        return download_archive(character.public, storage.disk / "archives")
     if storage.drive_mount is None:
         return character.archive
     return copy_whole(character.archive, storage.disk / "archives" / character.archive.name)
@@ -183,7 +182,7 @@ def _public_characters() -> list[Character]:
     print("There are no soundtools archives on the storage; looking into the public folder …")
     try:
         archives = list_public_archives()
-    except DownloadError as error:
+    except FetchError as error:
         raise StorageError(str(error)) from error
     if not archives:
         raise StorageError(f"The public soundtools folder seems to be empty. {ADD_THE_SHORTCUT}")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from ponytaco.notebook.storage import Storage
+from ponytaco.whole import replacing
 
 
 def recall(storage: Storage) -> dict[str, dict[str, Any]]:
@@ -31,11 +31,10 @@ def note(storage: Storage, character: str, **facts: float) -> None:
     known = recall(storage)
     known.setdefault(character, {}).update(facts)
     path = _path(storage)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(known, indent=1, ensure_ascii=False), encoding="utf-8")
-        os.replace(temporary, path)
+        with replacing(path) as temporary:
+            temporary.write_text(json.dumps(known, indent=1, ensure_ascii=False), encoding="utf-8")
     except OSError as error:
         # Only the order of the list depends on it: no reason to stop a training.
         print(f"Could not write {path} ({error.strerror}); the list will not know the last use.")

@@ -23,6 +23,12 @@ def paragraph(text: str, bold: bool = False) -> str:
     return f'<div style="{weight}margin:4px 0">{escape(text)}</div>'
 
 
+def headline(name: str, state: str, large: bool = False) -> str:
+    """A name in bold, and what is said of it."""
+    size = "font-size:120%;" if large else ""
+    return f'<div style="{size}margin:4px 0"><b>{escape(name)}</b>: {escape(state)}</div>'
+
+
 def table(rows: Iterable[Sequence[str]], heading: Sequence[str] = ()) -> str:
     """Rows of texts, the heading in bold."""
     head = "".join(f'<th style="{_CELL}">{escape(cell)}</th>' for cell in heading)

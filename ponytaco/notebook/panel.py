@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from html import escape
 from typing import Any
 
 from ponytaco.config import TrainConfig
 from ponytaco.notebook import words
 from ponytaco.notebook.budget import Budget
 from ponytaco.notebook.events import show_live
-from ponytaco.notebook.page import facts, paragraph, player, png_bytes
+from ponytaco.notebook.page import facts, headline, paragraph, player, png_bytes
 from ponytaco.plots import plot_history
 from ponytaco.run import Run, read_history
-from ponytaco.training import StepReport
+from ponytaco.tally import StepReport
 from ponytaco.validation import Validation
 
 # Shares of the wall time; with the sounds and pictures of validations less than 2 % in all.
@@ -156,7 +155,7 @@ class Panel:
             f"Next picture and sample at step {check:,}, {check_left}; "
             f"step {settings.max_steps:,} {end_left}."
         )
-        self.numbers.value = facts(words.numbers(report, words.alignment_state(self._rows)))
+        self.numbers.value = facts(words.numbers(report, self._rows))
 
     def _show_curves(self) -> None:
         self._curves_changed = False
@@ -165,10 +164,7 @@ class Panel:
         _set_image(self.curves, png_bytes(plot_history(thinned(self._rows, _MOST_POINTS))))
 
     def _title(self, state: str) -> str:
-        return (
-            f'<div style="font-size:120%;margin:4px 0"><b>{escape(self._run.folder.name)}</b>: '
-            f"{escape(state)}</div>"
-        )
+        return headline(self._run.folder.name, state, large=True)
 
     def _on_stop(self, event: Any) -> None:
         self.stopping = True
@@ -200,7 +196,7 @@ class TextPanel:
             return
         with self._lines.spending():
             rows = [*read_history(self._run.history), *self._rows]
-            shown = words.numbers(report, words.alignment_state(rows))
+            shown = words.numbers(report, rows)
             values = ", ".join(f"{name} {value}" for name, value in shown)
             print(f"step {report.step:,} of {report.max_steps:,}: {values}", flush=True)
 
@@ -208,7 +204,11 @@ class TextPanel:
         """Print what a validation found."""
         self._rows.append({"step": validation.step, **validation.history_row()})
         picture = self._run.picture(validation.step)
-        print(f"step {validation.step:,}: {validation.free}; see {picture}", flush=True)
+        print(
+            f"step {validation.step:,}: voice {validation.score:.2f} of 1, {validation.free}; "
+            f"see {picture}",
+            flush=True,
+        )
 
     def close(self, outcome: str) -> None:
         """Nothing is left to show: the training has said it."""

@@ -7,11 +7,10 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 from ponytaco.notebook.events import can_wait, show_live, widget_events
-from ponytaco.notebook.page import paragraph
+from ponytaco.notebook.page import headline, paragraph
 
 Events = Callable[[], AbstractContextManager[Callable[[], None]]]
 
@@ -182,7 +181,7 @@ class Chooser:
         for widget in (self.filter, self.list, self.use, self.wait, self.question):
             widget.disabled = True
         self.wait.layout.display = "none"
-        self.note.value = f"Chosen: <b>{escape(picked.name)}</b>"
+        self.note.value = headline("Chosen", picked.name)
 
 
 def _lines(options: Sequence[Option]) -> list[tuple[str, str]]:

@@ -14,8 +14,9 @@ from ponytaco.notebook.panel import Panel, TextPanel
 from ponytaco.notebook.settings import AUTO, Settings
 from ponytaco.notebook.storage import Storage
 from ponytaco.run import Run
+from ponytaco.tally import StepReport
 from ponytaco.tensorboard import EventLog
-from ponytaco.training import StepReport, TrainResult, train
+from ponytaco.training import TrainResult, train
 from ponytaco.validation import Validation
 
 

@@ -8,11 +8,14 @@ from typing import Any
 
 from ponytaco import config
 from ponytaco.config import Config, ConfigError
-from ponytaco.notebook.download import nvidia_weights
+from ponytaco.device import choose_device
+from ponytaco.fetch import fetch
 from ponytaco.notebook.storage import Storage
 from ponytaco.run import Run
-from ponytaco.training import choose_device
 from ponytaco.warmstart import sizes_in
+
+# The longest settings are a few thousand.
+_MOST_CONFIG_CHARACTERS = 2**20
 
 AUTO = "auto"
 NVIDIA, OLDER_RUN = "NVIDIA's voice", "older run"
@@ -75,14 +78,14 @@ class Settings:
         """The weights that a new run begins with.
 
         Raises:
-            DownloadError: NVIDIA's voice did not come.
+            FetchError: NVIDIA's voice did not come.
             ConfigError: there is no such voice or file.
         """
         choice = self.warm_start.strip()
         if choice in ("", "none"):
             return None
         if choice == NVIDIA:
-            return nvidia_weights(storage.disk / "weights")
+            return fetch("tacotron2", storage.disk / "weights")
         if choice == OLDER_RUN:
             path = storage.older_run or storage.runs / "current_model"
         else:
@@ -102,7 +105,8 @@ class Settings:
             return config.preset(self.preset)
         if run.resumable and run.config.is_file():
             # The form is fresh in every session; the run goes on as it began.
-            return Config.from_json(run.config.read_text(encoding="utf-8"))
+            with run.config.open(encoding="utf-8", errors="replace") as file:
+                return Config.from_json(file.read(_MOST_CONFIG_CHARACTERS))
         if begin_with is not None:
             sizes = sizes_in(begin_with)
             # A plain head goes on within an 'mmi' one, which aligns sooner.

@@ -7,7 +7,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from ponytaco.amounts import duration
 from ponytaco.audio import save_wav
+from ponytaco.device import choose_device
 from ponytaco.movie import MovieError, make_movie
 from ponytaco.notebook.characters import Character
 from ponytaco.notebook.environment import friendly, in_colab
@@ -24,12 +26,10 @@ from ponytaco.notebook.page import (
 )
 from ponytaco.notebook.pick import Option, pick
 from ponytaco.notebook.storage import Storage
-from ponytaco.notebook.words import duration
 from ponytaco.plots import plot_alignment
 from ponytaco.run import Run, RunError
 from ponytaco.speech import Sentence, Speech
 from ponytaco.synthesis import Voice
-from ponytaco.training import choose_device
 
 # A notebook carries its players in its file: minutes of sound would make it too large to save.
 _LONGEST_EMBEDDED_SECONDS = 120
@@ -180,7 +180,7 @@ def show_sentence(sentence: Sentence, sample_rate: int, number: int) -> None:
     html += "".join(paragraph(f"Mind: {warning}") for warning in sentence.warnings)
     if number <= _MOST_PICTURES and sentence.alignment is not None:
         figure = plot_alignment(sentence.alignment, str(sentence.score))
-        html += "<br>" + picture(png_bytes(figure), width=420)
+        html += picture(png_bytes(figure), width=420)
     show_html(html)
 
 

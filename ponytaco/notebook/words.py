@@ -1,27 +1,11 @@
-"""Numbers in words for people: durations, sizes, what a training is doing."""
+"""What a training is doing, in words for people."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ponytaco.training import StepReport
-
-
-def duration(seconds: float) -> str:
-    """As '45 s', '12 min' or '3 h 20 min'."""
-    if seconds < 90:
-        return f"{max(0, round(seconds))} s"
-    minutes = round(seconds / 60)
-    if minutes < 90:
-        return f"{minutes} min"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def file_size(n_bytes: float) -> str:
-    """As '640 kB', '86 MB' or '1.2 GB'."""
-    if n_bytes < 1e6:
-        return f"{n_bytes / 1e3:.0f} kB"
-    return f"{n_bytes / 1e6:.0f} MB" if n_bytes < 1e9 else f"{n_bytes / 1e9:.1f} GB"
+from ponytaco.amounts import duration
+from ponytaco.tally import StepReport
 
 
 def alignment_state(rows: Sequence[Mapping[str, float]]) -> str:
@@ -41,6 +25,21 @@ def alignment_state(rows: Sequence[Mapping[str, float]]) -> str:
     return f"aligned at step {aligned_at[0]:,}"
 
 
+def voice_state(rows: Sequence[Mapping[str, float]]) -> str:
+    """How good the voice is that speaks freely, from its history; 1 would be the real clips.
+
+    Args:
+        rows: a history as ``run.read_history`` returns it.
+    """
+    scores = [(row["score"], bool(row.get("aligned")), int(row["step"])) for row in rows
+              if "score" in row]  # fmt: skip
+    if not scores:
+        return "not checked yet"
+    best, _, step = max(scores, key=lambda found: (found[1], found[0], -found[2]))
+    now = scores[-1][0]
+    return f"{now:.2f} of 1" + (f", best {best:.2f} at step {step:,}" if len(scores) > 1 else "")
+
+
 def time_left(step: int, goal: int, seconds_per_step: float) -> str:
     """Time until a step, as 'in 12 min'."""
     return f"in {duration((goal - step) * seconds_per_step)}"
@@ -51,10 +50,16 @@ def next_check(step: int, validate_every: int, max_steps: int) -> int:
     return min(max_steps, (step // validate_every + 1) * validate_every)
 
 
-def numbers(report: StepReport, aligned: str) -> list[tuple[str, str]]:
-    """Names and values of a report, in the order people look at them."""
+def numbers(report: StepReport, rows: Sequence[Mapping[str, float]] = ()) -> list[tuple[str, str]]:
+    """Names and values of a report, in the order people look at them.
+
+    Args:
+        report: the last steps' means.
+        rows: a history as ``run.read_history`` returns it.
+    """
     shown = [
-        ("attention", aligned),
+        ("attention", alignment_state(rows)),
+        ("voice", voice_state(rows)),
         ("epoch", f"{report.epoch:,}"),
         ("speed", f"{report.seconds_per_step:.2f} s/step"),
         ("learning rate", f"{report.learning_rate:.2g}"),

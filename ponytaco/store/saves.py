@@ -65,9 +65,16 @@ class Pointer:
 
 def describe(path: Path, step: int) -> Save:
     """What is to be known of a file that is a save of a step."""
-    status = path.stat()
-    time = datetime.fromtimestamp(status.st_mtime, UTC).isoformat(timespec="seconds")
-    return Save(step, status.st_size, digest(path), time)
+    return Save(step, path.stat().st_size, digest(path), written_at(path))
+
+
+def written_at(path: Path) -> str:
+    """When a file was written, ISO 8601 in UTC, so that the later text is the later time."""
+    try:
+        time = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    except FileNotFoundError:
+        return ""
+    return time.isoformat(timespec="microseconds")
 
 
 def parse_name(name: str) -> tuple[int, str] | None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from ponytaco.store.files import PASSING_ERRORS, Files, copy, digest, discard, write_small
-from ponytaco.store.saves import Pointer, Save, describe, parse_name
+from ponytaco.store.saves import Pointer, Save, describe, parse_name, written_at
 
 T = TypeVar("T")
 _R = TypeVar("_R")
@@ -209,7 +209,9 @@ class Store(Generic[T]):
         is_new = self._at_current != save
         if is_new:
             self._copy_verified(task.local, self.saves / save.name, save)
-        older = tuple(s for s in self._known.saves if s != save)
+        if self._at_current is None:
+            self._at_current = self._known_at_current()
+        older = tuple(s for s in self._known.saves if s != save and self._is_kept(s))
         known = Pointer((save, *older)[:_N_KEPT], save if task.is_best else self._known.best)
         write_small(self._files, self.pointer, known.to_bytes())
         self._known = known
@@ -242,6 +244,14 @@ class Store(Generic[T]):
         self._at_current = None
         self._files.rename(self.saves / save.name, self.current)
         self._at_current = save
+
+    def _known_at_current(self) -> Save | None:
+        """Which of the known saves the current one is; None for anything else."""
+        return next((save for save in self._known.saves if _is(self.current, save)), None)
+
+    def _is_kept(self, save: Save) -> bool:
+        """Whether the folder has it; one that was gone on from may be on the machine only."""
+        return save == self._at_current or (self.saves / save.name).is_file()
 
     def _make_best(self, copy_of_it: Path) -> None:
         # Not over the old one: that would put it into the trash as large as it is.
@@ -316,13 +326,18 @@ class Store(Generic[T]):
         listed = [self.saves / save.name for save in self._known.saves]
         others = [path for path in self._step_files(self.saves) if path not in listed]
         left = [path for path in self._local_saves() if path.parent != self.saves]
-        newest_time = _time(self.current)
-        # A copy that never arrived: the machine may still have what Drive has not.
-        fresh = [path for path in left if _time(path) > newest_time]
+        # A save that never arrived: the machine may still have what Drive has not.
+        arrived = self._made_current_at() if left else ""
+        fresh = [path for path in left if written_at(path) > arrived]
         first = [path for path in listed[:1] if path.is_file()]
         return [*fresh, *first, self.current, *(p for p in listed if p not in first and
                 p.is_file()), *others, *(p for p in left if p not in fresh),
                 *([self.best] if self.best.is_file() else [])]  # fmt: skip
+
+    def _made_current_at(self) -> str:
+        """When the current save was made: before its copy was, and maybe before a newer one."""
+        known = self._known_at_current()
+        return known.time if known is not None else written_at(self.current)
 
     def _verified(self, path: Path) -> tuple[int, T]:
         """Read a file, and hold it against what is known of it.
@@ -372,7 +387,7 @@ class Store(Generic[T]):
     def _step_files(self, folder: Path, prefix: str = "") -> list[Path]:
         """Files named as saves are, the latest first."""
         paths = folder.glob(f"{prefix}step-*") if folder.is_dir() else ()
-        return sorted((p for p in paths if parse_name(p.name)), key=_time, reverse=True)
+        return sorted((p for p in paths if parse_name(p.name)), key=written_at, reverse=True)
 
 
 def _is(path: Path, save: Save) -> bool:
@@ -380,13 +395,6 @@ def _is(path: Path, save: Save) -> bool:
         return path.stat().st_size == save.size and digest(path) == save.sha256
     except FileNotFoundError:
         return False
-
-
-def _time(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return 0.0
 
 
 def _fallback(save: Save, newest: Save | None, problems: list[str]) -> str:

@@ -24,6 +24,9 @@ _ALTERNATIVE = re.compile(r"\([0-9]+\)$")
 _COMMENT = re.compile(r"^\s*;;;.*|(?:^|\s)#(?:\s.*)?$|\s#.*")
 
 
+_MOST_BYTES = 64 * 2**20  # CMUdict has 4 MB
+
+
 class LexiconError(ValueError):
     """A pronunciation dictionary cannot be read."""
 
@@ -143,12 +146,15 @@ class Lexicon:
 
 def _read_text(path: Path) -> str:
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
     except OSError as error:
         reason = error.strerror or error
         raise LexiconError(f"Cannot read the dictionary {path}: {reason}.") from None
     if b"\0" in content[:1024]:
         raise LexiconError(f"The dictionary {path} is no text in UTF-8. Save it as UTF-8.")
+    if len(content) > _MOST_BYTES:
+        raise LexiconError(f"{path} is larger than {_MOST_BYTES >> 20} MB, which is no dictionary.")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -5,6 +5,7 @@ import pytest
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from soak import often
 
 from data_prep.audio import (
     SAMPLE_RATE,
@@ -110,7 +111,7 @@ def test_odd_chunks_do_not_hurt():
     np.testing.assert_array_equal(decode(data).waveform, decode(GOOD).waveform)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=often(60), deadline=None)
 @given(st.binary(max_size=80), st.integers(0, len(GOOD)))
 def test_any_bytes_are_sound_or_an_audio_error(noise, place):
     for data in (noise, GOOD[:place] + noise, GOOD[:place] + noise + GOOD[place + len(noise) :]):

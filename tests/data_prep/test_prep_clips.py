@@ -7,6 +7,7 @@ import pytest
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from soak import often
 
 from data_prep.audio import SAMPLE_RATE, wav_bytes
 from data_prep.clips import Clip, ClipOptions, Reason, Rejection, Seen, examine
@@ -201,7 +202,7 @@ SPOKEN = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=often(60), deadline=None)
 @given(SPOKEN, SPOKEN, st.floats(0.3, 5), st.text(max_size=20))
 def test_any_label_gives_a_clip_or_a_reason(words, phones, seconds, text):
     label = {

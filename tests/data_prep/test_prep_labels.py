@@ -3,6 +3,7 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from soak import often
 
 from data_prep.labels import Interval, Label, LabelError, parse_label
 
@@ -97,7 +98,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=often(80), deadline=None)
 @given(st.sampled_from(sorted(GOOD)), JSON)
 def test_any_value_anywhere_gives_a_label_or_a_label_error(key, value):
     try:
@@ -107,7 +108,7 @@ def test_any_value_anywhere_gives_a_label_or_a_label_error(key, value):
     assert all(0 <= i.start <= i.end <= 1e6 for i in label.words + label.phones)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=often(50), deadline=None)
 @given(st.binary(max_size=60))
 def test_any_bytes_give_a_label_error(data):
     with pytest.raises(LabelError):

@@ -8,6 +8,9 @@ import pytest
 import soundfile
 
 from data_prep.__main__ import main
+from data_prep.folders import PrepareError
+from data_prep.recordings import RecordingsError
+from data_prep.soundtools import ArchiveError
 
 
 def test_prepare_ends_with_a_summary(small_archive, tmp_path, capsys):
@@ -35,7 +38,11 @@ def test_options_arrive(small_archive, tmp_path, capsys):
     ("command", "part"),
     [
         (["prepare", "none.tar", "out"], "none.tar: there is no such archive. Check the name."),
-        (["prepare", ".", "out"], "cannot be read"),
+        (["prepare", "empty", "out"], "empty: is a folder, not an archive."),
+        (["prepare", "Test.tar", "Test.tar/out"], "a file is in the way"),
+        (["pack", "empty", "out.tar", "--character", "../Evil"], "cannot name a character"),
+        (["pack", "empty", "out.tar", "--character", ""], "cannot name a character"),
+        (["demo", "Test.tar"], "Test.tar: exists already. Give another name, or add --overwrite."),
         (["prepare", "Test.tar", "."], "left alone"),
         (["prepare", "Test.tar", "out", "--min-seconds", "20"], "min_seconds 20"),
         (["list", "none"], "none: there is no such folder"),
@@ -79,9 +86,11 @@ def test_list_shows_good_and_bad_archives(small_archive, tmp_path, capsys):
     small_archive.rename(tmp_path / "deep" / "Test.tar")
     (tmp_path / "Bad.tar").write_bytes(b"x" * 2000)
     assert main(["list", str(tmp_path)]) == 0
-    bad, good = capsys.readouterr().out.splitlines()
-    assert bad.startswith("Bad.tar ") and "unreadable: not a readable" in bad
-    assert good.startswith("deep") and "12 clips" in good and "0.5 minutes" in good
+    bad, good, after = capsys.readouterr().out.splitlines()
+    assert bad.startswith(f"{tmp_path / 'Bad.tar'} ") and "unreadable: not a readable" in bad
+    path = tmp_path / "deep" / "Test.tar"
+    assert good.startswith(f"{path} ") and "12 clips" in good and "0.5 minutes" in good
+    assert after == f"Next, for one of them: python -m data_prep prepare {path} data/Test"
 
 
 def test_pack_tells_what_it_left_out_and_what_is_next(tmp_path, capsys):
@@ -104,6 +113,58 @@ def test_demo_passes_its_options_on(tmp_path, monkeypatch, capsys):
     assert main(["demo", str(tmp_path / "d.tar")]) == 0
     assert main(["demo", str(tmp_path / "d.tar"), "--clips", "7", "--seed", "3"]) == 0
     assert calls == [(tmp_path / "d.tar", {}), (tmp_path / "d.tar", {"n_clips": 7, "seed": 3})]
+
+
+def test_the_demo_replaces_an_archive_only_when_told(tmp_path, monkeypatch, capsys):
+    calls = []
+    fake = types.ModuleType("data_prep.demo_voice")
+    fake.write_demo_archive = lambda out, **options: calls.append(out)
+    monkeypatch.setitem(sys.modules, "data_prep.demo_voice", fake)
+    (tmp_path / "d.tar").write_bytes(b"mine")
+    assert main(["demo", str(tmp_path / "d.tar")]) == 1 and not calls
+    assert main(["demo", str(tmp_path / "d.tar"), "--overwrite"]) == 0 and len(calls) == 1
+
+
+def test_the_help_has_every_command_and_its_defaults(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")
+    from data_prep.demo_voice import write_demo_archive
+
+    for command in ("list", "prepare", "pack", "demo"):
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
+        said = capsys.readouterr().out
+        about = said.split("\n\n")[1]
+        assert len(about) > 60 and about.endswith("."), command
+        if command == "demo":
+            for default in write_demo_archive.__defaults__[:2]:
+                assert f"({default})" in said
+
+
+def test_a_full_disk_names_what_the_user_named(tmp_path, monkeypatch, capsys):
+    soundfile.write(tmp_path / "a.wav", 0.1 * np.sin(np.arange(9_000)), 22_050)
+    (tmp_path / "a.txt").write_text("Text.")
+
+    def full(*args):
+        raise OSError(28, "No space left on device", str(tmp_path / ".out.tar.partial"))
+
+    monkeypatch.setattr("data_prep.soundtools.tarfile.TarFile.addfile", full)
+    assert main(["pack", str(tmp_path), str(tmp_path / "out.tar"), "--character", "Me"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"{tmp_path / 'out.tar'}: the disk is full.")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "a.wav"]
+
+
+@pytest.mark.parametrize("kind", [ArchiveError, PrepareError, RecordingsError])
+def test_a_notebook_shows_the_sentence_alone(kind):
+    """IPython asks an error for this method; without it a cell would show a traceback."""
+    from IPython.core.interactiveshell import InteractiveShell
+
+    shell = InteractiveShell()
+    shell.user_ns["error"] = kind("Zecora.tar: there is no such archive. Check the name.")
+    shown = []
+    shell._showtraceback = lambda kind, error, lines: shown.extend(lines)
+    shell.run_cell("raise error")
+    assert shown == ["\N{WARNING SIGN} Zecora.tar: there is no such archive. Check the name."]
 
 
 def test_a_real_process_needs_neither_torch_nor_ponytaco(tmp_path):

@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +7,7 @@ import pytest
 import soundfile
 
 from data_prep.filelists import prepare
-from data_prep.recordings import RecordingsError, find_recordings, pack
+from data_prep.recordings import RecordingsError, check_character, find_recordings, pack
 from data_prep.soundtools import index_archive, read_clips
 
 
@@ -94,7 +95,8 @@ def test_broken_and_cut_off_sounds_are_left_out_with_a_reason(tmp_path):
     (folder / "bad.txt").write_text("x")
     packed = pack(folder, tmp_path / "out.tar", "Me")
     assert packed.clips == 1 and len(packed.left_out) == 2
-    assert packed.left_out[0].startswith("bad.wav: cannot be used: it cannot be decoded")
+    assert packed.left_out[0].startswith("bad.wav: it cannot be decoded (")
+    assert "BytesIO" not in packed.left_out[0] and packed.left_out[0].endswith(").")
     assert "cut off" in packed.left_out[1]
 
 
@@ -103,6 +105,36 @@ def test_equal_names_in_subfolders_stay_apart(tmp_path):
         record(tmp_path / "in" / folder / "1.wav").with_suffix(".txt").write_text(folder)
     pack(tmp_path / "in", tmp_path / "out.tar", "Me")
     assert texts(tmp_path / "out.tar") == {"1": "a", "1-2": "b"}
+
+
+NAMES = ["../Evil", "", " Me", "a/b", "C:\\x", "-x", "Me.", "x" * 61, "a\0", "\u202eMe", "🦄"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_cannot_name_a_character(tmp_path, name):
+    with pytest.raises(RecordingsError, match="cannot name a character") as error:
+        check_character(name)
+    assert str(error.value).isprintable()
+    for good in ("Zecora", "Twilight Sparkle (alicorn)", "Flim-Flam Jr.'s", "Зекора", "a.b"):
+        check_character(good)
+
+
+def test_a_sound_of_more_than_256_mb_is_not_read(tmp_path):
+    for name in ("a", "b"):
+        soundfile.write(tmp_path / f"{name}.wav", 0.1 * np.sin(np.arange(9_000)), 22_050)
+        (tmp_path / f"{name}.txt").write_text("Text.")
+    os.truncate(tmp_path / "b.wav", 257 * 2**20)  # a hole: it takes no room on the disk
+    packed = pack(tmp_path, tmp_path / "out.tar", "Me")
+    assert packed.clips == 1 and "b.wav: it has more than 256 MB" in packed.left_out[0]
+
+
+def test_sounds_without_a_name_are_packed(tmp_path):
+    sound = tmp_path / "sounds" / "..wav"
+    sound.parent.mkdir()
+    soundfile.write(tmp_path / "a.wav", 0.1 * np.sin(np.arange(9_000)), 22_050)
+    (tmp_path / "a.wav").rename(sound)
+    sound.with_suffix(".txt").write_text("Text.")
+    assert pack(sound.parent, tmp_path / "out.tar", "Me").clips == 1
 
 
 def test_errors_say_what_to_do_and_leave_nothing(tmp_path):

@@ -4,6 +4,7 @@ import unicodedata
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from soak import often
 
 from data_prep.labels import Interval, Label
 from data_prep.transcripts import (
@@ -133,7 +134,7 @@ def test_something_to_speak_is_a_letter_or_a_digit(text, speakable):
     assert is_speakable(text) is speakable
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=often(200), deadline=None)
 @given(
     st.text(alphabet=st.one_of(st.characters(), st.sampled_from("|{}\n\r\u2028 aHH1")), max_size=40)
 )
@@ -146,7 +147,7 @@ def test_any_text_fits_one_column_of_one_line(typed):
     assert clean_text(text) == (text, 0)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=often(100), deadline=None)
 @given(
     st.lists(
         st.sampled_from(["Hello", "pony", "{K EY1 K}", "12", "|", "mr.", "{", "-"]), max_size=8

@@ -182,22 +182,6 @@ def test_alignment_of_a_real_history(trained_run):
     assert words.alignment_state(read_history(trained_run.run.history)) != "not checked yet"
 
 
-@pytest.mark.parametrize(
-    ("seconds", "said"),
-    [(0, "0 s"), (-3, "0 s"), (89, "89 s"), (720, "12 min"), (12_000, "3 h 20 min"),
-     (3599 * 2, "2 h 00 min")],
-)  # fmt: skip
-def test_durations(seconds, said):
-    assert words.duration(seconds) == said
-
-
-@pytest.mark.parametrize(
-    ("n_bytes", "said"), [(640e3, "640 kB"), (86e6, "86 MB"), (1.25e9, "1.2 GB")]
-)
-def test_sizes(n_bytes, said):
-    assert words.file_size(n_bytes) == said
-
-
 def test_the_next_check():
     assert words.next_check(0, 250, 1000) == 250
     assert words.next_check(250, 250, 1000) == 500
@@ -206,6 +190,6 @@ def test_the_next_check():
 
 def test_skipped_steps_are_shown_once_there_are_some(trained_run):
     report = trained_run.reports[0]
-    assert "steps skipped" not in dict(words.numbers(report, ""))
+    assert "steps skipped" not in dict(words.numbers(report))
     some = SimpleNamespace(**{**vars(report), "skipped_steps": 3})
-    assert dict(words.numbers(some, ""))["steps skipped"] == "3"
+    assert dict(words.numbers(some))["steps skipped"] == "3"

@@ -5,8 +5,8 @@ import urllib.request
 import pytest
 
 from ponytaco.fetch import PUBLISHED
-from ponytaco.notebook import get_vocoder
 from ponytaco.notebook.storage import Storage
+from ponytaco.notebook.vocoders import get_vocoder
 
 
 @pytest.fixture

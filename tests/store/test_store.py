@@ -194,6 +194,22 @@ def test_a_damaged_newest_save_gives_the_older_one_and_says_so(tmp_path, pointer
         assert read(folder / "best_model")[0] == 20
 
 
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        b"[" * 60_000,
+        b'{"saves": [], "best": ' + b"9" * 5000 + b"}",
+        b'{"saves": [{"step": 9, "size": 1, "sha256": "../../evil", "time": ""}], "best": null}',
+        b'{"saves": [{"step": -9, "size": 1, "sha256": "' + b"0" * 64 + b'", "time": ""}]}',
+        b'{"saves": [], "best": null}' + b" " * 2**21,
+    ],
+)
+def test_a_pointer_by_a_stranger_is_lost_at_most(folder, hostile):
+    fill(folder)
+    (folder / "saves" / "pointer.json").write_bytes(hostile)
+    assert loaded_step(folder) == 30
+
+
 @pytest.mark.parametrize("pointer", POINTERS[1:])
 def test_without_a_pointer_the_newest_is_still_found(folder, pointer):
     fill(folder)
@@ -265,7 +281,7 @@ def fresh(tmp_path, name, scratch):
     return folder, local
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.ENOTCONN])
+@pytest.mark.parametrize("number", sorted(PASSING_ERRORS))
 @pytest.mark.parametrize("n_failures", [1, 10_000])
 def test_an_error_at_any_operation_loses_nothing(tmp_path, scratch, number, n_failures):
     operations = count_operations(*fresh(tmp_path, "count", scratch))
@@ -445,6 +461,37 @@ def test_what_never_arrived_is_taken_from_the_machine(folder, tmp_path):
     store.save(writer(50), 50)
     store.close()
     assert loaded_step(folder, scratch) == 50 and not list(scratch.iterdir())
+
+
+def test_a_copy_that_arrived_late_is_not_newer_than_the_save_after_it(folder, tmp_path):
+    scratch = tmp_path / "scratch"
+    fill(folder, scratch)
+    store = store_in(folder, scratch, faults=Faults(0, 10_000, errno.EIO, only=("write",)))
+    store.load()
+    assert store.save(writer(40), 40)
+    store.close()
+    late = time.time() + 60
+    os.utime(folder / "current_model", (late, late))
+    assert loaded_step(folder, scratch) == 40
+    (folder / "current_model").write_bytes(content(5))  # of someone who will have meant it
+    os.utime(folder / "current_model", (late, late))
+    assert loaded_step(folder, scratch) == 5
+
+
+def test_after_one_from_the_machine_the_folder_still_keeps_two(folder, tmp_path):
+    scratch = tmp_path / "scratch"
+    fill(folder, scratch)
+    store = store_in(folder, scratch, faults=Faults(0, 10_000, errno.EIO, only=("write",)))
+    store.load()
+    assert store.save(writer(40), 40)
+    store.close()
+    store = store_in(folder, scratch)
+    assert store.load().save.step == 40
+    assert store.save(writer(50), 50)
+    store.close()
+    assert read(folder / "current_model")[0] == 50
+    (folder / "current_model").write_bytes(b"")
+    assert loaded_step(folder) == 30
 
 
 def test_an_older_copys_arrival_mends_no_newer_failure(folder, tmp_path):

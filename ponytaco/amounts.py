@@ -1,0 +1,20 @@
+"""Durations and sizes in words for people."""
+
+from __future__ import annotations
+
+
+def duration(seconds: float) -> str:
+    """As '45 s', '12 min' or '3 h 20 min'."""
+    if seconds < 90:
+        return f"{max(0, round(seconds))} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def file_size(n_bytes: float) -> str:
+    """As '640 kB', '86 MB' or '1.2 GB'."""
+    if n_bytes < 1e6:
+        return f"{n_bytes / 1e3:.0f} kB"
+    return f"{n_bytes / 1e6:.0f} MB" if n_bytes < 1e9 else f"{n_bytes / 1e9:.1f} GB"

@@ -1,0 +1,242 @@
+"""What an evaluation found: of each text, of a group of texts, and of the whole run."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ponytaco.alignment import AlignmentScore
+from ponytaco.intelligibility import word_error_rate, word_errors
+from ponytaco.validation import Validation
+
+FORMAT = 1
+"""Of report.json; raised when a name in it changes its meaning."""
+
+NEVER_STOPPED = "never stopped"
+STOPPED_EARLY = "stopped early"
+TOO_LONG = "too long"
+STOP_ERRORS = (NEVER_STOPPED, STOPPED_EARLY, TOO_LONG)
+"""The worst first."""
+
+# Beside the expected length; people's own readings of a sentence differ by a fifth.
+_SHORTEST, _LONGEST = 0.6, 1.5
+
+
+@dataclass(frozen=True)
+class TextResult:
+    """One text as the voice spoke it."""
+
+    name: str
+    """The clip's name, or the sentence's number."""
+    text: str
+    seconds: float
+    alignment: AlignmentScore
+    stop_error: str
+    """One of ``STOP_ERRORS``, or nothing."""
+    skipped: list[str] | None
+    """Words that attention passed over; None where the words could not be followed."""
+    repeated: list[str] | None
+    said: list[str]
+    """The words that a recogniser should hear."""
+    heard: list[str] | None = None
+    """What it heard; None where nobody listened."""
+    real_heard: list[str] | None = None
+    """What it heard in the real clip, brought through the same vocoder."""
+    distortion: float | None = None
+    """Mel-cepstral distortion in decibels; None where there is no real clip."""
+    length: float | None = None
+    """Its length over the real clip's."""
+    pitch_correlation: float | None = None
+    """None also where too little is voiced in both."""
+
+    @property
+    def errors(self) -> int | None:
+        """Words that were misheard; None where nobody listened."""
+        return None if self.heard is None else word_errors(self.said, self.heard)
+
+    @property
+    def badness(self) -> float:
+        """The share of its words that went wrong, and half for a wrong end: the worst first."""
+        n_words = max(1, len(self.said))
+        wrong = len(self.skipped or ()) + len(self.repeated or ()) + (self.errors or 0)
+        wrong_end = 0.5 * bool(self.stop_error)
+        return wrong / n_words + wrong_end + (1 - self.alignment.coverage)
+
+    def as_json(self) -> dict[str, Any]:
+        """Its values by name."""
+        return {**dataclasses.asdict(self), "errors": self.errors}
+
+
+@dataclass(frozen=True)
+class Media:
+    """What can be seen and heard of a text."""
+
+    sound: bytes
+    """A flac file."""
+    real_sound: bytes | None
+    """The recording, where there is one."""
+    mel: npt.NDArray[np.float32]
+    """(n_mels, T_mel)"""
+    attention: npt.NDArray[np.float32]
+    """(T_steps, T_text) of its first sentence."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Texts of one kind: the validation clips' or new ones."""
+
+    results: list[TextResult]
+    media: list[Media]
+
+    @property
+    def word_error_rate(self) -> float | None:
+        """Of the voice; None where nobody listened or there is no word."""
+        return _error_rate((r.said, r.heard) for r in self.results)
+
+    @property
+    def real_word_error_rate(self) -> float | None:
+        """Of the real clips of the same texts, through the same vocoder: the ceiling."""
+        return _error_rate((r.said, r.real_heard) for r in self.results)
+
+    @property
+    def distortion(self) -> float | None:
+        """Mean, in decibels."""
+        return self._mean(lambda result: result.distortion)
+
+    @property
+    def pitch_correlation(self) -> float | None:
+        """Mean over the clips that have one."""
+        return self._mean(lambda result: result.pitch_correlation)
+
+    @property
+    def aligned(self) -> float | None:
+        """Share of the texts that the project's rule calls aligned."""
+        return self._mean(lambda result: float(result.alignment.aligned))
+
+    @property
+    def skipped(self) -> float | None:
+        """Share of the words."""
+        return self._share_of_words(lambda result: result.skipped)
+
+    @property
+    def repeated(self) -> float | None:
+        """Share of the words."""
+        return self._share_of_words(lambda result: result.repeated)
+
+    def n_stop_errors(self, kind: str) -> int:
+        """Texts with one of ``STOP_ERRORS``."""
+        return sum(result.stop_error == kind for result in self.results)
+
+    def as_json(self) -> dict[str, Any]:
+        """Its values by name, and its texts'."""
+        return {
+            "n": len(self.results),
+            "word_error_rate": self.word_error_rate,
+            "real_word_error_rate": self.real_word_error_rate,
+            "distortion_decibels": self.distortion,
+            "pitch_correlation": self.pitch_correlation,
+            "aligned": self.aligned,
+            "words_skipped": self.skipped,
+            "words_repeated": self.repeated,
+            "stop_errors": {kind: self.n_stop_errors(kind) for kind in STOP_ERRORS},
+            "texts": [result.as_json() for result in self.results],
+        }
+
+    def _mean(self, value: Callable[[TextResult], float | None]) -> float | None:
+        values = [v for v in map(value, self.results) if v is not None]
+        return float(np.mean(values)) if values else None
+
+    def _share_of_words(self, words: Callable[[TextResult], Sequence[str] | None]) -> float | None:
+        followed = [(r, w) for r in self.results if (w := words(r)) is not None and r.said]
+        n_words = sum(len(result.said) for result, _ in followed)
+        return sum(len(found) for _, found in followed) / n_words if n_words else None
+
+
+@dataclass(frozen=True)
+class Results:
+    """All that an evaluation found."""
+
+    name: str
+    step: int
+    first_aligned: int | None
+    vocoder: str
+    recogniser: str | None
+    """What listened, in words; None where nothing did."""
+    validation: Validation
+    """What validation during training measures, of all validation clips."""
+    clips: Group
+    new: Group
+    ceiling: float | None
+    """Word error rate of real clips through the same vocoder."""
+    n_ceiling_clips: int
+    notes: list[str] = field(default_factory=list)
+    """What was left out, and why."""
+
+    def as_json(self) -> dict[str, Any]:
+        """What report.json holds: only numbers that are numbers, others are null."""
+        validation = self.validation
+        return _plain(
+            {
+                "format": FORMAT,
+                "run": self.name,
+                "step": self.step,
+                "first_aligned": self.first_aligned,
+                "vocoder": self.vocoder,
+                "recogniser": self.recogniser,
+                "ceiling": {"word_error_rate": self.ceiling, "clips": self.n_ceiling_clips},
+                "validation": {
+                    "loss": validation.loss,
+                    "score": validation.score,
+                    "aligned": validation.free.aligned,
+                    "stopped": validation.stopped,
+                    "length": validation.length,
+                    "distortion_decibels": validation.distortion,
+                    "teacher_forced": dataclasses.asdict(validation.teacher_forced),
+                    "free": dataclasses.asdict(validation.free),
+                },
+                "clips": self.clips.as_json(),
+                "new": self.new.as_json(),
+                "notes": self.notes,
+            }
+        )
+
+
+def stop_error(stopped: bool, end_reached: bool, seconds: float, expected_seconds: float) -> str:
+    """What is wrong with a text's end.
+
+    Args:
+        stopped: whether the gate opened before the limit.
+        end_reached: whether attention was at the text's end when it did.
+        seconds: how long it was.
+        expected_seconds: how long it should be, roughly.
+
+    Returns:
+        One of ``STOP_ERRORS``, or nothing.
+    """
+    if not stopped:
+        return NEVER_STOPPED
+    if not end_reached or seconds < _SHORTEST * expected_seconds:
+        return STOPPED_EARLY
+    return TOO_LONG if seconds > _LONGEST * expected_seconds else ""
+
+
+def _error_rate(pairs: Iterable[tuple[list[str], list[str] | None]]) -> float | None:
+    heard = [(said, words) for said, words in pairs if words is not None]
+    return word_error_rate(heard) if any(said for said, _ in heard) else None
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case dict():
+            return {name: _plain(held) for name, held in value.items()}
+        case list() | tuple():
+            return [_plain(held) for held in value]
+        case float() if not math.isfinite(value):
+            return None
+    return value
