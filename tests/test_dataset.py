@@ -213,6 +213,24 @@ def test_the_recogniser_hears_phones_whatever_is_read(data, use_arpabet):
     assert data.train[Pick(1, use_arpabet)][2].tolist() == ctc_targets(clip.arpabet)
 
 
+def test_a_spelling_is_matched_with_its_labels_once(folder, monkeypatch):
+    matched = []
+    real = dataset_module.label_intervals
+    monkeypatch.setattr(
+        dataset_module, "label_intervals", lambda *parts: matched.append(parts) or real(*parts)
+    )
+    read = read_dataset(folder)
+    train = dataset_module.open_datasets(read, AudioConfig(), SYMBOLS, "english").train
+    picks = [Pick(clip, spelling) for clip in (0, 1) for spelling in (True, False)]
+    first = [train[pick] for pick in picks]
+    assert len(matched) == 4
+    for before, after in zip(first, [train[pick] for pick in picks], strict=True):
+        for value, again in zip(before, after, strict=True):
+            torch.testing.assert_close(value, again, equal_nan=True)
+    assert len(matched) == 4
+    assert len({len(clip[0]) for clip in first[:2]}) == 2  # phones and letters are kept apart
+
+
 def test_a_clip_without_phones_is_read_and_heard_in_letters(data):
     clip = data.train.clips[0]
     bare = clip.__class__(clip.path, clip.text, None, clip.ref)
