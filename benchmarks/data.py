@@ -99,8 +99,9 @@ def _loading(
     step = training_step(config, made_up_batch(config, device), Progress())
 
     def unread() -> ClipDataset:
-        clips, mels, alignments = train.clips, train.mels, dataset.alignments
-        return ClipDataset(clips, mels, alignments, SYMBOLS, config.train.cleaner, config.audio)
+        labels = [dataset.alignments.get(clip.ref) for clip in train.clips]
+        cleaner, audio = config.train.cleaner, config.audio
+        return ClipDataset(train.clips, train.mels, labels, SYMBOLS, cleaner, audio)
 
     of_epochs = endless_batches(train, _sampler(train, config), 0)
 

@@ -44,7 +44,7 @@ class Clock:
 def main() -> None:
     """Print the table."""
     arguments = options(__doc__).parse_args()
-    minutes, n_rounds = (2, 1) if arguments.quick else (15, arguments.rounds)
+    minutes, n_rounds = (2, 1) if arguments.quick else (5, arguments.rounds)
     report = Report("panel", "The live panel's share of a training's time")
     rows = []
     for step_seconds, n_steps_before in _CASES:

@@ -7,6 +7,7 @@ it printed in ``benchmarks/results/NAME.md``, below the machine that it holds fo
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,7 +28,7 @@ class Report:
         self._name = name
         self._lines: list[str] = []
         self._say(f"# {title}")
-        self.say(f"`python -m benchmarks.{name}` on {machine()}.")
+        self.say(f"`python -m benchmarks.{name}` on {machine()}.{_besides()}")
 
     def say(self, text: str) -> None:
         """Add a paragraph."""
@@ -65,6 +66,13 @@ def options(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=int, default=5, help="measurements of each (5)")
     parser.add_argument("--save", action="store_true", help="write benchmarks/results/NAME.md")
     return parser
+
+
+def _besides() -> str:
+    """What else the machine is doing, which slows times but hardly moves ratios."""
+    if not hasattr(os, "getloadavg"):
+        return ""
+    return f" Load average at the start: {os.getloadavg()[0]:.1f}."
 
 
 def _cell(value: object) -> str:

@@ -258,7 +258,7 @@ def test_an_error_of_train_does_not_show_all_settings(capsys):
     with pytest.raises(SystemExit):
         main(["train", "data"])
     said = capsys.readouterr().err
-    assert said.count("\n") == 2 and "ponytaco train DATASET RUN [options]" in said
+    assert said.count("\n") == 2 and "train DATASET [DATASET ...] RUN [options]" in said
     assert "--help lists them" in said and "required: RUN" in said
 
 

@@ -21,7 +21,7 @@ def add_to(commands: Any) -> None:
         "On several GPUs: torchrun --nproc_per_node=N -m ponytaco.cli train …"
     )
     # Fifty settings would bury an error's sentence.
-    parser.usage = "ponytaco train DATASET RUN [options]   (--help lists them)"
+    parser.usage = "ponytaco train DATASET [DATASET ...] RUN [options]   (--help lists them)"
     parser.set_defaults(command=_run)
     parser.add_argument(
         "datasets",

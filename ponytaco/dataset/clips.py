@@ -152,9 +152,9 @@ class ClipDataset(TorchDataset[tuple[Tensor, ...]]):
         self.symbols = list(symbols)
         self._cleaner = cleaner
         self._seconds_per_frame = audio.hop_length / audio.sample_rate
-        self._n_symbols: list[tuple[int, int]] = []
         # Matching a text with its labels takes as long as all else, and always comes out the same.
         self._read: dict[Pick, tuple[Tensor, Tensor, Tensor]] = {}
+        self._n_symbols: list[tuple[int, int]] = []
         seen: set[int] = set()
         for clip in self.clips:  # a bad text is said now and not in the middle of an epoch
             both = [self._checked_ids(clip, use_arpabet) for use_arpabet in (False, True)]

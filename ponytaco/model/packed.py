@@ -125,7 +125,7 @@ class PackedDecoder:
         hiddens: list[Tensor] = []  # (B, hidden_dim)
         gates: list[Tensor] = []  # (steps of a block, B, r)
         alignment: list[Tensor] = []  # (B, T_text)
-        is_over = torch.zeros_like(text_lengths, dtype=torch.bool)
+        is_over = torch.zeros(batch, dtype=torch.bool, device=memory.device)
         for start in range(0, n_steps, _BLOCK):
             block = min(_BLOCK, n_steps - start)
             for masks in self._draw_masks(block, memory):

@@ -95,6 +95,14 @@ def test_a_lying_header_is_refused(tmp_path, bad):
     assert peak < 32 * 2**20
 
 
+@pytest.mark.parametrize("size", [-512, -1024])
+def test_a_header_that_leads_back_is_refused_at_once(tmp_path, size):
+    """And not only after the limit of clips, which a reader that goes round reaches, too."""
+    path = write(tmp_path, GOOD + header("b/audio.wav", raw_size=base256(size)) + END)
+    with pytest.raises(ArchiveError, match="damaged near byte 2048"):
+        index_archive(path)
+
+
 def test_a_long_name_of_many_megabytes_is_not_read(tmp_path):
     path = tmp_path / "t.tar"
     path.write_bytes(GOOD + header("L", 2**30, b"L"))
