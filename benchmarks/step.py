@@ -27,13 +27,12 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.report import Report, options
+from ponytaco.bench import noise_batch
 from ponytaco.checkpoint import Progress, new_model
 from ponytaco.config import Config, preset
-from ponytaco.dataset import Batch
 from ponytaco.model import loops
 from ponytaco.model.decoder import DecoderOutput
 from ponytaco.step import make_optimizer, train_step
-from ponytaco.text import CTC_SYMBOLS, SYMBOLS
 from ponytaco.timing import take_turns
 from tests.reference.decoder import ReferenceDecoder
 
@@ -44,24 +43,6 @@ class Size(NamedTuple):
     batch: int
     symbols: int
     frames: int
-
-
-def make_batch(config: Config, size: Size) -> Batch:
-    """Clips of noise, all as long as each other."""
-    generator = torch.Generator().manual_seed(0)
-    n_clips, n_symbols, n_frames = size
-    n_targets = n_symbols * 3 // 4
-    starts = torch.arange(n_symbols) * (n_frames / n_symbols)
-    return Batch(
-        text=torch.randint(1, len(SYMBOLS), (n_clips, n_symbols), generator=generator),
-        text_lengths=torch.full((n_clips,), n_symbols),
-        mel=torch.randn(n_clips, config.audio.n_mels, n_frames, generator=generator) - 5,
-        mel_lengths=torch.full((n_clips,), n_frames),
-        ctc=torch.randint(1, len(CTC_SYMBOLS), (n_clips, n_targets), generator=generator),
-        ctc_lengths=torch.full((n_clips,), n_targets),
-        intervals=torch.stack((starts - 20, starts + 20), dim=1).expand(n_clips, -1, -1),
-        weight=torch.ones(n_clips),
-    )
 
 
 class Trainer:
@@ -80,7 +61,8 @@ class Trainer:
             self.model.decoder = FrameByFrame(config, self.model.decoder)  # type: ignore[assignment]
         self._settings = config.train
         self._optimizer = make_optimizer(self.model, config.train)
-        self._batch = make_batch(config, size)
+        n_symbols, n_frames = (torch.full((size.batch,), n) for n in (size.symbols, size.frames))
+        self._batch = noise_batch(config, n_symbols, n_frames)
         self._gaf = torch.zeros(())
         self._mean_frame = torch.full((config.audio.n_mels,), -5.0)
 

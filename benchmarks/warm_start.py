@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import argparse
 import math
-import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from benchmarks.report import RESULTS, Report
 from data_prep.clips import ClipOptions
 from data_prep.demo_voice import write_demo_archive
 from data_prep.filelists import prepare
@@ -25,7 +24,6 @@ from ponytaco import config
 from ponytaco.run import Run, read_history
 from ponytaco.training import train
 
-_RESULTS = Path(__file__).parent / "results"
 _SOURCE_SEED, _TARGET_SEED = 1234, 5678
 _TARGET_VOICE = "en-us+m3"
 _SCRATCH, _WARM = "from scratch", "warm start"
@@ -71,12 +69,10 @@ def main() -> None:
             train(target, run, settings, warm_start_from=begin_with)
         histories[name] = [row for row in read_history(run.history) if "val_loss" in row]
 
-    said = _report(histories, arguments, read_history(first.history))
-    print(said)
+    report = _report(histories, arguments, read_history(first.history))
     if arguments.save:
-        _RESULTS.mkdir(exist_ok=True)
-        (_RESULTS / "warm_start.md").write_text(said, encoding="utf-8")
-        _plot(histories).savefig(_RESULTS / "warm_start.png")
+        report.save()
+        _plot(histories).savefig(RESULTS / "warm_start.png")
 
 
 def _demo(folder: Path, n_clips: int, seed: int, voice: str | None = None) -> Path:
@@ -92,34 +88,35 @@ def _is_done(run: Run, n_steps: int) -> bool:
     return bool(rows) and rows[-1]["step"] >= n_steps
 
 
-def _report(histories: Mapping[str, Rows], arguments: argparse.Namespace, source: Rows) -> str:
+def _report(histories: Mapping[str, Rows], arguments: argparse.Namespace, source: Rows) -> Report:
     scratch, warm = histories[_SCRATCH], histories[_WARM]
     aligned = {name: _first(rows, "aligned", 1.0) for name, rows in histories.items()}
     last_loss = min(row["val_loss"] for row in scratch)
     reached = _first(warm, "val_loss", last_loss, falling=True)
-    lines = [
-        "# A warm start against a start from scratch",
-        "",
-        f"`python -m benchmarks.warm_start`, preset {arguments.preset}, "
-        f"{int(source[-1]['step'])} steps on {_data(arguments.source, 'first', 400)}, then "
-        f"{arguments.steps} on {_data(arguments.target, 'second', arguments.clips)}. "
-        f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}.",
-        "",
+    report = Report("warm_start", "A warm start against a start from scratch")
+    report.say(
+        f"Preset {arguments.preset}, {int(source[-1]['step'])} steps on "
+        f"{_data(arguments.source, 'first', 400)}, then {arguments.steps} on "
+        f"{_data(arguments.target, 'second', arguments.clips)}."
+    )
+    report.say(
         "The demo's speakers differ in voice and sentences, but share one vocabulary: a character "
-        "with other words gains less.",
-        "",
-        f"| step | {' | '.join(f'{title}: {name}' for title in _CURVES.values() for name in histories)} |",  # noqa: E501
-        f"|---|{'---|' * (len(_CURVES) * len(histories))}",
-    ]
+        "with other words gains less."
+    )
+    rows = []
     for row in warm:
-        others = {name: _at(rows, row["step"]) for name, rows in histories.items()}
+        others = {name: _at(of_one, row["step"]) for name, of_one in histories.items()}
         values = [others[name].get(key, math.nan) for key in _CURVES for name in histories]
-        lines.append(f"| {int(row['step'])} | {' | '.join(f'{v:.3f}' for v in values)} |")
-    lines += ["", "Aligned for the first time, by the one rule, speaking freely:"]
-    lines += [f"* {name}: {_step(step, arguments.steps)}" for name, step in aligned.items()]
-    lines += ["", f"The best validation loss of the run from scratch ({last_loss:.3f}) is reached "
-              f"by the warm start {_step(reached, arguments.steps)}.", ""]  # fmt: skip
-    return "\n".join(lines)
+        rows.append([int(row["step"]), *values])
+    titles = [f"{title}: {name}" for title in _CURVES.values() for name in histories]
+    report.table(["step", *titles], rows)
+    first = ", ".join(f"{name} {_step(step, arguments.steps)}" for name, step in aligned.items())
+    report.say(f"Aligned for the first time, by the one rule, speaking freely: {first}.")
+    report.say(
+        f"The best validation loss of the run from scratch ({last_loss:.3f}) is reached by the "
+        f"warm start {_step(reached, arguments.steps)}."
+    )
+    return report
 
 
 def _data(path: Path | None, which: str, n_clips: int) -> str:

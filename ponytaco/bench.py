@@ -70,25 +70,38 @@ class SpeakingSpeed:
 
 def made_up_batch(config: Config, device: torch.device) -> Batch:
     """A batch of the settings' size with clips of typical length, all noise."""
-    generator = torch.Generator().manual_seed(0)
     audio, n_clips = config.audio, config.train.batch_size
     seconds = _CLIP_SECONDS * (1 + _LENGTH_SPREAD * torch.linspace(-1, 1, n_clips))
     mel_lengths = (seconds * audio.sample_rate / audio.hop_length).long()
-    text_lengths = (seconds * _SYMBOLS_PER_SECOND).long()
-    n_frames, n_symbols = int(mel_lengths.max()), int(text_lengths.max())
+    return noise_batch(config, (seconds * _SYMBOLS_PER_SECOND).long(), mel_lengths).to(device)
+
+
+def noise_batch(config: Config, text_lengths: Tensor, mel_lengths: Tensor) -> Batch:
+    """Clips of noise, the same at every call.
+
+    Args:
+        config: for the mel's bins.
+        text_lengths: (B,) symbols.
+        mel_lengths: (B,) frames.
+    """
+    generator = torch.Generator().manual_seed(0)
+    n_clips, n_frames, n_symbols = len(mel_lengths), int(mel_lengths.max()), int(text_lengths.max())
+    # Fewer targets than symbols, as clips have; each needs a step, which may make several frames.
+    ctc_lengths = text_lengths * 3 // 4
     starts = torch.arange(n_symbols) * (n_frames / n_symbols)
-    batch = Batch(
+    return Batch(
         text=torch.randint(1, len(SYMBOLS), (n_clips, n_symbols), generator=generator),
         text_lengths=text_lengths,
-        mel=torch.randn(n_clips, audio.n_mels, n_frames, generator=generator) + _MEAN_LOG_MEL,
+        mel=torch.randn(n_clips, config.audio.n_mels, n_frames, generator=generator)
+        + _MEAN_LOG_MEL,
         mel_lengths=mel_lengths,
-        # A clip has about as many letters and phones as symbols; a step may make several frames.
-        ctc=torch.randint(1, len(CTC_SYMBOLS), (n_clips, n_symbols), generator=generator),
-        ctc_lengths=text_lengths,
+        ctc=torch.randint(
+            1, len(CTC_SYMBOLS), (n_clips, int(ctc_lengths.max())), generator=generator
+        ),
+        ctc_lengths=ctc_lengths,
         intervals=torch.stack((starts - 10, starts + 20), dim=1).expand(n_clips, -1, -1),
         weight=torch.ones(n_clips),
     )
-    return batch.to(device)
 
 
 def precisions(device: torch.device) -> list[str]:

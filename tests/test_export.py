@@ -6,6 +6,7 @@ import pytest
 import torch
 from golden_states import GOLDEN_SIZES, golden_state
 
+from ponytaco.amounts import file_size
 from ponytaco.checkpoint import (
     Checkpoint,
     CheckpointError,
@@ -298,7 +299,8 @@ def test_the_command_makes_a_bundle_and_shows_its_card(trained_run, tmp_path, ca
     assert main(["export", folder, "--to", "bundle", "--licence", "CC BY 4.0"]) == 0
     said = capsys.readouterr().out
     path = tmp_path / f"{trained_run.run.folder.name}.voice"
-    assert path.is_file() and "MB" in said and "CC BY 4.0" in said
+    assert path.is_file() and f"{path.name}: {file_size(path.stat().st_size)}, from " in said
+    assert "CC BY 4.0" in said
     assert main(["export", "--show", str(path)]) == 0
     assert "CC BY 4.0" in capsys.readouterr().out
     assert main(["export", folder, "--show"]) == 0

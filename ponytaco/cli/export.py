@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ponytaco.amounts import file_size
+
 # What each target is called when no name is given.
 _ENDINGS = {"bundle": ".voice", "nvidia": ".pt", "torch-export": "_programs"}
 
@@ -54,8 +56,8 @@ def _run(arguments: argparse.Namespace) -> int:
     else:
         exported = export_programs(source, out)
     files = [path for path in (out, *out.glob("*")) if path.is_file()]
-    megabytes = sum(path.stat().st_size for path in files) / 1e6
-    print(f"{out}: {megabytes:.1f} MB, from {source}.")
+    size = file_size(sum(path.stat().st_size for path in files))
+    print(f"{out}: {size}, from {source}.")
     for remark in exported.remarks:
         print(f"Mind: {remark}")
     return 0

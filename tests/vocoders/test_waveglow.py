@@ -5,7 +5,13 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional
-from vocoder_files import LargestTensor, golden, no_preparations, reach, save  # noqa: F401
+from vocoder_files import (
+    golden,
+    largest_tensors,
+    no_preparations,  # noqa: F401
+    reach,
+    save,
+)
 
 from ponytaco.vocoders import VocoderError, WaveGlow, read_weights
 
@@ -189,12 +195,7 @@ def test_the_margin_is_enough(path, denoise):
 
 
 def test_the_memory_does_not_grow_with_the_mel(path):
-    vocoder = WaveGlow(read_weights(path), chunk=20)
-    largest = []
-    for n_frames in (100, 400):
-        with LargestTensor() as noted:
-            vocoder(torch.zeros(1, 8, n_frames))
-        largest.append(noted.n_bytes)
+    largest = largest_tensors(WaveGlow(read_weights(path), chunk=20), 8, (100, 400))
     sound = 4 * 400 * 256
     assert largest[1] <= max(largest[0], sound)
 

@@ -48,6 +48,16 @@ class LargestTensor(TorchDispatchMode):
         return out
 
 
+def largest_tensors(vocode, n_mels, lengths):
+    """Bytes of the largest tensor, for a mel of each length (frames)."""
+    largest = []
+    for n_frames in lengths:
+        with LargestTensor() as noted:
+            vocode(torch.zeros(1, n_mels, n_frames))
+        largest.append(noted.n_bytes)
+    return largest
+
+
 def reach(vocode, n_mels, n_frames, hop_length):
     """Frames to either side of the middle one that its change is heard in."""
     mel = torch.randn(1, n_mels, n_frames, generator=torch.Generator().manual_seed(0))
