@@ -20,7 +20,7 @@ from ponytaco.checkpoint import (
     save_whole,
 )
 from ponytaco.config import AudioConfig, ModelConfig
-from ponytaco.filelists import FilelistError, read_dataset
+from ponytaco.filelists import FilelistError, read_datasets
 from ponytaco.run import Run, read_history
 from ponytaco.text import NVIDIA_SYMBOLS
 
@@ -137,7 +137,7 @@ def model_card(
         "note": note,
         "made with": f"ponytaco {checkpoint.version or __version__}",
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "data": Path(checkpoint.dataset).name,
+        "data": ", ".join(folder.name for folder in checkpoint.dataset_folders),
         "clips": checkpoint.clips,
         "minutes": round(checkpoint.minutes, 1),
         "words in lexicon": len(checkpoint.lexicon),
@@ -228,7 +228,8 @@ def _lost_signs(checkpoint: Checkpoint) -> list[str]:
         return []
     remark = f"Its {len(beyond)} signs beyond NVIDIA's 148 are left out: {' '.join(beyond)}."
     try:
-        texts = "".join(clip.text for clip in read_dataset(Path(checkpoint.dataset)).train)
+        folders = read_datasets(checkpoint.dataset_folders)
+        texts = "".join(clip.text for folder in folders for clip in folder.train)
     except (FilelistError, OSError):
         return [remark]
     learnt = [sign for sign in beyond if sign in texts]

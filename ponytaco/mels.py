@@ -64,6 +64,12 @@ def write_mels(
         MelsError: two clips have one name, or the disk is full.
     """
     checkpoint = load_checkpoint(run.voice())
+    if dataset_folder is None and len(checkpoint.dataset_folders) > 1:
+        names = ", ".join(str(folder) for folder in checkpoint.dataset_folders)
+        raise FilelistError(
+            f"The run was trained on several data sets ({names}), whose clips may have the same "
+            "names. Name one at a time: ponytaco mels RUN --data FOLDER --out FOLDER"
+        )
     folder = dataset_folder or Path(checkpoint.dataset)
     if dataset_folder is None and not (checkpoint.dataset and folder.is_dir()):
         raise FilelistError(

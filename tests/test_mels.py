@@ -126,6 +126,14 @@ def test_clips_that_moved_are_asked_for(run, tmp_path):
         write_mels(Run(tmp_path), device="cpu")
 
 
+def test_several_data_sets_are_written_one_at_a_time(run, fake_dataset, tmp_path):
+    checkpoint = load_checkpoint(run.voice())
+    checkpoint.dataset = f"{fake_dataset}\n{tmp_path}"
+    save_checkpoint(tmp_path / "best_model", checkpoint)
+    with pytest.raises(FilelistError, match=f"{tmp_path.name}.*one at a time.*--data"):
+        write_mels(Run(tmp_path), device="cpu")
+
+
 def test_a_folder_that_cannot_be_written_is_said(run, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(MelsError, match="cannot be written"):
