@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ponytaco.dataset.batches as batches_module
+import ponytaco.dataset.clips as clips_module
 import ponytaco.dataset.mels as mels_module
 from ponytaco.audio import AudioError, MelSpectrogram, load_wav
 from ponytaco.config import AudioConfig
@@ -215,12 +216,11 @@ def test_the_recogniser_hears_phones_whatever_is_read(data, use_arpabet):
 
 def test_a_spelling_is_matched_with_its_labels_once(folder, monkeypatch):
     matched = []
-    real = dataset_module.label_intervals
+    real = clips_module.label_intervals
     monkeypatch.setattr(
-        dataset_module, "label_intervals", lambda *parts: matched.append(parts) or real(*parts)
+        clips_module, "label_intervals", lambda *parts: matched.append(parts) or real(*parts)
     )
-    read = read_dataset(folder)
-    train = dataset_module.open_datasets(read, AudioConfig(), SYMBOLS, "english").train
+    train = open_datasets(read_datasets([folder]), AudioConfig(), SYMBOLS, "english").train
     picks = [Pick(clip, spelling) for clip in (0, 1) for spelling in (True, False)]
     first = [train[pick] for pick in picks]
     assert len(matched) == 4
