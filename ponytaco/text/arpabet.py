@@ -151,10 +151,10 @@ def _read_text(path: Path) -> str:
     except OSError as error:
         reason = error.strerror or error
         raise LexiconError(f"Cannot read the dictionary {path}: {reason}.") from None
-    if b"\0" in content[:1024]:
-        raise LexiconError(f"The dictionary {path} is no text in UTF-8. Save it as UTF-8.")
     if len(content) > _MOST_BYTES:
         raise LexiconError(f"{path} is larger than {_MOST_BYTES >> 20} MB, which is no dictionary.")
+    if b"\0" in content[:1024]:
+        raise LexiconError(f"The dictionary {path} is no text in UTF-8. Save it as UTF-8.")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
