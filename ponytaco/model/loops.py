@@ -208,6 +208,7 @@ class _AttentionLoop(torch.autograd.Function):
         # Taken once: memory that is new each step costs more than what is written to it.
         d_hidden_layer = torch.empty_like(hiddens[0]).view(batch * n_symbols, n_attention)
         d_windows = d_hidden_layer.new_empty(batch * n_symbols, n_window)
+        rows, skewed = _skewed(batch, n_symbols, n_window // 2, gates)
         d_cell = d_cell.T.contiguous()
         d_sum = d_weights_sum.clone()
         d_last_weights = torch.zeros_like(d_sum)
@@ -235,7 +236,8 @@ class _AttentionLoop(torch.autograd.Function):
             windows = _windows(located[t], n_window // 2, dtype)
             d_location += torch.mm(d_hidden_layer.T, windows)
             torch.mm(d_hidden_layer, location_weight, out=d_windows)
-            d_located = _unwindow(d_windows.float(), batch, n_symbols)
+            skewed.copy_(d_windows.view(skewed.shape))
+            d_located = rows.sum(dim=1)[:, :, text]
             d_last_weights = d_located[:, 0]
             d_sum += d_located[:, 1]
 
@@ -324,9 +326,9 @@ class _LSTMLoop(torch.autograd.Function):
 
 def _input_gates(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """The inputs' share of the gates for all steps at once, (T, 4 * H, B) in float32."""
-    product = F.linear(inputs, weight).transpose(1, 2)
-    gates = torch.empty(product.shape, dtype=torch.float32, device=product.device)
-    return torch.add(product, bias[:, None], out=gates)
+    product = F.linear(inputs, weight, bias.to(weight.dtype)).transpose(1, 2)
+    # Type and order in one go: by itself each would be written and read once more.
+    return torch.empty(product.shape, dtype=torch.float32, device=product.device).copy_(product)
 
 
 def _product_gradients(
@@ -344,7 +346,7 @@ def _product_gradients(
     return (
         torch.mm(flat.T, input_weight).view(inputs.shape),
         torch.mm(flat, inputs.flatten(0, 1)),
-        flat.sum(dim=1, dtype=torch.float32),
+        flat.sum(dim=1).float(),
         torch.mm(flat, _columns(states).T),
     )
 
@@ -396,13 +398,19 @@ def _windows(located: Tensor, kernel_size: int, dtype: torch.dtype) -> Tensor:
     return windows.reshape(-1, 2 * kernel_size)
 
 
-def _unwindow(d_windows: Tensor, batch: int, n_symbols: int) -> Tensor:
-    """The backward pass of ``_windows``, without the margins: (B * N, 2 * K) -> (B, 2, N)."""
-    kernel_size = d_windows.shape[1] // 2
-    columns = d_windows.view(batch, n_symbols, -1).transpose(1, 2)
-    folded = F.fold(columns, (1, n_symbols + kernel_size - 1), (1, kernel_size))
-    margin = kernel_size // 2
-    return folded[:, :, 0, margin : margin + n_symbols]
+def _skewed(batch: int, n_symbols: int, kernel_size: int, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Undoes ``_windows``: what is put into the second and summed in the first over its symbols.
+
+    Returns:
+        zeros (B, N, 2, N + K - 1), and a view of them (B, N, 2, K) in which each symbol's window
+        begins one place after the one before.
+    """
+    width = n_symbols + kernel_size - 1
+    rows = like.new_zeros(batch, n_symbols, 2, width)
+    windows = rows.as_strided(
+        (batch, n_symbols, 2, kernel_size), (n_symbols * 2 * width, 2 * width + 1, width, 1)
+    )
+    return rows, windows
 
 
 def _columns(x: Tensor) -> Tensor:
