@@ -218,6 +218,7 @@ def summary(prepared: Prepared) -> str:
     if report["other_members"]:
         lines.append(f"Ignored {report['other_members']} archive members that belong to no clip.")
     lines.append(f"The dataset is in {prepared.folder}; report.json there has the details.")
+    lines.append(f"Next: ponytaco train {prepared.folder} runs/{prepared.folder.name}")
     return "\n".join(lines)
 
 

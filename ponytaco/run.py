@@ -6,7 +6,7 @@ import contextlib
 import csv
 import io
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,6 +84,20 @@ class Run:
         folders = [folder for folder in (self.saves, self.scratch) if folder is not None]
         paths = [path for folder in folders for path in folder.glob("step-*") if path.is_file()]
         return sorted(paths, key=lambda path: path.stat().st_mtime, reverse=True)
+
+    def require_apart_from(self, datasets: Sequence[Path]) -> None:
+        """Refuse to lie in a data set, where the run's files would be among its clips.
+
+        Raises:
+            RunError: naming the data set.
+        """
+        here = self.folder.resolve()
+        for dataset in datasets:
+            if dataset.resolve() in here.parents:
+                raise RunError(
+                    f"The run's folder {self.folder} lies in the data set {dataset}. Give the run "
+                    f"a folder of its own, as runs/{dataset.resolve().name}."
+                )
 
     def prepare(self) -> None:
         """Make the folder and those inside it.

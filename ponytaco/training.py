@@ -91,6 +91,7 @@ def train(
 
     Raises:
         FilelistError, AudioError: a data set is not usable.
+        RunError: the run would lie in a data set.
         CheckpointError: there is a checkpoint that cannot be resumed, or saving failed.
         ConfigError: the device does not exist.
         RanksError: another process could not go on.
@@ -100,6 +101,7 @@ def train(
         say = on_step = on_validation = _tell_nobody
     device = choose_device(settings.device, ranks.local_rank if ranks.count > 1 else None)
     paths = listed(dataset_folders)
+    run.require_apart_from(paths)
     folders = ranks.first_then_others(lambda: read_datasets(paths))
     data_fingerprint = fingerprint(*paths)
     store = open_store(run, say)

@@ -169,3 +169,11 @@ def test_a_dataset_folder_is_no_place_for_a_run(tmp_path):
     with pytest.raises(RunError, match="is a dataset folder. Give the run a folder of its own"):
         Run(tmp_path).prepare()
     assert [path.name for path in tmp_path.iterdir()] == ["train.txt"]
+
+
+def test_a_run_does_not_lie_in_a_data_set(tmp_path):
+    dataset = tmp_path / "data" / "Zecora"
+    with pytest.raises(RunError, match="lies in the data set.*runs/Zecora"):
+        Run(dataset / "wavs").require_apart_from([tmp_path / "other", dataset])
+    Run(tmp_path / "data").require_apart_from([dataset])
+    Run(tmp_path / "data" / "Zecora2").require_apart_from([dataset])
