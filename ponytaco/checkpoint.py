@@ -24,11 +24,6 @@ from ponytaco.whole import replacing
 
 FORMAT_VERSION = 1
 _MOST_SYMBOLS = 10_000
-# Parts that older files of the same format lack.
-_ADDED_LATER: Mapping[str, Any] = {
-    "scaler": None, "version": "", "seen_symbols": [], "longest_text": 0, "clips": 0,
-    "minutes": 0.0, "card": None,
-}  # fmt: skip
 
 
 class CheckpointError(ValueError):
@@ -214,7 +209,6 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if version > FORMAT_VERSION:
         raise CheckpointError(f"{path} was written by a newer ponytaco. Upgrade ponytaco.")
     try:
-        content = {**_ADDED_LATER, **content}
         fields = {f.name: content[f.name] for f in dataclasses.fields(Checkpoint)}
         fields["config"] = Config.from_dict(fields["config"])
         fields["progress"] = Progress(**fields["progress"])

@@ -395,10 +395,3 @@ def test_weights_that_are_no_numbers_do_not_verify(checkpoint, tmp_path, value):
     save_checkpoint(path, checkpoint)
     with pytest.raises(CheckpointError, match="postnet.*no numbers"):
         verified_checkpoint(path)
-
-
-def test_a_file_from_before_a_part_was_added_is_read(checkpoint, tmp_path):
-    later = ("version", "scaler", "seen_symbols", "longest_text")
-    changed(tmp_path / "model", checkpoint, lambda c: [c.pop(name) for name in later])
-    loaded = load_checkpoint(tmp_path / "model")
-    assert (loaded.version, list(loaded.seen_symbols), loaded.longest_text) == ("", [], 0)

@@ -443,16 +443,6 @@ def test_a_shard_has_short_and_long_clips():
         assert max(frames) - min(frames) < max(in_a_row) - min(in_a_row)
 
 
-def test_places_from_before_sizes_were_kept_are_understood():
-    sampler = BucketSampler(LENGTHS, 8, 0, 1.0)
-    expected = sampler.remaining()[5:]
-    sampler.load_state_dict({"epoch": 0, "position": 5})
-    assert sampler.remaining() == expected
-    sampler = BucketSampler(LENGTHS, 50, 0, 1.0)
-    sampler.load_state_dict({"epoch": 4, "position": 12})
-    assert sampler.remaining() and sampler.epoch == 4
-
-
 def test_an_epoch_of_which_nothing_is_left_is_over():
     sampler = BucketSampler(LENGTHS, 8, 0, 1.0)
     sampler.load_state_dict({"epoch": 4, "drawn": [[5, 1000]]})

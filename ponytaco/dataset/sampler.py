@@ -113,8 +113,7 @@ class BucketSampler:
         Raises:
             LookupError, TypeError, ValueError: it is no such state.
         """
-        drawn = _drawn_before_sizes_were_kept(state, self._size, self.batches_per_epoch)
-        drawn = [(int(size), int(n)) for size, n in state["drawn"]] if drawn is None else drawn
+        drawn = [(int(size), int(n)) for size, n in state["drawn"]]
         if len(drawn) > _MOST_CHANGES or any(size < 1 or n < 0 for size, n in drawn):
             raise ValueError("the place in the data is none")
         self._begin(int(state["epoch"]))
@@ -132,10 +131,3 @@ class BucketSampler:
 
 def _cut(picks: list[Pick], size: int) -> list[list[Pick]]:
     return [picks[start : start + size] for start in range(0, len(picks), size)]
-
-
-def _drawn_before_sizes_were_kept(
-    state: Mapping[str, Any], size: int, n_batches: int
-) -> list[tuple[int, int]] | None:
-    """What older checkpoints say, if it is one; the size was the settings'."""
-    return [(size, int(state["position"]) % n_batches)] if "position" in state else None

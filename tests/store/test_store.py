@@ -463,13 +463,18 @@ def test_what_never_arrived_is_taken_from_the_machine(folder, tmp_path):
     assert loaded_step(folder, scratch) == 50 and not list(scratch.iterdir())
 
 
-def test_a_copy_that_arrived_late_is_not_newer_than_the_save_after_it(folder, tmp_path):
+def scratch_with_a_save_that_never_arrived(folder, tmp_path):
     scratch = tmp_path / "scratch"
     fill(folder, scratch)
     store = store_in(folder, scratch, faults=Faults(0, 10_000, errno.EIO, only=("write",)))
     store.load()
     assert store.save(writer(40), 40)
     store.close()
+    return scratch
+
+
+def test_a_copy_that_arrived_late_is_not_newer_than_the_save_after_it(folder, tmp_path):
+    scratch = scratch_with_a_save_that_never_arrived(folder, tmp_path)
     late = time.time() + 60
     os.utime(folder / "current_model", (late, late))
     assert loaded_step(folder, scratch) == 40
@@ -479,12 +484,7 @@ def test_a_copy_that_arrived_late_is_not_newer_than_the_save_after_it(folder, tm
 
 
 def test_after_one_from_the_machine_the_folder_still_keeps_two(folder, tmp_path):
-    scratch = tmp_path / "scratch"
-    fill(folder, scratch)
-    store = store_in(folder, scratch, faults=Faults(0, 10_000, errno.EIO, only=("write",)))
-    store.load()
-    assert store.save(writer(40), 40)
-    store.close()
+    scratch = scratch_with_a_save_that_never_arrived(folder, tmp_path)
     store = store_in(folder, scratch)
     assert store.load().save.step == 40
     assert store.save(writer(50), 50)
