@@ -212,8 +212,12 @@ def load_checkpoint(path: Path) -> Checkpoint:
         fields = {f.name: content[f.name] for f in dataclasses.fields(Checkpoint)}
         fields["config"] = Config.from_dict(fields["config"])
         fields["progress"] = Progress(**fields["progress"])
-    except (KeyError, TypeError, ConfigError) as error:
-        raise CheckpointError(f"{path} is damaged or of another version: {error}.") from None
+    except ConfigError as error:
+        raise CheckpointError(f"{path} is damaged or of another version: {error}") from None
+    except (KeyError, TypeError):
+        raise CheckpointError(
+            f"{path} is damaged, or another version of ponytaco wrote it, which this one cannot read."
+        ) from None
     for name, is_right in _CONTENT.items():
         if not is_right(fields[name]):
             raise CheckpointError(f"{path} is damaged: its {name} is not what it should be.")
