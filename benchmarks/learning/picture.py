@@ -41,6 +41,8 @@ def draw(outcomes: Sequence[Outcome]) -> Figure:
         axes.set(title=title, xlim=(0, n_steps))
         if column == "val_loss":
             axes.set_yscale("log")
+            axes.yaxis.set_major_formatter("{x:g}")
+            axes.yaxis.set_minor_formatter("{x:g}")
         else:
             axes.set_ylim(-0.02, 1.02)
         axes.grid(alpha=0.3)
@@ -72,10 +74,11 @@ def _draw_first_steps(
     n_steps: int,
 ) -> None:
     """A line a recipe: rings where seeds are first aligned when fed, dots when free."""
+    labels = []
     for y, recipe in enumerate(recipes):
         ours = [o for o in outcomes if o.recipe == recipe]
         for n, o in enumerate(ours):
-            height = y + 0.3 * ((n + 0.5) / len(ours) - 0.5) * (len(ours) > 1)
+            height = y + 0.5 * ((n + 0.5) / len(ours) - 0.5) * (len(ours) > 1)
             style = {"color": colours[recipe], "ls": "", "clip_on": False}
             if math.isfinite(o.forced_aligned):
                 axes.plot(o.forced_aligned, height, marker="o", mfc="none", ms=8, **style)
@@ -83,16 +86,14 @@ def _draw_first_steps(
                 axes.plot(o.aligned, height, marker="o", ms=5, **style)
                 lost = [r["step"] for r in o.checks
                         if r["step"] > o.aligned and not r.get("aligned")]  # fmt: skip
-                axes.plot(lost, [height] * len(lost), marker="x", ms=4, **style)
-        n_missing = sum(math.isinf(o.aligned) for o in ours)
-        if n_missing:
-            axes.annotate(f"{n_missing} of {len(ours)} not", (1.005, y), (2, 0), va="center",
-                          xycoords=("axes fraction", "data"), textcoords="offset points",
-                          fontsize="small")  # fmt: skip
-    axes.set_yticks(range(len(recipes)), recipes)
+                if lost:  # empty lines take room in the layout
+                    axes.plot(lost, [height] * len(lost), marker="x", ms=4, **style)
+        labels.append(f"{recipe}: {sum(math.isfinite(o.aligned) for o in ours)} of {len(ours)}")
+    axes.set_yticks(range(len(recipes)), labels)
     axes.set(xlim=(0, n_steps), ylim=(len(recipes) - 0.5, -0.5), xlabel="step")
     axes.set_title(
-        "first aligned: ring when fed the true frames, dot when speaking freely; × lost again",
+        "first aligned: ring when fed the true frames, dot when speaking freely (how many); "
+        "× lost again",
         fontsize="medium",
     )
     axes.grid(alpha=0.3)
