@@ -86,8 +86,8 @@ def _work(arguments: argparse.Namespace) -> list[runs.Learner]:
         for name, settings in configs.items()
     ]
     failed = runs.train(todo, arguments.dataset, arguments.jobs, arguments.piece_minutes, _say)
-    if arguments.listen:
-        finished = [one for one, _ in todo if one.has_reached(arguments.steps)]
+    finished = [one for one, _ in todo if one.has_reached(arguments.steps)]
+    if arguments.listen and finished:
         sentences = runs.write_sentences(
             arguments.folder / "sentences.txt", arguments.listen, arguments.dataset,
             arguments.sentences,

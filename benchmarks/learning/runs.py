@@ -19,7 +19,7 @@ from data_prep.demo_voice import sentences as demo_sentences
 from ponytaco.checkpoint import load_checkpoint
 from ponytaco.config import Config, ConfigError
 from ponytaco.evaluation.listening import spoken_words
-from ponytaco.evaluation.sentences import SENTENCES, read_sentences
+from ponytaco.evaluation.sentences import SENTENCES, SentencesError, read_sentences
 from ponytaco.filelists import read_dataset
 from ponytaco.run import Run, read_history
 from ponytaco.timing import machine
@@ -59,6 +59,7 @@ class Learner:
     def note_machine(self) -> None:
         """Remember this machine as one of them."""
         if machine() not in (known := self.machines()):
+            self.run.folder.mkdir(parents=True, exist_ok=True)
             text = "".join(f"{line}\n" for line in [*known, machine()])
             self._machines.write_text(text, encoding="utf-8")
 
@@ -137,6 +138,7 @@ def train(
         left = (deadline - time.monotonic()) / 60 if minutes else 0.0
         if minutes and left < _SHORTEST_MINUTES:
             return None
+        one.note_machine()
         settings = {**config.to_dict()["audio"], **config.to_dict()["model"]}
         settings |= {**config.to_dict()["train"], "max_minutes": round(left, 3)}
         words = [f"--set={name}={value}" for name, value in settings.items()]
@@ -196,7 +198,7 @@ def write_sentences(path: Path, n: int, dataset: Path, given: Path | None) -> Pa
         given: a file of sentences to take instead.
 
     Raises:
-        SentencesError: the given file is not usable.
+        SentencesError: the given file is not usable, or there are not so many new ones.
     """
     content = read_dataset(dataset)
     known = {clip.text for clip in (*content.train, *content.val)}
@@ -206,6 +208,11 @@ def write_sentences(path: Path, n: int, dataset: Path, given: Path | None) -> Pa
         texts = demo_sentences(n, _SEED, exclude=known)
     else:
         texts = [text for text in SENTENCES if text not in known]
+    if len(texts) < n:
+        raise SentencesError(
+            f"There are only {len(texts)} sentences that are not clips: give --listen "
+            f"{len(texts)}, or more of them with --sentences FILE."
+        )
     path.write_text("".join(f"{text}\n" for text in texts[:n]), encoding="utf-8")
     return path
 
@@ -229,7 +236,6 @@ def _side_by_side(
                     say(f"{one.name}: no time left; the same command goes on with it.")
                     continue
                 one.run.folder.mkdir(parents=True, exist_ok=True)
-                one.note_machine()
                 log = one.log.open("ab")
                 process = subprocess.Popen(
                     [sys.executable, "-m", "ponytaco.cli", *words],
