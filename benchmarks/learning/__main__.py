@@ -58,7 +58,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--max-clip-seconds", type=float, default=0.0, help="0 keeps all (0)")
     parser.add_argument(
         "--piece-minutes", type=float, default=0.0, metavar="M",
-        help="training ends after that time, and the same command goes on; 0 is no limit (0)",
+        help="training ends after that time, its last check and save come on top, and the same "
+        "command goes on; 0 is no limit (0)",
     )  # fmt: skip
     parser.add_argument(
         "--listen", type=int, default=0, metavar="N",

@@ -236,7 +236,7 @@ def _side_by_side(
                     say(f"{one.name}: no time left; the same command goes on with it.")
                     continue
                 one.run.folder.mkdir(parents=True, exist_ok=True)
-                log = one.log.open("ab")
+                log: IO[bytes] = one.log.open("ab")
                 process = subprocess.Popen(
                     [sys.executable, "-m", "ponytaco.cli", *words],
                     env=environment, stdout=log, stderr=subprocess.STDOUT,
