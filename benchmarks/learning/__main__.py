@@ -40,7 +40,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("folder", type=Path, help="where the runs are kept, to go on from")
     parser.add_argument(
         "--recipes", type=_words, metavar="A,B",
-        help="which (all; with --report-only those that FOLDER has)",
+        help="which (each of those below; with --report-only those that FOLDER has)",
     )  # fmt: skip
     parser.add_argument(
         "--recipe", action="append", default=[], metavar="NAME:a=b,c=d", dest="own",

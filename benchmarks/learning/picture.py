@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -29,8 +30,8 @@ def draw(outcomes: Sequence[Outcome]) -> Figure:
         outcomes: at least one; those without a check have no curve.
     """
     recipes = list(dict.fromkeys(o.recipe for o in outcomes))
-    cycle = matplotlib.colormaps["tab10"].colors
-    colours = {recipe: cycle[i % len(cycle)] for i, recipe in enumerate(recipes)}
+    ten = matplotlib.colormaps["tab10"]
+    colours = {recipe: ten(i % ten.N) for i, recipe in enumerate(recipes)}
     n_steps = max(o.n_steps for o in outcomes)
     figure = Figure(figsize=(10, 6.4 + 0.24 * len(recipes)), dpi=110, layout="constrained")
     grid = figure.add_gridspec(3, 2, height_ratios=(3, 3, 0.5 + 0.26 * len(recipes)))
@@ -53,7 +54,7 @@ def draw(outcomes: Sequence[Outcome]) -> Figure:
     return figure
 
 
-def _draw(axes: Axes, seeds: Sequence[Outcome], column: str, colour: object) -> None:
+def _draw(axes: Axes, seeds: Sequence[Outcome], column: str, colour: Any) -> None:
     known = [[(r["step"], r[column]) for r in o.checks if column in r] for o in seeds]
     curves = [points for points in known if points]
     for points in curves:
@@ -70,7 +71,7 @@ def _draw_first_steps(
     axes: Axes,
     outcomes: Sequence[Outcome],
     recipes: Sequence[str],
-    colours: dict[str, object],
+    colours: dict[str, Any],
     n_steps: int,
 ) -> None:
     """A line a recipe: rings where seeds are first aligned when fed, dots when free."""
@@ -79,7 +80,7 @@ def _draw_first_steps(
         ours = [o for o in outcomes if o.recipe == recipe]
         for n, o in enumerate(ours):
             height = y + 0.5 * ((n + 0.5) / len(ours) - 0.5) * (len(ours) > 1)
-            style = {"color": colours[recipe], "ls": "", "clip_on": False}
+            style: dict[str, Any] = {"color": colours[recipe], "ls": "", "clip_on": False}
             if math.isfinite(o.forced_aligned):
                 axes.plot(o.forced_aligned, height, marker="o", mfc="none", ms=8, **style)
             if math.isfinite(o.aligned):
