@@ -22,10 +22,11 @@ class Report:
     Args:
         name: of the script, as in ``python -m benchmarks.NAME``.
         title: what is measured.
+        variant: told apart in the file's name, where one script has several results.
     """
 
-    def __init__(self, name: str, title: str) -> None:
-        self._name = name
+    def __init__(self, name: str, title: str, variant: str = "") -> None:
+        self._file = f"{name}_{variant}.md" if variant else f"{name}.md"
         self._lines: list[str] = []
         self._say(f"# {title}")
         self.say(f"`python -m benchmarks.{name}` on {machine()}.{_besides()}")
@@ -49,7 +50,7 @@ class Report:
     def save(self) -> Path:
         """Write the file, and say where it lies."""
         RESULTS.mkdir(exist_ok=True)
-        path = RESULTS / f"{self._name}.md"
+        path = RESULTS / self._file
         path.write_text("\n".join(self._lines) + "\n", encoding="utf-8")
         print(f"\nWritten to {path}.")
         return path

@@ -147,8 +147,10 @@ class Run:
 HISTORY_COLUMNS = (
     "step", "epoch", "seconds", "learning_rate", "loss", "mel", "mel_postnet", "gate", "mi", "gaf",
     "guidance", "guidance_weight", "grad_norm", "skipped_steps", "parts",
-    "val_loss", "focus", "coverage", "forward", "diagonality", "longest_stall", "end_reached",
-    "free_focus", "free_coverage", "free_forward", "free_end_reached", "free_stopped",
+    "val_loss", "focus", "coverage", "forward", "in_order", "diagonality", "longest_stall",
+    "end_reached", "forced_aligned",
+    "free_focus", "free_coverage", "free_forward", "free_in_order", "free_diagonality",
+    "free_longest_stall", "free_end_reached", "free_stopped",
     "free_length", "distortion", "score", "aligned",
 )  # fmt: skip
 
@@ -213,7 +215,7 @@ def cut_history(path: Path, step: int) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.unlink(missing_ok=True)
     for row in rows:
-        whole = {"step", "epoch", "skipped_steps", "parts", "aligned"}
+        whole = {"step", "epoch", "skipped_steps", "parts", "aligned", "forced_aligned"}
         append_history(temporary, {k: int(v) if k in whole else v for k, v in row.items()})
     if rows:
         os.replace(temporary, path)

@@ -836,5 +836,9 @@ def test_a_validations_row_is_in_the_historys_columns(trained_run):
         row = validation.history_row()
         assert set(row) <= set(HISTORY_COLUMNS)
         assert json.loads(json.dumps(row)) == row
+        assert row["forced_aligned"] == validation.teacher_forced.aligned
+        assert row["aligned"] == validation.free.aligned
+        assert row["in_order"] == validation.teacher_forced.in_order
+        assert row["free_in_order"] == validation.free.in_order
         assert 0 <= validation.stopped <= 1
         assert validation.first_clip.target_mel.shape[0] == 80

@@ -1,0 +1,115 @@
+"""Recipes: which of the methods that make attention learn are on, by name."""
+
+from __future__ import annotations
+
+import re
+import types
+from collections.abc import Iterable, Mapping, Sequence
+
+from ponytaco import config
+from ponytaco.config import Config, ConfigError
+
+Recipe = Mapping[str, object]
+"""Settings on top of a preset."""
+
+_OFF: Recipe = types.MappingProxyType(
+    {"head": "plain", "mmi": False, "drop_frame_rate": 0.0, "guidance_weight": 0.0}
+)
+_MMI: Recipe = types.MappingProxyType({"head": "mmi", "mmi": True})
+_DROP: Recipe = types.MappingProxyType({"drop_frame_rate": 0.2})
+
+RECIPES: Mapping[str, Recipe] = types.MappingProxyType(
+    {
+        "plain": _OFF,
+        "drop": {**_OFF, **_DROP},
+        "mmi": {**_OFF, **_MMI},
+        "mmi+drop": {**_OFF, **_MMI, **_DROP},
+        "guidance": {**_OFF, "guidance_weight": 2.0},
+        "all": {},
+        "r": {"n_frames_per_step": 5},
+    }
+)
+
+# What a run may be continued with other values of, and still be the same run.
+_PASSING = frozenset({"max_steps", "max_minutes", "save_every_minutes", "loader_workers", "device"})
+# What runs of one recipe differ in, or are compared by.
+_NOT_OF_RECIPES = _PASSING | {"seed", "validate_every"}
+
+# The name becomes a folder's.
+_NAME = re.compile(r"[\w.+-]+")
+
+
+def parse_recipe(text: str) -> tuple[str, Recipe]:
+    """Read ``NAME:a=b,c=d``; a value may have commas itself.
+
+    Raises:
+        ConfigError: it is not of that form.
+    """
+    name, colon, settings = text.partition(":")
+    if not colon or not _NAME.fullmatch(name):
+        raise ConfigError(
+            f"'{text}' is not a recipe: write NAME:setting=value,setting=value, the name in "
+            "letters, digits and . + - _."
+        )
+    return name, config.parse_settings(re.split(r",(?=\w+=)", settings) if settings else [])
+
+
+def chosen(names: Sequence[str], own: Mapping[str, Recipe]) -> dict[str, Recipe]:
+    """The recipes that are asked for, in that order; own ones that are not named come last.
+
+    Raises:
+        ConfigError: there is no such recipe, or an own one has the name of one of ours.
+    """
+    if taken := own.keys() & RECIPES.keys():
+        raise ConfigError(f"There is a recipe '{min(taken)}' already. Choose another name.")
+    known = {**RECIPES, **own}
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"There is no recipe '{name}'. There are: {', '.join(known)}.")
+    return {name: known[name] for name in dict.fromkeys([*names, *own])}
+
+
+def configs(
+    recipes: Mapping[str, Recipe], preset: str, for_all: Mapping[str, object]
+) -> dict[str, Config]:
+    """Each recipe's settings.
+
+    Args:
+        recipes: by name.
+        preset: what they begin with.
+        for_all: settings of every recipe.
+
+    Raises:
+        ConfigError: a setting is unknown, has a wrong value, or is what recipes differ in.
+    """
+    for name, recipe in recipes.items():
+        if both := sorted(recipe.keys() & for_all.keys()):
+            raise ConfigError(
+                f"The recipe '{name}' has {both[0]}={recipe[both[0]]} and cannot take another for "
+                f"all: define one with --recipe NAME:{both[0]}={for_all[both[0]]}."
+            )
+    base = config.preset(preset)
+    return {name: base.replace(**recipe, **for_all) for name, recipe in recipes.items()}
+
+
+def differences(begun: Config, wanted: Config) -> list[str]:
+    """Settings with which a run would learn otherwise than it began, as 'name 1, not 2'."""
+    pairs = zip(_flat(begun), _flat(wanted), strict=True)
+    return [
+        f"{name} {value}, not {other}"
+        for (name, value), (_, other) in pairs
+        if value != other and name not in _PASSING
+    ]
+
+
+def changes(base: Config, ours: Config) -> list[str]:
+    """What a recipe changes of a preset, as 'name value'."""
+    return [
+        f"{name} {value}"
+        for (name, value), (_, other) in zip(_flat(ours), _flat(base), strict=True)
+        if value != other and name not in _NOT_OF_RECIPES
+    ]
+
+
+def _flat(settings: Config) -> Iterable[tuple[str, object]]:
+    return ((name, v) for part in settings.to_dict().values() for name, v in part.items())
