@@ -19,6 +19,10 @@ READ_MASS = 0.7
 MAX_JUMP = 4
 # Symbols before the end that count as the end: the last mark is often not attended at all.
 END_SYMBOLS = 3
+# Frames, 46 ms, that attention may be elsewhere without a sound to be heard of it.
+_UNHEARD_FRAMES = 4
+# Steps at the end of the text after which it has been read.
+_END_STEPS = 10
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,8 @@ class AlignmentScore:
     """Whether the last step is at the text's end; a share, once averaged."""
     in_order: float = 1.0
     """1 minus the symbols that were leapt over, there or back, as a share of the text: one leap
-    among hundreds of steps hardly lowers ``forward``, but skips or repeats a word."""
+    among hundreds of steps hardly lowers ``forward``, but skips or repeats a word. Only where it
+    speaks: in a pause attention may wait at any mark, for silence sounds alike."""
 
     @property
     def aligned(self) -> bool:
@@ -89,7 +94,10 @@ def score_alignment(
     forward = ((moves >= 0) & (moves <= max_jump)).mean() if n_steps > 1 else 1.0
     read = matrix.sum(axis=0) * n_frames_per_step >= READ_MASS
     counted = np.ones(n_symbols, dtype=bool) if spoken is None else np.asarray(spoken, dtype=bool)
-    leaps = np.abs(np.diff(path, prepend=0))
+    spoken_path = _without_excursions(
+        path[counted[path]], _UNHEARD_FRAMES // n_frames_per_step, max_jump
+    )
+    leaps = np.abs(np.diff(spoken_path, prepend=0))
     path_length = np.hypot(np.diff(path), 1.0).sum()
     diagonal_length = np.hypot(n_symbols - 1, n_steps - 1)
     return AlignmentScore(
@@ -103,6 +111,24 @@ def score_alignment(
     )
 
 
+def end_of_text(weights: npt.ArrayLike) -> int:
+    """After how many steps the text has been read: attention has come to rest at its end.
+
+    A voice whose gate does not open goes on; what its attention does then says nothing about
+    how it reads.
+
+    Args:
+        weights: (T_steps, T_text), one clip's attention without padding.
+
+    Returns:
+        At most T_steps, which it is if attention never rests at the end.
+    """
+    matrix = np.asarray(weights)
+    is_at_end = matrix.argmax(axis=1) >= matrix.shape[1] - END_SYMBOLS
+    resting = np.convolve(is_at_end, np.ones(_END_STEPS), mode="valid") >= _END_STEPS - 0.5
+    return int(resting.argmax()) + _END_STEPS if resting.any() else len(matrix)
+
+
 def mean_score(scores: Sequence[AlignmentScore]) -> AlignmentScore:
     """The scores' means, which is what the rule is asked of.
 
@@ -113,6 +139,18 @@ def mean_score(scores: Sequence[AlignmentScore]) -> AlignmentScore:
         raise ValueError("There are no alignments to average.")
     names = [field.name for field in fields(AlignmentScore)]
     return AlignmentScore(**{n: float(np.mean([getattr(s, n) for s in scores])) for n in names})
+
+
+def _without_excursions(
+    path: npt.NDArray[np.intp], n_steps: int, max_jump: int
+) -> npt.NDArray[np.intp]:
+    """The path without its leaps that are back, or nearly so, after at most so many steps."""
+    path = path.copy()
+    for t in np.flatnonzero(np.abs(np.diff(path)) > max_jump):
+        back = np.flatnonzero(np.abs(path[t + 2 : t + 2 + n_steps] - path[t]) <= max_jump)
+        if len(back):
+            path[t + 1 : t + 2 + back[0]] = path[t]
+    return path
 
 
 def _longest_run(path: npt.NDArray[np.intp]) -> int:

@@ -138,8 +138,18 @@ class TrainConfig:
         2.0, "Weight of the attention guidance until aligned; 0 switches it off."
     )
     guidance_fade_steps: int = _setting(500, "Steps over which guidance fades once aligned.")
+    attention_forcing: float = _setting(
+        0.5,
+        "Share of clips in which attention is told where it should have been before, as long as "
+        "it is guided: it learns to go on from a place long before it finds one by itself.",
+    )
     p_arpabet: float = _setting(
         0.5, "Probability that a clip is read from its ARPAbet text where it has one."
+    )
+    arpabet_first_steps: int = _setting(
+        1000,
+        "Until aligned, but for at most so many steps, clips that have ARPAbet are read from it "
+        "alone: phones have labels of their own, so that attention aligns twice as early.",
     )
     freeze_encoder_steps: int = _setting(
         0, "Steps in which embedding and encoder stay as a warm start brought them."
@@ -178,7 +188,7 @@ class TrainConfig:
             "teacher_forcing_window",
             "save_every_minutes",
         )
-        _require_rate(self, "drop_frame_rate", "p_teacher_forcing", "p_arpabet")
+        _require_rate(self, "drop_frame_rate", "p_teacher_forcing", "p_arpabet", "attention_forcing")
         for name in (
             "warmup_steps",
             "decay_start",
@@ -188,6 +198,7 @@ class TrainConfig:
             "max_gaf_aligned",
             "guidance_weight",
             "guidance_fade_steps",
+            "arpabet_first_steps",
             "freeze_encoder_steps",
             "freeze_attention_steps",
             "max_clip_seconds",

@@ -21,7 +21,7 @@ Interval = tuple[str, float, float]
 
 # Attention may look this long before and after a symbol's own time: it reads ahead a little,
 # and labels are true to some tens of milliseconds.
-_LABEL_MARGIN_SECONDS = 0.07
+_LABEL_MARGIN_SECONDS = 0.03
 # Half the width of the diagonal's band as a share of the clip.
 _DIAGONAL_MARGIN = 0.15
 # Labels that match fewer of a text's spoken symbols are not trusted.
@@ -55,8 +55,8 @@ def label_intervals(
 ) -> npt.NDArray[np.float32] | None:
     """Intervals from a clip's labels.
 
-    A phone symbol ('@HH') takes its own time, a letter its word's, marks and whatever the labels
-    lack the time between their neighbours.
+    A phone symbol ('@HH') takes its own time, a letter its share of its word's phones, marks and
+    whatever the labels lack the time between their neighbours.
 
     Args:
         symbols: the text as the model reads it, symbol by symbol.
@@ -80,7 +80,8 @@ def label_intervals(
     for text_index, label_index in _matches(
         [_plain(word) for word in text_words], [_plain(word[0]) for word in words]
     ):
-        intervals[word_places[text_index]] = words[label_index][1:]
+        place = word_places[text_index]
+        intervals[place] = _letter_intervals(len(place), words[label_index], spoken_phones)
 
     spoken = [*phone_places, *(i for place in word_places for i in place)]
     known = ~np.isnan(intervals[:, 0])
@@ -127,17 +128,46 @@ def guided_steps(
     return _inside(intervals, mel_lengths, n_steps, n_frames_per_step)[1].sum(dim=1)
 
 
+def known_attention(
+    intervals: Tensor, mel_lengths: Tensor, n_steps: int, n_frames_per_step: int
+) -> Tensor:
+    """Where attention should be: at the symbol in the middle of whose time a step is.
+
+    Args:
+        intervals: (B, T_text, 2) start and end of each symbol, mel frames; NaN for padding.
+        mel_lengths: (B,) frames of each clip.
+        n_steps: steps of the longest.
+        n_frames_per_step: mel frames that one decoder step makes.
+
+    Returns:
+        (T_steps, B, T_text) ones and zeros; only zeros where no symbol's time is.
+    """
+    inside, counted = _inside(intervals, mel_lengths, n_steps, n_frames_per_step)
+    middles = _middles(n_steps, n_frames_per_step, intervals.device)
+    starts, ends = intervals[:, None, :, 0], intervals[:, None, :, 1]
+    # The share of the symbol's time that lies between the step and the nearer end of it.
+    depths = torch.minimum(middles - starts, ends - middles) / (ends - starts)
+    nearest = depths.masked_fill(~inside, -1.0).argmax(dim=2, keepdim=True)
+    weights = torch.zeros_like(depths).scatter_(2, nearest, 1.0) * counted[:, :, None]
+    return weights.transpose(0, 1).contiguous()
+
+
 def _inside(
     intervals: Tensor, mel_lengths: Tensor, n_steps: int, n_frames_per_step: int
 ) -> tuple[Tensor, Tensor]:
     """(B, T_steps, T_text) whether a step is in a symbol's time, (B, T_steps) whether it counts."""
     steps = torch.arange(n_steps, device=intervals.device)
-    middles = ((steps + 0.5) * n_frames_per_step)[None, :, None]
+    middles = _middles(n_steps, n_frames_per_step, intervals.device)
     # NaN compares false, so padding is never inside.
     inside = (intervals[:, None, :, 0] <= middles) & (middles <= intervals[:, None, :, 1])
     step_lengths = -(-mel_lengths.to(intervals.device, non_blocking=True) // n_frames_per_step)
     # A time that no symbol claims says nothing about where attention should be.
     return inside, (steps < step_lengths[:, None]) & inside.any(dim=2)
+
+
+def _middles(n_steps: int, n_frames_per_step: int, device: torch.device) -> Tensor:
+    """(1, T_steps, 1) the middle of each step, mel frames."""
+    return ((torch.arange(n_steps, device=device) + 0.5) * n_frames_per_step)[None, :, None]
 
 
 def _matches(ours: Sequence[str], theirs: Sequence[str]) -> list[tuple[int, int]]:
@@ -154,6 +184,22 @@ def _letter_words(symbols: Sequence[str]) -> list[list[int]]:
         elif words[-1]:
             words.append([])
     return [word for word in words if word]
+
+
+def _letter_intervals(
+    n_letters: int, word: Interval, phones: Sequence[Interval]
+) -> npt.NDArray[np.float64]:
+    """(n_letters, 2) start and end of each letter of a word, seconds.
+
+    Letters are spread evenly over the word's phones, which differ in length: the 'th' before a
+    long vowel is short. As spelling is not even, each may be half a letter early or late. Where
+    no phone lies in the word they are spread over its time.
+    """
+    _, start, end = word
+    inside = [phone for phone in phones if start <= (phone[1] + phone[2]) / 2 <= end]
+    times = np.maximum.accumulate([start, *(phone[1] for phone in inside[1:]), end])
+    places = np.arange(n_letters)[:, None] + (-0.5, 1.5)
+    return np.interp(places / n_letters, np.linspace(0, 1, len(times)), times)
 
 
 def _plain(word: str) -> str:

@@ -31,21 +31,32 @@ def learning_rate(
     return max(decayed, min(minimum, peak))
 
 
-def guidance_weight(step: int, aligned_since: int | None, weight: float, fade_steps: int) -> float:
-    """The weight of the attention guidance.
+def until_aligned(step: int, aligned_since: int | None, value: float, fade_steps: int) -> float:
+    """What helps attention to align, and is taken away once it has: guidance, forcing.
 
     Args:
         step: steps done so far.
         aligned_since: step at which the model was found aligned and has stayed so; None while
             it is not, so that guidance returns when alignment is lost.
-        weight: the weight until then.
+        value: until then.
         fade_steps: steps over which it falls to zero afterwards.
     """
     if aligned_since is None:
-        return weight
+        return value
     if fade_steps == 0:
         return 0.0
-    return weight * max(0.0, 1.0 - (step - aligned_since) / fade_steps)
+    return value * max(0.0, 1.0 - (step - aligned_since) / fade_steps)
+
+
+def reads_letters(step: int, first_aligned: int | None, arpabet_first_steps: int) -> bool:
+    """Whether clips that have ARPAbet are read from their letters, too.
+
+    Args:
+        step: steps done so far.
+        first_aligned: step at which the model was first found aligned; None if it never was.
+        arpabet_first_steps: steps after which letters are read in any case.
+    """
+    return first_aligned is not None or step >= arpabet_first_steps
 
 
 def gaf_cap(aligned_since: int | None, max_gaf: float, max_gaf_aligned: float) -> float:

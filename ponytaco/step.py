@@ -16,12 +16,12 @@ from ponytaco.config import TrainConfig
 from ponytaco.dataset import Batch
 from ponytaco.distributed import ALONE, Ranks
 from ponytaco.gaf import balanced_backward
-from ponytaco.guidance import guidance_loss, guided_steps
+from ponytaco.guidance import guidance_loss, guided_steps, known_attention
 from ponytaco.losses import tacotron_loss
 from ponytaco.mmi import drop_frames, mmi_loss
-from ponytaco.model import Tacotron2
+from ponytaco.model import KnownAttention, Tacotron2
 from ponytaco.precision import grad_scaler, product_dtype
-from ponytaco.schedule import gaf_cap, guidance_weight
+from ponytaco.schedule import gaf_cap, until_aligned
 
 # Values that every part and every process has alike, and that are not added up.
 _SAME_EVERYWHERE = ("gaf", "guidance_weight")
@@ -182,6 +182,7 @@ def _backward(
     """
     device = batch.mel.device
     dtype = product_dtype(settings.precision, device)
+    known = _known_attention(model, batch, settings, progress)
     with torch.autocast(device.type, dtype=dtype, enabled=dtype is not torch.float32):
         out = model(
             batch.text,
@@ -190,6 +191,7 @@ def _backward(
             batch.mel_lengths,
             settings.p_teacher_forcing,
             settings.teacher_forcing_window,
+            known,
         )
         recogniser = model.mi if settings.mmi else None
         log_probs = recogniser(out.hidden) if recogniser is not None else None
@@ -199,12 +201,7 @@ def _backward(
     values = {name: value * share.frames for name, value in parts._asdict().items()}
     loss = parts.total * share.frames
 
-    weight = guidance_weight(
-        progress.step,
-        progress.aligned_since,
-        settings.guidance_weight,
-        settings.guidance_fade_steps,
-    )
+    weight = _until_aligned(settings.guidance_weight, settings, progress)
     if weight > 0:
         r = model.decoder.n_frames_per_step
         guidance = guidance_loss(out.alignment, batch.intervals, batch.mel_lengths, r)
@@ -227,6 +224,29 @@ def _backward(
         scaler.scale(loss).backward()
     values["loss"] = loss
     return {name: value.detach() for name, value in values.items()}, gaf
+
+
+def _known_attention(
+    model: Tacotron2, batch: Batch, settings: TrainConfig, progress: Progress
+) -> KnownAttention | None:
+    """Where attention should be, and how much of it a clip is told: nothing, or any share.
+
+    Attention that is never told where it was hardly finds out how to go on from there, and
+    attention that is always told relies on it; between them lies correcting its own mistakes.
+    """
+    share = _until_aligned(settings.attention_forcing, settings, progress)
+    if share == 0:
+        return None
+    r = model.decoder.n_frames_per_step
+    n_steps = -(-batch.mel.shape[2] // r)
+    weights = known_attention(batch.intervals, batch.mel_lengths, n_steps, r)
+    is_told, how_much = torch.rand(2, len(batch.mel), 1, device=batch.mel.device)
+    return KnownAttention(weights, how_much * (is_told < share))
+
+
+def _until_aligned(value: float, settings: TrainConfig, progress: Progress) -> float:
+    fade_steps = settings.guidance_fade_steps
+    return until_aligned(progress.step, progress.aligned_since, value, fade_steps)
 
 
 def _add_up(values: dict[str, Tensor], of_part: dict[str, Tensor]) -> None:

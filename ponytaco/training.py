@@ -32,7 +32,7 @@ from ponytaco.freezing import freeze
 from ponytaco.keeping import go_back, newest_save, open_store, resume, resume_sentences
 from ponytaco.precision import grad_scaler, product_dtype
 from ponytaco.run import Run, append_history, cut_history, write_whole
-from ponytaco.schedule import learning_rate
+from ponytaco.schedule import learning_rate, reads_letters
 from ponytaco.step import make_optimizer, train_step
 from ponytaco.survival import Attempts, interruptible, save_on_error
 from ponytaco.tally import StepReport, Tally
@@ -231,6 +231,11 @@ def train(
         ending.push(save_on_error(save_after_error))
         interrupted = ending.enter_context(interruptible())
         while progress.step < settings.max_steps:
+            sampler.read_letters(
+                reads_letters(
+                    progress.step, progress.first_aligned, settings.arpabet_first_steps
+                )
+            )
             batch = next(batches).to(device)
             rate = progress.rate_factor * learning_rate(
                 progress.step,

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ponytaco.alignment import AlignmentScore, mean_score, score_alignment
+from ponytaco.alignment import AlignmentScore, end_of_text, mean_score, score_alignment
 from ponytaco.audio import save_wav
 from ponytaco.checkpoint import Progress
 from ponytaco.comparison import Likeness, compare
@@ -250,6 +250,11 @@ def _speak_freely(
     out, lengths = model.infer(batch.text, batch.text_lengths, max_frames=limit)
     r = model.decoder.n_frames_per_step
     attentions = _cut(out.alignment, lengths, batch.text_lengths, r)
+    stopped = (lengths < limit).tolist()
+    read = [
+        attention if has_stopped else attention[: end_of_text(attention)]
+        for attention, has_stopped in zip(attentions, stopped, strict=True)
+    ]
     n_first = int(lengths[0])
     first = (
         out.mel_postnet[0, :, :n_first].float().cpu().numpy(),
@@ -260,7 +265,7 @@ def _speak_freely(
         compare(mel[:, :n_frames].float().cpu(), dataset.mels[i].T)
         for i, (mel, n_frames) in enumerate(zip(out.mel_postnet, lengths.tolist(), strict=True))
     ]
-    return _scores(attentions, batch, dataset, r), (lengths < limit).tolist(), likenesses, first
+    return _scores(read, batch, dataset, r), stopped, likenesses, first
 
 
 def _scores(

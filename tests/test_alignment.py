@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ponytaco.alignment import AlignmentScore, mean_score, score_alignment
+from ponytaco.alignment import AlignmentScore, end_of_text, mean_score, score_alignment
 
 
 def follow(path, n_symbols, peak=1.0):
@@ -238,3 +238,39 @@ def test_spaces_that_are_passed_over_do_not_count_for_coverage():
     assert score_alignment(weights, spoken=spoken).coverage == 1.0
     skipped = [True, True, True, True, False]
     assert score_alignment(weights, spoken=skipped).coverage == pytest.approx(0.75)
+
+
+def test_a_short_excursion_is_not_a_leap_but_a_lasting_one_is():
+    path = np.repeat(np.arange(30), 6)
+    away = path.copy()
+    away[60:63] = 28
+    assert score_alignment(follow(away, 30)).in_order == 1
+    away[60:70] = 28
+    assert score_alignment(follow(away, 30)).in_order < 0.1
+
+
+def test_in_longer_steps_less_is_an_excursion():
+    path = np.repeat(np.arange(60), 2)
+    path[60:62] = 50
+    assert score_alignment(follow(path, 60), 2).in_order == 1
+    assert score_alignment(follow(path, 60), 4).in_order < 0.5
+
+
+def test_in_a_pause_attention_may_wait_at_any_mark():
+    path = np.repeat(np.arange(30), 6)
+    path[60:70] = 25
+    spoken = np.ones(30, dtype=bool)
+    assert score_alignment(follow(path, 30), spoken=spoken).in_order < 0.2
+    spoken[25] = False
+    assert score_alignment(follow(path, 30), spoken=spoken).in_order == 1
+
+
+def test_the_text_ends_where_attention_rests_at_its_end():
+    path = [*np.repeat(np.arange(20), 5), *[19] * 40, *[3] * 60]
+    end = end_of_text(follow(path, 20))
+    assert end == 17 * 5 + 10
+    assert score_alignment(follow(path[:end], 20)).in_order == 1
+    passing = [*np.repeat(np.arange(20), 5)]
+    passing[40:44] = [19] * 4
+    assert end_of_text(follow(passing, 20)[:80]) == 80
+    assert end_of_text(follow([0, 1, 2], 3)) == 3

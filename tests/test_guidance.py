@@ -6,10 +6,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ponytaco.guidance import diagonal_intervals, guidance_loss, label_intervals
+from ponytaco.guidance import (
+    diagonal_intervals,
+    guidance_loss,
+    known_attention,
+    label_intervals,
+)
 
 # How far attention may look beyond a symbol's own time, seconds.
-MARGIN = 0.07
+MARGIN = 0.03
 
 
 def own_times(intervals):
@@ -57,12 +62,21 @@ def test_silence_at_the_ends_goes_to_the_first_and_last_symbol():
     )
 
 
-def test_letters_take_their_words_time():
-    words = [("hi", 0.1, 0.4), ("you", 0.6, 1.0)]
+def test_letters_share_their_words_time_and_half_a_neighbours():
+    words = [("hi", 0.1, 0.4), ("you", 0.6, 1.2)]
     assert_times(
-        label_intervals(list("Hi, you!"), [], words, 1.2),
-        [(0, 0.4), (0.1, 0.4), (0.4, 0.6), (0.4, 0.6), *[(0.6, 1.0)] * 3, (1.0, 1.2)],
-    )
+        label_intervals(list("Hi, you!"), [], words, 1.4),
+        [
+            (0, 0.325), (0.175, 0.4), (0.4, 0.6), (0.4, 0.6),
+            (0.6, 0.9), (0.7, 1.1), (0.9, 1.2), (1.2, 1.4),
+        ],
+    )  # fmt: skip
+
+
+def test_letters_follow_the_lengths_of_their_words_phones():
+    phones = [("K", 0.0, 0.1), ("AE1", 0.1, 0.7), ("T", 0.7, 0.8), ("S", 0.8, 1.0)]
+    intervals = label_intervals(list("cats"), phones, [("cats", 0.0, 1.0)], 1.0)
+    assert_times(intervals, [(0.0, 0.4), (0.05, 0.75), (0.4, 0.9), (0.75, 1.0)])
 
 
 @pytest.mark.parametrize(
@@ -71,7 +85,9 @@ def test_letters_take_their_words_time():
 )
 def test_apostrophes_and_hyphens_belong_to_their_word(text, word):
     intervals = label_intervals([*text, " ", "x"], [], [(word, 0.0, 0.5), ("x", 0.7, 1.0)], 1.0)
-    assert_times(intervals, [*[(0.0, 0.5)] * len(text), (0.5, 0.7), (0.7, 1.0)])
+    np.testing.assert_allclose(own_times(intervals)[-2:], [(0.5, 0.7), (0.7, 1.0)], atol=1e-6)
+    assert (own_times(intervals)[: len(text), 1] <= 0.5 + 1e-6).all()
+    assert own_times(intervals)[len(text) - 1, 1] == pytest.approx(0.5)
 
 
 def test_a_dash_between_words_is_a_pause():
@@ -86,7 +102,9 @@ def test_an_unmatched_word_takes_the_time_between_its_neighbours():
     words = [("ab", 0.0, 0.3), ("zz", 0.4, 0.6), ("ef", 0.7, 1.0)]
     assert_times(
         label_intervals(list("ab cd ef"), [], words, 1.0),
-        [*[(0.0, 0.3)] * 2, *[(0.3, 0.7)] * 4, *[(0.7, 1.0)] * 2],
+        [
+            (0.0, 0.225), (0.075, 0.3), *[(0.3, 0.7)] * 4, (0.7, 0.925), (0.775, 1.0),
+        ],
     )
 
 
@@ -112,7 +130,8 @@ def test_what_only_the_label_has_is_passed_over():
 def test_a_repeated_word_is_matched_in_order():
     words = [("no", 0.0, 0.2), ("no", 0.4, 0.6), ("no", 0.8, 1.0)]
     intervals = own_times(label_intervals(list("no no no"), [], words, 1.0))
-    np.testing.assert_allclose(intervals[[0, 3, 6]], [(0, 0.2), (0.4, 0.6), (0.8, 1)], atol=1e-6)
+    expected = [(0, 0.15), (0.4, 0.55), (0.8, 0.95)]
+    np.testing.assert_allclose(intervals[[0, 3, 6]], expected, atol=1e-6)
 
 
 def test_phones_and_letters_may_stand_in_one_text():
@@ -121,7 +140,7 @@ def test_phones_and_letters_may_stand_in_one_text():
     words = [("hi", 0.0, 0.3), ("you", 0.5, 1.0)]
     assert_times(
         label_intervals(symbols, phones, words, 1.0),
-        [(0, 0.1), (0.1, 0.3), (0.3, 0.5), *[(0.5, 1.0)] * 3],
+        [(0, 0.1), (0.1, 0.3), (0.3, 0.5), (0.5, 0.7), (17 / 30, 0.9), (0.7, 1.0)],
     )
 
 
@@ -360,10 +379,42 @@ def test_labels_guide_a_whole_clip():
     path = [0] * 20 + [1] * 30 + [2] * 30 + [3] * 30 + [4] * 40
     loss = guidance_loss(attend(path, 5), torch.from_numpy(frames)[None], torch.tensor([150]), 1)
     assert float(loss) == 0
-    # A tenth of a second late is outside, half of that within the margin.
-    for shift, is_inside in ((5, True), (12, False)):
+    # A tenth of a second late is outside, a fifth of that within the margin.
+    for shift, is_inside in ((2, True), (12, False)):
         shifted = [path[max(0, t - shift)] for t in range(150)]
         loss = guidance_loss(
             attend(shifted, 5), torch.from_numpy(frames)[None], torch.tensor([150]), 1
         )
         assert (float(loss) == 0) is is_inside
+
+
+NAN = math.nan
+
+
+def test_known_attention_is_at_the_symbol_in_the_middle_of_whose_time_a_step_is():
+    intervals = torch.tensor([[[0.0, 4.0], [2.0, 6.0], [4.5, 8.5], [NAN, NAN]]])
+    weights = known_attention(intervals, torch.tensor([8]), 8, 1)
+    assert weights.shape == (8, 1, 4)
+    assert weights[:, 0].argmax(dim=1).tolist() == [0, 0, 0, 1, 1, 2, 2, 2]
+    assert (weights.sum(dim=2) == 1).all()
+
+
+def test_known_attention_takes_longer_steps_and_ends_with_its_clip():
+    intervals = torch.tensor([[[0.0, 4.0], [4.0, 8.0]], [[0.0, 2.0], [2.0, 4.0]]])
+    weights = known_attention(intervals, torch.tensor([8, 3]), 4, 2)
+    assert weights[:, 0].argmax(dim=1).tolist() == [0, 0, 1, 1]
+    assert weights[:, 1].sum(dim=1).tolist() == [1, 1, 0, 0]
+
+
+def test_known_attention_is_nowhere_in_a_time_that_nothing_claims():
+    intervals = torch.tensor([[[0.0, 1.0], [3.0, 4.0]]])
+    weights = known_attention(intervals, torch.tensor([4]), 4, 1)
+    assert weights[:, 0].sum(dim=1).tolist() == [1, 0, 0, 1]
+
+
+def test_known_attention_goes_along_the_diagonal_where_there_are_no_labels():
+    intervals = torch.from_numpy(diagonal_intervals(20, 2.0)) * 50
+    weights = known_attention(intervals[None], torch.tensor([100]), 100, 1)
+    path = weights[:, 0].argmax(dim=1)
+    assert (path - torch.arange(100) // 5).abs().max() <= 1
+    assert (path.diff() >= 0).all()

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from ponytaco.schedule import gaf_cap, guidance_weight, learning_rate
+from ponytaco.schedule import gaf_cap, learning_rate, until_aligned
 
 
 def rate(step, peak=1e-3, warmup=4, start=10, decay=5, minimum=1e-5):
@@ -47,7 +47,7 @@ def test_the_rate_never_rises_after_the_warm_up():
 
 @pytest.mark.parametrize("step", [0, 1, 10_000])
 def test_guidance_is_whole_until_aligned(step):
-    assert guidance_weight(step, None, 2.0, 500) == 2.0
+    assert until_aligned(step, None, 2.0, 500) == 2.0
 
 
 @pytest.mark.parametrize(
@@ -55,20 +55,20 @@ def test_guidance_is_whole_until_aligned(step):
     [(1000, 2.0), (1001, 1.996), (1125, 1.5), (1250, 1.0), (1499, 0.004), (1500, 0.0), (9999, 0.0)],
 )
 def test_guidance_fades_once_aligned(step, expected):
-    assert guidance_weight(step, 1000, 2.0, 500) == pytest.approx(expected)
+    assert until_aligned(step, 1000, 2.0, 500) == pytest.approx(expected)
 
 
 def test_guidance_returns_when_alignment_is_lost():
-    assert guidance_weight(1400, 1000, 2.0, 500) < 1
-    assert guidance_weight(1401, None, 2.0, 500) == 2.0
+    assert until_aligned(1400, 1000, 2.0, 500) < 1
+    assert until_aligned(1401, None, 2.0, 500) == 2.0
     # Found again, it fades anew from where it was found.
-    assert guidance_weight(1650, 1400, 2.0, 500) == pytest.approx(1.0)
+    assert until_aligned(1650, 1400, 2.0, 500) == pytest.approx(1.0)
 
 
 def test_guidance_can_be_off_or_end_at_once():
-    assert guidance_weight(5, None, 0.0, 500) == 0
-    assert guidance_weight(5, 5, 2.0, 0) == 0
-    assert guidance_weight(5, None, 2.0, 0) == 2.0
+    assert until_aligned(5, None, 0.0, 500) == 0
+    assert until_aligned(5, 5, 2.0, 0) == 0
+    assert until_aligned(5, None, 2.0, 0) == 2.0
 
 
 def test_the_factors_cap_is_lower_once_aligned():

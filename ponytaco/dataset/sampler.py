@@ -31,7 +31,7 @@ class BucketSampler:
         lengths: frames of each clip.
         batch_size: clips a batch and process; the last one of an epoch may have fewer.
         seed: of the order and of the spellings.
-        p_arpabet: probability that a clip is read from its ARPAbet text.
+        p_arpabet: probability that a clip is read from its ARPAbet text, in epochs of letters.
         max_frames: clips longer than this are left out; 0 keeps all.
         rank: of the process whose shards these are.
         n_ranks: processes that share each batch.
@@ -66,6 +66,7 @@ class BucketSampler:
                 f"All {len(lengths)} clips are longer than max_clip_seconds. Raise it."
             )
         self._lengths = all_lengths[self._indices]
+        self._letters = self._letters_next = True
         self._size = batch_size * n_ranks
         self._seed = seed
         self._p_arpabet = p_arpabet
@@ -80,7 +81,8 @@ class BucketSampler:
         """The batches of this epoch that have not been handed out, each for all processes."""
         rng = np.random.default_rng((self._seed, self.epoch))
         blurred = self._lengths * (1 + self._BLUR * rng.random(len(self._lengths)))
-        spellings = rng.random(len(self._lengths)) < self._p_arpabet
+        p_arpabet = self._p_arpabet if self._letters else 1.0
+        spellings = rng.random(len(self._lengths)) < p_arpabet
         picks = [Pick(int(self._indices[i]), bool(spellings[i])) for i in np.argsort(blurred)]
         for size, n_drawn in self._earlier:
             batches = _cut(picks, size)
@@ -88,6 +90,15 @@ class BucketSampler:
             picks = [pick for i in left for pick in batches[i]]
         batches = _cut(picks, self._size)
         return [batches[i] for i in rng.permutation(len(batches))][self.position :]
+
+    def read_letters(self, letters: bool) -> None:
+        """Whether clips are read from letters, too, from the next epoch on (this one if new).
+
+        A clip's spelling must follow from its epoch, or a resumed run would read others.
+        """
+        self._letters_next = letters
+        if not self.position and not self._earlier:
+            self._letters = letters
 
     def shard(self, batch: Sequence[Pick]) -> list[Pick]:
         """This process's clips of a batch; none where there are fewer clips than processes.
@@ -105,7 +116,11 @@ class BucketSampler:
     def state_dict(self) -> dict[str, Any]:
         """The place in the data: the epoch, and [size, batches drawn] one after the other."""
         drawn = [*self._earlier, *([(self._size, self.position)] if self.position else [])]
-        return {"epoch": self.epoch, "drawn": [list(pair) for pair in drawn]}
+        return {
+            "epoch": self.epoch,
+            "drawn": [list(pair) for pair in drawn],
+            "letters": self._letters,
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go to a place in the data.
@@ -117,6 +132,7 @@ class BucketSampler:
         if len(drawn) > _MOST_CHANGES or any(size < 1 or n < 0 for size, n in drawn):
             raise ValueError("the place in the data is none")
         self._begin(int(state["epoch"]))
+        self._letters = bool(state["letters"])
         if drawn and drawn[-1][0] == self._size:
             self.position = drawn.pop()[1]
         self._earlier = drawn
@@ -126,6 +142,7 @@ class BucketSampler:
 
     def _begin(self, epoch: int) -> None:
         self.epoch, self.position, self._earlier = epoch, 0, []
+        self._letters = self._letters_next
         self._n_batches = self.batches_per_epoch
 
 

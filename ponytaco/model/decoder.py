@@ -48,6 +48,18 @@ class DropoutMasks(NamedTuple):
     decoder: Tensor  # (T_steps, B, decoder_rnn_dim)
 
 
+class KnownAttention(NamedTuple):
+    """Where attention should be, and how much of its memory of where it was is replaced by it.
+
+    Location-sensitive attention can only learn to go on from where it was once it is somewhere;
+    as long as it is nowhere, it is told. Only what the location windows see is replaced: the
+    context, and what a loss sees, stay the model's own.
+    """
+
+    weights: Tensor  # (T_steps, B, T_text), each row summing to one
+    share: Tensor  # (B, 1), 0 to 1
+
+
 class _LoopWeights(NamedTuple):
     """What the loops multiply with, laid out once a batch."""
 
@@ -146,6 +158,7 @@ class Decoder(nn.Module):
         p_teacher_forcing: float = 1.0,
         teacher_forcing_window: int = 50,
         masks: DropoutMasks | None = None,
+        known: KnownAttention | None = None,
     ) -> DecoderOutput:
         """Decode with the true frames as input.
 
@@ -157,6 +170,7 @@ class Decoder(nn.Module):
                 other windows are fed the model's own previous output, without its gradient.
             teacher_forcing_window: frames in such a window.
             masks: the LSTMs' dropout; drawn here in training if left out.
+            known: where attention should be; part of what it remembers of where it was.
         """
         r = self.n_frames_per_step
         n_frames = teacher_mel.shape[2]
@@ -182,8 +196,9 @@ class Decoder(nn.Module):
                 own_frame = self.project(features[-1][-1:])[1][-1].detach()
                 inputs = self.prenet(own_frame)[None]
             segment_masks = masks and DropoutMasks(*(mask[start:stop] for mask in masks))
+            segment_known = known and KnownAttention(known.weights[start:stop], known.share)
             segment_features, segment_weights, state = self._decode_segment(
-                inputs, state, memory_parts, loop_weights, segment_masks
+                inputs, state, memory_parts, loop_weights, segment_masks, segment_known
             )
             features.append(segment_features)
             weights.append(segment_weights)
@@ -234,6 +249,7 @@ class Decoder(nn.Module):
         memory: Memory,
         weights: _LoopWeights,
         masks: DropoutMasks | None,
+        known: KnownAttention | None,
     ) -> tuple[Tensor, Tensor, DecoderState]:
         """Run both LSTMs and the attention over steps whose inputs are known.
 
@@ -243,6 +259,7 @@ class Decoder(nn.Module):
             memory: from ``prepare_memory``.
             weights: from ``_loop_weights``.
             masks: the LSTMs' dropout for these steps, if any.
+            known: where attention should be in these steps, if that is known.
 
         Returns:
             features (S, B, decoder_rnn_dim + memory_dim) for ``project``, attention weights
@@ -269,6 +286,7 @@ class Decoder(nn.Module):
                 state.weights,
                 state.weights_sum,
             ),
+            *(known or (None, None)),
         )
         attended = attended.transpose(1, 2)  # (S, B, attention_rnn_dim + memory_dim)
         decoder_hiddens, decoder_cell = lstm_loop(
@@ -288,7 +306,7 @@ class Decoder(nn.Module):
             decoder_hidden=decoder_hiddens[-1],
             decoder_cell=decoder_cell,
             context=contexts[-1],
-            weights=attention[-1],
+            weights=_remembered(attention[-1], known),
             weights_sum=weights_sum,
         )
         return torch.cat((decoder_hiddens, contexts), dim=2), attention, state
@@ -337,6 +355,11 @@ class Decoder(nn.Module):
             draw(state.attention_hidden, self.p_attention_dropout),
             draw(state.decoder_hidden, self.p_decoder_dropout),
         )
+
+
+def _remembered(weights: Tensor, known: KnownAttention | None) -> Tensor:
+    """What the location windows see of a segment's last step, (B, T_text)."""
+    return weights if known is None else torch.lerp(weights, known.weights[-1], known.share)
 
 
 def _product_dtype(device: torch.device) -> torch.dtype:

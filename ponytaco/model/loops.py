@@ -40,6 +40,8 @@ def attention_loop(
     text_mask: Tensor,
     dropout: Tensor | None,
     state: tuple[Tensor, Tensor, Tensor, Tensor, Tensor],
+    known_weights: Tensor | None = None,
+    known_share: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Run the attention LSTM and the location-sensitive attention over known inputs.
 
@@ -56,10 +58,13 @@ def attention_loop(
         text_mask: (B, N), True where a symbol is real.
         dropout: (T, H, B) factors of the hidden state; none if None.
         state: hidden (B, H), cell (B, H), context (B, E), weights (B, N), weights_sum (B, N).
+        known_weights: (T, B, N), where attention should be; a part of what the location windows
+            see of the steps before. None if nothing is known.
+        known_share: (B, 1), how large a part, 0 to 1.
 
     Returns:
         hidden states and contexts (T, H + E, B), weights (T, B, N), the last cell (B, H) and the
-        last sum of weights (B, N).
+        last sum of what the windows see (B, N).
     """
     with torch.autocast(memory.device.type, enabled=False):
         dtype = recurrent_weight.dtype
@@ -76,6 +81,8 @@ def attention_loop(
             text_mask,
             dropout,
             *(part.float() for part in state),
+            known_weights,
+            known_share,
         )
 
 
@@ -130,6 +137,8 @@ class _AttentionLoop(torch.autograd.Function):
         context: Tensor,
         weights: Tensor,
         weights_sum: Tensor,
+        known_weights: Tensor | None,
+        known_share: Tensor | None,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         gates = _input_gates(inputs, input_weight, bias)
         n_steps, n_gates, batch = gates.shape
@@ -147,6 +156,7 @@ class _AttentionLoop(torch.autograd.Function):
         located = gates.new_zeros(n_steps + 1, batch, 2, n_symbols + 2 * margin)
         located[0, :, 0, text], located[0, :, 1, text] = weights, weights_sum
         hiddens = memory.new_empty(n_steps, batch, n_symbols, n_attention)
+        all_weights = gates.new_empty(n_steps, batch, n_symbols)
         flat_processed = processed_memory.reshape(batch * n_symbols, n_attention)
         transposed_location = location_weight.T.contiguous()
         beyond = ~text_mask
@@ -163,16 +173,19 @@ class _AttentionLoop(torch.autograd.Function):
             hiddens[t].add_(query[:, None]).sigmoid_()
             energies = torch.mv(flat_hidden, energy_weight).float().view(batch, n_symbols)
             weights = torch.softmax(energies.masked_fill_(beyond, -torch.inf), dim=1)
+            all_weights[t] = weights
+            states[t + 1, n_hidden:] = torch.bmm(weights.to(memory.dtype)[:, None], memory)[:, 0].T
+            if known_weights is not None:
+                weights = torch.lerp(weights, known_weights[t], known_share)
             located[t + 1, :, 0, text] = weights
             torch.add(located[t, :, 1, text], weights, out=located[t + 1, :, 1, text])
-            states[t + 1, n_hidden:] = torch.bmm(weights.to(memory.dtype)[:, None], memory)[:, 0].T
         ctx.save_for_backward(
             inputs, input_weight, recurrent_weight, query_weight, location_weight, energy_weight,
-            memory, dropout, states, gates, cells, located, hiddens,
+            memory, dropout, states, gates, cells, located, hiddens, all_weights, known_share,
         )  # fmt: skip
         return (
             states[1:],
-            located[1:, :, 0, text].contiguous(),
+            all_weights,
             cells[-1].T.contiguous(),
             located[-1, :, 1, text].contiguous(),
         )
@@ -183,7 +196,7 @@ class _AttentionLoop(torch.autograd.Function):
     ) -> tuple[Tensor | None, ...]:
         (
             inputs, input_weight, recurrent_weight, query_weight, location_weight, energy_weight,
-            memory, dropout, states, gates, cells, located, hiddens,
+            memory, dropout, states, gates, cells, located, hiddens, all_weights, known_share,
         ) = ctx.saved_tensors  # fmt: skip
         n_steps, n_gates, batch = gates.shape
         n_hidden = n_gates // 4
@@ -217,12 +230,16 @@ class _AttentionLoop(torch.autograd.Function):
             d_state = d_states[t] + d_recurrent
             d_context = d_contexts[t]
             d_context.copy_(d_state[n_hidden:].T)
-            weights = located[t + 1, :, 0, text]
+            weights = all_weights[t]
             # The weights feed the context, the next step's windows and the sum. As a row times a
             # matrix: ten times as fast on a CPU as the matrix times a column.
             d_w = torch.bmm(d_context[:, None], memory.transpose(1, 2))[:, 0]
             d_w = d_w + d_weights[t]
-            d_w.add_(d_last_weights).add_(d_sum).mul_(weights)
+            if known_share is None:
+                d_w.add_(d_last_weights).add_(d_sum)
+            else:
+                d_w.addcmul_(d_last_weights + d_sum, 1 - known_share)
+            d_w.mul_(weights)
             d_energies = (d_w - weights * d_w.sum(dim=1, keepdim=True)).view(-1).to(dtype)
             flat_hidden = hiddens[t].view(batch * n_symbols, n_attention)
             d_energy += torch.mm(d_energies[None], flat_hidden)[0]
@@ -250,7 +267,7 @@ class _AttentionLoop(torch.autograd.Function):
             d_recurrent = torch.mm(transposed_weight, d_short).float()
 
         flat_queries = d_queries.view(n_steps * batch, n_attention)
-        attention = located[1:, :, 0, text].permute(1, 2, 0).to(dtype)
+        attention = all_weights.permute(1, 2, 0).to(dtype)
         return (
             *_product_gradients(d_columns, inputs, input_weight, states[:-1]),
             torch.mm(flat_queries.T, _columns(states[1:, :n_hidden]).T),
@@ -265,6 +282,8 @@ class _AttentionLoop(torch.autograd.Function):
             d_recurrent[n_hidden:].T,
             d_last_weights,
             d_sum,
+            None,
+            None,
         )
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ponytaco.config import ModelConfig
-from ponytaco.model.decoder import Decoder, DecoderOutput
+from ponytaco.model.decoder import Decoder, DecoderOutput, KnownAttention
 from ponytaco.model.encoder import Encoder
 from ponytaco.model.layers import length_mask
 from ponytaco.model.packed import PackedDecoder
@@ -101,6 +101,7 @@ class Tacotron2(nn.Module):
         mel_lengths: Tensor,
         p_teacher_forcing: float = 1.0,
         teacher_forcing_window: int = 50,
+        known: KnownAttention | None = None,
     ) -> Tacotron2Output:
         """Predict a batch of clips whose true frames are known.
 
@@ -111,10 +112,16 @@ class Tacotron2(nn.Module):
             mel_lengths: (B,) frames of each clip.
             p_teacher_forcing: probability that a window of frames is fed the true ones.
             teacher_forcing_window: frames in such a window.
+            known: where attention should be; part of what it remembers of where it was.
         """
         memory = self.encoder(self.embedding(text).transpose(1, 2), text_lengths)
         out = self.decoder(
-            memory, text_lengths, teacher_mel, p_teacher_forcing, teacher_forcing_window
+            memory,
+            text_lengths,
+            teacher_mel,
+            p_teacher_forcing,
+            teacher_forcing_window,
+            known=known,
         )
         return self._finish(out, out.mel + self.postnet(out.mel), mel_lengths)
 

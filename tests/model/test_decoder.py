@@ -4,7 +4,7 @@ import pytest
 import torch
 from decoders import SIZES, make_inputs, make_pair
 
-from ponytaco.model.decoder import DropoutMasks
+from ponytaco.model.decoder import DropoutMasks, KnownAttention
 
 
 def gradients(module, memory, outputs):
@@ -61,6 +61,31 @@ def test_windows_of_own_frames_equal_the_reference(head, r, monkeypatch):
         ours, reference, memory,
         ours(memory, text_lengths, mel, 0.5, window, masks=masks),
         reference(memory, text_lengths, mel, forced=forced, masks=masks),
+    )  # fmt: skip
+
+
+def make_known(n_steps, batch, n_symbols):
+    generator = torch.Generator().manual_seed(4)
+    weights = torch.rand(n_steps, batch, n_symbols, generator=generator)
+    share = torch.rand(batch, 1, generator=generator)
+    return KnownAttention(weights / weights.sum(dim=2, keepdim=True), share)
+
+
+@pytest.mark.parametrize("r", [1, 2])
+@pytest.mark.parametrize("p_teacher_forcing", [1.0, 0.5])
+def test_being_told_where_attention_was_equals_the_reference(r, p_teacher_forcing, monkeypatch):
+    ours, reference = make_pair("mmi", r)
+    memory, text_lengths, mel = make_inputs()
+    n_steps = -(-mel.shape[2] // r)
+    masks = make_masks(n_steps, 3)
+    known = make_known(n_steps, 3, memory.shape[1])
+    draws = iter([0.9, 0.1, 0.9, 0.2])
+    monkeypatch.setattr(torch, "rand", lambda shape: torch.tensor(next(draws)))
+    forced = None if p_teacher_forcing == 1 else [(t // (4 // r)) % 2 == 1 for t in range(n_steps)]
+    assert_same(
+        ours, reference, memory,
+        ours(memory, text_lengths, mel, p_teacher_forcing, 4, masks=masks, known=known),
+        reference(memory, text_lengths, mel, forced=forced, masks=masks, known=known),
     )  # fmt: skip
 
 

@@ -100,7 +100,7 @@ class ReferenceDecoder(nn.Module):
         gate = self.gate_layer(hidden)
         return hidden, mel.view(len(mel), self.r, self.n_mels), gate
 
-    def forward(self, memory, text_lengths, teacher_mel, forced=None, masks=None):
+    def forward(self, memory, text_lengths, teacher_mel, forced=None, masks=None, known=None):
         """Decode.
 
         Args:
@@ -109,6 +109,8 @@ class ReferenceDecoder(nn.Module):
             teacher_mel: (B, n_mels, T_mel).
             forced: for each step, whether it is fed the true frame; all are if left out.
             masks: two lists of dropout factors, (B, dim) for each step.
+            known: weights (T_steps, B, T_text), and the share (B, 1) of them in what the
+                location layer sees of the steps before.
 
         Returns:
             mel (B, n_mels, T_mel), gate (B, T_mel), alignment (B, T_steps, T_text) and hidden
@@ -134,7 +136,8 @@ class ReferenceDecoder(nn.Module):
             h1, c1 = self.attention_rnn(x, (h1, c1))
             if masks is not None:
                 h1 = h1 * masks[0][t]
-            context, weights = self.attend(h1, memory, weights, weights_sum, text_lengths)
+            context, own = self.attend(h1, memory, weights, weights_sum, text_lengths)
+            weights = own if known is None else (1 - known[1]) * own + known[1] * known[0][t]
             weights_sum = weights_sum + weights
             h2, c2 = self.decoder_rnn(torch.cat([h1, context], 1), (h2, c2))
             if masks is not None:
@@ -143,7 +146,7 @@ class ReferenceDecoder(nn.Module):
             own_frame = frames[:, -1]
             mels.append(frames)
             gates.append(gate)
-            alignments.append(weights)
+            alignments.append(own)
             hiddens.append(hidden)
         return (
             torch.cat(mels, 1)[:, :n_frames].transpose(1, 2),
