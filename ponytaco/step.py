@@ -21,7 +21,7 @@ from ponytaco.losses import tacotron_loss
 from ponytaco.mmi import drop_frames, mmi_loss
 from ponytaco.model import Tacotron2
 from ponytaco.precision import grad_scaler, product_dtype
-from ponytaco.schedule import gaf_cap, guidance_weight
+from ponytaco.schedule import gaf_cap, guidance_weight, teacher_forcing
 
 # Values that every part and every process has alike, and that are not added up.
 _SAME_EVERYWHERE = ("gaf", "guidance_weight")
@@ -188,7 +188,12 @@ def _backward(
             batch.text_lengths,
             drop_frames(batch.mel, mean_frame, settings.drop_frame_rate),
             batch.mel_lengths,
-            settings.p_teacher_forcing,
+            teacher_forcing(
+                progress.step,
+                progress.aligned_since,
+                settings.p_teacher_forcing,
+                settings.teacher_forcing_fade_steps,
+            ),
             settings.teacher_forcing_window,
         )
         recogniser = model.mi if settings.mmi else None

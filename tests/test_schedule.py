@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from ponytaco.schedule import gaf_cap, guidance_weight, learning_rate
+from ponytaco.schedule import gaf_cap, guidance_weight, learning_rate, teacher_forcing
 
 
 def rate(step, peak=1e-3, warmup=4, start=10, decay=5, minimum=1e-5):
@@ -69,6 +69,30 @@ def test_guidance_can_be_off_or_end_at_once():
     assert guidance_weight(5, None, 0.0, 500) == 0
     assert guidance_weight(5, 5, 2.0, 0) == 0
     assert guidance_weight(5, None, 2.0, 0) == 2.0
+
+
+@pytest.mark.parametrize("step", [0, 1, 10_000])
+def test_the_true_frames_are_fed_until_aligned(step):
+    assert teacher_forcing(step, None, 0.2, 1000) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("step", "expected"), [(100, 1.0), (101, 0.9992), (600, 0.6), (1100, 0.2), (9999, 0.2)]
+)
+def test_teacher_forcing_falls_once_aligned(step, expected):
+    assert teacher_forcing(step, 100, 0.2, 1000) == pytest.approx(expected)
+
+
+def test_the_true_frames_return_when_alignment_is_lost():
+    assert teacher_forcing(600, 100, 0.2, 1000) < 1
+    assert teacher_forcing(601, None, 0.2, 1000) == 1.0
+
+
+def test_teacher_forcing_can_fall_at_once_or_never():
+    assert teacher_forcing(5, 5, 0.2, 0) == pytest.approx(0.2)
+    assert teacher_forcing(5, None, 0.2, 0) == 1.0
+    # Exactly 1, or the decoder would draw and make windows.
+    assert {teacher_forcing(step, 3, 1.0, 7) for step in range(3, 20)} == {1.0}
 
 
 def test_the_factors_cap_is_lower_once_aligned():
