@@ -68,7 +68,8 @@ class Trainer:
 
     def step(self, refresh: bool = False) -> None:
         """One step, with or without a refresh of the gradient-adaptive factor."""
-        progress = Progress(step=0 if refresh else 1)
+        # Aligned just now: its own frames are fed only then, and guidance is still whole.
+        progress = Progress(step=0 if refresh else 1, aligned_since=0)
         self._gaf = train_step(
             self.model, self._optimizer, self._batch, self._settings, progress, self._gaf,
             self._mean_frame,
@@ -331,7 +332,8 @@ def measure_growth(report: Report, config: Config, size: Size, rounds: int) -> N
         "twice the symbols": (config, size._replace(frames=frames, symbols=2 * size.symbols)),
         "twice the clips": (config, size._replace(frames=frames, batch=2 * size.batch)),
         "p_teacher_forcing 0.9": (
-            config.replace(p_teacher_forcing=0.9), size._replace(frames=frames),
+            config.replace(p_teacher_forcing=0.9, teacher_forcing_fade_steps=0),
+            size._replace(frames=frames),
         ),
         "no MMI": (config.replace(mmi=False), size._replace(frames=frames)),
         "no guidance": (config.replace(guidance_weight=0.0), size._replace(frames=frames)),

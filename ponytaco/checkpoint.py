@@ -311,6 +311,8 @@ _CONTENT: Mapping[str, Callable[[Any], bool]] = {
 def require_same_architecture(saved: Config, wanted: Config, path: Path) -> None:
     """Refuse to resume with another model or other mels.
 
+    A run whose frames a step have been reduced goes on with the settings that it began with.
+
     Raises:
         CheckpointError: naming the first setting that differs.
     """
@@ -320,6 +322,8 @@ def require_same_architecture(saved: Config, wanted: Config, path: Path) -> None
             # A dropout is no part of the architecture.
             if f.name.startswith("p_") or getattr(old, f.name) == getattr(new, f.name):
                 continue
+            if f.name == "n_frames_per_step" and getattr(old, f.name) in wanted.frames_per_step:
+                continue  # the run has come to it
             name = preset_of(saved.model)
             began = f"the preset it began with, {name}," if name else "the settings it began with,"
             raise CheckpointError(

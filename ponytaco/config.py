@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import types
 import typing
@@ -131,7 +132,11 @@ class TrainConfig:
         0.2, "Share of teacher frames replaced by the data set's mean frame."
     )
     p_teacher_forcing: float = _setting(
-        1.0, "Probability that a window of frames is fed the true frames."
+        1.0,
+        "Probability that a window of frames is fed the true frames, once aligned; until then 1.",
+    )
+    teacher_forcing_fade_steps: int = _setting(
+        1000, "Steps over which that probability falls from 1 once aligned."
     )
     teacher_forcing_window: int = _setting(50, "Frames in such a window.")
     guidance_weight: float = _setting(
@@ -150,6 +155,14 @@ class TrainConfig:
         1000,
         "Until aligned, but for at most so many steps, clips that have ARPAbet are read from it "
         "alone: phones have labels of their own, so that attention aligns twice as early.",
+    )
+    reduce_frames_to: str = _setting(
+        "",
+        "Smaller numbers of frames a step to go on with once aligned, as '2,1'; empty keeps "
+        "n_frames_per_step.",
+    )
+    reduce_frames_after: int = _setting(
+        300, "Steps for which the voice must have been aligned before it goes on with the next one."
     )
     freeze_encoder_steps: int = _setting(
         0, "Steps in which embedding and encoder stay as a warm start brought them."
@@ -188,7 +201,9 @@ class TrainConfig:
             "teacher_forcing_window",
             "save_every_minutes",
         )
-        _require_rate(self, "drop_frame_rate", "p_teacher_forcing", "p_arpabet", "attention_forcing")
+        _require_rate(
+            self, "drop_frame_rate", "p_teacher_forcing", "p_arpabet", "attention_forcing"
+        )
         for name in (
             "warmup_steps",
             "decay_start",
@@ -199,6 +214,8 @@ class TrainConfig:
             "guidance_weight",
             "guidance_fade_steps",
             "arpabet_first_steps",
+            "teacher_forcing_fade_steps",
+            "reduce_frames_after",
             "freeze_encoder_steps",
             "freeze_attention_steps",
             "max_clip_seconds",
@@ -207,6 +224,22 @@ class TrainConfig:
         ):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it cannot be negative.")
+        frames = (*self.reduced_frames, 0)
+        if any(later >= earlier for earlier, later in itertools.pairwise(frames)):
+            raise _wrong_frames(self.reduce_frames_to)
+
+    @property
+    def reduced_frames(self) -> tuple[int, ...]:
+        """The numbers of frames a step that ``reduce_frames_to`` names, in turn.
+
+        Raises:
+            ConfigError: it names something else.
+        """
+        words = self.reduce_frames_to.split(",") if self.reduce_frames_to.strip() else []
+        try:
+            return tuple(int(word) for word in words)
+        except ValueError:
+            raise _wrong_frames(self.reduce_frames_to) from None
 
 
 @dataclass(frozen=True)
@@ -216,6 +249,33 @@ class Config:
     audio: AudioConfig = field(default_factory=AudioConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+
+    def __post_init__(self) -> None:
+        """Refuse sections that contradict each other."""
+        first, *reduced = self.frames_per_step
+        if reduced and reduced[0] >= first:
+            raise ConfigError(
+                f"reduce_frames_to '{self.train.reduce_frames_to}' does not go below "
+                f"n_frames_per_step {first}. Change one of them, or leave reduce_frames_to empty."
+            )
+
+    @property
+    def frames_per_step(self) -> tuple[int, ...]:
+        """Mel frames a decoder step, in the order in which a run comes to them."""
+        return (self.model.n_frames_per_step, *self.train.reduced_frames)
+
+    def reduced_to(self, n_frames_per_step: int) -> Config:
+        """The settings of a run that has come to a number of frames a step.
+
+        What they describe is the model as it is then, and the reductions that are still to come.
+
+        Args:
+            n_frames_per_step: one of ``frames_per_step``.
+        """
+        if n_frames_per_step == self.model.n_frames_per_step:
+            return self
+        to_come = [str(n) for n in self.train.reduced_frames if n < n_frames_per_step]
+        return self.replace(n_frames_per_step=n_frames_per_step, reduce_frames_to=",".join(to_come))
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """The settings as plain values, section by section."""
@@ -230,7 +290,7 @@ class Config:
         """
         if not isinstance(sections, Mapping):
             raise ConfigError("The settings are not a table of sections.")
-        config = cls()
+        changes: dict[str, Any] = {}
         for section, values in sections.items():
             if section not in _SECTIONS:
                 raise ConfigError(f"Unknown section '{section}'. There are: {_names(_SECTIONS)}.")
@@ -239,8 +299,9 @@ class Config:
             for name in values:
                 if section_of(name) != section:
                     raise ConfigError(f"'{section}' has no setting '{name}'.")
-            config = config.replace(**values)
-        return config
+            changes.update(values)
+        # All at once, for sections may only fit together.
+        return cls().replace(**changes)
 
     def to_json(self) -> str:
         """The settings as indented json."""
@@ -331,6 +392,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = types.MappingProxyType({
     # rate, flat and then falling to its floor, which it reaches as the run ends.
     "warm": {**_LOW_DROPOUT, "batch_size": 16, "learning_rate": 3e-4, "max_steps": 10_000,
              "decay_start": 3_000, "decay_steps": 2_000},
+    # The attention first finds its way through seven times fewer steps.
+    "gradual": {"n_frames_per_step": 7, "reduce_frames_to": "2,1"},
     "small": {**_SMALL_MODEL, "batch_size": 16, "learning_rate": 2e-3, "warmup_steps": 50,
               "validate_every": 100, "decay_start": 2_000, "decay_steps": 2_000,
               "save_every_minutes": 5.0},
@@ -344,6 +407,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = types.MappingProxyType({
 PRESET_DOCS: Mapping[str, str] = types.MappingProxyType({
     "full": "the published size, for a GPU",
     "warm": "that size with a low learning rate, to begin with another voice",
+    "gradual": "the published size, for a GPU; 7 frames a decoder step, then 2 and 1 once aligned",
     "small": "a model that a processor can train",
     "tiny": "learns nothing, but shows in a minute that everything works",
 })  # fmt: skip
@@ -353,7 +417,8 @@ def preset(name: str) -> Config:
     """The settings of a preset.
 
     'full' is the published size, 'warm' the same for a few minutes of clips and another voice to
-    begin with, 'small' a CPU's and 'tiny' a test's.
+    begin with, 'gradual' the same with more frames a step at first, 'small' a CPU's and 'tiny' a
+    test's.
 
     Raises:
         ConfigError: there is no such preset.
@@ -364,11 +429,12 @@ def preset(name: str) -> Config:
 
 
 def preset_of(model: ModelConfig) -> str | None:
-    """The preset that has such a model, dropouts aside; None where no one has."""
+    """The preset that has such a model or comes to it, dropouts aside; None where no one has."""
     sizes = [f.name for f in dataclasses.fields(model) if not f.name.startswith("p_")]
     for name in PRESETS:
-        other = preset(name).model
-        if all(getattr(model, size) == getattr(other, size) for size in sizes):
+        config = preset(name)
+        others = [config.reduced_to(r).model for r in config.frames_per_step]
+        if any(all(getattr(model, s) == getattr(other, s) for s in sizes) for other in others):
             return name
     return None
 
@@ -428,6 +494,13 @@ def _coerce(name: str, value: Any, kind: type) -> Any:
     except (ValueError, KeyError, TypeError, OverflowError):
         wanted = {bool: "true or false", int: "a whole number", float: "a number"}.get(kind, "text")
         raise ConfigError(f"{name} cannot be '{value}': it must be {wanted}.") from None
+
+
+def _wrong_frames(text: str) -> ConfigError:
+    return ConfigError(
+        f"reduce_frames_to cannot be '{text[:40]}': write whole numbers above 0, each smaller than "
+        "the one before, as 2,1."
+    )
 
 
 def _require_positive(config: Any, *names: str) -> None:

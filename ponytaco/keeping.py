@@ -22,6 +22,7 @@ from ponytaco.config import Config
 from ponytaco.dataset import BucketSampler
 from ponytaco.distributed import ALONE, Ranks
 from ponytaco.model import Tacotron2
+from ponytaco.model.frames import set_frames_per_step
 from ponytaco.run import Run
 from ponytaco.store import Loaded, Store
 
@@ -65,6 +66,7 @@ def resume_sentences(
 ) -> list[str]:
     """Where a run goes on, and what is not as it was; the data set is judged by the caller."""
     saved = found.content
+    config = config.reduced_to(saved.config.model.n_frames_per_step)
     when = found.save.time[:16].replace("T", " ")
     sentences = [
         f"Resuming {run.folder.name} at step {saved.progress.step:,}, "
@@ -177,6 +179,8 @@ def go_back(
             f"{', again and again' if found else ''}. Choose a lower learning_rate, or --precision "
             "float32, and begin anew."
         )
+    # The save may be from before its frames a step were reduced.
+    set_frames_per_step(model, found.content.config.model.n_frames_per_step, optimizer)
     model.load_state_dict(found.content.state_dict)
     _restore(found.content, optimizer, scaler)
     progress.take_over(found.content.progress)

@@ -21,7 +21,7 @@ from ponytaco.losses import tacotron_loss
 from ponytaco.mmi import drop_frames, mmi_loss
 from ponytaco.model import KnownAttention, Tacotron2
 from ponytaco.precision import grad_scaler, product_dtype
-from ponytaco.schedule import gaf_cap, until_aligned
+from ponytaco.schedule import gaf_cap, teacher_forcing, until_aligned
 
 # Values that every part and every process has alike, and that are not added up.
 _SAME_EVERYWHERE = ("gaf", "guidance_weight")
@@ -189,7 +189,12 @@ def _backward(
             batch.text_lengths,
             drop_frames(batch.mel, mean_frame, settings.drop_frame_rate),
             batch.mel_lengths,
-            settings.p_teacher_forcing,
+            teacher_forcing(
+                progress.step,
+                progress.aligned_since,
+                settings.p_teacher_forcing,
+                settings.teacher_forcing_fade_steps,
+            ),
             settings.teacher_forcing_window,
             known,
         )

@@ -31,6 +31,7 @@ from ponytaco.fitting import in_parts_that_fit
 from ponytaco.freezing import freeze
 from ponytaco.keeping import go_back, newest_save, open_store, resume, resume_sentences
 from ponytaco.precision import grad_scaler, product_dtype
+from ponytaco.reduction import reduce_frames
 from ponytaco.run import Run, append_history, cut_history, write_whole
 from ponytaco.schedule import learning_rate, reads_letters
 from ponytaco.step import make_optimizer, train_step
@@ -129,7 +130,8 @@ def train(
     )
 
     torch.manual_seed(settings.seed)
-    model = new_model(config, symbols, ctc_symbols)
+    saved_model = (resumed.config if resumed else config).model
+    model = new_model(config.reduced_to(saved_model.n_frames_per_step), symbols, ctc_symbols)
     progress = Progress()
     if resumed is not None:
         model.load_state_dict(resumed.state_dict)
@@ -181,7 +183,7 @@ def train(
         progress.skipped_steps += tally.count_skipped()
         rng = ranks.gather(rng_state(device)) if together else [rng_state(device)]
         content = Checkpoint(
-            config=config,
+            config=config.reduced_to(model.decoder.n_frames_per_step),
             state_dict=model.state_dict(),
             symbols=symbols,
             ctc_symbols=ctc_symbols,
@@ -232,10 +234,9 @@ def train(
         interrupted = ending.enter_context(interruptible())
         while progress.step < settings.max_steps:
             sampler.read_letters(
-                reads_letters(
-                    progress.step, progress.first_aligned, settings.arpabet_first_steps
-                )
+                reads_letters(progress.step, progress.first_aligned, settings.arpabet_first_steps)
             )
+            reduce_frames(model, optimizer, config, progress, say)
             batch = next(batches).to(device)
             rate = progress.rate_factor * learning_rate(
                 progress.step,

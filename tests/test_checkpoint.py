@@ -295,6 +295,24 @@ def test_another_architecture_is_refused_by_name(config, name, value):
     assert_is_a_sentence(error)
 
 
+@pytest.mark.parametrize("come_to", [3, 2, 1])
+def test_a_run_goes_on_from_any_of_its_frames_a_step(config, come_to):
+    wanted = config.replace(n_frames_per_step=3, reduce_frames_to="2,1")
+    require_same_architecture(wanted.reduced_to(come_to), wanted, Path("runs/X/current_model"))
+    require_same_architecture(
+        config.replace(n_frames_per_step=come_to), wanted, Path("runs/X/current_model")
+    )
+
+
+def test_frames_a_step_that_a_run_does_not_come_to_are_refused(config):
+    path = Path("runs/X/current_model")
+    wanted = config.replace(n_frames_per_step=3, reduce_frames_to="1")
+    with pytest.raises(CheckpointError, match="n_frames_per_step=2, not 3"):
+        require_same_architecture(config.replace(n_frames_per_step=2), wanted, path)
+    with pytest.raises(CheckpointError, match="n_frames_per_step=3, not 1"):  # there is no way back
+        require_same_architecture(wanted, wanted.reduced_to(1), path)
+
+
 def test_dropouts_and_training_may_change(config):
     wanted = config.replace(
         p_head_dropout=0.0, p_prenet_dropout=0.3, p_attention_dropout=0.2, batch_size=3,

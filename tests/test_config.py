@@ -16,6 +16,7 @@ from ponytaco.config import (
     describe,
     parse_settings,
     preset,
+    preset_of,
     section_of,
 )
 from ponytaco.model import Tacotron2
@@ -56,7 +57,7 @@ def test_presets_change_what_they_name_and_nothing_else():
 
 def test_an_unknown_preset_is_refused_with_the_known_ones():
     assert message_of(preset, "huge") == (
-        "There is no preset 'huge'. There are: full, warm, small, tiny."
+        "There is no preset 'huge'. There are: full, warm, gradual, small, tiny."
     )
 
 
@@ -243,6 +244,17 @@ def test_a_name_that_is_like_no_other_lists_them_all():
         ({"warmup_steps": -1}, "warmup_steps"),
         ({"max_gaf": -1}, "max_gaf"),
         ({"guidance_fade_steps": -1}, "guidance_fade_steps"),
+        ({"teacher_forcing_fade_steps": -1}, "teacher_forcing_fade_steps"),
+        ({"reduce_frames_after": -1}, "reduce_frames_after"),
+        ({"reduce_frames_to": "2,one"}, "reduce_frames_to cannot be '2,one'"),
+        ({"reduce_frames_to": "2,"}, "reduce_frames_to cannot be '2,'"),
+        ({"n_frames_per_step": 5, "reduce_frames_to": "2,2"}, "reduce_frames_to cannot be '2,2'"),
+        ({"n_frames_per_step": 5, "reduce_frames_to": "1,2"}, "reduce_frames_to cannot be '1,2'"),
+        ({"n_frames_per_step": 5, "reduce_frames_to": "2,0"}, "reduce_frames_to cannot be '2,0'"),
+        ({"n_frames_per_step": 5, "reduce_frames_to": "2,-1"}, "reduce_frames_to cannot be '2,-1'"),
+        ({"n_frames_per_step": 5, "reduce_frames_to": "9" * 9999}, "reduce_frames_to cannot be"),
+        ({"n_frames_per_step": 2, "reduce_frames_to": "2,1"}, "below n_frames_per_step 2"),
+        ({"reduce_frames_to": "1"}, "below n_frames_per_step 1"),
         ({"max_clip_seconds": -1}, "max_clip_seconds"),
         ({"loader_workers": -1}, "loader_workers"),
         ({"cleaner": "englsh"}, "cleaner"),
@@ -258,6 +270,8 @@ def test_zero_is_allowed_where_it_switches_something_off():
         max_gaf=0,
         guidance_weight=0,
         guidance_fade_steps=0,
+        teacher_forcing_fade_steps=0,
+        reduce_frames_after=0,
         max_clip_seconds=0,
         drop_frame_rate=0,
         p_arpabet=0,
@@ -270,6 +284,29 @@ def test_settings_that_only_fit_together_can_be_changed_together():
     assert Config().replace(n_fft=2048, win_length=2048).audio.win_length == 2048
     sections = Config().replace(n_fft=2048, win_length=2048).to_dict()
     assert Config.from_dict(sections).audio.n_fft == 2048
+
+
+def test_sections_may_come_in_any_order():
+    sections = preset("gradual").to_dict()
+    reversed_sections = dict(reversed(sections.items()))
+    assert Config.from_dict(reversed_sections) == preset("gradual")
+
+
+def test_the_settings_of_a_run_that_has_come_to_fewer_frames():
+    config = Config().replace(n_frames_per_step=7, reduce_frames_to=" 3, 2,1 ", batch_size=5)
+    assert config.frames_per_step == (7, 3, 2, 1)
+    assert config.reduced_to(7) == config
+    assert config.reduced_to(2) == config.replace(n_frames_per_step=2, reduce_frames_to="1")
+    assert config.reduced_to(2).reduced_to(1) == config.reduced_to(1)
+    assert config.reduced_to(1).frames_per_step == (1,)
+
+
+def test_a_model_is_known_whatever_its_run_has_come_to():
+    gradual = preset("gradual")
+    assert gradual.frames_per_step == (7, 2, 1)
+    assert preset_of(gradual.model) == preset_of(gradual.reduced_to(2).model) == "gradual"
+    assert gradual.reduced_to(1).model == preset("full").model
+    assert preset_of(gradual.replace(n_frames_per_step=3).model) is None
 
 
 def test_no_setting_is_in_two_sections():

@@ -103,7 +103,11 @@ def test_an_unmatched_word_takes_the_time_between_its_neighbours():
     assert_times(
         label_intervals(list("ab cd ef"), [], words, 1.0),
         [
-            (0.0, 0.225), (0.075, 0.3), *[(0.3, 0.7)] * 4, (0.7, 0.925), (0.775, 1.0),
+            (0.0, 0.225),
+            (0.075, 0.3),
+            *[(0.3, 0.7)] * 4,
+            (0.7, 0.925),
+            (0.775, 1.0),
         ],
     )
 

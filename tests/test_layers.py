@@ -19,7 +19,7 @@ LAYERS = (
     {"audio", "filelists", "model", "guidance", "torchfile", "fetch", "takes", "device"},
     {"dataset", "checkpoint", "run", "store", "survival", "vocoders", "speech"},
     {"synthesis", "validation", "step", "movie", "keeping", "fitting", "warmstart",
-     "freezing", "export"},
+     "freezing", "export", "reduction"},
     {"tally", "lines"},
     {"training", "programs", "bench"},
     {"evaluation", "tensorboard", "mels"},

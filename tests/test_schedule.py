@@ -2,7 +2,13 @@ import math
 
 import pytest
 
-from ponytaco.schedule import gaf_cap, learning_rate, until_aligned
+from ponytaco.schedule import (
+    gaf_cap,
+    learning_rate,
+    reads_letters,
+    teacher_forcing,
+    until_aligned,
+)
 
 
 def rate(step, peak=1e-3, warmup=4, start=10, decay=5, minimum=1e-5):
@@ -71,9 +77,41 @@ def test_guidance_can_be_off_or_end_at_once():
     assert until_aligned(5, None, 2.0, 0) == 2.0
 
 
+@pytest.mark.parametrize("step", [0, 1, 10_000])
+def test_the_true_frames_are_fed_until_aligned(step):
+    assert teacher_forcing(step, None, 0.2, 1000) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("step", "expected"), [(100, 1.0), (101, 0.9992), (600, 0.6), (1100, 0.2), (9999, 0.2)]
+)
+def test_teacher_forcing_falls_once_aligned(step, expected):
+    assert teacher_forcing(step, 100, 0.2, 1000) == pytest.approx(expected)
+
+
+def test_the_true_frames_return_when_alignment_is_lost():
+    assert teacher_forcing(600, 100, 0.2, 1000) < 1
+    assert teacher_forcing(601, None, 0.2, 1000) == 1.0
+
+
+def test_teacher_forcing_can_fall_at_once_or_never():
+    assert teacher_forcing(5, 5, 0.2, 0) == pytest.approx(0.2)
+    assert teacher_forcing(5, None, 0.2, 0) == 1.0
+    # Exactly 1, or the decoder would draw and make windows.
+    assert {teacher_forcing(step, 3, 1.0, 7) for step in range(3, 20)} == {1.0}
+
+
 def test_the_factors_cap_is_lower_once_aligned():
     assert gaf_cap(None, 0.5, 0.1) == 0.5
     assert gaf_cap(0, 0.5, 0.1) == 0.1
     assert gaf_cap(700, 0.5, 0.1) == 0.1
     # Never higher, whatever is set.
     assert gaf_cap(700, 0.05, 0.1) == 0.05
+
+
+@pytest.mark.parametrize(
+    ("step", "first_aligned", "expected"),
+    [(0, None, False), (999, None, False), (1000, None, True), (200, 200, True), (500, 200, True)],
+)
+def test_letters_are_read_once_aligned_or_late(step, first_aligned, expected):
+    assert reads_letters(step, first_aligned, 1000) is expected

@@ -58,20 +58,26 @@ def make_batch():
     ).to(META)
 
 
-def step(n_parts=1, **changes):
+def step(n_parts=1, aligned_since=None, **changes):
     model = new_model(CONFIG).to(META)
     settings = dataclasses.replace(CONFIG.train, **changes)
     gaf = torch.zeros((), device=META)
     mean_frame = torch.zeros(CONFIG.audio.n_mels, device=META)
+    progress = Progress(1, aligned_since=aligned_since)
     return train_step(
-        model, Optimizer(model), make_batch(), settings, Progress(1), gaf, mean_frame, None, n_parts
+        model, Optimizer(model), make_batch(), settings, progress, gaf, mean_frame, None, n_parts
     )
 
 
 @pytest.mark.parametrize("n_parts", [1, 2])
 @pytest.mark.parametrize(
     "changes",
-    [{"gaf_every": 1}, {"gaf_every": 2}, {"mmi": False}, {"p_teacher_forcing": 0.5}],
+    [
+        {"gaf_every": 1},
+        {"gaf_every": 2},
+        {"mmi": False},
+        {"p_teacher_forcing": 0.5, "teacher_forcing_fade_steps": 0, "aligned_since": 1},
+    ],
     ids=str,
 )
 def test_a_step_never_waits_for_its_device(silent_device, changes, n_parts):

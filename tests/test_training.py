@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 from full_disk import no_file_larger_than
+from validations import validations
 
 import ponytaco.step as step_module
 import ponytaco.training as training_module
-from ponytaco.alignment import AlignmentScore
 from ponytaco.checkpoint import CheckpointError, Progress, load_checkpoint, new_model, rng_state
 from ponytaco.config import Config, ConfigError, preset
 from ponytaco.dataset import BucketSampler, ClipDataset, Pick, collate, open_datasets
@@ -24,18 +24,24 @@ from ponytaco.run import HISTORY_COLUMNS, Run, read_history
 from ponytaco.step import make_optimizer, train_step
 from ponytaco.text import SYMBOLS, LexiconError
 from ponytaco.training import train
-from ponytaco.validation import SpokenClip, Validation, validate
+from ponytaco.validation import validate
 
 CPU = torch.device("cpu")
-# Everything random and everything remembered is on. 11 clips in batches of 4 are 3 steps an epoch.
+# Everything random and everything remembered before a voice is aligned is on.
+# 11 clips in batches of 4 are 3 steps an epoch.
 CONFIG = preset("tiny").replace(
-    batch_size=4, max_steps=5, validate_every=100, drop_frame_rate=0.3, p_teacher_forcing=0.5,
-    teacher_forcing_window=6, gaf_every=3, guidance_weight=2.0, p_arpabet=0.5, max_gaf=0.4,
+    batch_size=4, max_steps=5, validate_every=100, drop_frame_rate=0.3, gaf_every=3,
+    guidance_weight=2.0, p_arpabet=0.5, max_gaf=0.4,
     prenet_dim=16, attention_rnn_dim=24, decoder_rnn_dim=24, device="cpu",
 )  # fmt: skip
 
 
-FAST = CONFIG.replace(p_teacher_forcing=1.0, gaf_every=10)
+FAST = CONFIG.replace(gaf_every=10)
+# What comes once aligned: its own frames, and fewer a step, from step 3 and from step 6 on.
+ALIGNED = CONFIG.replace(
+    max_steps=8, validate_every=1, p_teacher_forcing=0.5, teacher_forcing_fade_steps=1,
+    teacher_forcing_window=6, n_frames_per_step=3, reduce_frames_to="2,1", reduce_frames_after=2,
+)  # fmt: skip
 
 
 def quietly(*args, **kwargs):
@@ -139,6 +145,26 @@ def test_a_validation_between_changes_nothing(
     assert_same_run(straight(validate_every), resumed)
     # nor does it change the weights that come after
     assert_same(straight().state_dict, resumed.state_dict)
+
+
+def test_an_aligned_run_with_fewer_frames_a_step_resumes_exactly(
+    fake_dataset, tmp_path, no_pictures, monkeypatch
+):
+    def session(name, found=((0.5, True),) * 9):
+        monkeypatch.setattr(training_module, "validate", validations(*found))
+        return Run(tmp_path / name)
+
+    quietly(fake_dataset, session("straight"), ALIGNED)
+    straight = load_checkpoint(tmp_path / "straight" / "current_model")
+    assert straight.config.model.n_frames_per_step == 1
+    # A reduction comes at the beginning of a step: after step 3 it is due, after 4 it is done.
+    for split in (3, 4):
+        run = session(f"{split}")
+        resumed = in_two_sessions(fake_dataset, run, split, ALIGNED)
+        assert_same_run(straight, resumed)
+        assert resumed.config == straight.config
+        # Settings for people and for going on are those that were asked for.
+        assert Config.from_json(run.config.read_text(encoding="utf-8")) == ALIGNED
 
 
 # What a validation leaves in the progress beside the alignment.
@@ -280,7 +306,7 @@ def step(fake_dataset):
     model = new_model(CONFIG)
     picks = BucketSampler(data.train.lengths, 4, 0, 1.0).remaining()[0]
     batch = collate([data.train[pick] for pick in picks])
-    settings = CONFIG.replace(gaf_every=1, p_teacher_forcing=1.0).train
+    settings = CONFIG.replace(gaf_every=1).train
     optimizer = make_optimizer(model, settings)
     arguments = (
         model,
@@ -364,14 +390,18 @@ def test_skipped_steps_are_counted_and_saved(fake_dataset, tmp_path, no_pictures
 # What each loss costs
 
 
-def n_prenet_calls(step, p_teacher_forcing):
-    model, optimizer, batch, settings, *rest = step
+def n_prenet_calls(step, p_teacher_forcing, aligned_since=0):
+    model, optimizer, batch, settings, _, *rest = step
     calls = []
     handle = model.decoder.prenet.register_forward_hook(lambda *args: calls.append(1))
     settings = dataclasses.replace(
-        settings, p_teacher_forcing=p_teacher_forcing, teacher_forcing_window=2
+        settings,
+        p_teacher_forcing=p_teacher_forcing,
+        teacher_forcing_fade_steps=2,
+        teacher_forcing_window=2,
     )
-    train_step(model, optimizer, batch, settings, *rest)
+    progress = Progress(step=2, aligned_since=aligned_since)
+    train_step(model, optimizer, batch, settings, progress, *rest)
     handle.remove()
     return len(calls)
 
@@ -379,6 +409,12 @@ def n_prenet_calls(step, p_teacher_forcing):
 def test_full_teacher_forcing_costs_nothing(step):
     assert n_prenet_calls(step, 1.0) == 1
     assert n_prenet_calls(step, 0.0) > 5
+
+
+def test_its_own_frames_are_fed_only_once_aligned(step):
+    assert n_prenet_calls(step, 0.0, aligned_since=None) == 1
+    assert n_prenet_calls(step, 0.0, aligned_since=2) == 1  # just found: it falls from here
+    assert 1 < n_prenet_calls(step, 0.0, aligned_since=1) <= n_prenet_calls(step, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -461,7 +497,7 @@ def test_a_report_counts_its_own_steps(fake_dataset, tmp_path, no_pictures, monk
 
 def test_a_crash_leaves_no_duplicates_in_the_history(fake_dataset, tmp_path, no_pictures):
     run = Run(tmp_path)
-    config = FAST.replace(max_steps=20, validate_every=10, p_teacher_forcing=1.0)
+    config = FAST.replace(max_steps=20, validate_every=10)
     kept = tmp_path / "as it was at step 10"
 
     def keep(validation):
@@ -500,26 +536,6 @@ def test_a_history_that_someone_broke_is_no_obstacle(fake_dataset, tmp_path, no_
 
 
 # Which model is the best
-
-
-def score(is_aligned):
-    value = 1.0 if is_aligned else 0.1
-    return AlignmentScore(value, value, value, 1.0, 0.1, value)
-
-
-def validations(*found):
-    """A ``validate`` that finds these (score, aligned) in turn."""
-    results = iter(found)
-    empty = np.zeros((2, 2), dtype=np.float32)
-
-    def fake_validate(model, dataset, config, step, device):
-        voice, is_aligned = next(results)
-        clip = SpokenClip(empty, empty, empty, empty, empty[0])
-        alignment = score(is_aligned)
-        # The loss says the opposite of the score: it must not count.
-        return Validation(step, voice, alignment, alignment, 1.0, voice, 5.0, 1.0, 0.1, clip)
-
-    return fake_validate
 
 
 @pytest.mark.parametrize(

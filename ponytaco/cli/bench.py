@@ -30,6 +30,7 @@ def _run(arguments: argparse.Namespace) -> int:
     device = choose_device(arguments.device)
     name = arguments.preset or ("small" if device.type == "cpu" else "full")
     settings = config.preset(name)
+    settings = settings.reduced_to(settings.frames_per_step[-1])  # where most steps are taken
     if arguments.batch_size is not None:
         settings = settings.replace(batch_size=arguments.batch_size)
     for_training, for_speaking = bench.shares(arguments.minutes * 60)

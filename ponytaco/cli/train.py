@@ -84,7 +84,7 @@ def _train(arguments: argparse.Namespace, run_config: Config, ranks: Ranks) -> N
 
     run = Run(arguments.run)
     on_gpu = is_on_gpu(run_config.train.device)
-    if ranks.is_first and arguments.preset in ("full", "warm") and not on_gpu:
+    if ranks.is_first and arguments.preset in ("full", "warm", "gradual") and not on_gpu:
         print("No GPU was found, and this size takes a processor days. For a smaller voice: press "
               "Ctrl-C, add --preset small, and give a new folder.")  # fmt: skip
     log = None

@@ -175,7 +175,7 @@ class _AttentionLoop(torch.autograd.Function):
             weights = torch.softmax(energies.masked_fill_(beyond, -torch.inf), dim=1)
             all_weights[t] = weights
             states[t + 1, n_hidden:] = torch.bmm(weights.to(memory.dtype)[:, None], memory)[:, 0].T
-            if known_weights is not None:
+            if known_weights is not None and known_share is not None:
                 weights = torch.lerp(weights, known_weights[t], known_share)
             located[t + 1, :, 0, text] = weights
             torch.add(located[t, :, 1, text], weights, out=located[t + 1, :, 1, text])

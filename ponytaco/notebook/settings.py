@@ -26,8 +26,8 @@ class Settings:
     """What the form says; 'auto' leaves a setting to the preset, or to the run that goes on.
 
     Attributes:
-        preset: 'full', 'warm', 'small', 'tiny', or 'auto': full on a GPU, small without, and with
-            a warm start 'warm' at the sizes of the voice to begin with.
+        preset: 'full', 'warm', 'gradual', 'small', 'tiny', or 'auto': full on a GPU, small without,
+            and with a warm start 'warm' at the sizes of the voice to begin with.
         batch_size: clips a step.
         learning_rate: after the warm-up.
         save_every_minutes: from one save to the next.
