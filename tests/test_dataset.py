@@ -389,7 +389,33 @@ def test_a_saved_sampler_goes_on_with_the_same_batches(n_done):
     again = BucketSampler(LENGTHS, 8, 7, 0.5)
     again.load_state_dict(state)
     assert take(again, 20) == expected
-    assert state == {"epoch": n_done // 13, "drawn": [[8, n_done % 13]] if n_done % 13 else []}
+    assert state == {
+        "epoch": n_done // 13,
+        "drawn": [[8, n_done % 13]] if n_done % 13 else [],
+        "letters": True,
+    }
+
+
+def spellings(sampler):
+    return {pick.use_arpabet for batch in sampler.remaining() for pick in batch}
+
+
+def test_letters_begin_with_an_epoch_and_a_resumed_run_reads_the_same():
+    sampler = BucketSampler(LENGTHS, 8, 7, 0.5)
+    sampler.read_letters(False)
+    assert spellings(sampler) == {True}
+    sampler.advance()
+    sampler.read_letters(True)
+    assert spellings(sampler) == {True}  # its spelling must follow from the epoch
+    again = BucketSampler(LENGTHS, 8, 7, 0.5)
+    again.load_state_dict(sampler.state_dict())
+    again.read_letters(True)
+    for _ in range(12):
+        assert again.remaining() == sampler.remaining()
+        sampler.advance()
+        again.advance()
+    assert (sampler.epoch, spellings(sampler)) == (1, {True, False})
+    assert again.remaining() == sampler.remaining()
 
 
 def clips_of(batches):
@@ -429,7 +455,11 @@ def test_every_clip_once_an_epoch_whatever_the_sessions_sizes(n_clips, sessions,
         assert all(sampler.state_dict() == state for sampler in shards)
         if shards[0].epoch:
             break
-    assert sorted(seen) == list(range(n_clips)) and state == {"epoch": 1, "drawn": []}
+    assert sorted(seen) == list(range(n_clips)) and state == {
+        "epoch": 1,
+        "drawn": [],
+        "letters": True,
+    }
 
 
 def test_a_shard_has_short_and_long_clips():
@@ -445,15 +475,15 @@ def test_a_shard_has_short_and_long_clips():
 
 def test_an_epoch_of_which_nothing_is_left_is_over():
     sampler = BucketSampler(LENGTHS, 8, 0, 1.0)
-    sampler.load_state_dict({"epoch": 4, "drawn": [[5, 1000]]})
+    sampler.load_state_dict({"epoch": 4, "drawn": [[5, 1000]], "letters": True})
     assert (sampler.epoch, sampler.position) == (5, 0)
 
 
 @pytest.mark.parametrize(
     "state",
-    [{}, {"epoch": 1}, {"epoch": 1, "drawn": 3}, {"epoch": 1, "drawn": [[0, 1]]},
-     {"epoch": 1, "drawn": [[4, -1]]}, {"epoch": -1, "drawn": []}, {"epoch": 1, "drawn": [[4]]},
-     {"epoch": 1, "drawn": [[4, 0]] * 5000}, {"epoch": None, "drawn": []}],
+    [{}, {"epoch": 1}, {"epoch": 1, "drawn": 3}, {"epoch": 1, "drawn": [[0, 1]], "letters": True},
+     {"epoch": 1, "drawn": [[4, -1]], "letters": True}, {"epoch": -1, "drawn": [], "letters": True}, {"epoch": 1, "drawn": [[4]], "letters": True},
+     {"epoch": 1, "drawn": [[4, 0]] * 5000}, {"epoch": None, "drawn": [], "letters": True}],
 )  # fmt: skip
 def test_a_place_that_is_none_is_refused(state):
     with pytest.raises((LookupError, TypeError, ValueError)):

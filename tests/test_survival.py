@@ -124,7 +124,10 @@ def test_an_error_in_a_step_saves_the_place_before_it(fake_dataset, tmp_path, mo
     with pytest.raises(ZeroDivisionError):
         train(fake_dataset, Run(tmp_path), config, say=lambda sentence: None)
     saved = load_checkpoint(tmp_path / "current_model")
-    assert (saved.progress.step, saved.sampler) == (2, {"epoch": 0, "drawn": [[4, 2]]})
+    assert (saved.progress.step, saved.sampler) == (
+        2,
+        {"epoch": 0, "drawn": [[4, 2]], "letters": False},
+    )
 
 
 def test_a_mount_that_vanishes_does_not_end_the_run(fake_dataset, tmp_path, monkeypatch):
