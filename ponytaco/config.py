@@ -131,6 +131,7 @@ class TrainConfig:
     drop_frame_rate: float = _setting(
         0.2, "Share of teacher frames replaced by the data set's mean frame."
     )
+    drop_frame_span: int = _setting(1, "Frames that are replaced together.")
     p_teacher_forcing: float = _setting(
         1.0,
         "Probability that a window of frames is fed the true frames, once aligned; until then 1.",
@@ -199,6 +200,7 @@ class TrainConfig:
             "gate_weight",
             "gaf_every",
             "teacher_forcing_window",
+            "drop_frame_span",
             "save_every_minutes",
         )
         _require_rate(
