@@ -216,7 +216,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise CheckpointError(f"{path} is damaged or of another version: {error}") from None
     except (KeyError, TypeError):
         raise CheckpointError(
-            f"{path} is damaged, or another version of ponytaco wrote it, which this one cannot read."
+            f"{path} is damaged, or another version of ponytaco wrote it, which this one cannot "
+            "read."
         ) from None
     for name, is_right in _CONTENT.items():
         if not is_right(fields[name]):

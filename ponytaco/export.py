@@ -21,7 +21,7 @@ from ponytaco.checkpoint import (
 )
 from ponytaco.config import AudioConfig, ModelConfig
 from ponytaco.filelists import FilelistError, read_datasets
-from ponytaco.run import Run, read_history
+from ponytaco.run import Run, read_history, voice_files
 from ponytaco.text import NVIDIA_SYMBOLS
 
 NO_LICENCE = "none given: ask the maker before you pass it on or publish what it says"
@@ -58,7 +58,7 @@ def open_voice(path: Path) -> Checkpoint:
     Raises:
         RunError, CheckpointError: there is none.
     """
-    return load_checkpoint(Run(path).voice() if path.is_dir() else path)
+    return load_checkpoint(voice_files(path)[0])
 
 
 def voice_name(path: Path) -> str:

@@ -20,7 +20,7 @@ from ponytaco.config import AudioConfig
 from ponytaco.joining import PAUSES, Leveller, fade_ends, silence, trim_silence
 from ponytaco.model import Tacotron2
 from ponytaco.model.packed import PackedDecoder
-from ponytaco.run import Run
+from ponytaco.run import voice_files
 from ponytaco.speech import Delivery, Sentence, Speech
 from ponytaco.takes import Take, best_take, end_of_reading, judge
 from ponytaco.text import Lexicon, TextError
@@ -343,7 +343,7 @@ class Voice:
 def _open(path: Path) -> tuple[Path, Checkpoint, Tacotron2, list[str]]:
     """The first checkpoint that can be used, its model, and what was wrong with those before."""
     wrong: list[str] = []
-    for candidate in Run(path).voices() if path.is_dir() else [path]:
+    for candidate in voice_files(path):
         try:
             checkpoint = verified_checkpoint(candidate)
             model = checkpoint.build_model()

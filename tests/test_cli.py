@@ -7,17 +7,21 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import soundfile
 import torch
 
 import ponytaco.training as training_module
+from ponytaco.alignment import AlignmentScore
 from ponytaco.audio import AudioError, save_wav
 from ponytaco.checkpoint import load_checkpoint, save_checkpoint
 from ponytaco.cli import main
+from ponytaco.cli.train import validation_lines
 from ponytaco.config import PRESET_DOCS, PRESETS, describe
 from ponytaco.run import Run, read_history
+from ponytaco.validation import Validation
 
 TINY = ["--preset", "tiny", "--batch-size", "4", "--device", "cpu"]
 
@@ -31,6 +35,16 @@ def refused(capsys, *words):
     assert said.count("\n") == 1, said
     assert "Traceback" not in said
     return said
+
+
+def taking_notes(seen):
+    """In place of ``train``: keeps its arguments, and trains nothing."""
+
+    def train(*args, **kwargs):
+        seen.append(args)
+        return SimpleNamespace(finished=False)
+
+    return train
 
 
 def files(folder):
@@ -51,7 +65,9 @@ def test_train_resume_speak_evaluate(fake_dataset, tmp_path, capsys, monkeypatch
     assert main([*command, "--set", "max_steps=10"]) == 0
     said = capsys.readouterr()
     assert "11 clips" in said.out and "step     10" in said.out
-    assert "validation at step 10" in said.out and "Finished" in said.out
+    assert "validation at step 10" in said.out and "Finished: step 10 of 10.\n" in said.out
+    assert f'Next:  ponytaco speak {run} "' in said.out and f"ponytaco evaluate {run}" in said.out
+    assert said.out.endswith("the same command with --set max_steps=20\n")
     assert said.err == ""
     assert main([*command, "--set", "max_steps=12"]) == 0
     assert "Resuming Beeps at step 10" in capsys.readouterr().out
@@ -178,7 +194,7 @@ def test_a_seed_makes_the_same_file(voice, tmp_path):
 
 def test_options_reach_the_run(fake_dataset, tmp_path, monkeypatch):
     seen = []
-    monkeypatch.setattr(training_module, "train", lambda *args, **kwargs: seen.append(args))
+    monkeypatch.setattr(training_module, "train", taking_notes(seen))
     words = ["train", str(fake_dataset), str(tmp_path), *TINY, "--max-gaf", "0.25", "--mmi", "no"]
     assert main([*words, "--set", "learning_rate=1e-4", "--set", "seed = 7"]) == 0
     config = seen[0][2]
@@ -190,10 +206,24 @@ def test_options_reach_the_run(fake_dataset, tmp_path, monkeypatch):
 @pytest.mark.parametrize("folders", [["a"], ["a", "b", "c"]])
 def test_the_last_folder_is_the_run(monkeypatch, folders):
     seen = []
-    monkeypatch.setattr(training_module, "train", lambda *args, **kwargs: seen.append(args))
+    monkeypatch.setattr(training_module, "train", taking_notes(seen))
     assert main(["train", *folders, "run", *TINY]) == 0
     assert seen[0][0] == [Path(folder) for folder in folders]
     assert seen[0][1].folder == Path("run")
+
+
+@pytest.mark.parametrize(
+    ("free", "forced", "verdict"),
+    [(1.0, 1.0, ": aligned, voice"), (0.1, 1.0, ": aligned only when fed"), (0.1, 0.1, "not al")],
+)
+def test_a_validation_is_two_short_lines(free, forced, verdict):
+    scores = [AlignmentScore(0.62, share, 0.99, 1.2, 0.12, 1.0, 0.99) for share in (forced, free)]
+    first, second = validation_lines(
+        Validation(123_456, 10.412, *scores, 1.0, 0.63, 5.0, 1.0, 30.0, None)
+    )
+    assert first.startswith("validation at step 123,456: ") and verdict in first
+    assert "voice 0.63 of 1" in first and f"coverage {free:.2f}" in second
+    assert len(first) <= 100 and len(second) <= 100
 
 
 # Settings that cannot be
@@ -222,7 +252,7 @@ def test_a_setting_that_cannot_be(fake_dataset, tmp_path, capsys, words, said):
 
 def test_an_option_twice_in_set_is_an_error_or_the_last(fake_dataset, tmp_path, monkeypatch):
     seen = []
-    monkeypatch.setattr(training_module, "train", lambda *args, **kwargs: seen.append(args))
+    monkeypatch.setattr(training_module, "train", taking_notes(seen))
     main(["train", "data", "run", *TINY, "--set", "seed=3", "--set", "seed=4"])
     assert seen[0][2].train.seed == 4
 
@@ -320,7 +350,8 @@ def test_weights_that_contradict_their_settings(voice, capsys, tmp_path):
 
 def test_a_warm_start_that_is_not_there(fake_dataset, tmp_path, capsys):
     words = ["train", fake_dataset, tmp_path / "run", *TINY, "--warm-start", tmp_path / "none.pt"]
-    assert "none.pt" in refused(capsys, *words)
+    said = refused(capsys, *words)
+    assert f"nothing at {tmp_path / 'none.pt'}" in said and "ponytaco fetch tacotron2" in said
     assert not (tmp_path / "run").exists()
 
 
@@ -334,7 +365,16 @@ def test_nothing_to_say(voice, tmp_path, capsys, text):
 def test_a_folder_without_a_voice(tmp_path, capsys):
     wav = tmp_path / "out.wav"
     assert "ponytaco train" in refused(capsys, "speak", tmp_path, "Cake.", "-o", wav)
-    assert "no checkpoint" in refused(capsys, "speak", tmp_path / "nobody", "Cake.", "-o", wav)
+    for words in (
+        ["speak", tmp_path / "nobody", "Cake.", "-o", wav],
+        ["evaluate", tmp_path / "nobody"],
+        ["export", tmp_path / "nobody", "--show"],
+        ["mels", tmp_path / "nobody"],
+        ["movie", tmp_path / "nobody"],
+    ):
+        said = refused(capsys, *words)
+        assert f"nothing at {tmp_path / 'nobody'}. Check the name" in said
+        assert "ponytaco train DATASET" in said
     assert "ponytaco train" in refused(capsys, "evaluate", tmp_path)
     assert files(tmp_path) == []
 

@@ -491,5 +491,5 @@ def test_a_folder_without_a_voice_is_said(tmp_path):
 
 
 def test_a_voice_that_is_not_there_is_said(tmp_path):
-    with pytest.raises(CheckpointError, match="no checkpoint at .*nobody"):
+    with pytest.raises(RunError, match="nothing at .*nobody"):
         Voice(tmp_path / "nobody")

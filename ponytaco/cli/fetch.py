@@ -19,12 +19,12 @@ def add_to(commands: Any) -> None:
     parser.set_defaults(command=_run)
     parser.add_argument("name", choices=tuple(PUBLISHED), help="what to download")
     parser.add_argument(
-        "--to", type=Path, metavar="FOLDER", help="where to keep it (~/.cache/ponytaco)"
+        "-o", "--out", type=Path, metavar="FOLDER", help="where to keep it (~/.cache/ponytaco)"
     )
 
 
 def _run(arguments: argparse.Namespace) -> int:
     from ponytaco.fetch import fetch
 
-    print(fetch(arguments.name, arguments.to))
+    print(fetch(arguments.name, arguments.out))
     return 0

@@ -60,7 +60,7 @@ def open_vocoder(
         except FetchError as error:
             if say is None:
                 raise
-            say(f"{error} Until then Griffin-Lim speaks, which sounds metallic.")
+            say(f"{error}\nUntil then Griffin-Lim speaks, which sounds metallic.")
             return GriffinLim(audio)
     else:
         path = Path(name_or_path)
