@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from ponytaco.validation import Validation
 
 
+_METAVARS = {"int": "N", "float": "X", "bool": "BOOL", "str": "NAME"}
+
+
 def add_to(commands: Any) -> None:
     """Add the command to argparse's subparsers, whose type is private."""
     parser = commands.add_parser("train", help="train a voice, or go on training it")
@@ -37,6 +40,7 @@ def add_to(commands: Any) -> None:
         "--preset",
         choices=config.PRESETS,
         default="full",
+        metavar="NAME",
         help="settings to begin with. "
         f"{'; '.join(f'{name}: {doc}' for name, doc in config.PRESET_DOCS.items())} (full)",
     )
@@ -62,7 +66,7 @@ def add_to(commands: Any) -> None:
         group.add_argument(
             "--" + name.replace("_", "-"),
             dest=f"setting_{name}",
-            metavar=kind.upper(),
+            metavar=_METAVARS[kind],
             help=f"{doc} ({default})".replace("%", "%%"),
         )
 
