@@ -161,6 +161,8 @@ def _why_no_voice(run: Run) -> str:
     if not folder.is_dir():
         found = f"There is nothing at {folder}."
         names = _voices_in(folder.parent)
+        if not names and folder.suffix in (".pt", ".pth", ".voice"):  # meant to be a file
+            return f"{found} Check the name."
         if not names:
             return f"{found} Check the name, or train a voice: ponytaco train DATASET {folder}"
         close = difflib.get_close_matches(folder.name, names, n=1)

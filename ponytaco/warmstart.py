@@ -169,7 +169,9 @@ def _weights_file(path: Path) -> Path:
         try:
             voice_files(path)
         except RunError as error:
-            raise RunError(f"{error} NVIDIA's voice comes with: ponytaco fetch tacotron2") from None
+            raise RunError(
+                f"{error} (NVIDIA's voice comes with: ponytaco fetch tacotron2)"
+            ) from None
     return voice_files(path)[0]
 
 
