@@ -231,7 +231,7 @@ def train(
     with contextlib.ExitStack() as ending:
         ending.callback(store.close)
         ending.push(save_on_error(save_after_error))
-        interrupted = ending.enter_context(interruptible())
+        interrupted = ending.enter_context(interruptible(say))
         while progress.step < settings.max_steps:
             reduce_frames(model, optimizer, config, progress, say)
             batch = next(batches).to(device)
@@ -312,9 +312,7 @@ def train(
         )
     finished = progress.step >= settings.max_steps
     if finished:
-        say(
-            f"Finished: step {progress.step:,} of {settings.max_steps:,}. Raise max_steps to go on."
-        )
+        say(f"Finished: step {progress.step:,} of {settings.max_steps:,}.")
     return TrainResult(progress.step, finished, progress.first_aligned, validation)
 
 
