@@ -7,11 +7,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from data_prep.clips import ClipOptions
+from data_prep.clips import ClipOptions, Reason, advice
 from data_prep.filelists import Prepared, prepare
 from data_prep.folders import PrepareError, explain_os_error
 from data_prep.recordings import RecordingsError, pack
 from data_prep.soundtools import ArchiveError, archive_seconds, index_archive
+
+FEW_MINUTES = 2
+"""Of clips; where there is less, `prepare` says so."""
 
 MOST_SHOWN = 10
 """Left-out recordings that `pack` prints in full."""
@@ -62,7 +65,7 @@ def _add_list(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         "minutes and path, which is what `prepare` takes.",
         allow_abbrev=False,
     )
-    parser.add_argument("folder", type=Path, metavar="DIR", help="searched with all its folders")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="searched with all its folders")
     parser.set_defaults(command=_list)
 
 
@@ -79,11 +82,13 @@ def _add_prepare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("archive", type=Path, metavar="ARCHIVE", help="a soundtools tar")
     parser.add_argument("out", type=Path, metavar="OUT", help="the dataset folder to make")
     parser.add_argument(
-        "--min-seconds", type=float, default=defaults.min_seconds, help="leave out shorter clips"
-    )
+        "--min-seconds", type=float, default=defaults.min_seconds, metavar="X",
+        help="leave out shorter clips",
+    )  # fmt: skip
     parser.add_argument(
-        "--max-seconds", type=float, default=defaults.max_seconds, help="leave out longer clips"
-    )
+        "--max-seconds", type=float, default=defaults.max_seconds, metavar="X",
+        help="leave out longer clips",
+    )  # fmt: skip
     parser.add_argument(
         "--skip-very-noisy",
         action=argparse.BooleanOptionalAction,
@@ -102,7 +107,9 @@ def _add_prepare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         default=defaults.style_signs,
         help="put the sign of a clip's mood before its text",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the choice of validation clips")
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of the choice of validation clips"
+    )
     parser.set_defaults(command=_prepare)
 
 
@@ -205,6 +212,8 @@ def summary(prepared: Prepared) -> str:
         f"Kept {report['kept']} of {report['clips']} clips, {report['minutes']:.1f} minutes: "
         f"{report['train']} to train with, {report['val']} to validate."
     )
+    if report["minutes"] < FEW_MINUTES:
+        lines.append(_why_little(report))
     for reason, count in report["rejected"].items():
         lines.append(f"Left out {count}: {reason}. For example {_example(report, reason)}")
     alignments = report["alignments"]
@@ -220,6 +229,19 @@ def summary(prepared: Prepared) -> str:
     lines.append(f"The dataset is in {prepared.folder}; report.json there has the details.")
     lines.append(f"Next: ponytaco train {prepared.folder} runs/{prepared.folder.name}")
     return "\n".join(lines)
+
+
+def _why_little(report: dict) -> str:
+    """That there is little, and what to do about it if clips were left out."""
+    little = f"That is little: a voice wants {FEW_MINUTES} minutes and more."
+    rejected = report["rejected"]
+    if sum(rejected.values()) < report["kept"]:
+        return f"{little} Add clips, or begin with another voice (--warm-start)."
+    most = max(rejected, key=rejected.__getitem__)
+    options = ClipOptions(
+        **report["options"] | {"skip_tags": tuple(report["options"]["skip_tags"])}
+    )
+    return f"{little} Most clips were left out as '{most}'. {advice(Reason(most), options)}"
 
 
 def _example(report: dict, reason: str) -> str:

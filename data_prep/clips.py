@@ -73,6 +73,37 @@ class ClipOptions:
             )
 
 
+def advice(reason: Reason, options: ClipOptions) -> str:
+    """What to do where most clips are left out for this reason, one sentence."""
+    match reason:
+        case Reason.TOO_SHORT:
+            return f"Allow shorter clips: --min-seconds below {options.min_seconds:g}."
+        case Reason.TOO_LONG:
+            return (
+                f"Allow longer clips: --max-seconds above {options.max_seconds:g}, 60 at most; or "
+                "cut them into sentences."
+            )
+        case Reason.VERY_NOISY:
+            return "Keep noisy clips, too: --no-skip-very-noisy."
+        case Reason.TAG:
+            return f'Keep clips with these tags ({", ".join(options.skip_tags)}): --skip-tags "".'
+        case Reason.NO_LABEL | Reason.BROKEN_LABEL:
+            return (
+                "Each clip needs its label.json; download the archive again. For recordings of "
+                "your own `python -m data_prep pack` writes the labels."
+            )
+        case Reason.NO_AUDIO | Reason.BROKEN_AUDIO:
+            return "Each clip needs its audio.wav or audio.flac; download the archive again."
+        case Reason.EMPTY_TEXT | Reason.NOTHING_SPEAKABLE:
+            return "Write into the labels what is said."
+        case Reason.SILENCE_ONLY:
+            return "Record them again, or make them louder."
+        case Reason.CLIPPED:
+            return "Record them again at a lower level: what is cut off cannot be repaired."
+        case Reason.DUPLICATE:
+            return "Add clips that are not there yet."
+
+
 @dataclass(frozen=True)
 class Rejection:
     """A clip that is left out."""

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from data_prep import folders
 from data_prep.audio import wav_bytes
-from data_prep.clips import Clip, ClipOptions, Reason, Rejection, Seen, examine
+from data_prep.clips import Clip, ClipOptions, Reason, Rejection, Seen, advice, examine
 from data_prep.folders import PrepareError
 from data_prep.labels import Interval
 from data_prep.soundtools import (
@@ -166,16 +166,19 @@ def _write_clips(index: ArchiveIndex, options: ClipOptions, folder: Path, progre
                     f"{index.path}: more than {MOST_HOURS:g} hours of sound. Split the archive."
                 )
     if len(tally.lines) < 2:
-        reasons = _counted(tally.rejected) or "there are no others"
         raise PrepareError(
             f"{index.path}: only {len(tally.lines)} of {len(index.clips)} clips can be used, and "
-            f"two are the least. Left out: {reasons}. Add clips, or allow more by the options."
+            f"two are the least. {_why_so_few(tally, options)}"
         )
     return tally
 
 
-def _counted(counts: Counter[Reason]) -> str:
-    return ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
+def _why_so_few(tally: _Tally, options: ClipOptions) -> str:
+    if not tally.rejected:
+        return "It holds no others. Add clips."
+    counted = ", ".join(f"{count} {reason}" for reason, count in tally.rejected.most_common())
+    reason = tally.rejected.most_common(1)[0][0]
+    return f"Left out: {counted}; for example {tally.examples[reason][0]} {advice(reason, options)}"
 
 
 def _note_rejection(rejection: Rejection, tally: _Tally) -> None:

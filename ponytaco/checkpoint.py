@@ -131,6 +131,11 @@ class Checkpoint:
             ) from None
 
 
+def not_learnt_yet(step: int) -> str:
+    """What there is to say of a voice that no validation has found aligned, in plain words."""
+    return f"This voice has not learnt to read yet (step {step:,})."
+
+
 def new_model(
     config: Config,
     symbols: Sequence[str] = SYMBOLS,

@@ -361,7 +361,10 @@ def section_of(name: str) -> str:
 
     known = [doc[0] for doc in describe()]
     close = difflib.get_close_matches(name, known, n=3)
-    hint = f" Did you mean {_names(close)}?" if close else f" There are: {_names(known)}."
+    close += [other for other in known if len(name) > 2 and name in other and other not in close]
+    hint = (
+        f" Did you mean {_names(close[:6])}?" if close else " ponytaco train --help lists them all."
+    )
     raise ConfigError(f"There is no setting '{name}'.{hint}")
 
 

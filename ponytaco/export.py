@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,12 +17,13 @@ from ponytaco.checkpoint import (
     Checkpoint,
     Progress,
     load_checkpoint,
+    not_learnt_yet,
     save_checkpoint,
     save_whole,
 )
 from ponytaco.config import AudioConfig, ModelConfig
 from ponytaco.filelists import FilelistError, read_datasets
-from ponytaco.run import Run, read_history
+from ponytaco.run import Run, read_history, voice_files
 from ponytaco.text import NVIDIA_SYMBOLS
 
 NO_LICENCE = "none given: ask the maker before you pass it on or publish what it says"
@@ -58,7 +60,7 @@ def open_voice(path: Path) -> Checkpoint:
     Raises:
         RunError, CheckpointError: there is none.
     """
-    return load_checkpoint(Run(path).voice() if path.is_dir() else path)
+    return load_checkpoint(voice_files(path)[0])
 
 
 def voice_name(path: Path) -> str:
@@ -111,7 +113,7 @@ def export_bundle(
         card=model_card(checkpoint, source, name, licence, note),
     )
     save_checkpoint(out, bundle)
-    return Exported(out, [])
+    return Exported(out, remarks_on(checkpoint))
 
 
 def model_card(
@@ -159,10 +161,28 @@ def card_text(card: Mapping[str, str | float]) -> str:
     lines = []
     width = min(40, max(map(len, card), default=0))
     for key, value in card.items():
-        said = value if isinstance(value, str) else f"{value:,}"
+        said = value if isinstance(value, str) else _rounded(value)
         line = f"{key:<{width}}  {said}"
         lines.append("".join(c if c.isprintable() else " " for c in line[:_MOST_CHARACTERS]))
     return "\n".join(lines)
+
+
+def _rounded(value: float) -> str:
+    """Two digits behind the point, three of what is less than 1, and none that are 0."""
+    if isinstance(value, int) or not math.isfinite(value):
+        return f"{value:,}"
+    digits = f"{value:,.2f}" if abs(value) >= 1 else f"{value:.3f}"
+    return digits.rstrip("0").rstrip(".")
+
+
+def remarks_on(checkpoint: Checkpoint) -> list[str]:
+    """What to mind of a voice, whatever it is exported to."""
+    if checkpoint.progress.aligned_since is not None:
+        return []
+    return [
+        f"{not_learnt_yet(checkpoint.progress.step)} Others will hear babble. Train it until the "
+        "validations say 'aligned', and export it then."
+    ]
 
 
 def export_nvidia(source: Path, out: Path) -> Exported:
@@ -219,7 +239,9 @@ def export_nvidia(source: Path, out: Path) -> Exported:
             "learning_rate": train.learning_rate,
         },
     )
-    return Exported(out, [*_lost_signs(checkpoint), *_other_hparams(checkpoint)])
+    return Exported(
+        out, [*remarks_on(checkpoint), *_lost_signs(checkpoint), *_other_hparams(checkpoint)]
+    )
 
 
 def _lost_signs(checkpoint: Checkpoint) -> list[str]:

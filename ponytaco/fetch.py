@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import socket
+import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,15 +21,19 @@ _NGC = "https://api.ngc.nvidia.com/v2/models/nvidia"
 _TIMEOUT_SECONDS = 60
 _CHUNK_BYTES = 2**20
 _MEGABYTE = 10**6
-_LONGEST_REASON = 200
+_NO_CONNECTION = "there is no connection"
 _QUOTA_HINT = (
-    " Google refuses files that too many people fetch at once: then try again tomorrow, or add a "
-    "copy of it to your own Drive and download the copy."
+    "Google refuses files that too many people fetch at once. Then try again tomorrow, or add a "
+    "copy of the file to your own Drive and download the copy."
 )
 
 
 class FetchError(ValueError):
     """A file could not be downloaded; the text says how to get it by hand."""
+
+
+class _NotTheFile(FetchError):
+    """A site answered, but with something else."""
 
 
 @dataclass(frozen=True)
@@ -139,15 +146,16 @@ def receive(
         say: takes a sentence when a download begins, and when another address is tried.
 
     Raises:
-        FetchError: it did not come, is too large or another file; the text says how to get it by
-            hand.
+        FetchError: it did not come, is too large or another file; the text says in a few numbered
+            lines how to get it by hand.
     """
     if path.is_file() and (not sha256 or _digest(path) == sha256):
         return path
-    reasons: list[str] = []
+    reasons: dict[str, str] = {}
+    drive_answered = False
     for address in addresses:
         if reasons:
-            say(f"That did not work: {reasons[-1]}.")
+            say(f"That did not work: {[*reasons.values()][-1]}.")
         say(f"Downloading {what} from {address} …")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -157,19 +165,60 @@ def receive(
                 _check(partial, file.sha256.hexdigest(), sha256)
             return path
         except Exception as error:  # network, quota, disk: gdown and urllib have no common kind
-            reasons.append(f"{in_short(error)} ({address})")
-    hint = _QUOTA_HINT if any(map(_is_on_drive, addresses)) else ""
-    raise FetchError(
-        f"{what} could not be downloaded: {'; '.join(reasons)}. By hand: open "
-        f"{' or '.join(addresses)} in the browser, download the file, and put it at {path}.{hint}"
-    )
+            on_drive = _is_on_drive(address)
+            reasons[address] = in_words(error, on_drive)
+            drive_answered |= on_drive and _is_an_answer(error)
+    raise FetchError(_by_hand(what, path, reasons, _QUOTA_HINT if drive_answered else ""))
 
 
-def in_short(error: Exception) -> str:
-    """What an error says, perhaps over many lines, in one and without a full stop."""
-    words = " ".join(str(error).split()) or type(error).__name__
-    cut = words if len(words) <= _LONGEST_REASON else f"{words[:_LONGEST_REASON]} …"
-    return cut.rstrip(".")
+def _by_hand(what: str, path: Path, reasons: dict[str, str], hint: str) -> str:
+    if len(set(reasons.values())) == 1:
+        why = next(iter(reasons.values()))
+    else:
+        hosts = [
+            f"{urllib.parse.urlsplit(place).hostname}: {why}" for place, why in reasons.items()
+        ]
+        why = "; ".join(hosts)
+    lines = [
+        f"{what} could not be downloaded ({why}). To get it by hand:",
+        f"1. Open {' or '.join(reasons)} in a browser.",
+        "2. Download the file.",
+        f"3. Put it at {path}",
+    ]
+    return "\n".join([*lines, hint] if hint else lines)
+
+
+def in_words(error: Exception, on_drive: bool = False) -> str:
+    """Why something did not come, in a few words: errors' own texts help nobody.
+
+    Args:
+        error: of urllib, of gdown, of the disk, or one of ours.
+        on_drive: whether it comes of asking Google Drive.
+    """
+    if isinstance(error, FetchError):
+        return str(error)
+    if isinstance(error, urllib.error.HTTPError):
+        return f"the site answers with error {error.code}"
+    of_network = (urllib.error.URLError, ConnectionError, TimeoutError, socket.gaierror)
+    if isinstance(error, of_network) or _is_of_requests(error):
+        return _NO_CONNECTION
+    if isinstance(error, OSError):
+        return f"the disk says: {error.strerror or type(error).__name__}"
+    if on_drive:
+        return "Google Drive does not give it out now"
+    return f"the answer cannot be read ({type(error).__name__})"
+
+
+def _is_of_requests(error: Exception) -> bool:
+    """Gdown's network errors; it alone needs that package."""
+    return type(error).__module__.partition(".")[0] in ("requests", "urllib3", "http")
+
+
+def _is_an_answer(error: Exception) -> bool:
+    """Of Google Drive: gdown complains of the page that came in place of the file."""
+    if isinstance(error, FetchError):
+        return isinstance(error, _NotTheFile)
+    return not isinstance(error, OSError)
 
 
 class _LimitedFile(io.BufferedWriter):
@@ -216,9 +265,9 @@ def _check(path: Path, digest: str, wanted: str) -> None:
     with path.open("rb") as file:
         head = file.read(100).lstrip()
     if not head:
-        raise FetchError("nothing came")
+        raise _NotTheFile("nothing came")
     if head[:1] == b"<":
-        raise FetchError("a web page came and not the file")
+        raise _NotTheFile("a web page came and not the file")
     if wanted and digest != wanted:
         raise FetchError("it is another file than the one that is known to be good")
 

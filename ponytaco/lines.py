@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ponytaco.speech import Delivery, Sentence, Speech
+from ponytaco.delivery import Delivery
+from ponytaco.speech import Sentence, Speech
 from ponytaco.synthesis import Voice
 from ponytaco.text import TextError
 

@@ -31,15 +31,25 @@ def make_movie(run: Run, out: Path | None = None, width: int = _WIDTH) -> Path:
         The GIF.
 
     Raises:
-        MovieError: there are no pictures yet, one is broken, or the movie cannot be written.
+        MovieError: there are no pictures yet, one is broken, the movie cannot be written, or its
+            name is that of another kind of film.
+        RunError: the folder is no run's.
     """
+    out = out or run.folder / "alignment.gif"
+    if out.suffix.lower() != ".gif":
+        gif = out.with_suffix(".gif")
+        raise MovieError(
+            f"The movie is a GIF and cannot be written as {out}. Write it to {gif}; if you "
+            f"have ffmpeg, it makes another kind of film of that: ffmpeg -i {gif} {out}"
+        )
     pictures = chosen(sorted(run.alignments.glob("step-*.png")), _MOST_FRAMES)
     if not pictures:
+        if not run.alignments.is_dir():
+            run.voices()
         raise MovieError(
             f"There are no pictures in {run.alignments} yet: each validation adds one. "
             "Train a little longer."
         )
-    out = out or run.folder / "alignment.gif"
     size = _frame_size(pictures[-1], width)
     frames = [_frame(path, size) for path in pictures]
     try:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from ponytaco.checkpoint import Checkpoint
-from ponytaco.export import Exported, ExportError, open_voice
+from ponytaco.export import Exported, ExportError, open_voice, remarks_on
 from ponytaco.model import Tacotron2
 from ponytaco.model.parts import (
     DecoderStepProgram,
@@ -150,7 +150,8 @@ def export_programs(source: Path, out: Path) -> Exported:
         for length in (2, 23):
             _compare(name, module, written, _inputs(table, length)[_NAMES.index(name)])
     write_whole(out / _TABLE, json.dumps(table, ensure_ascii=False, indent=1) + "\n")
-    return Exported(out, ["The programs make mels; a vocoder makes sound of them."])
+    remark = "The programs make mels; a vocoder makes sound of them."
+    return Exported(out, [remark, *remarks_on(checkpoint)])
 
 
 def _describe(checkpoint: Checkpoint, model: Tacotron2) -> dict[str, Any]:

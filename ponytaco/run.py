@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import difflib
 import io
 import os
 from collections.abc import Mapping, Sequence
@@ -128,10 +129,7 @@ class Run:
         paths = (self.best_model, self.current_model, *self._other_saves())
         found = [path for path in paths if path.is_file()]
         if not found:
-            raise RunError(
-                f"There is no trained voice in {self.folder}. Train one with: "
-                f"ponytaco train DATASET {self.folder}"
-            )
+            raise RunError(_why_no_voice(self))
         return found
 
     def voice(self) -> Path:
@@ -141,6 +139,68 @@ class Run:
             RunError: there is neither.
         """
         return self.voices()[0]
+
+
+def voice_files(path: Path) -> list[Path]:
+    """The files to speak with that a path names, the best first.
+
+    Args:
+        path: a checkpoint or a shared voice, which is the only one then; or a run's folder.
+
+    Raises:
+        RunError: there is none; the text says what is there instead.
+    """
+    return [path] if path.is_file() else Run(path).voices()
+
+
+def _why_no_voice(run: Run) -> str:
+    """What is in place of a run that can speak, and what to do."""
+    folder = run.folder
+    if folder.is_file():
+        return f"{folder} is a file. Give the folder that ponytaco train made."
+    if not folder.is_dir():
+        found = f"There is nothing at {folder}."
+        names = _voices_in(folder.parent)
+        if not names and folder.suffix in (".pt", ".pth", ".voice"):  # meant to be a file
+            return f"{found} Check the name."
+        if not names:
+            return f"{found} Check the name, or train a voice: ponytaco train DATASET {folder}"
+        close = difflib.get_close_matches(folder.name, names, n=1)
+        meant = f" Did you mean {folder.parent / close[0]}?" if close else ""
+        return f"{found}{meant} The voices in {folder.parent} are: {_few(names)}."
+    if (folder / "train.txt").is_file():
+        return (
+            f"{folder} is a data set: clips, and no voice. Train one with: "
+            f"ponytaco train {folder} runs/{folder.name}"
+        )
+    names = _voices_in(folder)
+    if names:
+        return f"{folder} is no voice, but has these: {_few(names)}. Give {folder / names[0]}."
+    if run.config.is_file():
+        return (
+            f"The run in {folder} has saved no voice yet. Train it longer: "
+            f"ponytaco train DATASET {folder}"
+        )
+    return f"There is no trained voice in {folder}. Train one with: ponytaco train DATASET {folder}"
+
+
+def _voices_in(folder: Path) -> list[str]:
+    """Names of the runs that can speak and of the shared voices in a folder."""
+    try:
+        return sorted(
+            path.name
+            for path in folder.iterdir()
+            if path.suffix == ".voice"
+            or (path / "current_model").is_file()
+            or (path / "best_model").is_file()
+        )
+    except OSError:  # there is no such folder, or it is not ours to read
+        return []
+
+
+def _few(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(names[:_MOST_NAMED]) + more
 
 
 # The columns of history.csv; a row has those of its kind and leaves the others empty.
@@ -153,6 +213,9 @@ HISTORY_COLUMNS = (
     "free_longest_stall", "free_end_reached", "free_stopped",
     "free_length", "distortion", "score", "aligned",
 )  # fmt: skip
+
+# Voices that one message names.
+_MOST_NAMED = 12
 
 # 20,000 steps are about 0.5 MB; what comes after this is of no run.
 _MOST_HISTORY_BYTES = 32 * 2**20

@@ -1,4 +1,4 @@
-"""What is spoken, how it is to be spoken, and what is to be said of it."""
+"""What was spoken, and what is to be said of it."""
 
 from __future__ import annotations
 
@@ -16,46 +16,6 @@ from ponytaco.takes import Take
 
 # Words that one warning names.
 _MOST_NAMED = 12
-
-
-class DeliveryError(ValueError):
-    """A way of speaking cannot be."""
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """How a text is spoken."""
-
-    style: str = ""
-    """A style's name, for the text's beginning; ``[happy]`` in a text changes it."""
-    best_of: int = 1
-    """Takes of each line, of which the best one is used."""
-    retries: int = 2
-    """How often a line of which no take is good is tried again, with other seeds."""
-    speed: float = 1.0
-    """1.2 is a fifth faster, at the same pitch; 0.5 to 2."""
-    pause: float = 1.0
-    """Pauses between lines, as a multiple; 0 to 10."""
-    gate_threshold: float = 0.5
-    """Probability of the gate at which a line is over, 0 to 1."""
-    max_seconds: float = 0.0
-    """Where a line that never stops is cut; 0 judges by its length."""
-    seed: int = 1234
-    """Of the prenet's dropout; another one speaks a little differently."""
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be."""
-        for name, low, high in (
-            ("best_of", 1, 64),
-            ("retries", 0, 100),
-            ("speed", 0.5, 2),
-            ("pause", 0, 10),
-            ("gate_threshold", 0, 1),
-            ("max_seconds", 0, 600),
-        ):
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise DeliveryError(f"{name} is {value}; it can be {low} to {high}.")
 
 
 @dataclass(frozen=True)
@@ -91,16 +51,22 @@ class Sentence:
         return self.take.stopped
 
     @property
+    def is_babble(self) -> bool:
+        """Whether attention found less than half of its words."""
+        n_missed = len(self.take.skipped) + len(self.take.unread)
+        return self.take.lost or 2 * n_missed > len(self.words)
+
+    @property
     def warnings(self) -> list[str]:
         """What a listener should know, one sentence each."""
         take, text = self.take, _short(self.text)
+        if take.lost:
+            return [f"'{text}' was not read: the voice babbles."]
         said = []
         if not take.stopped and take.read_through:
             said.append(f"'{text}' was read to its end, but did not stop by itself and was cut.")
         elif not take.stopped:
             said.append(f"'{text}' did not come to an end and was cut.")
-        if take.lost:
-            return [*said, f"In '{text}' attention does not follow the text: {self.score}."]
         for words, what in (
             (take.skipped, "skipped"),
             (take.repeated, "said twice or out of order"),
@@ -126,6 +92,8 @@ class Speech:
     """Sentences in which nothing can be spoken."""
     notes: list[str] = field(default_factory=list)
     """What the writer of the text should know."""
+    babble: str = ""
+    """What to say in place of each sentence's warnings, of a voice that cannot read yet."""
 
     @property
     def seconds(self) -> float:
@@ -137,7 +105,7 @@ class Speech:
         """What a listener should know, one sentence each."""
         unspeakable = [f"'{_short(t)}' cannot be spoken and was left out." for t in self.left_out]
         said = [warning for sentence in self.sentences for warning in sentence.warnings]
-        return [*self.notes, *unspeakable, *said]
+        return [*self.notes, *unspeakable, *([self.babble] if self.babble else said)]
 
     def report(self) -> dict[str, Any]:
         """All that is known about it as plain values, for json."""

@@ -44,11 +44,14 @@ def save_on_error(save: Callable[[], object]) -> Callable[..., None]:
 
 
 @contextlib.contextmanager
-def interruptible() -> Iterator[threading.Event]:
+def interruptible(say: Callable[[str], None]) -> Iterator[threading.Event]:
     """Turn the first interrupt into a wish to stop, so that no step is left half done.
 
     A second one interrupts at once. Only the main thread may take signals; elsewhere the
     caller's ``stop`` is the only way.
+
+    Args:
+        say: is told at once that the wish was heard, for a step may take many seconds.
     """
     interrupted = threading.Event()
     if threading.current_thread() is not threading.main_thread():
@@ -61,6 +64,13 @@ def interruptible() -> Iterator[threading.Event]:
         if interrupted.is_set():
             raise KeyboardInterrupt
         interrupted.set()
+        # Interrupted just while it was writing, a stream refuses more; then the loop is between
+        # two steps, and soon says that it has stopped.
+        with contextlib.suppress(RuntimeError):
+            say(
+                "Stopping after this step, and saving. (Interrupt again to stop at once, without "
+                "saving.)"
+            )
 
     for number in signals:
         signal.signal(number, on_signal)

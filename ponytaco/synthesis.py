@@ -15,13 +15,14 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from ponytaco.checkpoint import Checkpoint, CheckpointError, verified_checkpoint
+from ponytaco.checkpoint import Checkpoint, CheckpointError, not_learnt_yet, verified_checkpoint
 from ponytaco.config import AudioConfig
+from ponytaco.delivery import MAX_SYMBOLS_LIMITS, Delivery, DeliveryError
 from ponytaco.joining import PAUSES, Leveller, fade_ends, silence, trim_silence
 from ponytaco.model import Tacotron2
 from ponytaco.model.packed import PackedDecoder
-from ponytaco.run import Run
-from ponytaco.speech import Delivery, Sentence, Speech
+from ponytaco.run import voice_files
+from ponytaco.speech import Sentence, Speech
 from ponytaco.takes import Take, best_take, end_of_reading, judge
 from ponytaco.text import Lexicon, TextError
 from ponytaco.text.pronunciation import installed_dictionary, layered, read_dictionary
@@ -73,11 +74,13 @@ class Voice:
             same as 'float32'; also 'float16', 'bfloat16' and 'int8'.
         dictionaries: files in CMUdict's form whose pronunciations come before the character's
             own; of a word in several of them the first one counts.
-        max_symbols: longer sentences are cut; 0 takes the longest text it was trained on.
+        max_symbols: longer sentences are cut, 10 to 1,000; 0 takes the longest text it was
+            trained on.
 
     Raises:
         RunError, CheckpointError: there is no usable checkpoint.
         LexiconError: a dictionary cannot be read.
+        DeliveryError: sentences cannot be cut so.
         VocoderError: there is no such vocoder.
         WeightTypeError: there is no such type on this machine.
     """
@@ -91,10 +94,14 @@ class Voice:
         dictionaries: Sequence[Path] = (),
         max_symbols: int = 0,
     ) -> None:
+        least, most = MAX_SYMBOLS_LIMITS
+        if max_symbols and not least <= max_symbols <= most:
+            raise DeliveryError(f"max_symbols is {max_symbols}; it can be {least} to {most}.")
         lexicons = [read_dictionary(dictionary) for dictionary in dictionaries]
         self.path, checkpoint, model, self.notes = _open(Path(path))
         self.audio: AudioConfig = checkpoint.config.audio
         self.step = checkpoint.progress.step
+        self._is_aligned = checkpoint.progress.aligned_since is not None
         self._device = torch.device(device)
         self._model = model.to(self._device)
         self._packed = PackedDecoder(self._model.decoder, weight_type)
@@ -216,7 +223,14 @@ class Voice:
                 script.spelled,
                 script.left_out,
                 script.notes,
+                self._babble(sentences),
             )
+
+    def _babble(self, sentences: Sequence[Sentence]) -> str:
+        # A voice that began with another one may read before any validation has found it out.
+        if self._is_aligned or not all(sentence.is_babble for sentence in sentences):
+            return ""
+        return f"{not_learnt_yet(self.step)} What it said is babble. Train it longer."
 
     def _read(self, text: str, style: str) -> Script | TextError:
         try:
@@ -343,7 +357,7 @@ class Voice:
 def _open(path: Path) -> tuple[Path, Checkpoint, Tacotron2, list[str]]:
     """The first checkpoint that can be used, its model, and what was wrong with those before."""
     wrong: list[str] = []
-    for candidate in Run(path).voices() if path.is_dir() else [path]:
+    for candidate in voice_files(path):
         try:
             checkpoint = verified_checkpoint(candidate)
             model = checkpoint.build_model()

@@ -231,7 +231,7 @@ def train(
     with contextlib.ExitStack() as ending:
         ending.callback(store.close)
         ending.push(save_on_error(save_after_error))
-        interrupted = ending.enter_context(interruptible())
+        interrupted = ending.enter_context(interruptible(say))
         while progress.step < settings.max_steps:
             sampler.read_letters(
                 reads_letters(progress.step, progress.first_aligned, settings.arpabet_first_steps)
@@ -315,9 +315,7 @@ def train(
         )
     finished = progress.step >= settings.max_steps
     if finished:
-        say(
-            f"Finished: step {progress.step:,} of {settings.max_steps:,}. Raise max_steps to go on."
-        )
+        say(f"Finished: step {progress.step:,} of {settings.max_steps:,}.")
     return TrainResult(progress.step, finished, progress.first_aligned, validation)
 
 

@@ -6,7 +6,7 @@ and of the recogniser by their sign, rows of the outputs by the frame and mel ba
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,25 @@ import torch
 from torch import Tensor
 
 from ponytaco.checkpoint import CheckpointError, read_content
+from ponytaco.config import PRESETS, preset
 from ponytaco.model import Tacotron2
 from ponytaco.model.folding import fold_plain_head
 from ponytaco.model.rows import Rows, by_sign, of_frames
 from ponytaco.model.sizes import sizes_of
-from ponytaco.run import Run
+from ponytaco.run import RunError, voice_files
 from ponytaco.text import CTC_SYMBOLS, NVIDIA_SYMBOLS, SYMBOLS
 
 # Names of each kind that the table shows.
 _SHOWN = 12
+
+# Of the model's parameters, recogniser and head aside, so large a share must come along: what a new
+# voice needs is a reader and a speaker, and half of one can do neither. A model of one size fits
+# whole; one whose memory or mel is wider, as for several speakers, still fits by two thirds; one
+# of another preset not at all, but for a few small vectors.
+_LEAST_TAKEN = 0.5
+
+# Sizes in which models may differ, for their weights can be mapped.
+_MAPPED_SIZES = ("head", "n_frames_per_step")
 
 # What wrappers put before every name: data parallel training, and torch.compile.
 _WRAPPERS = ("module.", "_orig_mod.")
@@ -59,6 +69,8 @@ class WarmStart:
     """Ours that stay as initialised."""
     other_sizes: list[str] = field(default_factory=list)
     """Settings in which the models differ, as 'prenet_dim 256 (here 128)'."""
+    share: float = 0.0
+    """Of the model's parameters, recogniser and head aside, how much was taken or mapped."""
 
     def __str__(self) -> str:
         """A table for the report."""
@@ -79,12 +91,7 @@ class WarmStart:
             lines += [f"  {title}: {name}" for name in names[:_SHOWN]]
             if len(names) > _SHOWN:
                 lines.append(f"  {title}: … and {len(names) - _SHOWN} more")
-        if len(self.fresh) > len(self.taken):
-            lines.append(
-                "  Hardly anything fits, for that voice has other sizes: "
-                f"{', '.join(self.other_sizes)}. Begin a new run with its preset or sizes, or "
-                "leave the warm start out."
-            )
+        lines.append(f"  {self.share:.0%} of the weights came along, head and recogniser aside.")
         return "\n".join(lines)
 
 
@@ -106,10 +113,10 @@ def warm_start(
         ctc_symbols: the alphabet of its recogniser.
 
     Raises:
-        RunError: there is no voice in the folder.
-        CheckpointError: it cannot be read, or nothing in it fits.
+        RunError: there is no voice at that place.
+        CheckpointError: it cannot be read, or hardly anything in it fits.
     """
-    path = Run(path).voice() if path.is_dir() else path
+    path = _weights_file(path)
     content = read_content(path)
     theirs = _weights(content)
     ours = model.state_dict()
@@ -142,12 +149,9 @@ def warm_start(
     # "embedding.weight (148 of 179 symbols)" is taken, too
     taken = {*report.taken, *map(_name, report.mapped)}
     report.fresh = [name for name in ours if name not in taken]
-    if not any(_is_learnt(name) for name in taken):
-        sizes = f" ({', '.join(report.other_sizes)})" if report.other_sizes else ""
-        raise CheckpointError(
-            f"Nothing in {path} fits this model{sizes}. Choose a Tacotron 2 of the same size, "
-            "or leave the warm start out."
-        )
+    report.share = _share(model, taken)
+    if report.share < _LEAST_TAKEN:
+        raise CheckpointError(_why_too_little(path, report.share, here, there))
     return report
 
 
@@ -157,7 +161,61 @@ def sizes_in(path: Path) -> dict[str, Any]:
     Raises:
         RunError, CheckpointError: as ``warm_start``.
     """
-    return sizes_of(_weights(read_content(Run(path).voice() if path.is_dir() else path)))
+    return sizes_of(_weights(read_content(_weights_file(path))))
+
+
+def _weights_file(path: Path) -> Path:
+    if not path.exists():
+        try:
+            voice_files(path)
+        except RunError as error:
+            raise RunError(
+                f"{error} (NVIDIA's voice comes with: ponytaco fetch tacotron2)"
+            ) from None
+    return voice_files(path)[0]
+
+
+def _share(model: Tacotron2, taken: Collection[str]) -> float:
+    """Of the parameters that read and speak, those that were taken."""
+    new_in_many = (*_PARTS["recogniser"], *_PARTS["head"])
+    sizes = {
+        name: parameter.numel()
+        for name, parameter in model.named_parameters()
+        if not name.startswith(new_in_many)
+    }
+    return sum(size for name, size in sizes.items() if name in taken) / sum(sizes.values())
+
+
+def _why_too_little(
+    path: Path, share: float, here: Mapping[str, Any], there: Mapping[str, Any]
+) -> str:
+    asked = {name: size for name, size in there.items() if name not in _MAPPED_SIZES}
+    if not asked:
+        return (
+            f"Nothing in {path} fits: it holds no weights of a Tacotron 2. Give another voice, or "
+            "leave the warm start out."
+        )
+    found = f"Only {share:.0%} of what a voice needs could be taken from {path}"
+    other = {name: size for name, size in asked.items() if size != here.get(name)}
+    if not other:
+        return f"{found}: it lacks the rest. Give another voice, or leave the warm start out."
+    presets = _presets_with(asked)
+    if presets:
+        give = f"--preset {' or '.join(presets)}, which fits"
+    else:
+        give = f"its sizes: {' '.join(f'--set {name}={size}' for name, size in other.items())}"
+    return (
+        f"{found}, for that is a model of another size. Give {give}; or leave the warm start out."
+    )
+
+
+def _presets_with(sizes: Mapping[str, Any]) -> list[str]:
+    models = {name: preset(name).model for name in PRESETS}
+    return [
+        name
+        for name, model in models.items()
+        if all(getattr(model, setting) == size for setting, size in sizes.items())
+    ]
 
 
 def _weights(content: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -289,11 +347,6 @@ def _fold_plain_head(model: Tacotron2, theirs: Mapping[str, Tensor], report: War
     report.left = [line for line in report.left if _name(line) not in names]
     how = f"begins as their plain head, in {n_units} of {hidden:,} hidden units"
     report.mapped += [f"{name} ({how})" for name in names_here]
-
-
-def _is_learnt(name: str) -> bool:
-    """Whether a weight says anything; a batch norm's counter fits any model."""
-    return not name.endswith("num_batches_tracked")
 
 
 def _name(line: str) -> str:

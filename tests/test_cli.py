@@ -1,3 +1,4 @@
+import argparse
 import errno
 import io
 import json
@@ -7,17 +8,22 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import soundfile
 import torch
 
 import ponytaco.training as training_module
+from ponytaco.alignment import AlignmentScore
 from ponytaco.audio import AudioError, save_wav
 from ponytaco.checkpoint import load_checkpoint, save_checkpoint
-from ponytaco.cli import main
+from ponytaco.cli import _parser, main
+from ponytaco.cli.train import validation_lines
 from ponytaco.config import PRESET_DOCS, PRESETS, describe
+from ponytaco.delivery import LIMITS, Delivery
 from ponytaco.run import Run, read_history
+from ponytaco.validation import Validation
 
 TINY = ["--preset", "tiny", "--batch-size", "4", "--device", "cpu"]
 
@@ -31,6 +37,25 @@ def refused(capsys, *words):
     assert said.count("\n") == 1, said
     assert "Traceback" not in said
     return said
+
+
+def misused(capsys, *words):
+    """Run a command with words that cannot be: exit code 2 and two lines, which are returned."""
+    with pytest.raises(SystemExit) as exit_:
+        main([str(word) for word in words])
+    said = capsys.readouterr().err
+    assert exit_.value.code == 2 and said.count("\n") == 2
+    return said
+
+
+def taking_notes(seen):
+    """In place of ``train``: keeps its arguments, and trains nothing."""
+
+    def train(*args, **kwargs):
+        seen.append(args)
+        return SimpleNamespace(finished=False)
+
+    return train
 
 
 def files(folder):
@@ -51,7 +76,9 @@ def test_train_resume_speak_evaluate(fake_dataset, tmp_path, capsys, monkeypatch
     assert main([*command, "--set", "max_steps=10"]) == 0
     said = capsys.readouterr()
     assert "11 clips" in said.out and "step     10" in said.out
-    assert "validation at step 10" in said.out and "Finished" in said.out
+    assert "validation at step 10" in said.out and "Finished: step 10 of 10.\n" in said.out
+    assert f'Next:  ponytaco speak {run} "' in said.out and f"ponytaco evaluate {run}" in said.out
+    assert said.out.endswith("the same command with --set max_steps=20\n")
     assert said.err == ""
     assert main([*command, "--set", "max_steps=12"]) == 0
     assert "Resuming Beeps at step 10" in capsys.readouterr().out
@@ -63,6 +90,8 @@ def test_train_resume_speak_evaluate(fake_dataset, tmp_path, capsys, monkeypatch
     said = capsys.readouterr()
     assert str(wav) in said.out and "best_model" in said.out
     assert "pony" in said.err and "Traceback" not in said.err
+    assert "ponytaco: This voice has not learnt to read yet (step 1" in said.err
+    assert "focus" not in said.err and said.err.count("babble") == 1
     info = soundfile.info(wav)
     assert (info.samplerate, info.channels, info.subtype) == (22_050, 1, "PCM_16")
     assert 0.4 < info.duration <= 2 * 0.3 + 0.4  # a pause, and what silence was trimmed off
@@ -147,8 +176,6 @@ def test_dictionaries_styles_and_ways_of_speaking(voice, tmp_path, capsys):
     assert "no dictionary" not in capsys.readouterr().err
     (tmp_path / "bad.txt").write_text("PONY  P OW1\nBEE  B IY8\n")
     assert "bad.txt, line 2" in refused(capsys, *words, "--dictionary", tmp_path / "bad.txt")
-    assert "no style 'purple'" in refused(capsys, *words, "--style", "purple")
-    assert "speed is 3.0" in refused(capsys, *words, "--speed", "3")
     assert "no vocoder 'kazoo'" in refused(capsys, *words, "--vocoder", "kazoo")
 
 
@@ -178,7 +205,7 @@ def test_a_seed_makes_the_same_file(voice, tmp_path):
 
 def test_options_reach_the_run(fake_dataset, tmp_path, monkeypatch):
     seen = []
-    monkeypatch.setattr(training_module, "train", lambda *args, **kwargs: seen.append(args))
+    monkeypatch.setattr(training_module, "train", taking_notes(seen))
     words = ["train", str(fake_dataset), str(tmp_path), *TINY, "--max-gaf", "0.25", "--mmi", "no"]
     assert main([*words, "--set", "learning_rate=1e-4", "--set", "seed = 7"]) == 0
     config = seen[0][2]
@@ -190,10 +217,24 @@ def test_options_reach_the_run(fake_dataset, tmp_path, monkeypatch):
 @pytest.mark.parametrize("folders", [["a"], ["a", "b", "c"]])
 def test_the_last_folder_is_the_run(monkeypatch, folders):
     seen = []
-    monkeypatch.setattr(training_module, "train", lambda *args, **kwargs: seen.append(args))
+    monkeypatch.setattr(training_module, "train", taking_notes(seen))
     assert main(["train", *folders, "run", *TINY]) == 0
     assert seen[0][0] == [Path(folder) for folder in folders]
     assert seen[0][1].folder == Path("run")
+
+
+@pytest.mark.parametrize(
+    ("free", "forced", "verdict"),
+    [(1.0, 1.0, ": aligned, voice"), (0.1, 1.0, ": aligned only when fed"), (0.1, 0.1, "not al")],
+)
+def test_a_validation_is_two_short_lines(free, forced, verdict):
+    scores = [AlignmentScore(0.62, share, 0.99, 1.2, 0.12, 1.0, 0.99) for share in (forced, free)]
+    first, second = validation_lines(
+        Validation(123_456, 10.412, *scores, 1.0, 0.63, 5.0, 1.0, 30.0, None)
+    )
+    assert first.startswith("validation at step 123,456: ") and verdict in first
+    assert "voice 0.63 of 1" in first and f"coverage {free:.2f}" in second
+    assert len(first) <= 100 and len(second) <= 100
 
 
 # Settings that cannot be
@@ -222,9 +263,64 @@ def test_a_setting_that_cannot_be(fake_dataset, tmp_path, capsys, words, said):
 
 def test_an_option_twice_in_set_is_an_error_or_the_last(fake_dataset, tmp_path, monkeypatch):
     seen = []
-    monkeypatch.setattr(training_module, "train", lambda *args, **kwargs: seen.append(args))
+    monkeypatch.setattr(training_module, "train", taking_notes(seen))
     main(["train", "data", "run", *TINY, "--set", "seed=3", "--set", "seed=4"])
     assert seen[0][2].train.seed == 4
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--speed", "0", "--speed: '0' cannot be: give a number from 0.5 to 2"),
+        ("--speed", "3", "from 0.5 to 2"),
+        ("--speed", "fast", "from 0.5 to 2"),
+        ("--speed", "nan", "from 0.5 to 2"),
+        ("--best-of", "0", "give a whole number from 1 to 64"),
+        ("--best-of", "2.5", "give a whole number from 1 to 64"),
+        ("--retries", "-1", "from 0 to 100"),
+        ("--pause", "-1", "from 0 to 10"),
+        ("--gate-threshold", "2", "from 0 to 1"),
+        ("--max-seconds", "-1", "from 0 to 600"),
+        ("--max-symbols", "1", "from 10 to 1,000"),
+        ("--seed", "x", "from 0 to"),
+        ("--style", "purple", "There is no style 'purple'. Styles are words such as happy"),
+        ("--style", "hapy", "Did you mean Happy?"),
+        ("--weights", "float8", "int8"),
+    ],
+)
+def test_a_way_of_speaking_that_cannot_be_is_said_before_loading(
+    capsys, monkeypatch, option, value, said
+):
+    monkeypatch.setitem(sys.modules, "ponytaco.synthesis", None)  # not even the program's part
+    assert said in misused(capsys, "speak", "nobody", "Hi.", option, value)
+
+
+def test_limits_of_the_command_line_are_those_of_the_delivery():
+    for name, (low, high) in LIMITS.items():
+        for value in (low, high):
+            assert getattr(Delivery(**{name: value}), name) == value
+
+
+def test_a_vocoder_that_is_not_there_is_said_before_the_voice(tmp_path, capsys):
+    words = ["speak", tmp_path / "nobody", "Hi.", "-o", tmp_path / "x.wav", "--vocoder", "kazoo"]
+    assert "no vocoder 'kazoo'" in refused(capsys, *words)
+
+
+def parsers():
+    (commands,) = [a for a in _parser()._actions if isinstance(a, argparse._SubParsersAction)]
+    return commands.choices.items()
+
+
+def test_every_value_has_one_of_few_names():
+    known = {"FILE", "FOLDER", "NAME", "N", "X", "TEXT", "TYPE", "KIND", "BOOL", "NAME=VALUE",
+             "VOICE", "RUN", "DATASET"}  # fmt: skip
+    for name, parser in parsers():
+        for action in parser._actions:
+            if action.nargs == 0:
+                continue
+            assert action.metavar in known, (name, action.option_strings, action.metavar)
+            if "--out" in action.option_strings:
+                assert action.option_strings == ["-o", "--out"], name
 
 
 @pytest.mark.parametrize(
@@ -320,7 +416,8 @@ def test_weights_that_contradict_their_settings(voice, capsys, tmp_path):
 
 def test_a_warm_start_that_is_not_there(fake_dataset, tmp_path, capsys):
     words = ["train", fake_dataset, tmp_path / "run", *TINY, "--warm-start", tmp_path / "none.pt"]
-    assert "none.pt" in refused(capsys, *words)
+    said = refused(capsys, *words)
+    assert f"nothing at {tmp_path / 'none.pt'}" in said and "ponytaco fetch tacotron2" in said
     assert not (tmp_path / "run").exists()
 
 
@@ -334,7 +431,16 @@ def test_nothing_to_say(voice, tmp_path, capsys, text):
 def test_a_folder_without_a_voice(tmp_path, capsys):
     wav = tmp_path / "out.wav"
     assert "ponytaco train" in refused(capsys, "speak", tmp_path, "Cake.", "-o", wav)
-    assert "no checkpoint" in refused(capsys, "speak", tmp_path / "nobody", "Cake.", "-o", wav)
+    for words in (
+        ["speak", tmp_path / "nobody", "Cake.", "-o", wav],
+        ["evaluate", tmp_path / "nobody"],
+        ["export", tmp_path / "nobody", "--show"],
+        ["mels", tmp_path / "nobody"],
+        ["movie", tmp_path / "nobody"],
+    ):
+        said = refused(capsys, *words)
+        assert f"nothing at {tmp_path / 'nobody'}. Check the name" in said
+        assert "ponytaco train DATASET" in said
     assert "ponytaco train" in refused(capsys, "evaluate", tmp_path)
     assert files(tmp_path) == []
 
@@ -355,10 +461,11 @@ def test_a_disk_that_refuses_is_named_without_our_temporary_file(tmp_path):
     assert "/.out.wav" not in str(error.value)
 
 
-def test_a_picture_of_another_kind_is_no_traceback(voice, tmp_path, capsys):
-    words = ["speak", voice, "Cake.", "-o", tmp_path / "out.wav", "--max-seconds", "0.1"]
-    code = main([*map(str, words), "--picture", str(tmp_path / "picture.xyz")])
-    assert code == 0 and (tmp_path / "picture.xyz").read_bytes().startswith(b"\x89PNG")
+@pytest.mark.parametrize(
+    ("name", "said"), [("picture.jpg", "picture.png"), ("nowhere/picture.png", "no folder")]
+)
+def test_a_picture_that_cannot_be_is_said_before_the_work(tmp_path, capsys, name, said):
+    assert said in misused(capsys, "speak", "nobody", "Cake.", "--picture", tmp_path / name)
 
 
 def no_space(*args, **kwargs):

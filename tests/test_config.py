@@ -201,10 +201,15 @@ def test_an_unknown_name_suggests_the_one_that_was_meant(name, meant):
     assert meant in message.split("Did you mean")[1]
 
 
-def test_a_name_that_is_like_no_other_lists_them_all():
+def test_a_name_that_is_like_no_other_says_where_they_are_listed():
     message = message_of(Config().replace, zzzzzz=1)
-    assert "hop_length" in message
-    assert "device" in message
+    assert message == "There is no setting 'zzzzzz'. ponytaco train --help lists them all."
+
+
+def test_a_part_of_a_name_is_answered_with_those_that_have_it():
+    message = message_of(Config().replace, postnet=1)
+    assert message.endswith("?") and "postnet_kernel_size" in message
+    assert message.count(",") <= 5
 
 
 @pytest.mark.parametrize(

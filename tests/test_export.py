@@ -103,6 +103,24 @@ def test_the_card_says_what_the_voice_is(bundle, trained_run, fake_dataset):
     assert "CC0" in said and f"{card['parameters']:,}" in said
 
 
+def test_the_cards_numbers_are_rounded():
+    values = {"a": 0.123456, "b": 3.0, "c": 1234.5678, "d": 12, "e": float("nan"), "f": 0.0}
+    said = [line.split()[1] for line in card_text(values).splitlines()]
+    assert said == ["0.123", "3", "1,234.57", "12", "nan", "0"]
+
+
+def test_a_voice_that_cannot_read_yet_is_exported_with_a_warning(bundle, tmp_path, capsys):
+    for kind, name in (("bundle", "x.voice"), ("torch-export", "programs")):
+        assert main(["export", str(bundle), "--to", kind, "-o", str(tmp_path / name)]) == 0
+        said = capsys.readouterr().out
+        assert said.count("Mind: This voice has not learnt to read yet (step ") == 1
+    checkpoint = plain_checkpoint()
+    for since, n_remarks in ((None, 1), (60, 0)):
+        checkpoint.progress.aligned_since = since
+        exported = export_nvidia(saved(tmp_path / "m", checkpoint), tmp_path / f"{since}.pt")
+        assert sum("not learnt" in remark for remark in exported.remarks) == n_remarks
+
+
 def test_a_strangers_card_cannot_steer_a_terminal():
     said = card_text({"name": "x\x1b[2J\ny\u202e", "note": "n" * 10_000})
     assert said.count("\n") == 1 and all(c.isprintable() or c == "\n" for c in said)

@@ -6,7 +6,7 @@ import urllib.request
 from email.message import Message
 from pathlib import Path
 from typing import NamedTuple
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 
 import pytest
 
@@ -72,13 +72,16 @@ def get(path, said=None, addresses=(HERE, THERE), **options):
 
 
 def refused(path, reason, addresses=(HERE, THERE), **options):
-    """Nothing is left but what, why, and what to do by hand, in one line."""
+    """Nothing is left but what, why, and what to do by hand, in a few numbered lines."""
     with pytest.raises(FetchError) as error:
         get(path, addresses=addresses, **options)
     said = str(error.value)
-    assert said.startswith("The voice could not be downloaded: ") and reason in said
-    assert all(address in said for address in addresses) and f"put it at {path}." in said
-    assert "\n" not in said and ".." not in said and len(said) < 2000
+    why, first, second, third, *hint = said.splitlines()
+    assert why.startswith("The voice could not be downloaded (") and reason in why
+    assert why.endswith("). To get it by hand:") and "\t" not in said
+    assert first.startswith("1. Open ") and all(address in first for address in addresses)
+    assert second.startswith("2. ") and third == f"3. Put it at {path}"
+    assert all(len(line) < 200 for line in (why, *hint)) and len(hint) <= 1
     assert not path.parent.is_dir() or not list(path.parent.iterdir())
     return said
 
@@ -98,12 +101,12 @@ def test_the_next_place_is_tried(net, tmp_path):
     said = []
     assert get(tmp_path / "g", said).read_bytes() == WEIGHTS
     assert net.asked == [HERE, "some-id"]
-    assert [line for line in said if "did not work: " in line and "no route" in line]
+    assert [line for line in said if "did not work: there is no connection." in line]
 
 
 def test_the_last_places_failure_is_said_once(net, tmp_path):
     said = []
-    with pytest.raises(FetchError, match="no route"):
+    with pytest.raises(FetchError, match="no connection"):
         get(tmp_path / "g", said, addresses=[HERE])
     assert said == [f"Downloading The voice from {HERE} …"]
 
@@ -126,39 +129,52 @@ NOT_THE_FILE = [
     (b"", "nothing came"),
     (b"\n<!DOCTYPE html><html>Quota exceeded</html>", "a web page came and not the file"),
     (b"x" * (10**6 + 1), "larger than 1 MB"),
-    (OSError(28, "No space left on device"), "No space left"),
-    (ValueError("long " * 1000), "long"),
-    (ValueError(), "ValueError"),
-    (RuntimeError("It ends with a full stop."), "a full stop ("),
+    (OSError(28, "No space left on device"), "the disk says: No space left"),
 ]
-
-
-@pytest.mark.parametrize(
-    ("content", "reason"), [*NOT_THE_FILE, (Reply(b"x" * 99, length=100), "broke off")]
-)
-def test_what_is_not_the_file_leaves_nothing(net, tmp_path, content, reason):
-    net.held[HERE] = content
-    assert "no route to host" in refused(tmp_path / "new" / "g", reason)
+ODD = [ValueError("long " * 1000), ValueError(), RuntimeError("It has\n\tlines.")]
 
 
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
         *NOT_THE_FILE,
-        (Half(b"", RuntimeError(QUOTA)), "Too many users have viewed"),
-        (Half(b"half", ConnectionError("reset")), "reset"),
-        (Half(b"half", OSError(28, "No space left on device")), "No space left"),
-        (Half(b"half", ValueError()), "ValueError"),
+        (Reply(b"x" * 99, length=100), "broke off"),
+        *((error, f"the answer cannot be read ({type(error).__name__})") for error in ODD),
+        (HTTPError(HERE, 404, "Not Found", Message(), None), "error 404"),
     ],
 )
-def test_drive_may_send_anything_too(net, tmp_path, content, reason):
+def test_what_is_not_the_file_leaves_nothing(net, tmp_path, content, reason):
+    net.held[HERE] = content
+    said = refused(tmp_path / "new" / "g", reason)
+    assert "here.example: " in said and "drive.google.com: there is no connection)" in said
+    assert "tomorrow" not in said  # Drive did not answer
+
+
+@pytest.mark.parametrize(
+    ("content", "reason", "is_answer"),
+    [
+        *((content, reason, reason.endswith(("came", "file"))) for content, reason in NOT_THE_FILE),
+        *((error, "Google Drive does not give it out now", True) for error in ODD),
+        (Half(b"", RuntimeError(QUOTA)), "Google Drive does not give it out now", True),
+        (Half(b"half", ConnectionError("reset")), "no connection", False),
+        (Half(b"half", OSError(28, "No space left on device")), "No space left", False),
+    ],
+)
+def test_drive_may_send_anything_too(net, tmp_path, content, reason, is_answer):
     net.held["some-id"] = content
-    assert "try again tomorrow" in refused(tmp_path / "new" / "g", reason, [THERE])
+    said = refused(tmp_path / "new" / "g", reason, [THERE])
+    assert ("try again tomorrow" in said) == is_answer
     assert net.n_sent <= 10**6
 
 
+def test_without_a_network_it_is_said_once_and_nothing_of_quotas(net, tmp_path):
+    said = refused(tmp_path / "g", "(there is no connection)")
+    assert "tomorrow" not in said
+
+
 def test_only_google_is_said_to_have_a_quota(net, tmp_path):
-    assert "tomorrow" not in refused(tmp_path / "g", "no route", [HERE])
+    net.held[HERE] = b"<html>"
+    assert "tomorrow" not in refused(tmp_path / "g", "a web page", [HERE])
 
 
 @pytest.mark.parametrize("place", [HERE, "some-id"])
@@ -199,7 +215,7 @@ def test_an_interruption_leaves_nothing(net, tmp_path):
 def test_a_folder_that_is_a_file_is_said(net, tmp_path):
     (tmp_path / "in the way").write_text("")
     net.held[HERE] = WEIGHTS
-    with pytest.raises(FetchError, match=r"(?i)could not be downloaded: .*(exists|not a dir)"):
+    with pytest.raises(FetchError, match=r"(?i)could not be downloaded .*(exists|not a dir)"):
         get(tmp_path / "in the way" / "g")
 
 
@@ -243,10 +259,22 @@ def test_the_real_gdown_fills_the_file(tmp_path, monkeypatch):
     refused(path, "larger than", [REAL], most_bytes=100)
 
 
-def test_the_real_gdowns_quota_error_is_one_sentence(tmp_path, monkeypatch):
+def test_the_real_gdowns_quota_error_is_said_plainly(tmp_path, monkeypatch):
     page = b'<html><p class="uc-error-subcaption">Too many users have viewed it.</p></html>'
     answering(monkeypatch, page, {"Content-Type": "text/html; charset=utf-8"})
-    refused(tmp_path / "x.tar", "Too many users", [REAL])
+    said = refused(tmp_path / "x.tar", "Google Drive does not give it out now", [REAL])
+    assert "tomorrow" in said
+
+
+def test_the_real_gdown_without_a_network(tmp_path, monkeypatch):
+    requests = pytest.importorskip("requests")
+
+    def get(session, url, **options):
+        raise requests.exceptions.ConnectionError("HTTPSConnectionPool(host='drive.google.com')")
+
+    monkeypatch.setattr(requests.Session, "get", get)
+    said = refused(tmp_path / "x.tar", "there is no connection", [REAL])
+    assert "tomorrow" not in said and "Pool" not in said
 
 
 # What is published
@@ -268,12 +296,12 @@ def test_an_unknown_name_is_answered_with_the_known_ones():
 
 def test_the_command(net, tmp_path, capsys, monkeypatch):
     net.held[PUBLISHED["hifigan"].addresses[0]] = WEIGHTS
-    assert main(["fetch", "hifigan", "--to", str(tmp_path / "kept")]) == 0
+    assert main(["fetch", "hifigan", "-o", str(tmp_path / "kept")]) == 0
     path = tmp_path / "kept" / PUBLISHED["hifigan"].file_name
     assert capsys.readouterr().out.splitlines()[-1] == str(path) and path.is_file()
     monkeypatch.setattr(Path, "home", lambda: tmp_path)
     assert cache_folder() == tmp_path / ".cache" / "ponytaco"
     assert main(["fetch", "waveglow"]) == 1
     said = capsys.readouterr().err
-    assert said.startswith("ponytaco: WaveGlow") and "By hand" in said
+    assert said.startswith("ponytaco: WaveGlow") and "by hand:\n1. Open" in said
     assert str(cache_folder() / "waveglow_256channels_universal_v5.pt") in said

@@ -14,7 +14,7 @@ LAYERS = (
     {
         "config", "text", "plots", "schedule", "gaf", "losses", "alignment", "mmi",
         "intelligibility", "precision", "timing", "joining", "distributed", "comparison",
-        "amounts", "whole",
+        "amounts", "whole", "delivery",
     },
     {"audio", "filelists", "model", "guidance", "torchfile", "fetch", "takes", "device"},
     {"dataset", "checkpoint", "run", "store", "survival", "vocoders", "speech"},

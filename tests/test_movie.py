@@ -49,6 +49,7 @@ def test_a_long_run_is_told_in_few_frames():
 
 
 def test_no_pictures_and_broken_pictures_are_said(run, tmp_path):
+    Run(tmp_path / "empty").prepare()
     with pytest.raises(MovieError, match="no pictures"):
         make_movie(Run(tmp_path / "empty"))
     run.picture(60).write_bytes(b"no picture")
@@ -76,4 +77,17 @@ def test_the_command(run, tmp_path, capsys):
     assert main(["movie", str(run.folder), "-o", str(out)]) == 0
     assert str(out) in capsys.readouterr().out and out.is_file()
     assert main(["movie", str(tmp_path / "nothing")]) == 1
-    assert "no pictures" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"nothing at {tmp_path / 'nothing'}" in said
+
+
+@pytest.mark.parametrize("name", ["x.mp4", "x.gif.webm", "x"])
+def test_another_kind_of_film_is_refused(run, tmp_path, name):
+    with pytest.raises(MovieError, match=r"is a GIF .*x\.gif") as error:
+        make_movie(run, tmp_path / name)
+    assert "ffmpeg" in str(error.value) and "\n" not in str(error.value)
+    assert not (tmp_path / name).exists()
+
+
+def test_the_ending_may_be_in_capitals(run, tmp_path):
+    assert make_movie(run, tmp_path / "X.GIF").is_file()

@@ -9,6 +9,7 @@ from ponytaco.run import (
     append_history,
     cut_history,
     read_history,
+    voice_files,
 )
 
 
@@ -177,3 +178,48 @@ def test_a_run_does_not_lie_in_a_data_set(tmp_path):
         Run(dataset / "wavs").require_apart_from([tmp_path / "other", dataset])
     Run(tmp_path / "data").require_apart_from([dataset])
     Run(tmp_path / "data" / "Zecora2").require_apart_from([dataset])
+
+
+# Where there is no voice
+
+
+def made(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("")
+    return path
+
+
+def why_none(path):
+    with pytest.raises(RunError) as error:
+        voice_files(path)
+    said = str(error.value)
+    assert str(path) in said and "\n" not in said
+    return said
+
+
+def test_a_name_that_is_wrong_is_answered_with_those_that_are_there(tmp_path):
+    made(tmp_path / "Zecora" / "best_model")
+    made(tmp_path / "Rarity" / "current_model")
+    made(tmp_path / "Spike.voice")
+    (tmp_path / "notes").mkdir()
+    said = why_none(tmp_path / "Zecra")
+    assert f"Did you mean {tmp_path / 'Zecora'}?" in said
+    assert said.endswith(f"The voices in {tmp_path} are: Rarity, Spike.voice, Zecora.")
+    assert "Did you mean" not in why_none(tmp_path / "nobody")
+    assert f"Give {tmp_path / 'Rarity'}." in why_none(tmp_path)
+
+
+def test_what_is_there_instead_of_a_voice_is_said(tmp_path):
+    made(tmp_path / "data" / "train.txt")
+    assert f"ponytaco train {tmp_path / 'data'} runs/data" in why_none(tmp_path / "data")
+    made(tmp_path / "young" / "config.json")
+    assert "no voice yet" in why_none(tmp_path / "young")
+    assert "ponytaco train DATASET" in why_none(tmp_path / "nowhere" / "run")
+    with pytest.raises(RunError, match="is a file"):
+        Run(made(tmp_path / "file")).voices()
+
+
+def test_a_file_is_its_own_voice(tmp_path):
+    assert voice_files(made(tmp_path / "x.voice")) == [tmp_path / "x.voice"]
+    made(tmp_path / "run" / "current_model"), made(tmp_path / "run" / "best_model")
+    assert [path.name for path in voice_files(tmp_path / "run")] == ["best_model", "current_model"]

@@ -5,6 +5,7 @@ import errno
 import multiprocessing
 import os
 import shutil
+import signal
 import weakref
 from types import SimpleNamespace
 
@@ -24,6 +25,7 @@ from ponytaco.losses import tacotron_loss
 from ponytaco.run import Run, read_history
 from ponytaco.step import train_step
 from ponytaco.store import Files
+from ponytaco.survival import interruptible
 from ponytaco.text import SYMBOLS
 from ponytaco.training import train
 from ponytaco.validation import validate
@@ -92,6 +94,29 @@ def test_it_is_said_what_is_not_as_it_was(fake_dataset, tmp_path, saved_twice, m
     assert "at step 2, saved at 20" in text and str(run.current_model) in text
     assert "max_steps 3 (was 2)" in text and "learning_rate 0.0001 (was 0.002)" in text
     assert "ponytaco 9.9 (was " in text
+
+
+# Interrupts
+
+
+def test_an_interrupt_is_answered_at_once_and_a_second_one_obeyed():
+    said = []
+    with pytest.raises(KeyboardInterrupt), interruptible(said.append) as interrupted:
+        assert not interrupted.is_set() and not said
+        os.kill(os.getpid(), signal.SIGINT)
+        assert interrupted.is_set()
+        assert len(said) == 1 and said[0].startswith("Stopping after this step")
+        os.kill(os.getpid(), signal.SIGINT)
+    assert len(said) == 1
+
+
+def test_a_stream_that_is_busy_does_not_end_the_run():
+    def busy(sentence):
+        raise RuntimeError("reentrant call")
+
+    with interruptible(busy) as interrupted:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert interrupted.is_set()
 
 
 # Errors

@@ -10,9 +10,10 @@ import ponytaco.training as training_module
 from ponytaco.alignment import AlignmentScore
 from ponytaco.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from ponytaco.config import preset
+from ponytaco.delivery import Delivery, DeliveryError
 from ponytaco.model.tacotron2 import Tacotron2Output
 from ponytaco.run import Run, RunError
-from ponytaco.speech import Delivery, DeliveryError, Sentence, Speech
+from ponytaco.speech import Sentence, Speech
 from ponytaco.synthesis import Voice, at_speed
 from ponytaco.takes import Take
 from ponytaco.text import LexiconError, TextError
@@ -149,7 +150,20 @@ def test_a_sentence_that_never_stops_is_cut_with_a_warning(acted):
     (sentence,) = speech.sentences
     assert not sentence.stopped
     assert sentence.mel.shape[1] == max(200, 25 * n_symbols(sentence))
-    assert any("'Fade cab bee.'" in w and "cut" in w for w in speech.warnings)
+    assert any("'Fade cab bee.'" in w and "cut" in w for w in sentence.warnings)
+
+
+def test_a_voice_that_cannot_read_yet_says_so_once(acted):
+    voice, _ = acted(never_reads)
+    speech = voice.speak("Fade cab bee. Add bad day.", retries=0)
+    assert all(sentence.warnings for sentence in speech.sentences)
+    (warning,) = speech.warnings
+    assert warning.startswith(f"This voice has not learnt to read yet (step {voice.step}).")
+    reader, _ = acted(lambda call, row, n: (straight(n) if row else [0], bool(row)))
+    warnings = reader.speak("Add. Fade cab bee. Add bad day.", retries=0).warnings
+    assert warnings and not any("not learnt" in warning for warning in warnings)
+    voice._is_aligned = True
+    assert len(voice.speak("Fade cab bee. Add bad day.", retries=0).warnings) >= 2
 
 
 def test_each_sentence_of_a_batch_has_its_own_limit(acted):
@@ -195,7 +209,7 @@ def test_what_went_wrong_is_said_with_the_words():
     assert [warning.split("'")[1] for warning in warnings] == list(takes)[1:]
     for warning, said in zip(
         warnings, ("skipped: pony.", "twice.*: cake.", "unread.*: pony, cake.", "dwelt on: cake.",
-                   "was cut", "does not follow"), strict=True,
+                   "was cut", "babbles"), strict=True,
     ):  # fmt: skip
         assert re.search(said, warning)
 
@@ -491,5 +505,5 @@ def test_a_folder_without_a_voice_is_said(tmp_path):
 
 
 def test_a_voice_that_is_not_there_is_said(tmp_path):
-    with pytest.raises(CheckpointError, match="no checkpoint at .*nobody"):
+    with pytest.raises(RunError, match="nothing at .*nobody"):
         Voice(tmp_path / "nobody")

@@ -20,7 +20,7 @@ from ponytaco.config import Config, ConfigError, preset
 from ponytaco.dataset import BucketSampler, ClipDataset, Pick, collate, open_datasets
 from ponytaco.filelists import FilelistError, read_dataset
 from ponytaco.losses import tacotron_loss
-from ponytaco.run import HISTORY_COLUMNS, Run, read_history
+from ponytaco.run import HISTORY_COLUMNS, Run, RunError, read_history
 from ponytaco.step import make_optimizer, train_step
 from ponytaco.text import SYMBOLS, LexiconError
 from ponytaco.training import train
@@ -755,7 +755,7 @@ def test_a_warm_start_does_not_undo_a_resume(fake_dataset, tmp_path, no_pictures
 
 
 def test_a_failed_warm_start_leaves_nothing(fake_dataset, tmp_path, no_pictures):
-    with pytest.raises(CheckpointError, match="not there"):
+    with pytest.raises(RunError, match="not there"):
         quietly(fake_dataset, Run(tmp_path / "run"), FAST, warm_start_from=tmp_path / "not there")
     assert nothing_was_made(tmp_path / "run")
 

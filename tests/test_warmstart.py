@@ -7,9 +7,10 @@ from golden_states import GOLDEN_SIZES, golden_state
 
 from ponytaco.checkpoint import Checkpoint, CheckpointError, new_model, save_checkpoint
 from ponytaco.config import Config, preset
+from ponytaco.model.sizes import sizes_of
 from ponytaco.run import Run, RunError
 from ponytaco.text import CTC_SYMBOLS, NVIDIA_SYMBOLS, SYMBOLS
-from ponytaco.warmstart import sizes_in, warm_start
+from ponytaco.warmstart import _presets_with, sizes_in, warm_start
 
 GOLDEN_STATE = golden_state("plain")
 
@@ -292,12 +293,56 @@ def test_a_runs_folder_gives_its_best_voice(checkpoint, tmp_path):
         warm_start(model, SYMBOLS, run.folder)
 
 
-def test_another_size_is_refused_with_both_sizes(tmp_path):
+def test_another_size_is_refused_with_the_settings_that_fit(tmp_path):
     torch.save(GOLDEN_STATE, tmp_path / "nvidia.pt")
-    report = warm_start(new_model(preset("tiny")), SYMBOLS, tmp_path / "nvidia.pt")
-    said = str(report)
-    assert "Hardly anything fits" in said
-    assert "attention_rnn_dim 32 (here 48)" in said and "head plain (here mmi)" in said
+    with pytest.raises(CheckpointError, match=r"Only \d% of .*nvidia.pt") as error:
+        warm_start(new_model(preset("tiny")), SYMBOLS, tmp_path / "nvidia.pt")
+    assert "--set attention_rnn_dim=32 " in str(error.value)
+    assert "head" not in str(error.value)  # a plain one can be taken
+    assert_is_a_sentence(error)
+
+
+@pytest.mark.parametrize("there", [{}, {"head": "plain"}, {"n_frames_per_step": 3}])
+def test_another_presets_voice_is_refused_with_the_preset(tmp_path, there):
+    theirs = new_model(preset("tiny").replace(**there))
+    torch.save(theirs.state_dict(), tmp_path / "tiny.pt")
+    with pytest.raises(CheckpointError, match="Give --preset tiny, which fits") as error:
+        warm_start(golden_model(), SYMBOLS, tmp_path / "tiny.pt")
+    assert_is_a_sentence(error)
+    report = warm_start(new_model(preset("tiny")), SYMBOLS, tmp_path / "tiny.pt")
+    assert report.share == 1 and "100% of the weights came along" in str(report)
+
+
+def test_the_published_size_has_two_presets():
+    with torch.device("meta"):
+        sizes = sizes_of(new_model(preset("full")).state_dict())
+    asked = {k: v for k, v in sizes.items() if k not in ("head", "n_frames_per_step")}
+    assert _presets_with(asked) == ["full", "warm"]
+
+
+@pytest.mark.parametrize(("n_gone", "is_enough"), [(1, True), (3, False)])
+def test_half_of_a_voice_is_the_least(tmp_path, n_gone, is_enough):
+    """Of its large parts."""
+    model = new_model(preset("tiny"))
+    parts = ("decoder.decoder_rnn.", "decoder.attention_rnn.", "encoder.")[:n_gone]
+    state = {k: v for k, v in model.state_dict().items() if not k.startswith(parts)}
+    torch.save(state, tmp_path / "part.pt")
+    if is_enough:
+        assert 0.5 < warm_start(new_model(preset("tiny")), SYMBOLS, tmp_path / "part.pt").share < 1
+        return
+    with pytest.raises(CheckpointError, match="it lacks the rest"):
+        warm_start(new_model(preset("tiny")), SYMBOLS, tmp_path / "part.pt")
+
+
+def test_a_wider_memory_as_of_several_speakers_still_fits(tmp_path):
+    """What is not of the memory comes along."""
+    state = dict(GOLDEN_STATE)
+    for name in ("decoder.attention_rnn.weight_ih", "decoder.decoder_rnn.weight_ih"):
+        wide = state[name]
+        state[name] = torch.cat((wide, wide[:, :8]), dim=1)
+    torch.save(state, tmp_path / "speakers.pt")
+    report = warm_start(golden_model(), SYMBOLS, tmp_path / "speakers.pt")
+    assert 0.5 < report.share < 1 and len(report.left) == 2
 
 
 def test_a_counter_alone_is_nothing_that_fits(tmp_path):

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from ponytaco import config
-from ponytaco.cli.options import positive
+from ponytaco.cli.options import positive, whole_within
 
 
 def add_to(commands: Any) -> None:
@@ -15,11 +15,20 @@ def add_to(commands: Any) -> None:
     parser.description = "Measure how fast this machine trains and speaks, with made-up clips."
     parser.set_defaults(command=_run)
     parser.add_argument(
-        "--preset", choices=config.PRESETS, help="settings (full on a GPU, small without one)"
+        "--preset",
+        choices=config.PRESETS,
+        metavar="NAME",
+        help=f"{', '.join(config.PRESETS)} (full on a GPU, small without one)",
     )
-    parser.add_argument("--batch-size", type=int, help="clips a step (the preset's)")
-    parser.add_argument("--device", default="auto", help="'auto', 'cpu', 'cuda' (auto)")
-    parser.add_argument("--minutes", type=positive, default=1.5, help="about how long (1.5)")
+    parser.add_argument(
+        "--batch-size", type=whole_within(1, 4096), metavar="N", help="clips a step (the preset's)"
+    )
+    parser.add_argument(
+        "--device", default="auto", metavar="NAME", help="'auto', 'cpu', 'cuda' (auto)"
+    )
+    parser.add_argument(
+        "--minutes", type=positive, default=1.5, metavar="X", help="about how long (1.5)"
+    )
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -15,16 +15,24 @@ def add_to(commands: Any) -> None:
         "real clips and listened to. Writes RUN/evaluation/report.html and report.json."
     )
     parser.set_defaults(command=_run)
-    parser.add_argument("run", type=Path, help="a run's folder")
+    parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder")
     parser.add_argument(
-        "--data", type=Path, nargs="+", help="the data sets; where it was trained if left out"
+        "--data",
+        type=Path,
+        nargs="+",
+        metavar="FOLDER",
+        help="the data sets; where it was trained if left out",
     )
     parser.add_argument(
         "--sentences", type=Path, metavar="FILE", help="new sentences, one a line (fifty of ours)"
     )
-    parser.add_argument("--vocoder", default="griffin_lim", metavar="NAME", help="(griffin_lim)")
+    parser.add_argument(
+        "--vocoder", default="griffin_lim", metavar="NAME", help="its name or file (griffin_lim)"
+    )
     parser.add_argument("--quick", action="store_true", help="fewer clips and sentences")
-    parser.add_argument("--device", default="auto", help="'auto', 'cpu', 'cuda' (auto)")
+    parser.add_argument(
+        "--device", default="auto", metavar="NAME", help="'auto', 'cpu', 'cuda' (auto)"
+    )
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -20,15 +20,24 @@ def add_to(commands: Any) -> None:
         "(nvidia), or programs that run without ponytaco (torch-export)."
     )
     parser.set_defaults(command=_run)
-    parser.add_argument("voice", type=Path, help="a run's folder, a checkpoint or X.voice")
+    parser.add_argument(
+        "voice", type=Path, metavar="VOICE", help="a run's folder, a checkpoint or X.voice"
+    )
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--to", choices=_ENDINGS, help="what to make")
+    what.add_argument(
+        "--to",
+        choices=_ENDINGS,
+        metavar="KIND",
+        help="what to make: bundle, nvidia or torch-export",
+    )
     what.add_argument("--show", action="store_true", help="read a voice's card")
-    parser.add_argument("-o", "--out", type=Path, help="where to (the voice's name, here)")
+    parser.add_argument(
+        "-o", "--out", type=Path, metavar="FILE", help="where to (the voice's name, here)"
+    )
     group = parser.add_argument_group("the card of a bundle")
-    group.add_argument("--name", default="", help="the voice's name (the folder's)")
-    group.add_argument("--licence", default="", help="what others may do with it")
-    group.add_argument("--note", default="", help="anything else to say")
+    group.add_argument("--name", default="", metavar="NAME", help="the voice's name (the folder's)")
+    group.add_argument("--licence", default="", metavar="TEXT", help="what others may do with it")
+    group.add_argument("--note", default="", metavar="TEXT", help="anything else to say")
 
 
 def _run(arguments: argparse.Namespace) -> int:

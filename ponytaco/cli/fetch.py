@@ -17,14 +17,19 @@ def add_to(commands: Any) -> None:
         "Tacotron 2 for a warm start."
     )
     parser.set_defaults(command=_run)
-    parser.add_argument("name", choices=tuple(PUBLISHED), help="what to download")
     parser.add_argument(
-        "--to", type=Path, metavar="FOLDER", help="where to keep it (~/.cache/ponytaco)"
+        "name",
+        choices=tuple(PUBLISHED),
+        metavar="NAME",
+        help=f"what to download: {', '.join(PUBLISHED)}",
+    )
+    parser.add_argument(
+        "-o", "--out", type=Path, metavar="FOLDER", help="where to keep it (~/.cache/ponytaco)"
     )
 
 
 def _run(arguments: argparse.Namespace) -> int:
     from ponytaco.fetch import fetch
 
-    print(fetch(arguments.name, arguments.to))
+    print(fetch(arguments.name, arguments.out))
     return 0

@@ -15,10 +15,14 @@ def add_to(commands: Any) -> None:
         "HiFi-GAN's fine-tuning takes."
     )
     parser.set_defaults(command=_run)
-    parser.add_argument("run", type=Path, help="a run's folder")
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="where to (RUN/mels)")
-    parser.add_argument("--data", type=Path, help="the data set; where it was trained if left out")
-    parser.add_argument("--device", default="auto", help="'auto', 'cpu', 'cuda' (auto)")
+    parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder")
+    parser.add_argument("-o", "--out", type=Path, metavar="FOLDER", help="where to (RUN/mels)")
+    parser.add_argument(
+        "--data", type=Path, metavar="FOLDER", help="the data set; where it was trained if left out"
+    )
+    parser.add_argument(
+        "--device", default="auto", metavar="NAME", help="'auto', 'cpu', 'cuda' (auto)"
+    )
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -12,8 +12,10 @@ def add_to(commands: Any) -> None:
     parser = commands.add_parser("movie", help="show how a run's attention grew")
     parser.description = "Make an animated GIF of a run's validation pictures."
     parser.set_defaults(command=_run)
-    parser.add_argument("run", type=Path, help="a run's folder")
-    parser.add_argument("-o", "--out", type=Path, help="GIF to write (RUN/alignment.gif)")
+    parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder")
+    parser.add_argument(
+        "-o", "--out", type=Path, metavar="FILE", help="GIF to write (RUN/alignment.gif)"
+    )
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -1,28 +1,52 @@
-"""Kinds of values that several commands take."""
+"""Kinds of values that several commands take; argparse says which option is wrong."""
 
 from __future__ import annotations
 
 import argparse
+import math
+from collections.abc import Callable
 
 
-def rate(text: str) -> float:
-    """A number from 0 to 1."""
-    value = _number(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} does not lie from 0 to 1")
-    return value
+def within(low: float, high: float) -> Callable[[str], float]:
+    """A number with these bounds."""
+
+    def number(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(
+                f"'{text}' cannot be: give a number from {low:,} to {high:,}"
+            )
+        return value
+
+    return number
+
+
+def whole_within(low: float, high: float) -> Callable[[str], int]:
+    """A whole number with these bounds."""
+
+    def number(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = None
+        if value is None or not low <= value <= high:
+            raise argparse.ArgumentTypeError(
+                f"'{text}' cannot be: give a whole number from {low:,} to {high:,}"
+            )
+        return value
+
+    return number
 
 
 def positive(text: str) -> float:
     """A finite number above 0."""
-    value = _number(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
-    return value
-
-
-def _number(text: str) -> float:
     try:
-        return float(text)
+        value = float(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"'{text}' is no number") from None
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"'{text}' cannot be: give a number above 0")
+    return value

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ponytaco.cli.options import positive, rate
+from ponytaco.cli.options import whole_within, within
+from ponytaco.delivery import LIMITS, MAX_SYMBOLS_LIMITS, Delivery
 
 if TYPE_CHECKING:
-    from ponytaco.speech import Delivery, Sentence, Speech
+    from ponytaco.speech import Sentence, Speech
     from ponytaco.synthesis import Voice
 
 
@@ -23,70 +24,99 @@ def add_to(commands: Any) -> None:
         "Speak a text with a trained voice. Pronunciations stand in braces, {HH AH0 L OW1}, and "
         "styles in brackets: [happy]."
     )
+    # The list of all options would bury an error's sentence.
+    parser.usage = "ponytaco speak VOICE TEXT [options]   (--help lists them)"
     parser.set_defaults(command=_run, parser=parser)
-    parser.add_argument("run", type=Path, help="a run's folder, or a checkpoint")
-    parser.add_argument("text", nargs="?", help="what to say; '-' reads it from standard input")
+    parser.add_argument(
+        "voice", type=Path, metavar="VOICE", help="a run's folder, a checkpoint or X.voice"
+    )
+    parser.add_argument(
+        "text", nargs="?", metavar="TEXT", help="what to say; '-' reads it from standard input"
+    )
     where = parser.add_argument_group("where to")
-    where.add_argument("-o", "--out", type=Path, help="wav to write (out.wav)")
-    where.add_argument("--file", type=Path, help="speak every line of this file into its own wav")
-    where.add_argument("--out-dir", type=Path, help="folder for the lines' wavs; made if missing")
-    where.add_argument("--picture", type=Path, help="also draw the first attention, as PNG")
+    where.add_argument("-o", "--out", type=Path, metavar="FILE", help="wav to write (out.wav)")
+    where.add_argument(
+        "--file", type=Path, metavar="FILE", help="speak every line of this file into its own wav"
+    )
+    where.add_argument(
+        "--out-dir", type=Path, metavar="FOLDER", help="for the lines' wavs; made if missing"
+    )
+    where.add_argument(
+        "--picture", type=Path, metavar="FILE", help="also draw the first attention, as PNG"
+    )
     where.add_argument("--json", action="store_true", help="print a report as json, nothing else")
     manner = parser.add_argument_group("how")
-    manner.add_argument("--style", default="", help="a style by its name; it can change: [sad]")
-    manner.add_argument("--best-of", type=int, default=1, help="use the best of so many takes (1)")
     manner.add_argument(
-        "--retries", type=int, default=2, help="try a line that failed so often again (2)"
-    )
-    manner.add_argument("--speed", type=positive, default=1.0, help="0.5 to 2, at the same pitch")
-    manner.add_argument("--pause", type=float, default=1.0, help="longer or shorter pauses (1)")
-    manner.add_argument("--seed", type=int, default=1234, help="another one sounds a bit different")
+        "--style", type=_style, default="", metavar="NAME",
+        help="a style by its name; it can change: [sad]",
+    )  # fmt: skip
+    for name, metavar, text in (
+        ("best_of", "N", "use the best of so many takes"),
+        ("retries", "N", "try a line that failed so often again"),
+        ("speed", "X", "0.5 to 2, at the same pitch"),
+        ("pause", "X", "longer or shorter pauses, 0 to 10"),
+        ("gate_threshold", "X", "gate at which a sentence ends, 0 to 1"),
+        ("max_seconds", "X", "cut a sentence here; 0 judges by its length"),
+    ):
+        default = getattr(Delivery, name)
+        bounded = whole_within if metavar == "N" else within
+        manner.add_argument(
+            f"--{name.replace('_', '-')}", type=bounded(*LIMITS[name]), default=default,
+            metavar=metavar, help=f"{text} ({default:g})",
+        )  # fmt: skip
+    manner.add_argument(
+        "--max-symbols", type=whole_within(*MAX_SYMBOLS_LIMITS), default=0, metavar="N",
+        help="cut longer sentences at commas or words (the longest text it has learnt)",
+    )  # fmt: skip
+    manner.add_argument(
+        "--seed", type=whole_within(0, 2**32 - 1), default=1234, metavar="N",
+        help="another one sounds a bit different (1234)",
+    )  # fmt: skip
     manner.add_argument(
         "--dictionary", type=Path, action="append", default=[], metavar="FILE",
         help="pronunciations in CMUdict's form; may be given several times, the first one counts",
     )  # fmt: skip
-    manner.add_argument("--vocoder", default="griffin_lim", help="its name or file (griffin_lim)")
     manner.add_argument(
-        "--gate-threshold", type=rate, default=0.5, help="gate at which a sentence ends (0.5)"
+        "--vocoder", default="griffin_lim", metavar="NAME", help="its name or file (griffin_lim)"
     )
     manner.add_argument(
-        "--max-seconds", type=positive, default=0.0, help="cut a sentence here (by its length)"
+        "--device", default="cpu", metavar="NAME", help="'cpu', 'cuda' or 'auto' (cpu)"
     )
     manner.add_argument(
-        "--max-symbols", type=int, default=0,
-        help="cut longer sentences at commas or words (the longest text it has learnt)",
+        "--weights", choices=("auto", "float32", "float16", "bfloat16", "int8"), default="auto",
+        metavar="TYPE", help="float32, float16, bfloat16; 'auto' is the fastest that sounds the "
+        "same; 'int8' is faster still on a CPU (auto)",
     )  # fmt: skip
-    manner.add_argument("--device", default="cpu", help="'cpu', 'cuda' or 'auto' (cpu)")
-    manner.add_argument(
-        "--weights",
-        choices=("auto", "float32", "float16", "bfloat16", "int8"),
-        default="auto",
-        help="'auto' is the fastest that sounds the same; 'int8' is faster still on a CPU (auto)",
-    )
+
+
+def _style(name: str) -> str:
+    """A style's name, judged before a voice is loaded; which ones it knows it says itself."""
+    from ponytaco.text.styles import StyleError, find_style
+
+    try:
+        return find_style(name) if name else ""
+    except StyleError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _run(arguments: argparse.Namespace) -> int:
     _refuse_contradictions(arguments)
     from ponytaco.audio import check_wav_path, save_wav
     from ponytaco.device import choose_device
-    from ponytaco.speech import Delivery
     from ponytaco.synthesis import Voice
+    from ponytaco.vocoders import check_vocoder
 
     delivery = Delivery(
         style=arguments.style,
-        best_of=arguments.best_of,
-        retries=arguments.retries,
-        speed=arguments.speed,
-        pause=arguments.pause,
-        gate_threshold=arguments.gate_threshold,
-        max_seconds=arguments.max_seconds,
         seed=arguments.seed,
+        **{name: getattr(arguments, name) for name in LIMITS},
     )
     # What can be wrong with the places and the text is said before the voice is loaded.
     out = None if arguments.file else check_wav_path(arguments.out or Path("out.wav"))
     text = _text(arguments)
+    check_vocoder(arguments.vocoder)
     voice = Voice(
-        arguments.run,
+        arguments.voice,
         arguments.vocoder,
         choose_device(arguments.device),
         arguments.weights,
@@ -122,6 +152,10 @@ def _refuse_contradictions(arguments: argparse.Namespace) -> None:
         problem = "--file writes into --out-dir, not to --out or --picture"
     elif arguments.out_dir and not arguments.file:
         problem = "--out-dir is for --file; a text goes to --out"
+    elif arguments.picture and arguments.picture.suffix.lower() != ".png":
+        problem = f"--picture is a PNG: name it {arguments.picture.with_suffix('.png')}"
+    elif arguments.picture and not arguments.picture.parent.is_dir():
+        problem = f"--picture: there is no folder {arguments.picture.parent}; make it first"
     if problem:
         arguments.parser.error(problem)
 

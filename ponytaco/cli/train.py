@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,10 @@ from ponytaco.config import Config, ConfigError
 
 if TYPE_CHECKING:
     from ponytaco.distributed import Ranks
+    from ponytaco.validation import Validation
+
+
+_METAVARS = {"int": "N", "float": "X", "bool": "BOOL", "str": "NAME"}
 
 
 def add_to(commands: Any) -> None:
@@ -35,6 +40,7 @@ def add_to(commands: Any) -> None:
         "--preset",
         choices=config.PRESETS,
         default="full",
+        metavar="NAME",
         help="settings to begin with. "
         f"{'; '.join(f'{name}: {doc}' for name, doc in config.PRESET_DOCS.items())} (full)",
     )
@@ -60,7 +66,7 @@ def add_to(commands: Any) -> None:
         group.add_argument(
             "--" + name.replace("_", "-"),
             dest=f"setting_{name}",
-            metavar=kind.upper(),
+            metavar=_METAVARS[kind],
             help=f"{doc} ({default})".replace("%", "%%"),
         )
 
@@ -80,7 +86,6 @@ def _train(arguments: argparse.Namespace, run_config: Config, ranks: Ranks) -> N
     from ponytaco.run import Run
     from ponytaco.tally import StepReport
     from ponytaco.training import train
-    from ponytaco.validation import Validation
 
     run = Run(arguments.run)
     on_gpu = is_on_gpu(run_config.train.device)
@@ -108,26 +113,50 @@ def _train(arguments: argparse.Namespace, run_config: Config, ranks: Ranks) -> N
     def on_validation(validation: Validation) -> None:
         if log:
             log.on_validation(validation)
-        print(
-            f"validation at step {validation.step:,}: voice {validation.score:.2f} of 1, loss "
-            f"{validation.loss:.3f}; fed the true frames: {validation.teacher_forced}; speaking "
-            f"freely: {validation.free}",
-            flush=True,
-        )
+        print("\n".join(validation_lines(validation)), flush=True)
 
     try:
-        train(
+        result = train(
             arguments.datasets,
             run,
             run_config,
             ranks=ranks,
             warm_start_from=arguments.warm_start,
+            say=lambda sentence: print(sentence, flush=True),
             on_step=on_step,
             on_validation=on_validation,
         )
     finally:
         if log:
             log.close()
+    if ranks.is_first and result.finished:
+        print(_what_next(arguments, result.step))
+
+
+def validation_lines(validation: Validation) -> list[str]:
+    """What a validation found, in two lines; history.csv has the rest."""
+    free = validation.free
+    verdict = "aligned" if free.aligned else "not aligned yet"
+    if validation.teacher_forced.aligned and not free.aligned:
+        verdict = "aligned only when fed the true frames"
+    return [
+        f"validation at step {validation.step:,}: {verdict}, voice {validation.score:.2f} of 1, "
+        f"loss {validation.loss:.3f}",
+        f"  focus {free.focus:.2f}, coverage {free.coverage:.2f}, forward {free.forward:.2f}, "
+        f"in order {free.in_order:.2f}, longest stall {free.longest_stall:.2f}, "
+        f"end reached {free.end_reached:.2f}",
+    ]
+
+
+def _what_next(arguments: argparse.Namespace, step: int) -> str:
+    run = shlex.quote(str(arguments.run))
+    as_option = arguments.setting_max_steps is not None
+    more = f"--max-steps {2 * step}" if as_option else f"--set max_steps={2 * step}"
+    return (
+        f'Next:  ponytaco speak {run} "Hello there!" -o hello.wav\n'
+        f"       ponytaco evaluate {run}\n"
+        f"To train on, give the same command with {more}"
+    )
 
 
 def _config(arguments: argparse.Namespace) -> Config:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ponytaco.delivery import Delivery
 from ponytaco.lines import read_text_file
 from ponytaco.notebook.environment import friendly
 from ponytaco.notebook.storage import Storage, StorageError
 from ponytaco.notebook.vocoders import get_vocoder
-from ponytaco.speech import Delivery
 from ponytaco.text.styles import find_style
 
 AS_WRITTEN = "as written"

@@ -74,6 +74,8 @@ def train_voice(
         finally:
             panel.close(outcome)
     print(f"The voice is saved: {run.current_model}.")
+    if result.finished:
+        print("To train it longer, choose a larger max_steps above and run this cell again.")
     _movie(run, print)
     return result
 

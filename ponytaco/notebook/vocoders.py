@@ -24,5 +24,5 @@ def get_vocoder(name: str, storage: Storage) -> str:
     try:
         return str(fetch(name, storage.runs / "vocoders"))
     except FetchError as error:
-        print(f"{error} Until then Griffin-Lim speaks, which sounds metallic.")
+        print(f"{error}\nUntil then Griffin-Lim speaks, which sounds metallic.")
         return "griffin_lim"

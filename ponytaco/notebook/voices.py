@@ -189,7 +189,8 @@ def show_speech(speech: Speech, caption: str) -> None:
     html = paragraph(caption)
     if len(speech.sentences) > 1 and speech.seconds <= _LONGEST_EMBEDDED_SECONDS:
         html = player(wav_bytes(speech.waveform, speech.sample_rate), caption)
-    html += "".join(paragraph(f"Mind: {note}") for note in speech.notes)
+    notes = [*speech.notes, *([speech.babble] if speech.babble else [])]
+    html += "".join(paragraph(f"Mind: {note}") for note in notes)
     html += "".join(paragraph(f"Cannot be spoken: {text}") for text in speech.left_out)
     if speech.spelled:
         html += paragraph(f"Read by their letters: {', '.join(speech.spelled)}.")

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 
 from ponytaco.text import unknown_characters
 from ponytaco.text.arpabet import Lexicon, split_braces
-from ponytaco.text.cleaners import CLEANERS
+from ponytaco.text.cleaners import CLEANERS, transliterate
 from ponytaco.text.errors import TextError
 from ponytaco.text.pronunciation import check_braces
 from ponytaco.text.sentences import Part, split_paragraphs, split_parts, split_sentences
-from ponytaco.text.styles import NO_STYLE, find_style, split_styles
+from ponytaco.text.styles import NO_STYLE, find_style, known_styles, split_styles
 from ponytaco.text.symbols import CTC_SYMBOLS, PAD, PHONE_MARK, STYLE_SIGNS
 
 _SPEAKABLE = frozenset(CTC_SYMBOLS) - {PAD}
@@ -92,15 +92,13 @@ class Reader:
             TextError: nothing in it can be spoken, a pronunciation is none, or a style is unknown.
         """
         script = Script()
-        known = self.styles or None
-        current = find_style(style, known) if style else NO_STYLE
+        current = find_style(style, self.styles) if style else NO_STYLE
         n_paragraphs = 0
         for paragraph in split_paragraphs(check_braces(text)):
             n_paragraphs += 1
-            stretches, others = split_styles(paragraph, current, known)
+            stretches, others = split_styles(paragraph, current, self.styles)
             script.notes += [
-                f"[{other}] is no style and is read as text. Styles are: "
-                f"{', '.join([*self.styles, NO_STYLE])}."
+                f"[{other}] is no style and is read as text. {known_styles(self.styles)}"
                 for other in dict.fromkeys(others)
             ]
             n_before = len(script.lines)
@@ -113,6 +111,7 @@ class Reader:
         self._note_styles(script)
         self._note_phones(script, text)
         self._note_characters(script, text)
+        self._note_script(script, text)
         script.spelled = list(dict.fromkeys(script.spelled))
         return script
 
@@ -190,10 +189,9 @@ class Reader:
     def _note_styles(self, script: Script) -> None:
         used = {line.style for line in script.lines} - {NO_STYLE, *self.styles}
         if used:
-            knows = f"It knows: {', '.join(self.styles)}." if self.styles else "It knows none."
             script.notes.append(
                 f"This voice was not trained on the style {', '.join(sorted(used))}, which is left "
-                f"out. {knows}"
+                f"out. {known_styles(self.styles)}"
             )
 
     def _note_phones(self, script: Script, text: str) -> None:
@@ -211,6 +209,30 @@ class Reader:
             script.notes.append(
                 f"This voice cannot read {' '.join(missed[:20])}, which is left out."
             )
+
+    def _note_script(self, script: Script, text: str) -> None:
+        """Say once what a reader of English makes of another script."""
+        # 'basic' rewrites nothing, and with 'transliteration' a voice has learnt such letters so.
+        if self._cleaner != "english":
+            return
+        foreign = [word for word in _LETTERS.findall(text) if any(map(_is_foreign, word))]
+        readings = {word: CLEANERS["transliteration"](word).strip() for word in foreign}
+        word = next((word for word in foreign if readings[word]), None)
+        if word is not None:
+            script.notes.append(
+                f"This voice knows Latin letters only and makes guesses at others: "
+                f"'{word[:20]}' is read as '{readings[word][:40]}'. Write it as it should sound."
+            )
+
+
+def _is_foreign(character: str) -> bool:
+    """Whether a letter is of another script than Latin, so that rewriting it is a guess."""
+    if character.isascii() or unicodedata.category(character) not in ("Lu", "Ll", "Lt", "Lo"):
+        return False
+    plain = unicodedata.normalize("NFKD", character)[0]
+    is_latin = "LATIN" in unicodedata.name(plain, "LATIN")
+    is_unit = unicodedata.name(character, "").endswith(" SIGN")  # of micro, of ohm
+    return not is_latin and not is_unit and bool(transliterate(character))
 
 
 def _name(word: str) -> str:

@@ -21,25 +21,33 @@ class StyleError(TextError):
     """There is no such style."""
 
 
-def style_names() -> list[str]:
-    """The styles that there are, without the neutral one."""
-    return list(STYLE_SIGNS)
-
-
 def find_style(name: str, known: Sequence[str] | None = None) -> str:
     """A style's proper name.
 
     Args:
         name: in any case, '_' or '-' for spaces.
-        known: names to mention where it is none of them; all if left out.
+        known: the styles that a voice knows, where that is known.
 
     Raises:
         StyleError: there is no such style.
     """
     style = _style(name)
     if style is None:
-        raise StyleError(f"There is no style '{name}'.{_hint(name)} There are: {_listed(known)}.")
+        hint = "" if known is not None and not known else _hint(name)
+        raise StyleError(f"There is no style '{name}'.{hint} {known_styles(known)}")
     return style
+
+
+def known_styles(known: Sequence[str] | None) -> str:
+    """A sentence on the styles that a voice knows; None where there is no voice yet."""
+    if known is None:
+        return (
+            "Styles are words such as happy, sad or whispering; a voice knows those that its clips "
+            "were prepared with."
+        )
+    if not known:
+        return "This voice knows no styles: its clips were prepared without style signs."
+    return f"This voice knows: {', '.join([*known, NO_STYLE])}."
 
 
 def split_styles(
@@ -52,7 +60,7 @@ def split_styles(
     Args:
         text: with style names in brackets.
         style: what holds at its beginning.
-        known: names to mention in errors and warnings; all if left out.
+        known: the styles that a voice knows, where that is known.
 
     Returns:
         (style, text) for each stretch, in order, the last perhaps of an empty text; and the
@@ -94,10 +102,6 @@ def _hint(name: str) -> str:
     names = {_plain(style): style for style in (NO_STYLE, *STYLE_SIGNS)}
     close = difflib.get_close_matches(_plain(name), names, n=1, cutoff=_ALIKE)
     return f" Did you mean {names[close[0]]}?" if close else ""
-
-
-def _listed(known: Sequence[str] | None) -> str:
-    return ", ".join([*(style_names() if known is None else known), NO_STYLE])
 
 
 def _plain(name: str) -> str:

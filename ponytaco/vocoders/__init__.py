@@ -2,7 +2,7 @@
 
 from ponytaco.vocoders.griffin_lim import GriffinLim
 from ponytaco.vocoders.hifigan import HifiGan
-from ponytaco.vocoders.opening import VOCODERS, Vocoder, open_vocoder
+from ponytaco.vocoders.opening import VOCODERS, Vocoder, check_vocoder, open_vocoder
 from ponytaco.vocoders.waveglow import WaveGlow
 from ponytaco.vocoders.weights import VocoderError, read_weights
 
@@ -13,6 +13,7 @@ __all__ = [
     "Vocoder",
     "VocoderError",
     "WaveGlow",
+    "check_vocoder",
     "open_vocoder",
     "read_weights",
 ]

@@ -60,19 +60,28 @@ def open_vocoder(
         except FetchError as error:
             if say is None:
                 raise
-            say(f"{error} Until then Griffin-Lim speaks, which sounds metallic.")
+            say(f"{error}\nUntil then Griffin-Lim speaks, which sounds metallic.")
             return GriffinLim(audio)
     else:
+        check_vocoder(name_or_path)
         path = Path(name_or_path)
-        if not path.is_file():
-            raise VocoderError(
-                f"There is no vocoder '{name_or_path}'. Name one of {', '.join(VOCODERS)}, or the "
-                "file of a HiFi-GAN's generator or of a WaveGlow."
-            )
     weights = read_weights(path)
     vocoder = _KINDS[_kind(weights)](weights, device)
     _require_same_mels(str(path), vocoder.audio, audio)
     return vocoder
+
+
+def check_vocoder(name_or_path: str | Path) -> None:
+    """Ask for a vocoder before the work, not after it.
+
+    Raises:
+        VocoderError: it is no vocoder's name, and no file.
+    """
+    if str(name_or_path) not in VOCODERS and not Path(name_or_path).is_file():
+        raise VocoderError(
+            f"There is no vocoder '{name_or_path}'. Name one of {', '.join(VOCODERS)}, or the "
+            "file of a HiFi-GAN's generator or of a WaveGlow."
+        )
 
 
 _KINDS: Mapping[str, type[HifiGan] | type[WaveGlow]] = {"hifigan": HifiGan, "waveglow": WaveGlow}

@@ -8,6 +8,7 @@ import pytest
 import soundfile
 
 from data_prep.__main__ import main
+from data_prep.clips import ClipOptions, Reason, advice
 from data_prep.folders import PrepareError
 from data_prep.recordings import RecordingsError
 from data_prep.soundtools import ArchiveError
@@ -31,7 +32,37 @@ def test_prepare_says_why_clips_were_left_out(small_archive, tmp_path, capsys):
 def test_options_arrive(small_archive, tmp_path, capsys):
     command = ["prepare", str(small_archive), str(tmp_path / "out"), "--skip-tags", "Neutral, Sad"]
     assert main(command) == 1
-    assert "12 unwanted tag" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "12 unwanted tag" in said
+    assert 'It has the tag "Neutral". Keep clips with these tags (Neutral, Sad): --skip' in said
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "advice"),
+    [
+        ("--min-seconds", "9", "Allow shorter clips: --min-seconds below 9."),
+        ("--max-seconds", "0.5", "Allow longer clips: --max-seconds above 0.5"),
+    ],
+)
+def test_the_option_that_leaves_nothing_is_named(
+    small_archive, tmp_path, capsys, option, value, advice
+):
+    assert main(["prepare", str(small_archive), str(tmp_path / "out"), option, value]) == 1
+    said = capsys.readouterr().err
+    assert "only 0 of 12 clips" in said and "for example clip " in said and advice in said
+
+
+def test_few_minutes_are_said_with_what_took_most(small_archive, tmp_path, capsys):
+    command = ["prepare", str(small_archive), str(tmp_path / "out")]
+    assert main(command) == 0
+    assert "That is little" in (said := capsys.readouterr().out) and "Add clips" in said
+    assert main([*command, "--min-seconds", "2.4"]) == 0
+    assert "Allow shorter clips: --min-seconds below 2.4." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_there_is_advice_for_every_reason(reason):
+    assert advice(reason, ClipOptions()).endswith(".")
 
 
 @pytest.mark.parametrize(

@@ -67,9 +67,11 @@ def test_the_sign_of_a_style_comes_first_as_in_training():
 def test_a_style_that_the_voice_has_not_seen_is_left_out_and_said():
     script = reader(seen=[*"abcdehinostu!. ", "○"]).read("[happy] Hi! [sad] Oh.")
     assert spoken(script) == ["hi!", "○oh."]
-    assert any("Happy" in note and "It knows: Sad." in note for note in script.notes)
+    assert any(
+        "Happy" in note and "This voice knows: Sad, Neutral." in note for note in script.notes
+    )
     script = reader(symbols=NVIDIA_SYMBOLS).read("[happy] Hi!")
-    assert any("It knows none" in note for note in script.notes)
+    assert any("This voice knows no styles" in note for note in script.notes)
     assert NVIDIA_SYMBOLS[script.lines[0].ids[0]] == "h"
 
 
@@ -111,3 +113,36 @@ def test_no_line_is_longer_than_the_limit(text, limit):
         return
     # one character may be many symbols: "%" is "percent", a digit is a word
     assert all(len(line.ids) <= max(limit, 30) for line in script.lines)
+
+
+# Other scripts
+
+
+@pytest.mark.parametrize(
+    ("text", "guess"),
+    [
+        ("Say Привет, мир!", "'Привет' is read as 'privet'"),
+        ("你好", "'你好' is read as 'ni hao'"),
+        ("αβγ and αβγ.\n\nMore αβγ.", "'αβγ' is read as 'abg'"),
+    ],
+)
+def test_what_another_script_is_read_as_is_said_once(text, guess):
+    (note,) = [note for note in reader().read(text).notes if "Latin" in note]
+    assert guess in note
+
+
+@pytest.mark.parametrize(
+    "text", ["Café, naïve, Straße, ﬁne!", "½ of 3 µm at 5 Å costs £2.", "ªbc ☻"]
+)
+def test_latin_letters_and_signs_are_no_other_script(text):
+    assert not any("Latin" in note for note in reader().read(text).notes)
+
+
+def test_a_voice_that_has_learnt_another_script_so_is_not_told():
+    assert not reader(cleaner="transliteration").read("Привет").notes
+    assert "cannot read" in reader(cleaner="basic").read("Hi Привет").notes[0]
+
+
+def test_brackets_for_a_voice_without_styles():
+    (note,) = reader(seen=["a"]).read("Hi [purple] you.").notes
+    assert "[purple] is no style" in note and note.endswith("without style signs.")
