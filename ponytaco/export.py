@@ -36,6 +36,15 @@ _SCORES = {
     "free_forward": "forward",
     "free_end_reached": "end reached",
 }
+# An evaluation's, with the place in its report.
+_EVALUATION = {
+    "words misheard": ("new", "word_error_rate"),
+    "words misheard, real clips": ("ceiling", "word_error_rate"),
+    "words skipped": ("new", "words_skipped"),
+    "words repeated": ("new", "words_repeated"),
+    "distortion, decibels": ("clips", "distortion_decibels"),
+    "pitch correlation": ("clips", "pitch_correlation"),
+}
 _MOST_CHARACTERS = 2000  # of a card's line
 # What NVIDIA's hparams.py fixes or computes; dropouts do not matter to speak.
 _NOT_HPARAMS = {"head", "n_frames_per_step"}
@@ -296,16 +305,18 @@ def _halved(value: Tensor) -> Tensor:
 def _evaluation(run: Run, step: int) -> dict[str, float]:
     """The numbers of ``ponytaco evaluate``, if it judged this very step."""
     try:
-        content = json.loads((run.folder / "evaluation.json").read_text(encoding="utf-8"))
+        content = json.loads(run.evaluation_report.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     if not isinstance(content, dict) or content.get("step") != step:
         return {}
-    return {
-        f"evaluation: {key}": value
-        for key, value in content.items()
-        if type(value) in (int, float) and key not in ("step", "first_aligned")
-    }
+    scores: dict[str, float] = {}
+    for said, (group, key) in _EVALUATION.items():
+        values = content.get(group)
+        value = values.get(key) if isinstance(values, dict) else None
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            scores[f"evaluation: {said}"] = value
+    return scores
 
 
 def _require_new(out: Path) -> None:

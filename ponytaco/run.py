@@ -67,6 +67,16 @@ class Run:
         """Spoken samples, one a validation."""
         return self.folder / "samples"
 
+    @property
+    def evaluation(self) -> Path:
+        """What ``ponytaco evaluate`` wrote: a page, and report.json."""
+        return self.folder / "evaluation"
+
+    @property
+    def evaluation_report(self) -> Path:
+        """The evaluation, for programs."""
+        return self.evaluation / "report.json"
+
     def picture(self, step: int) -> Path:
         """A validation's picture."""
         return self.alignments / f"step-{step:06d}.png"

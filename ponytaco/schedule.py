@@ -48,17 +48,6 @@ def until_aligned(step: int, aligned_since: int | None, value: float, fade_steps
     return value * max(0.0, 1.0 - (step - aligned_since) / fade_steps)
 
 
-def reads_letters(step: int, first_aligned: int | None, arpabet_first_steps: int) -> bool:
-    """Whether clips that have ARPAbet are read from their letters, too.
-
-    Args:
-        step: steps done so far.
-        first_aligned: step at which the model was first found aligned; None if it never was.
-        arpabet_first_steps: steps after which letters are read in any case.
-    """
-    return first_aligned is not None or step >= arpabet_first_steps
-
-
 def teacher_forcing(
     step: int, aligned_since: int | None, p_teacher_forcing: float, fade_steps: int
 ) -> float:

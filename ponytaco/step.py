@@ -249,6 +249,11 @@ def _known_attention(
     return KnownAttention(weights, how_much * (is_told < share))
 
 
+def is_guided(settings: TrainConfig, progress: Progress) -> bool:
+    """Whether attention is still helped to align."""
+    return _until_aligned(1.0, settings, progress) > 0
+
+
 def _until_aligned(value: float, settings: TrainConfig, progress: Progress) -> float:
     fade_steps = settings.guidance_fade_steps
     return until_aligned(progress.step, progress.aligned_since, value, fade_steps)

@@ -33,8 +33,8 @@ from ponytaco.keeping import go_back, newest_save, open_store, resume, resume_se
 from ponytaco.precision import grad_scaler, product_dtype
 from ponytaco.reduction import reduce_frames
 from ponytaco.run import Run, append_history, cut_history, write_whole
-from ponytaco.schedule import learning_rate, reads_letters
-from ponytaco.step import make_optimizer, train_step
+from ponytaco.schedule import learning_rate
+from ponytaco.step import is_guided, make_optimizer, train_step
 from ponytaco.survival import Attempts, interruptible, save_on_error
 from ponytaco.tally import StepReport, Tally
 from ponytaco.text import CTC_SYMBOLS, SYMBOLS
@@ -127,6 +127,7 @@ def train(
         max_frames=int(settings.max_clip_seconds * frames_per_second),
         rank=ranks.rank,
         n_ranks=ranks.count,
+        arpabet_first=True,
     )
 
     torch.manual_seed(settings.seed)
@@ -233,9 +234,8 @@ def train(
         ending.push(save_on_error(save_after_error))
         interrupted = ending.enter_context(interruptible(say))
         while progress.step < settings.max_steps:
-            sampler.read_letters(
-                reads_letters(progress.step, progress.first_aligned, settings.arpabet_first_steps)
-            )
+            if progress.step >= settings.arpabet_first_steps or not is_guided(settings, progress):
+                sampler.begin_letters()
             reduce_frames(model, optimizer, config, progress, say)
             batch = next(batches).to(device)
             rate = progress.rate_factor * learning_rate(

@@ -59,7 +59,7 @@ def checkpoint(config):
             best_score=0.5,
         ),  # fmt: skip
         optimizer=optimizer.state_dict(),
-        sampler={"epoch": 3, "drawn": [[4, 1]], "letters": True},
+        sampler={"epoch": 3, "drawn": [[4, 1]], "letters": [True, True]},
         rng=rng_state(),
         fingerprint="abc",
         dataset="datasets/Beeps",

@@ -392,7 +392,7 @@ def test_a_saved_sampler_goes_on_with_the_same_batches(n_done):
     assert state == {
         "epoch": n_done // 13,
         "drawn": [[8, n_done % 13]] if n_done % 13 else [],
-        "letters": True,
+        "letters": [True, True],
     }
 
 
@@ -401,21 +401,23 @@ def spellings(sampler):
 
 
 def test_letters_begin_with_an_epoch_and_a_resumed_run_reads_the_same():
-    sampler = BucketSampler(LENGTHS, 8, 7, 0.5)
-    sampler.read_letters(False)
+    sampler = BucketSampler(LENGTHS, 8, 7, 0.5, arpabet_first=True)
     assert spellings(sampler) == {True}
     sampler.advance()
-    sampler.read_letters(True)
+    sampler.begin_letters()
     assert spellings(sampler) == {True}  # its spelling must follow from the epoch
-    again = BucketSampler(LENGTHS, 8, 7, 0.5)
+    again = BucketSampler(LENGTHS, 8, 7, 0.5, arpabet_first=True)
     again.load_state_dict(sampler.state_dict())
-    again.read_letters(True)
+    again.begin_letters()
     for _ in range(12):
         assert again.remaining() == sampler.remaining()
         sampler.advance()
         again.advance()
     assert (sampler.epoch, spellings(sampler)) == (1, {True, False})
     assert again.remaining() == sampler.remaining()
+    later = BucketSampler(LENGTHS, 8, 7, 0.5, arpabet_first=True)
+    later.load_state_dict(sampler.state_dict())
+    assert later.remaining() == sampler.remaining()  # letters stay, whatever alignment does
 
 
 def clips_of(batches):
@@ -458,7 +460,7 @@ def test_every_clip_once_an_epoch_whatever_the_sessions_sizes(n_clips, sessions,
     assert sorted(seen) == list(range(n_clips)) and state == {
         "epoch": 1,
         "drawn": [],
-        "letters": True,
+        "letters": [True, True],
     }
 
 
@@ -475,19 +477,34 @@ def test_a_shard_has_short_and_long_clips():
 
 def test_an_epoch_of_which_nothing_is_left_is_over():
     sampler = BucketSampler(LENGTHS, 8, 0, 1.0)
-    sampler.load_state_dict({"epoch": 4, "drawn": [[5, 1000]], "letters": True})
+    sampler.load_state_dict({"epoch": 4, "drawn": [[5, 1000]], "letters": [True, True]})
     assert (sampler.epoch, sampler.position) == (5, 0)
 
 
 @pytest.mark.parametrize(
-    "state",
-    [{}, {"epoch": 1}, {"epoch": 1, "drawn": 3}, {"epoch": 1, "drawn": [[0, 1]], "letters": True},
-     {"epoch": 1, "drawn": [[4, -1]], "letters": True}, {"epoch": -1, "drawn": [], "letters": True}, {"epoch": 1, "drawn": [[4]], "letters": True},
-     {"epoch": 1, "drawn": [[4, 0]] * 5000}, {"epoch": None, "drawn": [], "letters": True}],
-)  # fmt: skip
-def test_a_place_that_is_none_is_refused(state):
+    "wrong",
+    [
+        {"drawn": 3},
+        {"drawn": [[0, 1]]},
+        {"drawn": [[4, -1]]},
+        {"drawn": [[4]]},
+        {"drawn": [[4, 0]] * 5000},
+        {"epoch": -1},
+        {"epoch": None},
+        {"letters": True},
+        {"letters": [True]},
+    ],
+)
+def test_a_place_that_is_none_is_refused(wrong):
+    place = {"epoch": 1, "drawn": [], "letters": [True, True]}
+    BucketSampler(LENGTHS, 8, 0, 1.0).load_state_dict(place)
     with pytest.raises((LookupError, TypeError, ValueError)):
-        BucketSampler(LENGTHS, 8, 0, 1.0).load_state_dict(state)
+        BucketSampler(LENGTHS, 8, 0, 1.0).load_state_dict(place | wrong)
+    for missing in place:
+        with pytest.raises(LookupError):
+            BucketSampler(LENGTHS, 8, 0, 1.0).load_state_dict(
+                {name: value for name, value in place.items() if name != missing}
+            )
 
 
 # The stream of batches

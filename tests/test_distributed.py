@@ -205,7 +205,7 @@ def test_a_run_goes_on_with_another_number_of_processes(fake_dataset, tmp_path):
     assert one["step"] == other["step"] == 3
     saved = load_checkpoint(run.current_model)
     assert saved.progress.step == 3
-    assert saved.sampler == {"epoch": 0, "drawn": [[2, 1], [4, 2]], "letters": False}
+    assert saved.sampler == {"epoch": 0, "drawn": [[2, 1], [4, 2]], "letters": [False, False]}
     assert len(saved.rng["others"]) == 1
     assert not any(name.startswith("module.") for name in saved.state_dict)
     assert other["said"] == [] and other["reports"] == 0
@@ -215,7 +215,11 @@ def test_a_run_goes_on_with_another_number_of_processes(fake_dataset, tmp_path):
     last = logged(ALONE, fake_dataset, run, CONFIG.replace(max_steps=5))
     assert any("processes 1 (was 2)" in sentence for sentence in last["said"])
     assert clips_of(first, one, other, last) == list(range(11))
-    assert load_checkpoint(run.current_model).sampler == {"epoch": 1, "drawn": [], "letters": False}
+    assert load_checkpoint(run.current_model).sampler == {
+        "epoch": 1,
+        "drawn": [],
+        "letters": [False, False],
+    }
     assert [row["step"] for row in read_history(run.history)] == [1, 5]
 
 

@@ -136,12 +136,20 @@ def test_an_evaluation_of_this_step_is_on_the_card(trained_run, tmp_path):
     folder = shutil.copytree(trained_run.run.folder, tmp_path / "run")
     checkpoint = load_checkpoint(Run(folder).voice())
     for step, there in ((checkpoint.progress.step, True), (1, False)):
-        content = {"step": step, "stopped": 0.75, "free": {"focus": 1}, "aligned": True}
-        (folder / "evaluation.json").write_text(json.dumps(content))
+        new = {"word_error_rate": 0.25, "words_skipped": None, "n": 50}
+        report = {"step": step, "new": new, "ceiling": {"word_error_rate": 0.125}, "clips": 3}
+        Run(folder).evaluation.mkdir(exist_ok=True)
+        Run(folder).evaluation_report.write_text(json.dumps(report))
         card = model_card(checkpoint, folder)
-        assert (card.get("evaluation: stopped") == 0.75) == there
-    (folder / "evaluation.json").write_text("[")
-    assert "evaluation: stopped" not in model_card(checkpoint, folder)
+        scores = {name: value for name, value in card.items() if name.startswith("evaluation")}
+        expected = {
+            "evaluation: words misheard": 0.25,
+            "evaluation: words misheard, real clips": 0.125,
+        }
+        assert scores == (expected if there else {})
+    for damaged in ("[", "[]", json.dumps({"step": checkpoint.progress.step})):
+        Run(folder).evaluation_report.write_text(damaged)
+        assert not any(name.startswith("evaluation") for name in model_card(checkpoint, folder))
 
 
 def test_a_bundle_of_a_bundle_keeps_its_card(bundle, tmp_path):

@@ -5,7 +5,6 @@ import pytest
 from ponytaco.schedule import (
     gaf_cap,
     learning_rate,
-    reads_letters,
     teacher_forcing,
     until_aligned,
 )
@@ -107,11 +106,3 @@ def test_the_factors_cap_is_lower_once_aligned():
     assert gaf_cap(700, 0.5, 0.1) == 0.1
     # Never higher, whatever is set.
     assert gaf_cap(700, 0.05, 0.1) == 0.05
-
-
-@pytest.mark.parametrize(
-    ("step", "first_aligned", "expected"),
-    [(0, None, False), (999, None, False), (1000, None, True), (200, 200, True), (500, 200, True)],
-)
-def test_letters_are_read_once_aligned_or_late(step, first_aligned, expected):
-    assert reads_letters(step, first_aligned, 1000) is expected

@@ -151,7 +151,7 @@ def test_an_error_in_a_step_saves_the_place_before_it(fake_dataset, tmp_path, mo
     saved = load_checkpoint(tmp_path / "current_model")
     assert (saved.progress.step, saved.sampler) == (
         2,
-        {"epoch": 0, "drawn": [[4, 2]], "letters": False},
+        {"epoch": 0, "drawn": [[4, 2]], "letters": [False, False]},
     )
 
 

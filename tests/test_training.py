@@ -130,7 +130,7 @@ def test_a_resumed_run_is_the_uninterrupted_one(
 ):
     resumed = in_two_sessions(fake_dataset, Run(tmp_path), split, CONFIG)
     assert resumed.progress.step == 5 and resumed.progress.gaf > 0
-    assert resumed.sampler == {"epoch": 1, "drawn": [[4, 2]], "letters": False}
+    assert resumed.sampler == {"epoch": 1, "drawn": [[4, 2]], "letters": [False, False]}
     assert_same_run(straight(), resumed)
 
 
@@ -616,7 +616,7 @@ def test_a_changed_data_set_is_said_and_drawn_afresh(fake_dataset, tmp_path, no_
     assert load_checkpoint(run.current_model).sampler == {
         "epoch": 0,
         "drawn": [[4, 2]],
-        "letters": False,
+        "letters": [False, False],
     }
     lines = (folder / "train.txt").read_text().splitlines()
     (folder / "train.txt").write_text("\n".join(lines[:-1]) + "\n")
@@ -625,7 +625,7 @@ def test_a_changed_data_set_is_said_and_drawn_afresh(fake_dataset, tmp_path, no_
     assert load_checkpoint(run.current_model).sampler == {
         "epoch": 0,
         "drawn": [[4, 1]],
-        "letters": False,
+        "letters": [False, False],
     }
 
 
@@ -636,7 +636,7 @@ def test_a_data_set_that_moved_is_the_same(fake_dataset, tmp_path, no_pictures):
     train(folder, run, FAST.replace(max_steps=3), say=said.append)
     assert not any("changed" in sentence for sentence in said)
     saved = load_checkpoint(run.current_model)
-    assert saved.sampler == {"epoch": 1, "drawn": [], "letters": False}
+    assert saved.sampler == {"epoch": 1, "drawn": [], "letters": [False, False]}
     assert saved.dataset == str(folder)
 
 
@@ -647,11 +647,15 @@ def test_several_folders_train_together(fake_dataset, tmp_path, no_pictures):
     train(both, run, FAST.replace(max_steps=5), say=said.append)
     assert any("22 clips to learn from, 6 to validate on" in sentence for sentence in said)
     saved = load_checkpoint(run.current_model)
-    assert saved.sampler == {"epoch": 0, "drawn": [[4, 5]], "letters": False}
+    assert saved.sampler == {"epoch": 0, "drawn": [[4, 5]], "letters": [False, False]}
     assert saved.dataset_folders == both
     train(both, run, FAST.replace(max_steps=6), say=said.append)
     assert not any("changed" in sentence for sentence in said)
-    assert load_checkpoint(run.current_model).sampler == {"epoch": 1, "drawn": [], "letters": False}
+    assert load_checkpoint(run.current_model).sampler == {
+        "epoch": 1,
+        "drawn": [],
+        "letters": [False, False],
+    }
     train(fake_dataset, run, FAST.replace(max_steps=7), say=said.append)
     assert any("changed" in sentence for sentence in said)
 

@@ -35,6 +35,7 @@ class BucketSampler:
         max_frames: clips longer than this are left out; 0 keeps all.
         rank: of the process whose shards these are.
         n_ranks: processes that share each batch.
+        arpabet_first: whether all clips are read from their ARPAbet text until ``begin_letters``.
 
     Raises:
         FilelistError: no clip is short enough.
@@ -52,6 +53,7 @@ class BucketSampler:
         max_frames: int = 0,
         rank: int = 0,
         n_ranks: int = 1,
+        arpabet_first: bool = False,
     ) -> None:
         self.epoch = 0
         self.position = 0
@@ -66,7 +68,7 @@ class BucketSampler:
                 f"All {len(lengths)} clips are longer than max_clip_seconds. Raise it."
             )
         self._lengths = all_lengths[self._indices]
-        self._letters = self._letters_next = True
+        self._letters = self._letters_next = not arpabet_first
         self._size = batch_size * n_ranks
         self._seed = seed
         self._p_arpabet = p_arpabet
@@ -91,14 +93,14 @@ class BucketSampler:
         batches = _cut(picks, self._size)
         return [batches[i] for i in rng.permutation(len(batches))][self.position :]
 
-    def read_letters(self, letters: bool) -> None:
-        """Whether clips are read from letters, too, from the next epoch on (this one if new).
+    def begin_letters(self) -> None:
+        """Read clips from their letters, too, from the next epoch on, or from this one if new.
 
         A clip's spelling must follow from its epoch, or a resumed run would read others.
         """
-        self._letters_next = letters
+        self._letters_next = True
         if not self.position and not self._earlier:
-            self._letters = letters
+            self._letters = True
 
     def shard(self, batch: Sequence[Pick]) -> list[Pick]:
         """This process's clips of a batch; none where there are fewer clips than processes.
@@ -119,7 +121,7 @@ class BucketSampler:
         return {
             "epoch": self.epoch,
             "drawn": [list(pair) for pair in drawn],
-            "letters": self._letters,
+            "letters": [self._letters, self._letters_next],
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -132,7 +134,7 @@ class BucketSampler:
         if len(drawn) > _MOST_CHANGES or any(size < 1 or n < 0 for size, n in drawn):
             raise ValueError("the place in the data is none")
         self._begin(int(state["epoch"]))
-        self._letters = bool(state["letters"])
+        self._letters, self._letters_next = map(bool, state["letters"])
         if drawn and drawn[-1][0] == self._size:
             self.position = drawn.pop()[1]
         self._earlier = drawn

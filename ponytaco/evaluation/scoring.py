@@ -380,12 +380,12 @@ def _ceiling(
 
 
 def _write(results: Results, run: Run) -> Evaluation:
-    folder = run.folder / "evaluation"
+    folder = run.evaluation
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise RunError(f"Cannot make {folder}: {error.strerror}. Is the disk full?") from None
-    evaluation = Evaluation(results, folder / "report.html", folder / "report.json")
+    evaluation = Evaluation(results, folder / "report.html", run.evaluation_report)
     write_whole(evaluation.report, json.dumps(results.as_json(), indent=2) + "\n")
     write_whole(evaluation.page, report_page(results, read_history(run.history)))
     return evaluation
