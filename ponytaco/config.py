@@ -129,9 +129,8 @@ class TrainConfig:
     )
     gaf_every: int = _setting(10, "Steps from one refresh of the factor to the next.")
     drop_frame_rate: float = _setting(
-        0.2, "Share of teacher frames replaced by the data set's mean frame."
+        0.35, "Share of teacher frames replaced by the data set's mean frame."
     )
-    drop_frame_span: int = _setting(1, "Frames that are replaced together.")
     p_teacher_forcing: float = _setting(
         1.0,
         "Probability that a window of frames is fed the true frames, once aligned; until then 1.",
@@ -200,7 +199,6 @@ class TrainConfig:
             "gate_weight",
             "gaf_every",
             "teacher_forcing_window",
-            "drop_frame_span",
             "save_every_minutes",
         )
         _require_rate(
@@ -396,10 +394,10 @@ PRESETS: Mapping[str, Mapping[str, Any]] = types.MappingProxyType({
     # What hobbyists found out for a few minutes of clips and NVIDIA's voice to begin with: a low
     # rate, flat and then falling to its floor, which it reaches as the run ends.
     "warm": {**_LOW_DROPOUT, "batch_size": 16, "learning_rate": 3e-4, "max_steps": 10_000,
-             "decay_start": 3_000, "decay_steps": 2_000},
+             "decay_start": 3_000, "decay_steps": 2_000, "drop_frame_rate": 0.2},
     # The attention first finds its way through seven times fewer steps.
     "gradual": {"n_frames_per_step": 7, "reduce_frames_to": "2,1"},
-    "small": {**_SMALL_MODEL, "batch_size": 16, "learning_rate": 2e-3, "warmup_steps": 50,
+    "small": {**_SMALL_MODEL, "batch_size": 16, "learning_rate": 3e-3, "warmup_steps": 50,
               "validate_every": 100, "decay_start": 2_000, "decay_steps": 2_000,
               "save_every_minutes": 5.0},
     "tiny": {"symbols_embedding_dim": 32, "encoder_embedding_dim": 32, "attention_rnn_dim": 48,

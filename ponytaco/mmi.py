@@ -40,25 +40,20 @@ def mmi_loss(
     return (losses / frame_lengths.to(losses.device, non_blocking=True)).mean()
 
 
-def drop_frames(mel: Tensor, mean_frame: Tensor, rate: float, span: int = 1) -> Tensor:
+def drop_frames(mel: Tensor, mean_frame: Tensor, rate: float) -> Tensor:
     """Replace a share of the frames by the data set's mean frame.
 
-    A decoder that cannot trust the frame before must look at the text. One that hears nothing for
-    the length of a sound must also know when to go on, as it must when it speaks freely.
+    A decoder that cannot trust the frame before must look at the text.
 
     Args:
         mel: (B, n_mels, T_mel), the teacher's frames.
         mean_frame: (n_mels,), mean over the data set's real frames.
         rate: share of frames that are replaced, 0 to 1.
-        span: frames that are replaced together.
 
     Returns:
         (B, n_mels, T_mel); ``mel`` itself when the rate is 0.
     """
     if rate <= 0:
         return mel
-    # So many begin a span that the wanted share of frames lies in one or several.
-    starts = torch.rand(mel.shape[0], 1, mel.shape[2] + span - 1, device=mel.device)
-    begins = starts < 1 - (1 - rate) ** (1 / span)
-    dropped = F.max_pool1d(begins.float(), span, stride=1).bool()
+    dropped = torch.rand(mel.shape[0], 1, mel.shape[2], device=mel.device) < rate
     return torch.where(dropped, mean_frame[:, None].to(mel.dtype), mel)

@@ -187,7 +187,7 @@ def _backward(
         out = model(
             batch.text,
             batch.text_lengths,
-            drop_frames(batch.mel, mean_frame, settings.drop_frame_rate, settings.drop_frame_span),
+            drop_frames(batch.mel, mean_frame, settings.drop_frame_rate),
             batch.mel_lengths,
             teacher_forcing(
                 progress.step,

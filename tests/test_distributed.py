@@ -35,7 +35,7 @@ CONFIG = preset("tiny").replace(
     gaf_every=3, max_gaf=1e9,
 )  # fmt: skip
 QUIET = CONFIG.replace(
-    drop_frame_rate=0.0, max_grad_norm=1e9,
+    drop_frame_rate=0.0, attention_forcing=0.0, max_grad_norm=1e9,
     **{f.name: 0.0 for f in dataclasses.fields(CONFIG.model) if f.name.startswith("p_")},
 )  # fmt: skip
 

@@ -109,9 +109,10 @@ def test_the_cards_numbers_are_rounded():
     assert said == ["0.123", "3", "1,234.57", "12", "nan", "0"]
 
 
-def test_a_voice_that_cannot_read_yet_is_exported_with_a_warning(bundle, tmp_path, capsys):
+def test_a_voice_that_cannot_read_yet_is_exported_with_a_warning(tmp_path, capsys):
+    voice = saved(tmp_path / "voice", plain_checkpoint())
     for kind, name in (("bundle", "x.voice"), ("torch-export", "programs")):
-        assert main(["export", str(bundle), "--to", kind, "-o", str(tmp_path / name)]) == 0
+        assert main(["export", str(voice), "--to", kind, "-o", str(tmp_path / name)]) == 0
         said = capsys.readouterr().out
         assert said.count("Mind: This voice has not learnt to read yet (step ") == 1
     checkpoint = plain_checkpoint()

@@ -155,11 +155,13 @@ def test_a_sentence_that_never_stops_is_cut_with_a_warning(acted):
 
 def test_a_voice_that_cannot_read_yet_says_so_once(acted):
     voice, _ = acted(never_reads)
+    voice._is_aligned = False
     speech = voice.speak("Fade cab bee. Add bad day.", retries=0)
     assert all(sentence.warnings for sentence in speech.sentences)
     (warning,) = speech.warnings
     assert warning.startswith(f"This voice has not learnt to read yet (step {voice.step}).")
     reader, _ = acted(lambda call, row, n: (straight(n) if row else [0], bool(row)))
+    reader._is_aligned = False
     warnings = reader.speak("Add. Fade cab bee. Add bad day.", retries=0).warnings
     assert warnings and not any("not learnt" in warning for warning in warnings)
     voice._is_aligned = True

@@ -313,11 +313,11 @@ def test_another_presets_voice_is_refused_with_the_preset(tmp_path, there):
     assert report.share == 1 and "100% of the weights came along" in str(report)
 
 
-def test_the_published_size_has_two_presets():
+def test_the_published_size_has_three_presets():
     with torch.device("meta"):
         sizes = sizes_of(new_model(preset("full")).state_dict())
     asked = {k: v for k, v in sizes.items() if k not in ("head", "n_frames_per_step")}
-    assert _presets_with(asked) == ["full", "warm"]
+    assert _presets_with(asked) == ["full", "warm", "gradual"]
 
 
 @pytest.mark.parametrize(("n_gone", "is_enough"), [(1, True), (3, False)])

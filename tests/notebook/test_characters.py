@@ -129,7 +129,7 @@ def test_a_folder_that_cannot_be_listed_says_how_to_add_the_shortcut(empty, monk
         raise RuntimeError("quota")
 
     fake_gdown(monkeypatch, download_folder=refuse)
-    with pytest.raises(NotebookError, match=r"quota.*Add shortcut"):
+    with pytest.raises(NotebookError, match=r"does not give it out.*Add shortcut"):
         pick_character(empty)
 
 
