@@ -11,7 +11,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
-DEMO_MINUTES ?= 7
+DEMO_MINUTES ?= 6
 
 .PHONY: help demo test test-latest test-browser soak home check format clean
 
