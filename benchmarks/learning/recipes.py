@@ -13,10 +13,18 @@ Recipe = Mapping[str, object]
 """Settings on top of a preset."""
 
 _OFF: Recipe = types.MappingProxyType(
-    {"head": "plain", "mmi": False, "drop_frame_rate": 0.0, "guidance_weight": 0.0}
+    {
+        "head": "plain",
+        "mmi": False,
+        "drop_frame_rate": 0.0,
+        "guidance_weight": 0.0,
+        "attention_forcing": 0.0,
+        "arpabet_first_steps": 0,
+    }
 )
 _MMI: Recipe = types.MappingProxyType({"head": "mmi", "mmi": True})
-_DROP: Recipe = types.MappingProxyType({"drop_frame_rate": 0.2})
+_DROP: Recipe = types.MappingProxyType({"drop_frame_rate": 0.35})
+_GUIDANCE: Recipe = types.MappingProxyType({"guidance_weight": 2.0})
 
 RECIPES: Mapping[str, Recipe] = types.MappingProxyType(
     {
@@ -24,9 +32,10 @@ RECIPES: Mapping[str, Recipe] = types.MappingProxyType(
         "drop": {**_OFF, **_DROP},
         "mmi": {**_OFF, **_MMI},
         "mmi+drop": {**_OFF, **_MMI, **_DROP},
-        "guidance": {**_OFF, "guidance_weight": 2.0},
+        "guidance": {**_OFF, **_GUIDANCE},
+        "guidance+forcing": {**_OFF, **_GUIDANCE, "attention_forcing": 0.5},
         "all": {},
-        "r": {"n_frames_per_step": 5},
+        "r": {"n_frames_per_step": 5, "reduce_frames_to": "2"},
     }
 )
 

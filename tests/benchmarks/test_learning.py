@@ -52,6 +52,8 @@ def test_the_recipes_differ_in_what_their_names_say():
                 "mmi": c.train.mmi and c.model.head == "mmi",
                 "drop": c.train.drop_frame_rate > 0,
                 "guidance": c.train.guidance_weight > 0,
+                "forcing": c.train.attention_forcing > 0,
+                "phones": c.train.arpabet_first_steps > 0,
                 "r": c.model.n_frames_per_step > 2,
             }.items()
             if is_on
@@ -64,8 +66,9 @@ def test_the_recipes_differ_in_what_their_names_say():
         "mmi": {"mmi"},
         "mmi+drop": {"mmi", "drop"},
         "guidance": {"guidance"},
-        "all": {"mmi", "drop", "guidance"},
-        "r": {"mmi", "drop", "guidance", "r"},
+        "guidance+forcing": {"guidance", "forcing"},
+        "all": {"mmi", "drop", "guidance", "forcing", "phones"},
+        "r": {"mmi", "drop", "guidance", "forcing", "phones", "r"},
     }
     assert settings["all"] == preset("small")
     assert settings["plain"].model.head == "plain" and not settings["plain"].train.mmi
