@@ -26,7 +26,7 @@ demo: $(VENV)/.installed
 	$(BIN)/python -m data_prep demo $(DEMO)/Demo.tar --overwrite
 	$(BIN)/python -m data_prep prepare $(DEMO)/Demo.tar $(DEMO)/Demo
 	$(BIN)/ponytaco train $(DEMO)/Demo $(DEMO)/run --preset small --p-arpabet 1 \
-	  --max-minutes $(DEMO_MINUTES)
+	  --max-minutes $(DEMO_MINUTES) --set decay_start=400 --set decay_steps=200 --set drop_frame_rate=0.2
 	$(BIN)/python -m benchmarks.demo $(DEMO)
 
 # One thread a process and a process a core: the suite's tensors are too small to share.

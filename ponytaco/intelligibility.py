@@ -25,6 +25,11 @@ PEAK = 0.8
 """Of full scale; what each clip is scaled to, so that loudness does not count."""
 
 
+SILENCE_SECONDS = 0.2
+"""Put before and after each clip: of one that begins or ends with a word, the recogniser loses
+that word, and at times everything."""
+
+
 class RecogniserError(RuntimeError):
     """The recogniser cannot be set up; the text says why and what to do."""
 
@@ -179,7 +184,8 @@ def _transcribe(decoder: Any, waveform: npt.NDArray[np.float32], sample_rate: in
     resampled = librosa.resample(
         waveform / peak, orig_sr=sample_rate, target_sr=RECOGNISER_SAMPLE_RATE
     )
-    samples = (np.clip(PEAK * resampled, -1, 1) * 32767).astype(np.int16)
+    padded = np.pad(resampled, round(SILENCE_SECONDS * RECOGNISER_SAMPLE_RATE))
+    samples = (np.clip(PEAK * padded, -1, 1) * 32767).astype(np.int16)
     decoder.start_utt()
     decoder.process_raw(samples.tobytes(), no_search=False, full_utt=True)
     decoder.end_utt()
