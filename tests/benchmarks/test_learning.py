@@ -258,7 +258,7 @@ def test_a_run_of_other_settings_is_refused(tmp_path, program):
     one.run.folder.mkdir()
     one.run.current_model.touch()
     one.run.config.write_text(config.replace(drop_frame_rate=0.5, max_steps=3).to_json())
-    with pytest.raises(ConfigError, match=r"all-7 was begun with drop_frame_rate 0.5, not 0.2\."):
+    with pytest.raises(ConfigError, match=r"all-7 was begun with drop_frame_rate 0.5, not 0.35\."):
         runs.train(todo, tmp_path, 1)
     with pytest.raises(FileNotFoundError):
         called()
