@@ -240,7 +240,7 @@ def _known_attention(
     attention that is always told relies on it; between them lies correcting its own mistakes.
     """
     share = _until_aligned(settings.attention_forcing, settings, progress)
-    if share == 0:
+    if share == 0 or not is_guided(settings, progress):
         return None
     r = model.decoder.n_frames_per_step
     n_steps = -(-batch.mel.shape[2] // r)
@@ -251,7 +251,7 @@ def _known_attention(
 
 def is_guided(settings: TrainConfig, progress: Progress) -> bool:
     """Whether attention is still helped to align."""
-    return _until_aligned(1.0, settings, progress) > 0
+    return _until_aligned(settings.guidance_weight, settings, progress) > 0
 
 
 def _until_aligned(value: float, settings: TrainConfig, progress: Progress) -> float:

@@ -127,7 +127,7 @@ def train(
         max_frames=int(settings.max_clip_seconds * frames_per_second),
         rank=ranks.rank,
         n_ranks=ranks.count,
-        arpabet_first=True,
+        arpabet_first=settings.p_arpabet > 0,  # who wants no ARPAbet gets none
     )
 
     torch.manual_seed(settings.seed)

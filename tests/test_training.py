@@ -629,6 +629,19 @@ def test_a_changed_data_set_is_said_and_drawn_afresh(fake_dataset, tmp_path, no_
     }
 
 
+@pytest.mark.parametrize(
+    ("changes", "letters"),
+    [({}, False), ({"p_arpabet": 0.0}, True), ({"guidance_weight": 0.0}, True),
+     ({"arpabet_first_steps": 0}, True)],
+)  # fmt: skip
+def test_phones_come_first_where_attention_is_guided(
+    changes, letters, fake_dataset, tmp_path, no_pictures
+):
+    run = Run(tmp_path / "run")
+    quietly(fake_dataset, run, FAST.replace(max_steps=1, **changes))
+    assert load_checkpoint(run.current_model).sampler["letters"] == [letters, letters]
+
+
 def test_a_data_set_that_moved_is_the_same(fake_dataset, tmp_path, no_pictures):
     run, said = Run(tmp_path / "run"), []
     quietly(fake_dataset, run, FAST.replace(max_steps=2))
