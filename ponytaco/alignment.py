@@ -21,8 +21,6 @@ MAX_JUMP = 4
 END_SYMBOLS = 3
 # Frames, 46 ms, that attention may be elsewhere without a sound to be heard of it.
 _UNHEARD_FRAMES = 4
-# Steps at the end of the text after which it has been read.
-_END_STEPS = 10
 
 
 @dataclass(frozen=True)
@@ -109,24 +107,6 @@ def score_alignment(
         end_reached=float(path[-1] >= n_symbols - END_SYMBOLS),
         in_order=max(0.0, 1.0 - float(leaps[leaps > max_jump].sum()) / n_symbols),
     )
-
-
-def end_of_text(weights: npt.ArrayLike) -> int:
-    """After how many steps the text has been read: attention has come to rest at its end.
-
-    A voice whose gate does not open goes on; what its attention does then says nothing about
-    how it reads.
-
-    Args:
-        weights: (T_steps, T_text), one clip's attention without padding.
-
-    Returns:
-        At most T_steps, which it is if attention never rests at the end.
-    """
-    matrix = np.asarray(weights)
-    is_at_end = matrix.argmax(axis=1) >= matrix.shape[1] - END_SYMBOLS
-    resting = np.convolve(is_at_end, np.ones(_END_STEPS), mode="valid") >= _END_STEPS - 0.5
-    return int(resting.argmax()) + _END_STEPS if resting.any() else len(matrix)
 
 
 def mean_score(scores: Sequence[AlignmentScore]) -> AlignmentScore:

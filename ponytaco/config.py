@@ -153,8 +153,8 @@ class TrainConfig:
     )
     arpabet_first_steps: int = _setting(
         1000,
-        "Until aligned, but for at most so many steps, clips that have ARPAbet are read from it "
-        "alone: phones have labels of their own, so that attention aligns twice as early.",
+        "As long as attention is guided, but for at most so many steps, clips that have ARPAbet "
+        "are read from it alone: phones have times of their own, and attention aligns earlier.",
     )
     reduce_frames_to: str = _setting(
         "",
@@ -432,14 +432,20 @@ def preset(name: str) -> Config:
 
 
 def preset_of(model: ModelConfig) -> str | None:
-    """The preset that has such a model or comes to it, dropouts aside; None where no one has."""
-    sizes = [f.name for f in dataclasses.fields(model) if not f.name.startswith("p_")]
+    """The first preset that has such a model or comes to it, dropouts aside; None if none does."""
+    sizes = {k: v for k, v in dataclasses.asdict(model).items() if not k.startswith("p_")}
+    return next(iter(presets_with(sizes)), None)
+
+
+def presets_with(sizes: Mapping[str, Any]) -> list[str]:
+    """The presets whose model has these settings, or comes to them as its steps are reduced."""
+    found = []
     for name in PRESETS:
         config = preset(name)
-        others = [config.reduced_to(r).model for r in config.frames_per_step]
-        if any(all(getattr(model, s) == getattr(other, s) for s in sizes) for other in others):
-            return name
-    return None
+        models = [config.reduced_to(r).model for r in config.frames_per_step]
+        if any(all(getattr(m, s) == v for s, v in sizes.items()) for m in models):
+            found.append(name)
+    return found
 
 
 def parse_settings(pairs: typing.Iterable[str]) -> dict[str, str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from difflib import SequenceMatcher
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -92,82 +93,59 @@ def label_intervals(
     return intervals.astype(np.float32)
 
 
-def guidance_loss(
-    alignment: Tensor, intervals: Tensor, mel_lengths: Tensor, n_frames_per_step: int
-) -> Tensor:
+class Guide(NamedTuple):
+    """Where the attention of a batch may be."""
+
+    inside: Tensor  # (B, T_steps, T_text) whether a step is in a symbol's time
+    depth: Tensor  # (B, T_steps, T_text) how far in, as a share of that time; at most 0.5
+    counted: Tensor  # (B, T_steps) whether a step counts: it is real, and some symbol claims it
+
+
+def make_guide(
+    intervals: Tensor, mel_lengths: Tensor, n_steps: int, n_frames_per_step: int
+) -> Guide:
+    """Where attention may be, step by step.
+
+    Args:
+        intervals: (B, T_text, 2) start and end of each symbol, mel frames; NaN for padding.
+        mel_lengths: (B,) frames of each clip.
+        n_steps: decoder steps of the longest.
+        n_frames_per_step: mel frames that one decoder step makes.
+    """
+    steps = torch.arange(n_steps, device=intervals.device)
+    middles = ((steps + 0.5) * n_frames_per_step)[None, :, None]
+    starts, ends = intervals[:, None, :, 0], intervals[:, None, :, 1]
+    depth = torch.minimum(middles - starts, ends - middles)
+    inside = depth >= 0  # NaN compares false, so padding is never inside
+    step_lengths = -(-mel_lengths.to(intervals.device, non_blocking=True) // n_frames_per_step)
+    # A time that no symbol claims says nothing about where attention should be.
+    counted = (steps < step_lengths[:, None]) & inside.any(dim=2)
+    return Guide(inside, depth / (ends - starts), counted)
+
+
+def guidance_loss(alignment: Tensor, guide: Guide) -> Tensor:
     """Minus the log of the attention inside the symbols' intervals, averaged over real steps.
 
     Args:
         alignment: (B, T_steps, T_text), each row summing to one.
-        intervals: (B, T_text, 2) start and end of each symbol, mel frames; NaN for padding.
-        mel_lengths: (B,) frames of each clip.
-        n_frames_per_step: mel frames that one decoder step makes.
+        guide: of the same clips and steps.
 
     Returns:
         A scalar.
     """
-    inside, counted = _inside(intervals, mel_lengths, alignment.shape[1], n_frames_per_step)
-    mass = (alignment * inside).sum(dim=2).clamp(min=_MIN_MASS)
-    return -(mass.log() * counted).sum() / counted.sum().clamp(min=1)
+    mass = (alignment * guide.inside).sum(dim=2).clamp(min=_MIN_MASS)
+    return -(mass.log() * guide.counted).sum() / guide.counted.sum().clamp(min=1)
 
 
-def guided_steps(
-    intervals: Tensor, mel_lengths: Tensor, n_steps: int, n_frames_per_step: int
-) -> Tensor:
-    """How many steps of each clip ``guidance_loss`` averages over.
-
-    Args:
-        intervals: (B, T_text, 2) start and end of each symbol, mel frames; NaN for padding.
-        mel_lengths: (B,) frames of each clip.
-        n_steps: steps of the longest.
-        n_frames_per_step: mel frames that one decoder step makes.
-
-    Returns:
-        (B,) whole numbers.
-    """
-    return _inside(intervals, mel_lengths, n_steps, n_frames_per_step)[1].sum(dim=1)
-
-
-def known_attention(
-    intervals: Tensor, mel_lengths: Tensor, n_steps: int, n_frames_per_step: int
-) -> Tensor:
+def known_attention(guide: Guide) -> Tensor:
     """Where attention should be: at the symbol in the middle of whose time a step is.
 
-    Args:
-        intervals: (B, T_text, 2) start and end of each symbol, mel frames; NaN for padding.
-        mel_lengths: (B,) frames of each clip.
-        n_steps: steps of the longest.
-        n_frames_per_step: mel frames that one decoder step makes.
-
     Returns:
-        (T_steps, B, T_text) ones and zeros; only zeros where no symbol's time is.
+        (T_steps, B, T_text) ones and zeros; only zeros in steps that do not count.
     """
-    inside, counted = _inside(intervals, mel_lengths, n_steps, n_frames_per_step)
-    middles = _middles(n_steps, n_frames_per_step, intervals.device)
-    starts, ends = intervals[:, None, :, 0], intervals[:, None, :, 1]
-    # The share of the symbol's time that lies between the step and the nearer end of it.
-    depths = torch.minimum(middles - starts, ends - middles) / (ends - starts)
-    nearest = depths.masked_fill(~inside, -1.0).argmax(dim=2, keepdim=True)
-    weights = torch.zeros_like(depths).scatter_(2, nearest, 1.0) * counted[:, :, None]
-    return weights.transpose(0, 1).contiguous()
-
-
-def _inside(
-    intervals: Tensor, mel_lengths: Tensor, n_steps: int, n_frames_per_step: int
-) -> tuple[Tensor, Tensor]:
-    """(B, T_steps, T_text) whether a step is in a symbol's time, (B, T_steps) whether it counts."""
-    steps = torch.arange(n_steps, device=intervals.device)
-    middles = _middles(n_steps, n_frames_per_step, intervals.device)
-    # NaN compares false, so padding is never inside.
-    inside = (intervals[:, None, :, 0] <= middles) & (middles <= intervals[:, None, :, 1])
-    step_lengths = -(-mel_lengths.to(intervals.device, non_blocking=True) // n_frames_per_step)
-    # A time that no symbol claims says nothing about where attention should be.
-    return inside, (steps < step_lengths[:, None]) & inside.any(dim=2)
-
-
-def _middles(n_steps: int, n_frames_per_step: int, device: torch.device) -> Tensor:
-    """(1, T_steps, 1) the middle of each step, mel frames."""
-    return ((torch.arange(n_steps, device=device) + 0.5) * n_frames_per_step)[None, :, None]
+    middle = guide.depth.masked_fill(~guide.inside, -1.0).argmax(dim=2, keepdim=True)
+    weights = torch.zeros_like(guide.depth).scatter_(2, middle, 1.0)
+    return (weights * guide.counted[:, :, None]).transpose(0, 1).contiguous()
 
 
 def _matches(ours: Sequence[str], theirs: Sequence[str]) -> list[tuple[int, int]]:

@@ -58,7 +58,7 @@ def teacher_forcing(
 
     Args:
         step: steps done so far.
-        aligned_since: as for ``guidance_weight``; the true frames return when alignment is lost.
+        aligned_since: as for ``until_aligned``; the true frames return when alignment is lost.
         p_teacher_forcing: where it falls to once aligned.
         fade_steps: steps over which it falls.
     """

@@ -16,7 +16,7 @@ from ponytaco.config import TrainConfig
 from ponytaco.dataset import Batch
 from ponytaco.distributed import ALONE, Ranks
 from ponytaco.gaf import balanced_backward
-from ponytaco.guidance import guidance_loss, guided_steps, known_attention
+from ponytaco.guidance import Guide, guidance_loss, known_attention, make_guide
 from ponytaco.losses import tacotron_loss
 from ponytaco.mmi import drop_frames, mmi_loss
 from ponytaco.model import KnownAttention, Tacotron2
@@ -130,8 +130,7 @@ def _shares(parts: list[Batch], n_frames_per_step: int, ranks: Ranks) -> list[Sh
         return [Share(*parts[0].weight.new_ones(3))]
     counts = []
     for part in parts:
-        n_steps = -(-part.mel.shape[2] // n_frames_per_step)
-        guided = guided_steps(part.intervals, part.mel_lengths, n_steps, n_frames_per_step)
+        guided = _guide(part, n_frames_per_step).counted.sum(dim=1)
         frames = part.mel_lengths.to(part.weight.device, non_blocking=True)
         columns = (frames, torch.ones_like(frames), guided)
         counts.append(torch.stack([(column * part.weight).sum() for column in columns]))
@@ -182,7 +181,8 @@ def _backward(
     """
     device = batch.mel.device
     dtype = product_dtype(settings.precision, device)
-    known = _known_attention(model, batch, settings, progress)
+    weight = _until_aligned(settings.guidance_weight, settings, progress)
+    guide = _guide(batch, model.decoder.n_frames_per_step) if weight > 0 else None
     with torch.autocast(device.type, dtype=dtype, enabled=dtype is not torch.float32):
         out = model(
             batch.text,
@@ -196,7 +196,7 @@ def _backward(
                 settings.teacher_forcing_fade_steps,
             ),
             settings.teacher_forcing_window,
-            known,
+            _forced_attention(guide, settings, progress),
         )
         recogniser = model.mi if settings.mmi else None
         log_probs = recogniser(out.hidden) if recogniser is not None else None
@@ -206,11 +206,8 @@ def _backward(
     values = {name: value * share.frames for name, value in parts._asdict().items()}
     loss = parts.total * share.frames
 
-    weight = _until_aligned(settings.guidance_weight, settings, progress)
-    if weight > 0:
-        r = model.decoder.n_frames_per_step
-        guidance = guidance_loss(out.alignment, batch.intervals, batch.mel_lengths, r)
-        guidance = guidance * share.guided
+    if guide is not None:
+        guidance = guidance_loss(out.alignment, guide) * share.guided
         loss = loss + weight * guidance
         values.update(guidance=guidance, guidance_weight=torch.tensor(weight))
 
@@ -231,8 +228,13 @@ def _backward(
     return {name: value.detach() for name, value in values.items()}, gaf
 
 
-def _known_attention(
-    model: Tacotron2, batch: Batch, settings: TrainConfig, progress: Progress
+def _guide(batch: Batch, n_frames_per_step: int) -> Guide:
+    n_steps = -(-batch.mel.shape[2] // n_frames_per_step)
+    return make_guide(batch.intervals, batch.mel_lengths, n_steps, n_frames_per_step)
+
+
+def _forced_attention(
+    guide: Guide | None, settings: TrainConfig, progress: Progress
 ) -> KnownAttention | None:
     """Where attention should be, and how much of it a clip is told: nothing, or any share.
 
@@ -240,13 +242,10 @@ def _known_attention(
     attention that is always told relies on it; between them lies correcting its own mistakes.
     """
     share = _until_aligned(settings.attention_forcing, settings, progress)
-    if share == 0 or not is_guided(settings, progress):
+    if guide is None or share == 0:
         return None
-    r = model.decoder.n_frames_per_step
-    n_steps = -(-batch.mel.shape[2] // r)
-    weights = known_attention(batch.intervals, batch.mel_lengths, n_steps, r)
-    is_told, how_much = torch.rand(2, len(batch.mel), 1, device=batch.mel.device)
-    return KnownAttention(weights, how_much * (is_told < share))
+    is_told, how_much = torch.rand(2, len(guide.counted), 1, device=guide.counted.device)
+    return KnownAttention(known_attention(guide), how_much * (is_told < share))
 
 
 def is_guided(settings: TrainConfig, progress: Progress) -> bool:

@@ -23,6 +23,8 @@ _REPEAT_FRAMES = 6
 _LOST_FOCUS = 0.3
 # Of what follows the last symbol: long enough for it to fade away.
 _AFTER_END_FRAMES = 30
+# Frames that attention must stay at the last symbol: in a pause it may glance at the last mark.
+_AT_END_FRAMES = 20
 
 
 @dataclass(frozen=True)
@@ -117,12 +119,16 @@ def end_of_reading(
         n_frames_per_step: mel frames a step makes.
 
     Returns:
-        Frames to keep, or None where the last letter or phone was never attended.
+        Frames to keep, or None where attention never came to rest at the last letter or phone.
     """
     n_symbols = len(spoken)
     last = max((i for i in range(n_symbols) if spoken[i]), default=n_symbols - 1)
-    there = np.flatnonzero(alignment.argmax(axis=1) >= last)
-    return (int(there[0]) + 1) * n_frames_per_step + _AFTER_END_FRAMES if len(there) else None
+    is_there = alignment.argmax(axis=1) >= last
+    n_steps = -(-_AT_END_FRAMES // n_frames_per_step)
+    for step in np.flatnonzero(is_there):
+        if is_there[step : step + n_steps].all():
+            return (int(step) + 1) * n_frames_per_step + _AFTER_END_FRAMES
+    return None
 
 
 def _missed(

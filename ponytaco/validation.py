@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ponytaco.alignment import AlignmentScore, end_of_text, mean_score, score_alignment
+from ponytaco.alignment import AlignmentScore, mean_score, score_alignment
 from ponytaco.audio import save_wav
 from ponytaco.checkpoint import Progress
 from ponytaco.comparison import Likeness, compare
@@ -21,6 +22,7 @@ from ponytaco.losses import tacotron_loss
 from ponytaco.model import Tacotron2
 from ponytaco.plots import plot_validation
 from ponytaco.run import Run
+from ponytaco.takes import end_of_reading
 from ponytaco.text import spoken_symbols
 from ponytaco.vocoders import GriffinLim
 
@@ -251,10 +253,6 @@ def _speak_freely(
     r = model.decoder.n_frames_per_step
     attentions = _cut(out.alignment, lengths, batch.text_lengths, r)
     stopped = (lengths < limit).tolist()
-    read = [
-        attention if has_stopped else attention[: end_of_text(attention)]
-        for attention, has_stopped in zip(attentions, stopped, strict=True)
-    ]
     n_first = int(lengths[0])
     first = (
         out.mel_postnet[0, :, :n_first].float().cpu().numpy(),
@@ -265,17 +263,29 @@ def _speak_freely(
         compare(mel[:, :n_frames].float().cpu(), dataset.mels[i].T)
         for i, (mel, n_frames) in enumerate(zip(out.mel_postnet, lengths.tolist(), strict=True))
     ]
-    return _scores(read, batch, dataset, r), stopped, likenesses, first
+    return _scores(attentions, batch, dataset, r, stopped), stopped, likenesses, first
 
 
 def _scores(
-    attentions: list[npt.NDArray[np.float32]], batch: Batch, dataset: ClipDataset, r: int
+    attentions: list[npt.NDArray[np.float32]],
+    batch: Batch,
+    dataset: ClipDataset,
+    r: int,
+    stopped: Sequence[bool] | None = None,
 ) -> list[AlignmentScore]:
-    """Each clip's score, given its attention without padding."""
-    return [
-        score_alignment(weights, r, spoken_symbols(ids[: weights.shape[1]], dataset.symbols))
-        for weights, ids in zip(attentions, batch.text.tolist(), strict=True)
-    ]
+    """Each clip's score, given its attention without padding.
+
+    A clip whose gate did not open went on after its text; how its attention wandered then says
+    nothing about how it reads, and nobody hears it.
+    """
+    scores = []
+    for i, (weights, ids) in enumerate(zip(attentions, batch.text.tolist(), strict=True)):
+        spoken = spoken_symbols(ids[: weights.shape[1]], dataset.symbols)
+        if stopped is not None and not stopped[i]:
+            end = end_of_reading(weights, spoken, r)
+            weights = weights if end is None else weights[: -(-end // r)]
+        scores.append(score_alignment(weights, r, spoken))
+    return scores
 
 
 def _cut(

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ponytaco.checkpoint import CheckpointError, read_content
-from ponytaco.config import PRESETS, preset
+from ponytaco.config import presets_with
 from ponytaco.model import Tacotron2
 from ponytaco.model.folding import fold_plain_head
 from ponytaco.model.rows import Rows, by_sign, of_frames
@@ -199,7 +199,7 @@ def _why_too_little(
     other = {name: size for name, size in asked.items() if size != here.get(name)}
     if not other:
         return f"{found}: it lacks the rest. Give another voice, or leave the warm start out."
-    presets = _presets_with(asked)
+    presets = presets_with(asked)
     if presets:
         give = f"--preset {' or '.join(presets)}, which fits"
     else:
@@ -207,15 +207,6 @@ def _why_too_little(
     return (
         f"{found}, for that is a model of another size. Give {give}; or leave the warm start out."
     )
-
-
-def _presets_with(sizes: Mapping[str, Any]) -> list[str]:
-    models = {name: preset(name).model for name in PRESETS}
-    return [
-        name
-        for name, model in models.items()
-        if all(getattr(model, setting) == size for setting, size in sizes.items())
-    ]
 
 
 def _weights(content: Mapping[str, Any]) -> dict[str, Tensor]:

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ponytaco.alignment import AlignmentScore, end_of_text, mean_score, score_alignment
+from ponytaco.alignment import AlignmentScore, mean_score, score_alignment
 
 
 def follow(path, n_symbols, peak=1.0):
@@ -263,14 +263,3 @@ def test_in_a_pause_attention_may_wait_at_any_mark():
     assert score_alignment(follow(path, 30), spoken=spoken).in_order < 0.2
     spoken[25] = False
     assert score_alignment(follow(path, 30), spoken=spoken).in_order == 1
-
-
-def test_the_text_ends_where_attention_rests_at_its_end():
-    path = [*np.repeat(np.arange(20), 5), *[19] * 40, *[3] * 60]
-    end = end_of_text(follow(path, 20))
-    assert end == 17 * 5 + 10
-    assert score_alignment(follow(path[:end], 20)).in_order == 1
-    passing = [*np.repeat(np.arange(20), 5)]
-    passing[40:44] = [19] * 4
-    assert end_of_text(follow(passing, 20)[:80]) == 80
-    assert end_of_text(follow([0, 1, 2], 3)) == 3

@@ -5,7 +5,7 @@ from ponytaco import bench
 from ponytaco.bench import SpeakingSpeed, TrainingSpeed, advice
 from ponytaco.cli import main
 from ponytaco.config import preset
-from ponytaco.guidance import guidance_loss
+from ponytaco.guidance import guidance_loss, make_guide
 from ponytaco.text import CTC_SYMBOLS, SYMBOLS
 
 CPU = torch.device("cpu")
@@ -31,7 +31,8 @@ def test_the_batch_is_what_training_would_meet():
     n_frames, n_symbols = batch.mel.shape[2], batch.text.shape[1]
     spoken = (torch.arange(n_frames) * n_symbols / n_frames).long()
     diagonal = torch.nn.functional.one_hot(spoken, n_symbols).float().expand(6, -1, -1)
-    assert guidance_loss(diagonal, batch.intervals, batch.mel_lengths, 1) == 0
+    guide = make_guide(batch.intervals, batch.mel_lengths, diagonal.shape[1], 1)
+    assert guidance_loss(diagonal, guide) == 0
 
 
 def test_training_is_measured_in_each_precision():

@@ -269,20 +269,16 @@ def test_settings_that_cannot_be_are_refused(changes, expected):
     assert expected in message_of(Config().replace, **changes)
 
 
-def test_zero_is_allowed_where_it_switches_something_off():
-    Config().replace(
-        warmup_steps=0,
-        max_gaf=0,
-        guidance_weight=0,
-        guidance_fade_steps=0,
-        teacher_forcing_fade_steps=0,
-        reduce_frames_after=0,
-        max_clip_seconds=0,
-        drop_frame_rate=0,
-        p_arpabet=0,
-        p_teacher_forcing=0,
-        weight_decay=0,
-    )
+@pytest.mark.parametrize(
+    "name",
+    [
+        "warmup_steps", "max_gaf", "guidance_weight", "guidance_fade_steps", "attention_forcing",
+        "arpabet_first_steps", "teacher_forcing_fade_steps", "reduce_frames_after",
+        "max_clip_seconds", "drop_frame_rate", "p_arpabet", "p_teacher_forcing", "weight_decay",
+    ],
+)  # fmt: skip
+def test_zero_is_allowed_where_it_switches_something_off(name):
+    assert getattr(Config().replace(**{name: 0}).train, name) == 0
 
 
 def test_settings_that_only_fit_together_can_be_changed_together():

@@ -93,5 +93,11 @@ def test_babble_can_be_cut_after_the_last_sound():
     assert end_of_reading(attention(STRAIGHT[:20]), SPOKEN) is None
 
 
+def test_a_glance_at_the_last_mark_is_not_the_end():
+    glancing = [*STRAIGHT[:16], *[12] * 12, *STRAIGHT[16:], *[12] * 40]
+    assert end_of_reading(attention(glancing), SPOKEN) == 12 + 11 * 4 + 1 + 30
+    assert end_of_reading(attention(glancing[:-40][:40]), SPOKEN) is None
+
+
 def test_a_take_of_one_frame():
     assert take([0]).unread == (0, 1, 2)

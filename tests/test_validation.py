@@ -1,11 +1,14 @@
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import torch
 
 from ponytaco.alignment import AlignmentScore
 from ponytaco.checkpoint import Progress
 from ponytaco.comparison import Likeness
-from ponytaco.validation import judge, stagnation, voice_score
+from ponytaco.text import SYMBOLS, text_to_ids
+from ponytaco.validation import _scores, judge, stagnation, voice_score
 
 GOOD = AlignmentScore(0.8, 1.0, 1.0, 1.0, 0.1, 1.0, 1.0)
 LOST = AlignmentScore(0.3, 0.5, 0.6, 2.0, 0.6, 0.0, 0.4)
@@ -83,3 +86,15 @@ def test_stagnation_is_said_at_8_16_32_of_an_aligned_voice():
 def test_a_better_voice_ends_the_stagnation():
     _, progress = judged(found(0.5), *[found(0.4)] * 7, found(0.6))
     assert progress.validations_since_best == 0 and stagnation(progress) is None
+
+
+def test_what_attention_does_after_the_text_counts_only_where_the_gate_opened():
+    ids = text_to_ids("bad day cake.", "basic", SYMBOLS)
+    path = [*np.repeat(np.arange(len(ids)), 4), *[len(ids) - 1] * 40, *[2] * 60]
+    attention = np.eye(len(ids), dtype=np.float32)[path]
+    batch = SimpleNamespace(text=torch.tensor([ids]))
+    dataset = SimpleNamespace(symbols=SYMBOLS)
+    (stopped,) = _scores([attention], batch, dataset, 1, [True])
+    (endless,) = _scores([attention], batch, dataset, 1, [False])
+    assert not stopped.aligned and stopped.in_order < 0.5
+    assert endless.aligned and endless.in_order == 1

@@ -6,11 +6,11 @@ import torch
 from golden_states import GOLDEN_SIZES, golden_state
 
 from ponytaco.checkpoint import Checkpoint, CheckpointError, new_model, save_checkpoint
-from ponytaco.config import Config, preset
+from ponytaco.config import Config, preset, presets_with
 from ponytaco.model.sizes import sizes_of
 from ponytaco.run import Run, RunError
 from ponytaco.text import CTC_SYMBOLS, NVIDIA_SYMBOLS, SYMBOLS
-from ponytaco.warmstart import _presets_with, sizes_in, warm_start
+from ponytaco.warmstart import sizes_in, warm_start
 
 GOLDEN_STATE = golden_state("plain")
 
@@ -317,7 +317,7 @@ def test_the_published_size_has_three_presets():
     with torch.device("meta"):
         sizes = sizes_of(new_model(preset("full")).state_dict())
     asked = {k: v for k, v in sizes.items() if k not in ("head", "n_frames_per_step")}
-    assert _presets_with(asked) == ["full", "warm", "gradual"]
+    assert presets_with(asked) == ["full", "warm", "gradual"]
 
 
 @pytest.mark.parametrize(("n_gone", "is_enough"), [(1, True), (3, False)])

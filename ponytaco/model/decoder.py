@@ -56,7 +56,7 @@ class KnownAttention(NamedTuple):
     context, and what a loss sees, stay the model's own.
     """
 
-    weights: Tensor  # (T_steps, B, T_text), each row summing to one
+    weights: Tensor  # (T_steps, B, T_text), each row summing to one, or zeros
     share: Tensor  # (B, 1), 0 to 1
 
 
