@@ -13,6 +13,14 @@ if IS_SOAK:
     settings.load_profile("soak")
 
 
+def pytest_make_parametrize_id(val):
+    """Name a test by the size of its made file: a WAV holds the time at which it was written.
+
+    Processes that share the suite must find the same names.
+    """
+    return f"{len(val)}_bytes" if isinstance(val, bytes) else None
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Folder with the speech archives: <PONYTACO_SHARED or ../shared>/data/soundtools/…"""
