@@ -100,8 +100,13 @@ class FrameByFrame(nn.Module):
         self._widths = (c.attention_rnn_dim, c.decoder_rnn_dim)
         self._rates = (c.p_attention_dropout, c.p_decoder_dropout)
 
-    def forward(self, memory: Tensor, lengths: Tensor, mel: Tensor, *_: object) -> DecoderOutput:
-        """As ``ponytaco.model.decoder.Decoder``."""
+    def forward(
+        self, memory: Tensor, lengths: Tensor, mel: Tensor, *_: object, **__: object
+    ) -> DecoderOutput:
+        """As ``ponytaco.model.decoder.Decoder``, but for what does not change the work to do.
+
+        Attention is not forced: told where it was or not, a step takes the same products.
+        """
         n_steps = -(-mel.shape[2] // self.n_frames_per_step)
         masks = [
             [nn.functional.dropout(torch.ones(len(memory), width), rate) for _ in range(n_steps)]
