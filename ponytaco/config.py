@@ -107,6 +107,9 @@ class TrainConfig:
     seed: int = _setting(1234, "Seed of the weights, the data order and the dropouts.")
     batch_size: int = _setting(32, "Clips a step.")
     learning_rate: float = _setting(1e-3, "Learning rate after the warm-up.")
+    attention_rate: float = _setting(
+        3.0, "Learning rate of the attention layer, as a multiple of that of all else."
+    )
     warmup_steps: int = _setting(0, "Steps over which the learning rate rises linearly.")
     decay_start: int = _setting(15_000, "Step from which the learning rate decays.")
     decay_steps: int = _setting(8_000, "Steps in which the decaying learning rate falls to 1/e.")
@@ -192,6 +195,7 @@ class TrainConfig:
             self,
             "batch_size",
             "learning_rate",
+            "attention_rate",
             "decay_steps",
             "max_grad_norm",
             "max_steps",
@@ -393,8 +397,9 @@ PRESETS: Mapping[str, Mapping[str, Any]] = types.MappingProxyType({
     "full": {},
     # What hobbyists found out for a few minutes of clips and NVIDIA's voice to begin with: a low
     # rate, flat and then falling to its floor, which it reaches as the run ends.
-    "warm": {**_LOW_DROPOUT, "batch_size": 16, "learning_rate": 3e-4, "max_steps": 10_000,
-             "decay_start": 3_000, "decay_steps": 2_000, "drop_frame_rate": 0.2},
+    "warm": {**_LOW_DROPOUT, "batch_size": 16, "learning_rate": 3e-4, "attention_rate": 1.0,
+             "max_steps": 10_000, "decay_start": 3_000, "decay_steps": 2_000,
+             "drop_frame_rate": 0.2},
     # The attention first finds its way through seven times fewer steps.
     "gradual": {"n_frames_per_step": 7, "reduce_frames_to": "2,1"},
     "small": {**_SMALL_MODEL, "batch_size": 16, "learning_rate": 3e-3, "warmup_steps": 50,

@@ -141,10 +141,11 @@ def _restore(
     saved: Checkpoint, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler
 ) -> None:
     if saved.optimizer is not None:
-        ours = {name: optimizer.param_groups[0][name] for name in ("weight_decay", "fused")}
+        names = ("weight_decay", "fused", "times")
+        ours = [{name: group[name] for name in names} for group in optimizer.param_groups]
         optimizer.load_state_dict(dict(saved.optimizer))
-        for group in optimizer.param_groups:  # the saved ones would outvote the settings
-            group.update(ours)
+        for group, chosen in zip(optimizer.param_groups, ours, strict=True):
+            group.update(chosen)  # the saved ones would outvote the settings
     if scaler.is_enabled() and saved.scaler:
         scaler.load_state_dict(dict(saved.scaler))
 

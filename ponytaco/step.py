@@ -114,14 +114,29 @@ def train_step(
 
 
 def make_optimizer(model: Tacotron2, settings: TrainConfig) -> torch.optim.Optimizer:
-    """Adam for ``train_step``, which needs a fused one to skip steps without being asked."""
-    return torch.optim.Adam(
-        model.parameters(),
-        lr=settings.learning_rate,
+    """Adam for ``train_step``, which needs a fused one to skip steps without being asked.
+
+    The attention layer is a group of its own. What it has to learn is little, and nothing of it
+    can be learnt by the others before it points somewhere.
+    """
+    attention: list[torch.nn.Parameter] = []
+    others: list[torch.nn.Parameter] = []
+    for name, parameter in model.named_parameters():
+        (attention if ".attention_layer." in name else others).append(parameter)
+    optimizer = torch.optim.Adam(
+        [{"params": others, "times": 1.0}, {"params": attention, "times": settings.attention_rate}],
         weight_decay=settings.weight_decay,
         eps=1e-6,
         fused=True,
     )
+    set_learning_rate(optimizer, settings.learning_rate)
+    return optimizer
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Give each group of ``make_optimizer`` its multiple of the rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group["times"]
 
 
 def _shares(parts: list[Batch], n_frames_per_step: int, ranks: Ranks) -> list[Share]:

@@ -34,7 +34,7 @@ from ponytaco.precision import grad_scaler, product_dtype
 from ponytaco.reduction import reduce_frames
 from ponytaco.run import Run, append_history, cut_history, write_whole
 from ponytaco.schedule import learning_rate
-from ponytaco.step import is_guided, make_optimizer, train_step
+from ponytaco.step import is_guided, make_optimizer, set_learning_rate, train_step
 from ponytaco.survival import Attempts, interruptible, save_on_error
 from ponytaco.tally import StepReport, Tally
 from ponytaco.text import CTC_SYMBOLS, SYMBOLS
@@ -246,8 +246,7 @@ def train(
                 settings.decay_steps,
                 settings.min_learning_rate,
             )
-            for group in optimizer.param_groups:
-                group["lr"] = rate
+            set_learning_rate(optimizer, rate)
             # Bound now: a part of a step that did not fit is begun again with the same clips.
             step = functools.partial(
                 train_step, model, optimizer, batch, settings, progress, gaf, mean_frame, scaler,

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from ponytaco.checkpoint import Progress, new_model
 from ponytaco.config import preset
 from ponytaco.dataset import Batch
-from ponytaco.step import train_step
+from ponytaco.step import make_optimizer, set_learning_rate, train_step
 
 CONFIG = preset("tiny")
 META = torch.device("meta")
@@ -92,3 +92,18 @@ def test_the_device_would_notice(silent_device, monkeypatch):
     )
     with pytest.raises(RuntimeError, match="meta"):
         step()
+
+
+def test_attention_learns_at_its_own_multiple_of_the_rate():
+    settings = preset("tiny").replace(attention_rate=5.0, weight_decay=0.0)
+    model = new_model(settings)
+    before = {name: value.detach().clone() for name, value in model.named_parameters()}
+    optimizer = make_optimizer(model, settings.train)
+    set_learning_rate(optimizer, 0.01)
+    for parameter in model.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    optimizer.step()
+    for name, value in model.named_parameters():
+        # Adam's first step is as long as the rate.
+        moved = 0.05 if name.startswith("decoder.attention_layer.") else 0.01
+        torch.testing.assert_close(before[name] - value, torch.full_like(value, moved), msg=name)

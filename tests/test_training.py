@@ -197,10 +197,17 @@ def test_other_seeds_are_other_runs(fake_dataset, tmp_path, no_pictures, straigh
 def test_new_settings_hold_when_resuming(fake_dataset, tmp_path, no_pictures):
     run = Run(tmp_path)
     quietly(fake_dataset, run, FAST.replace(max_steps=1))
-    quietly(fake_dataset, run, FAST.replace(max_steps=2, weight_decay=0.01, learning_rate=5e-4))
+    quietly(
+        fake_dataset,
+        run,
+        FAST.replace(max_steps=2, weight_decay=0.01, learning_rate=5e-4, attention_rate=4.0),
+    )
     saved = load_checkpoint(run.current_model)
-    (group,) = saved.optimizer["param_groups"]
-    assert (group["lr"], group["weight_decay"]) == (5e-4, 0.01)
+    groups = saved.optimizer["param_groups"]
+    assert [(group["lr"], group["weight_decay"]) for group in groups] == [
+        (5e-4, 0.01),
+        (2e-3, 0.01),
+    ]
     assert saved.config.train.weight_decay == 0.01
     assert Config.from_json(run.config.read_text()) == saved.config
 

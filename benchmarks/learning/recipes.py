@@ -16,6 +16,7 @@ _OFF: Recipe = types.MappingProxyType(
     {
         "head": "plain",
         "mmi": False,
+        "attention_rate": 1.0,
         "drop_frame_rate": 0.0,
         "guidance_weight": 0.0,
         "attention_forcing": 0.0,

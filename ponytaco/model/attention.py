@@ -10,6 +10,10 @@ from torch import Tensor, nn
 
 from ponytaco.model.layers import ConvNorm, LinearNorm
 
+# Xavier's weights give energies of around one, and so an attention that is nearly even: with three
+# times as much it can be decided from the start, and on real speech it aligns sooner.
+_ENERGY_GAIN = 3.0
+
 
 class LocationSensitiveAttention(nn.Module):
     """Additive attention over the memory, with location features (Chorowski et al. 2015).
@@ -37,6 +41,8 @@ class LocationSensitiveAttention(nn.Module):
         self.query_layer = LinearNorm(query_dim, attention_dim, bias=False, gain_of="tanh")
         self.memory_layer = LinearNorm(memory_dim, attention_dim, bias=False, gain_of="tanh")
         self.v = LinearNorm(attention_dim, 1, bias=False)
+        with torch.no_grad():
+            self.v.linear_layer.weight *= _ENERGY_GAIN
         self.location_layer = nn.ModuleDict(
             {
                 "location_conv": ConvNorm(2, location_n_filters, location_kernel_size, bias=False),

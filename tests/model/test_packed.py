@@ -62,7 +62,7 @@ def test_a_clip_does_not_change_with_its_batch():
 
 
 @pytest.mark.parametrize(
-    ("weight_type", "tolerance"), [("float16", 1e-3), ("bfloat16", 0.03), ("int8", 0.1)]
+    ("weight_type", "tolerance"), [("float16", 2e-3), ("bfloat16", 0.03), ("int8", 0.1)]
 )
 def test_shorter_weights_speak_nearly_the_same(weight_type, tolerance):
     ours, _ = make_pair("mmi", 2)
