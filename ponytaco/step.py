@@ -116,8 +116,8 @@ def train_step(
 def make_optimizer(model: Tacotron2, settings: TrainConfig) -> torch.optim.Optimizer:
     """Adam for ``train_step``, which needs a fused one to skip steps without being asked.
 
-    The attention layer is a group of its own. What it has to learn is little, and nothing of it
-    can be learnt by the others before it points somewhere.
+    The attention layer is a group of its own, with its own multiple of the rate: until it points
+    somewhere, the layers behind it learn little of the text.
     """
     attention: list[torch.nn.Parameter] = []
     others: list[torch.nn.Parameter] = []
