@@ -30,6 +30,7 @@ from benchmarks.report import Report, options
 from ponytaco.bench import noise_batch
 from ponytaco.checkpoint import Progress, new_model
 from ponytaco.config import Config, preset
+from ponytaco.device import choose_device
 from ponytaco.model import loops
 from ponytaco.model.decoder import DecoderOutput
 from ponytaco.step import make_optimizer, train_step
@@ -342,6 +343,7 @@ def measure_growth(report: Report, config: Config, size: Size, rounds: int) -> N
         ),
         "no MMI": (config.replace(mmi=False), size._replace(frames=frames)),
         "no guidance": (config.replace(guidance_weight=0.0), size._replace(frames=frames)),
+        "nothing forced": (config.replace(attention_forcing=0.0), size._replace(frames=frames)),
     }  # fmt: skip
     trainers = {name: Trainer(*variant) for name, variant in variants.items()}
     times = take_turns({name: trainer.step for name, trainer in trainers.items()}, rounds)
@@ -418,6 +420,7 @@ def _arguments() -> argparse.Namespace:
 def main() -> None:
     """Measure and print."""
     arguments = _arguments()
+    choose_device("cpu")
     if arguments.memory_of:
         _print_memory(arguments.memory_of)
         return
