@@ -75,7 +75,7 @@ class Checkpoint:
     lexicon: Mapping[str, str] = field(default_factory=dict)
     """The character's words and phones, 'hello' -> 'HH AH0 L OW1'."""
     seen_symbols: Sequence[str] = ()
-    """The symbols that the training texts have; empty where that is not known."""
+    """The symbols that it has learnt from its texts; empty where that is not known."""
     longest_text: int = 0
     """Symbols of the longest training text; 0 where that is not known."""
     progress: Progress = field(default_factory=Progress)
@@ -226,7 +226,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
         ) from None
     for name, is_right in _CONTENT.items():
         if not is_right(fields[name]):
-            raise CheckpointError(f"{path} is damaged: its {name} is not what it should be.")
+            raise CheckpointError(
+                f"{path} is damaged: its {name} is not what it should be.{_again(path)}"
+            )
     fields["state_dict"] = {
         name: value.float() if value.dtype is torch.float16 else value
         for name, value in fields["state_dict"].items()
@@ -247,13 +249,15 @@ def verified_checkpoint(path: Path) -> Checkpoint:
     try:
         check_members(path)
     except TorchFileError as error:
-        raise CheckpointError(f"{path} cannot be used: {error}.") from None
+        raise CheckpointError(f"{path} cannot be used: {error}.{_again(path)}") from None
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror or error}.") from None
     checkpoint.check_shapes()
     for name, value in checkpoint.state_dict.items():
         if not torch.isfinite(value).all():
-            raise CheckpointError(f"{path} is damaged: {name} holds values that are no numbers.")
+            raise CheckpointError(
+                f"{path} is damaged: {name} holds values that are no numbers.{_again(path)}"
+            )
     return checkpoint
 
 
@@ -384,9 +388,16 @@ def read_content(path: Path) -> Mapping[str, Any]:
     try:
         content = load_torch_file(path)
     except TorchFileError as error:
-        raise CheckpointError(f"{path} cannot be used as a checkpoint: {error}.") from None
+        raise CheckpointError(
+            f"{path} cannot be used as a checkpoint: {error}.{_again(path)}"
+        ) from None
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror or error}.") from None
     if not isinstance(content, Mapping):
         raise CheckpointError(f"{path} is not a checkpoint: it holds a {type(content).__name__}.")
     return content
+
+
+def _again(path: Path) -> str:
+    """What to do with a damaged file that came from elsewhere, as one of a run does not."""
+    return " Download or copy it again." if path.suffix else ""

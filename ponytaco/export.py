@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import json
 import math
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from ponytaco.checkpoint import (
     save_checkpoint,
     save_whole,
 )
-from ponytaco.config import AudioConfig, ModelConfig
+from ponytaco.config import AudioConfig, ModelConfig, preset, presets_with
 from ponytaco.filelists import FilelistError, read_datasets
 from ponytaco.run import Run, read_history, voice_files
 from ponytaco.text import NVIDIA_SYMBOLS
@@ -216,12 +217,13 @@ def export_nvidia(source: Path, out: Path) -> Exported:
         raise ExportError(
             f"{source} has the head 'mmi', whose layers NVIDIA's code does not know, and no plain "
             "head computes the same. Share it as a bundle (--to bundle), or train a voice for that "
-            f"code: ponytaco train DATASET NEW_RUN --head plain --warm-start {source}"
+            f"code: {_for_nvidia(checkpoint, source)}"
         )
     if model.n_frames_per_step != 1:
         raise ExportError(
             f"{source} makes {model.n_frames_per_step} frames a step; NVIDIA's code speaks only "
-            "with 1. Train with --n-frames-per-step 1, or share it as a bundle (--to bundle)."
+            "with 1. Share it as a bundle (--to bundle), or train a voice for that code: "
+            f"{_for_nvidia(checkpoint, source)}"
         )
     places = {sign: i for i, sign in enumerate(checkpoint.symbols)}
     missing = [sign for sign in NVIDIA_SYMBOLS if sign not in places]
@@ -250,6 +252,26 @@ def export_nvidia(source: Path, out: Path) -> Exported:
     )
     return Exported(
         out, [*remarks_on(checkpoint), *_lost_signs(checkpoint), *_other_hparams(checkpoint)]
+    )
+
+
+def _for_nvidia(checkpoint: Checkpoint, source: Path) -> str:
+    """The command that trains a voice of the same size as NVIDIA's code wants it."""
+    sizes = {
+        name: size
+        for name, size in dataclasses.asdict(checkpoint.config.model).items()
+        if name not in _NOT_HPARAMS and not name.startswith("p_")
+    }
+    # Of those that fit, the last is made for warm starts.
+    found = [name for name in presets_with(sizes) if preset(name).frames_per_step[0] <= 2]
+    if found:
+        given = f"--preset {found[-1]}"
+    else:
+        defaults = dataclasses.asdict(ModelConfig())
+        given = " ".join(f"--set {n}={v}" for n, v in sizes.items() if v != defaults[n])
+    return (
+        f"ponytaco train DATASET NEW_RUN {given} --head plain --n-frames-per-step 1 "
+        f"--warm-start {shlex.quote(str(source))}"
     )
 
 

@@ -2,19 +2,21 @@
 
 torch.export unrolls a recurrent layer to the length that it sees, so loops stay outside: there are
 programs for what is between them and for one step of each, of standard operations only. Whoever
-runs them turns the loops; ``Programs.speak`` shows how.
+runs them turns the loops, as ``ponytaco/standalone.py`` does, which is put beside them.
 """
 
 from __future__ import annotations
 
+import inspect
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ponytaco import standalone
 from ponytaco.checkpoint import Checkpoint
 from ponytaco.export import Exported, ExportError, open_voice, remarks_on
 from ponytaco.model import Tacotron2
@@ -26,84 +28,14 @@ from ponytaco.model.parts import (
     PostnetProgram,
 )
 from ponytaco.run import write_whole
+from ponytaco.standalone import NAMES, TABLE
 
-_NAMES = ("encoder", "encoder_step", "memory", "decoder_step", "postnet")
-_TABLE = "voice.json"
+# The copy of standalone.py that lies beside the programs.
+_EXAMPLE = "speak.py"
 # The longest that the programs take, symbols and frames.
 _MOST_SYMBOLS, _MOST_FRAMES = 1000, 20_000
 # Programs and model differ by rounding only.
 _TOLERANCE = 1e-4
-
-
-class Programs:
-    """The programs of a voice, and the loops around them.
-
-    Args:
-        programs: by name, as the files are called.
-        table: the content of ``voice.json``.
-    """
-
-    def __init__(
-        self, programs: Mapping[str, Callable[..., Any]], table: Mapping[str, Any]
-    ) -> None:
-        self._programs = programs
-        self._table = table
-
-    @classmethod
-    def load(cls, folder: Path) -> Programs:
-        """Read what ``export_programs`` wrote; programs run, so only those of people trusted.
-
-        Args:
-            folder: with the programs and ``voice.json``.
-        """
-        programs = {name: torch.export.load(folder / f"{name}.pt2").module() for name in _NAMES}
-        return cls(programs, json.loads((folder / _TABLE).read_text(encoding="utf-8")))
-
-    @torch.no_grad()
-    def speak(
-        self, ids: Sequence[int], max_frames: int = 1000, gate_threshold: float = 0.5
-    ) -> Tensor:
-        """Speak symbols.
-
-        Args:
-            ids: of the table's ``symbols``.
-            max_frames: where a clip that never stops is cut.
-            gate_threshold: probability of the gate at which it is over.
-
-        Returns:
-            The log-mel, (1, n_mels, T_mel).
-        """
-        memory, processed = self._encode(ids)
-        frame = torch.zeros(1, self._table["n_mels"])
-        state = _first_state(self._table["state_widths"], len(ids))
-        p, width = self._table["p_prenet_dropout"], self._table["prenet_dim"]
-        frames: list[Tensor] = []
-        while len(frames) < max_frames:
-            keep = torch.nn.functional.dropout(torch.ones(2, 1, width), p)
-            group, gate, state = self._programs["decoder_step"](
-                frame, keep, memory, processed, state
-            )
-            frame = group[:, -1]
-            opened = (torch.sigmoid(gate[0]) > gate_threshold).nonzero()
-            frames += group[0, : int(opened[0]) + 1 if len(opened) else None]
-            if len(opened):
-                break
-        mel: Tensor = self._programs["postnet"](torch.stack(frames[:max_frames], dim=1)[None])
-        return mel
-
-    def _encode(self, ids: Sequence[int]) -> tuple[Tensor, Tensor]:
-        features = self._programs["encoder"](torch.tensor([list(ids)])).unbind(1)
-        state = tuple(torch.zeros(1, self._table["state_widths"][4] // 2) for _ in range(4))
-        forwards: list[Tensor] = []
-        backwards: list[Tensor] = []
-        for first, last in zip(features, reversed(features), strict=True):
-            state = self._programs["encoder_step"](first, last, state)
-            forwards.append(state[0])
-            backwards.insert(0, state[2])
-        memory, processed = self._programs["memory"](
-            torch.stack(forwards, dim=1), torch.stack(backwards, dim=1)
-        )
-        return memory, processed
 
 
 @torch.no_grad()
@@ -112,7 +44,7 @@ def export_programs(source: Path, out: Path) -> Exported:
 
     Args:
         source: a run's folder, a checkpoint or a shared voice.
-        out: the folder to make, with a .pt2 for each program, and voice.json.
+        out: the folder to make, with a .pt2 for each program, voice.json, and speak.py.
 
     Raises:
         RunError, CheckpointError: there is no usable voice.
@@ -142,15 +74,19 @@ def export_programs(source: Path, out: Path) -> Exported:
     )
     out.mkdir(parents=True)
     for name, module, inputs, shapes in zip(
-        _NAMES, modules, _inputs(table, 11), dynamic, strict=True
+        NAMES, modules, _inputs(table, 11), dynamic, strict=True
     ):
         program = torch.export.export(module.eval(), inputs, dynamic_shapes=shapes, strict=False)
         torch.export.save(program, out / f"{name}.pt2")
         written = torch.export.load(out / f"{name}.pt2").module()
         for length in (2, 23):
-            _compare(name, module, written, _inputs(table, length)[_NAMES.index(name)])
-    write_whole(out / _TABLE, json.dumps(table, ensure_ascii=False, indent=1) + "\n")
-    remark = "The programs make mels; a vocoder makes sound of them."
+            _compare(name, module, written, _inputs(table, length)[NAMES.index(name)])
+    write_whole(out / _EXAMPLE, inspect.getsource(standalone))
+    write_whole(out / TABLE, json.dumps(table, ensure_ascii=False, indent=1) + "\n")
+    remark = (
+        f"The programs make mels, and a vocoder makes sound of them. {_EXAMPLE} beside them shows "
+        f'how with torch alone: python {out / _EXAMPLE} "Hello there." mel.npy'
+    )
     return Exported(out, [remark, *remarks_on(checkpoint)])
 
 
@@ -170,13 +106,9 @@ def _describe(checkpoint: Checkpoint, model: Tacotron2) -> dict[str, Any]:
             sizes.encoder_embedding_dim,
         ],
         "symbols": list(checkpoint.symbols),
-        "lexicon": dict(checkpoint.lexicon),
+        "lexicon": dict(checkpoint.lexicon) if checkpoint.config.train.p_arpabet > 0 else {},
         "cleaner": checkpoint.config.train.cleaner,
     }
-
-
-def _first_state(widths: Sequence[int], n_symbols: int) -> tuple[Tensor, ...]:
-    return tuple(torch.zeros(1, width) for width in (*widths, n_symbols, n_symbols))
 
 
 def _inputs(table: Mapping[str, Any], length: int) -> tuple[tuple[Any, ...], ...]:

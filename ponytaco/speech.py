@@ -39,6 +39,13 @@ class Sentence:
     """Takes that there were of it."""
     seed: int = 0
     """Of the batch in which it was spoken."""
+    unreadable: tuple[str, ...] = ()
+    """Words that the voice has to guess: it knows neither their pronunciation nor letters."""
+
+    @property
+    def good(self) -> bool:
+        """Whether it was read as it is written, as far as attention and its words tell."""
+        return self.take.good and not self.unreadable
 
     @property
     def score(self) -> AlignmentScore:
@@ -87,7 +94,7 @@ class Speech:
     sample_rate: int
     sentences: list[Sentence]
     spelled: list[str] = field(default_factory=list)
-    """Words that a voice trained on pronunciations had to read letter by letter."""
+    """Words that have no pronunciation and were read letter by letter."""
     left_out: list[str] = field(default_factory=list)
     """Sentences in which nothing can be spoken."""
     notes: list[str] = field(default_factory=list)
@@ -122,7 +129,8 @@ class Speech:
                     "style": sentence.style,
                     "seconds": round(len(sentence.waveform) / rate, 3),
                     "pause_seconds": round(sentence.pause_seconds, 3),
-                    "good": sentence.take.good,
+                    "good": sentence.good,
+                    "unreadable": list(sentence.unreadable),
                     "stopped": sentence.stopped,
                     "scores": dataclasses.asdict(sentence.score),
                     "tries": sentence.tries,

@@ -268,6 +268,7 @@ class Voice:
                 pause_seconds=pause,
                 tries=performed.tries,
                 seed=said.seed,
+                unreadable=line.unreadable,
             )
 
     def _perform(self, lines: Iterable[Line], delivery: Delivery) -> Iterator[_Performed]:
@@ -366,9 +367,11 @@ def _open(path: Path) -> tuple[Path, Checkpoint, Tacotron2, list[str]]:
             continue
         notes = [*wrong, f"{candidate} speaks instead."] if wrong else []
         return candidate, checkpoint, model, notes
+    if path.suffix:  # of a shared file, and its error has what to do
+        raise CheckpointError(wrong[0])
     if not path.is_dir():
         raise CheckpointError(
-            f"{wrong[0]} Give the folder of a run, where an earlier save may speak instead."
+            f"{wrong[0]} Give the folder of the run, where an earlier save may speak instead."
         )
     others = " None of the other saves there can be used either." if len(wrong) > 1 else ""
     raise CheckpointError(

@@ -43,6 +43,8 @@ from ponytaco.warmstart import warm_start
 
 # Steps whose means make one row of the history and one report.
 _REPORT_EVERY = 10
+# More than the preset small has; a processor takes seconds a step.
+_MANY_PARAMETERS = 15_000_000
 
 # Steps in a row without a number before the run goes back, which it notices at a report. A float16
 # scaler that begins too high needs about twenty.
@@ -170,6 +172,12 @@ def train(
             f"Starting {run.folder.name} on {device}: {len(data.train)} clips to learn from, "
             f"{len(data.val)} to validate on."
         )
+        n_parameters = sum(parameter.numel() for parameter in model.parameters())
+        if device.type == "cpu" and n_parameters > _MANY_PARAMETERS:
+            say(
+                "There is no GPU here, and a voice of this size takes a processor days. For a "
+                "smaller one stop it (Ctrl-C), give the preset small and another folder."
+            )
 
     freeze(model, optimizer, settings, progress)
     # Of the steps that are done: the sampler itself is one ahead while a step is under way.
@@ -190,7 +198,7 @@ def train(
             ctc_symbols=ctc_symbols,
             mean_frame=data.mean_frame,
             lexicon=lexicon,
-            seen_symbols=data.train.seen_symbols,
+            seen_symbols=data.train.seen_symbols(sampler.reads_letters),
             longest_text=data.train.longest_text,
             progress=progress,
             optimizer=optimizer.state_dict(),

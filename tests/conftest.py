@@ -75,6 +75,7 @@ def trained_run(fake_dataset, tmp_path_factory) -> SimpleNamespace:
         batch_size=4,
         max_steps=60,
         validate_every=30,
+        arpabet_first_steps=10,
         learning_rate=3e-3,
         p_head_dropout=0.0,
         device="cpu",

@@ -105,8 +105,8 @@ def test_train_resume_speak_evaluate(fake_dataset, tmp_path, capsys, monkeypatch
         assert main(words) == 0
     said = capsys.readouterr()
     assert "3 validation clips" in said.out and "1 new sentences" in said.out
-    assert "ponytaco[evaluate]" in said.out and "report.html" in said.out
-    assert (run / "evaluation" / "report.json").is_file()
+    assert "ponytaco[evaluate]" in said.out and "quick.html" in said.out
+    assert (run / "evaluation" / "quick.json").is_file()
 
 
 def test_a_text_from_standard_input(voice, tmp_path, capsys, monkeypatch):
@@ -554,3 +554,44 @@ def test_the_module_is_the_command():
         [sys.executable, "-m", "ponytaco.cli", "--version"], capture_output=True, text=True
     )
     assert done.returncode == 0 and done.stdout.startswith("ponytaco ")
+
+
+@pytest.mark.parametrize(
+    ("words", "whole"),
+    [
+        (["My", "farmer", "smiles."], "My farmer smiles."),
+        (["Good", "day", "--best-of", "2", "to", "all"], "Good day to all"),
+    ],
+)
+def test_a_text_without_quotes(words, whole, capsys):
+    with pytest.raises(SystemExit):
+        main(["speak", "runs/Zecora", *words])
+    assert f'in quotes: ponytaco speak runs/Zecora "{whole}"' in capsys.readouterr().err
+
+
+def test_an_unknown_option_is_named(capsys):
+    for words in (["speak", "runs/Zecora", "Hello.", "--loud"], ["movie", "runs/Zecora", "more"]):
+        with pytest.raises(SystemExit):
+            main(words)
+        assert f"unrecognized arguments: {words[-1]}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("n_bytes", [0, 5_000])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["speak", "{}", "Hi."],
+        ["export", "{}", "--show"],
+        ["train", "{data}", "new", "--preset", "tiny", "--warm-start", "{}"],
+    ],
+)
+def test_a_shared_voice_that_came_damaged(
+    words, n_bytes, trained_run, fake_dataset, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    voice = tmp_path / "Zecora.voice"
+    voice.write_bytes(trained_run.run.best_model.read_bytes()[:n_bytes])
+    assert main([word.format(voice, data=fake_dataset) for word in words]) == 1
+    said = capsys.readouterr()
+    assert str(voice) in said.err and said.err.count("Download or copy it again.") == 1
+    assert "folder" not in said.err and "GPU" not in said.out

@@ -240,6 +240,26 @@ def test_a_clip_without_phones_is_read_and_heard_in_letters(data):
     assert target.tolist() == ctc_targets(clip.text)
 
 
+def test_the_symbols_that_are_learnt_are_those_that_are_read(data):
+    clip, mel = data.train.clips[0], data.train.mels[0]
+
+    def seen(*arpabet, with_letters):
+        clips = [clip.__class__(clip.path, "bad day.", each, clip.ref) for each in arpabet]
+        dataset = ClipDataset(
+            clips, [mel] * len(clips), [None] * len(clips), SYMBOLS, "english", AUDIO
+        )
+        return set(dataset.seen_symbols(with_letters))
+
+    phones, letters = {"@B", "@AE1", "@D", "@EY1"}, set("bady")
+    whole = "{B AE1 D} {D EY1}."
+    assert seen(whole, with_letters=False) == phones | {" ", "."}
+    assert seen(whole, with_letters=True) == phones | letters | {" ", "."}
+    assert seen(whole, None, with_letters=False) == phones | letters | {" ", "."}
+    # A name that the labeller's dictionary lacks, among twenty sentences.
+    assert seen(*[whole] * 20, "bad {D EY1}.", with_letters=False) == phones | {" ", "."}
+    assert seen("bad {D EY1}.", with_letters=False) == {"@D", "@EY1", *"bad ."}
+
+
 def test_a_text_without_words_is_refused_before_training(data):
     clip = data.train.clips[0]
     silent = clip.__class__(clip.path, "?!", None, clip.ref)

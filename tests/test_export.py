@@ -1,7 +1,10 @@
 import dataclasses
 import json
 import shutil
+import subprocess
+import sys
 
+import numpy as np
 import pytest
 import torch
 from golden_states import GOLDEN_SIZES, golden_state
@@ -26,10 +29,11 @@ from ponytaco.export import (
     model_card,
     voice_name,
 )
-from ponytaco.programs import Programs, export_programs
+from ponytaco.programs import export_programs
 from ponytaco.run import Run
+from ponytaco.standalone import Programs
 from ponytaco.synthesis import Voice
-from ponytaco.text import CTC_SYMBOLS, NVIDIA_SYMBOLS, SYMBOLS
+from ponytaco.text import CTC_SYMBOLS, NVIDIA_SYMBOLS, SYMBOLS, ids_to_text
 from ponytaco.training import train
 from ponytaco.warmstart import warm_start
 
@@ -233,6 +237,11 @@ def test_nvidias_weights_come_back_bit_for_bit(tmp_path, through):
     assert "attention_rnn_dim=32" in said and "hparams.py" in said
 
 
+def new_checkpoint(name):
+    state = new_model(preset(name)).state_dict()
+    return Checkpoint(preset(name), state, SYMBOLS, CTC_SYMBOLS, torch.zeros(80))
+
+
 def test_it_goes_on_training_with_adam(tmp_path):
     checkpoint = plain_checkpoint()
     export_nvidia(saved(tmp_path / "model", checkpoint), tmp_path / "out.pt")
@@ -258,11 +267,13 @@ def test_signs_that_were_learnt_are_named(tmp_path):
 @pytest.mark.parametrize(
     ("checkpoint", "said"),
     [
-        (lambda: Checkpoint(preset("tiny"), new_model(preset("tiny")).state_dict(), SYMBOLS,
-                            CTC_SYMBOLS, torch.zeros(80)), "head 'mmi'.*--to bundle.*--head plain"),
+        (lambda: new_checkpoint("tiny"),
+         "head 'mmi'.*--to bundle.*--preset tiny --head plain --n-frames-per-step 1 --warm-start"),
+        (lambda: new_checkpoint("full"), "--preset warm --head plain"),
         (lambda: plain_checkpoint(state=new_model(
             Config().replace(**{**GOLDEN_SIZES["plain"], "n_frames_per_step": 2}), NVIDIA_SYMBOLS
-        ).state_dict(), n_frames_per_step=2), "2 frames a step.*--n-frames-per-step 1"),
+        ).state_dict(), n_frames_per_step=2),
+         "2 frames a step.*--set .*=.* --n-frames-per-step 1 --warm-start"),
         (lambda: plain_checkpoint(["_", "a"], {**PLAIN, "embedding.weight": torch.zeros(2, 24)}),
          "does not know 146 of NVIDIA's 148"),
     ],
@@ -297,6 +308,31 @@ def test_programs_speak_as_the_model_does(tmp_path, head):
         )
     table = json.loads((tmp_path / "programs" / "voice.json").read_text(encoding="utf-8"))
     assert table["symbols"] == list(SYMBOLS) and table["sample_rate"] == 22_050
+
+
+def test_the_programs_are_spoken_with_by_torch_alone(tmp_path):
+    config = preset("tiny")
+    lexicon = {"hello": "HH AH0 L OW1"}
+    state = new_model(config).state_dict()
+    checkpoint = Checkpoint(config, state, SYMBOLS, CTC_SYMBOLS, torch.zeros(80), lexicon)
+    exported = export_programs(saved(tmp_path / "model", checkpoint), tmp_path / "programs")
+    programs = Programs.load(tmp_path / "programs")
+    assert ids_to_text(programs.read("Hello_ Bo, {B OW1}ÿ!")) == "{HH AH0 L OW1} bo, {B OW1}!"
+    script = tmp_path / "programs" / "speak.py"
+    assert f'python {script} "' in exported.remarks[0]
+    # As where ponytaco is not installed.
+    alone = tmp_path / "alone.py"
+    alone.write_text(
+        "import runpy, sys\nsys.modules['ponytaco'] = None\n"
+        "del sys.argv[0]\nrunpy.run_path(sys.argv[0], run_name='__main__')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, alone, script, "Hello.", "mel.npy"],
+        capture_output=True, text=True, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    mel = np.load(tmp_path / "mel.npy")
+    assert mel.shape[0] == 80 and f"{mel.shape[1]} frames of 80 mels" in done.stdout
 
 
 def test_programs_that_compute_something_else_are_refused(tmp_path, monkeypatch):

@@ -14,7 +14,7 @@ LAYERS = (
     {
         "config", "text", "plots", "schedule", "gaf", "losses", "alignment", "mmi",
         "intelligibility", "precision", "timing", "joining", "distributed", "comparison",
-        "amounts", "whole", "delivery",
+        "amounts", "whole", "delivery", "standalone",
     },
     {"audio", "filelists", "model", "guidance", "torchfile", "fetch", "takes", "device"},
     {"dataset", "checkpoint", "run", "store", "survival", "vocoders", "speech"},

@@ -214,3 +214,19 @@ def test_without_an_address_the_install_cell_says_what_to_fill_in(monkeypatch):
     source = re.sub(r'address = "[^"]*"', 'address = ""', source).replace("%pip", "# %pip")
     with pytest.raises(SystemExit, match="Fill in 'address'"):
         exec(source, {})
+
+
+@pytest.mark.parametrize(
+    ("address", "package"),
+    [
+        ("https://github.com/a/b", "ponytaco[notebook] @ git+https://github.com/a/b"),
+        ("ponytaco.zip", "ponytaco.zip[notebook]"),
+    ],
+)
+def test_the_install_cell_takes_an_address_or_a_zip(address, package, monkeypatch, capsys):
+    monkeypatch.delenv("PONYTACO_SOURCE", raising=False)
+    source = cells_of(NOTEBOOKS / "Training.ipynb")[0]
+    source = re.sub(r'address = "[^"]*"', f'address = "{address}"', source)
+    names = {}
+    exec(source.replace("%pip", "# %pip"), names)
+    assert names["package"] == package and "is installed" in capsys.readouterr().out

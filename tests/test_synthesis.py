@@ -93,6 +93,22 @@ def test_words_the_lexicon_lacks_are_spelled_and_listed(voice):
     assert n_symbols(speech.sentences[0]) == 3 + 2 + 4 + 1
 
 
+def test_words_that_nobody_will_understand_are_not_good(trained_run, acted, monkeypatch):
+    def unlettered(path):
+        checkpoint = load_checkpoint(path)
+        checkpoint.seen_symbols = [s for s in checkpoint.seen_symbols if not s.isalpha()]
+        return checkpoint
+
+    monkeypatch.setattr("ponytaco.synthesis.verified_checkpoint", unlettered)
+    voice, actor = acted(lambda call, row, n: (straight(n), True))
+    speech = voice.speak("Fade. Pony.")
+    assert speech.spelled == [] and "pony" in speech.warnings[0]
+    fade, pony = speech.report()["pieces"]
+    assert (fade["good"], fade["unreadable"]) == (True, [])
+    assert (pony["good"], pony["unreadable"]) == (False, ["pony"])
+    assert len(actor.calls) == 2  # saying it again would not help
+
+
 def voice_of(dataset, folder, **settings):
     config = preset("tiny").replace(
         batch_size=4, max_steps=1, prenet_dim=8, attention_rnn_dim=8, decoder_rnn_dim=8,

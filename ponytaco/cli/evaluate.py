@@ -12,7 +12,8 @@ def add_to(commands: Any) -> None:
     parser = commands.add_parser("evaluate", help="score a trained voice")
     parser.description = (
         "Score a trained voice: it speaks validation clips and new sentences, is compared with the "
-        "real clips and listened to. Writes RUN/evaluation/report.html and report.json."
+        "real clips and listened to. Writes RUN/evaluation/report.html and report.json, or "
+        "quick.html and quick.json."
     )
     parser.set_defaults(command=_run)
     parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder")

@@ -26,7 +26,7 @@ def add_to(commands: Any) -> None:
     )
     # The list of all options would bury an error's sentence.
     parser.usage = "ponytaco speak VOICE TEXT [options]   (--help lists them)"
-    parser.set_defaults(command=_run, parser=parser)
+    parser.set_defaults(command=run, parser=parser)
     parser.add_argument(
         "voice", type=Path, metavar="VOICE", help="a run's folder, a checkpoint or X.voice"
     )
@@ -99,7 +99,8 @@ def _style(name: str) -> str:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
+    """Speak; 1 if something could not be spoken."""
     _refuse_contradictions(arguments)
     from ponytaco.audio import check_wav_path, save_wav
     from ponytaco.device import choose_device

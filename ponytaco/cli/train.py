@@ -82,16 +82,11 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _train(arguments: argparse.Namespace, run_config: Config, ranks: Ranks) -> None:
-    from ponytaco.device import is_on_gpu
     from ponytaco.run import Run
     from ponytaco.tally import StepReport
     from ponytaco.training import train
 
     run = Run(arguments.run)
-    on_gpu = is_on_gpu(run_config.train.device)
-    if ranks.is_first and arguments.preset in ("full", "warm", "gradual") and not on_gpu:
-        print("No GPU was found, and this size takes a processor days. For a smaller voice: press "
-              "Ctrl-C, add --preset small, and give a new folder.")  # fmt: skip
     log = None
     if arguments.tensorboard and ranks.is_first:
         from ponytaco.tensorboard import EventLog

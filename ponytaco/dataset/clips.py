@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import zip_longest
@@ -18,6 +19,9 @@ from ponytaco.dataset.sampler import Pick
 from ponytaco.filelists import Clip, ClipAlignment, DatasetFolder
 from ponytaco.guidance import diagonal_intervals, label_intervals
 from ponytaco.text import Lexicon, ctc_targets, text_to_ids
+
+# Of what is spoken, below which letters are not learnt: names that a labeller's dictionary lacks.
+_LEAST_LETTERS = 0.05
 
 _OpenClip = tuple[Clip, Tensor, ClipAlignment | None]
 
@@ -155,13 +159,13 @@ class ClipDataset(TorchDataset[tuple[Tensor, ...]]):
         # Matching a text with its labels takes as long as all else, and always comes out the same.
         self._read: dict[Pick, tuple[Tensor, Tensor, Tensor]] = {}
         self._n_symbols: list[tuple[int, int]] = []
-        seen: set[int] = set()
+        self._counts: tuple[Counter[int], Counter[int]] = (Counter(), Counter())
         for clip in self.clips:  # a bad text is said now and not in the middle of an epoch
             both = [self._checked_ids(clip, use_arpabet) for use_arpabet in (False, True)]
-            seen.update(*both)
+            for counts, ids in zip(self._counts, both, strict=True):
+                counts.update(ids)
             self._n_symbols.append((len(both[0]), len(both[1])))
         self.longest_text = max((max(lengths) for lengths in self._n_symbols), default=0)
-        self.seen_symbols = [self.symbols[id_] for id_ in sorted(seen)]
 
     def __len__(self) -> int:
         """How many clips."""
@@ -184,6 +188,22 @@ class ClipDataset(TorchDataset[tuple[Tensor, ...]]):
             torch.tensor(ctc_targets(_spelling(clip, True), self._cleaner)),
             torch.from_numpy(self._intervals(pick.clip, ids, n_frames)),
         )
+
+    def seen_symbols(self, with_letters: bool) -> list[str]:
+        """The symbols that a model learns from these clips.
+
+        A few words without a pronunciation do not teach letters, which are then left out.
+
+        Args:
+            with_letters: whether clips that have pronunciations are read from their letters, too.
+        """
+        by_text, by_arpabet = self._counts
+        seen = by_text + by_arpabet if with_letters else by_arpabet
+        letters = {id_ for id_ in seen if self.symbols[id_].isalpha()}
+        n_spoken = sum(n for id_, n in seen.items() if self.symbols[id_][-1:].isalnum())
+        if sum(seen[id_] for id_ in letters) < _LEAST_LETTERS * n_spoken:
+            seen = Counter({id_: n for id_, n in seen.items() if id_ not in letters})
+        return [self.symbols[id_] for id_ in sorted(seen)]
 
     def n_symbols(self, pick: Pick) -> int:
         """Length of a clip's text ids."""

@@ -93,6 +93,11 @@ class BucketSampler:
         batches = _cut(picks, self._size)
         return [batches[i] for i in rng.permutation(len(batches))][self.position :]
 
+    @property
+    def reads_letters(self) -> bool:
+        """Whether clips that have pronunciations are read from their letters, too."""
+        return self._letters and self._p_arpabet < 1
+
     def begin_letters(self) -> None:
         """Read clips from their letters, too, from the next epoch on, or from this one if new.
 

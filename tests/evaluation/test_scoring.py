@@ -25,8 +25,11 @@ class EchoListener:
 
     name = "an echo"
 
-    def __init__(self, texts, lexicon):
-        self.texts = texts
+    def __init__(self, words, lexicon):
+        self.words = words
+
+    def also_for(self, words):
+        return self
 
     def transcribe(self, waveform, sample_rate):
         assert waveform.dtype == np.float32 and waveform.ndim == 1
@@ -73,8 +76,8 @@ def test_the_report_holds_numbers_of_clips_and_sentences(found):
     content = json.loads(found.report.read_text(encoding="utf-8"))
     assert found.report.name == "report.json" and found.page.name == "report.html"
     assert set(content) == {
-        "format", "run", "step", "first_aligned", "vocoder", "recogniser", "ceiling",
-        "validation", "clips", "new", "notes",
+        "format", "run", "step", "first_aligned", "vocoder", "recogniser", "new_recogniser",
+        "ceiling", "validation", "clips", "new", "notes",
     }  # fmt: skip
     assert (content["format"], content["run"], content["recogniser"]) == (1, "run", "an echo")
     assert content["clips"]["n"] == 3 and content["new"]["n"] == 2
@@ -174,9 +177,77 @@ def test_a_report_that_cannot_be_written_leaves_the_last_one(found):
     before = found.report.read_bytes(), found.page.read_bytes()
     run = Run(found.page.parents[1])
     with pytest.raises((OSError, ValueError)), no_file_larger_than(50):
-        scoring._write(found.results, run)
+        scoring._write(found.results, run, "report")
     assert (found.report.read_bytes(), found.page.read_bytes()) == before
     assert not [p for p in found.page.parent.iterdir() if p.name.startswith(".")]
+
+
+class ListOfWords(EchoListener):
+    """Hears what it was made for only, and remembers how often it listened."""
+
+    def __init__(self, words, lexicon):
+        super().__init__(words, lexicon)
+        self.name = f"a list of {len(words)} words"
+        self.listened = 0
+
+    def also_for(self, words):
+        return self if self.words >= set(words) else ListOfWords(self.words | set(words), None)
+
+    def transcribe(self, waveform, sample_rate):
+        self.listened += 1
+        return sorted(self.words)[:1]
+
+
+def test_new_words_change_nothing_about_how_clips_are_heard(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(scoring, "Listener", ListOfWords)
+    known, strange = tmp_path / "known.txt", tmp_path / "strange.txt"
+    known.write_text("Bad day.\n")
+    strange.write_text("Aardvarks play.\n")
+    said = []
+    first = quietly(run, sentences=known, say=said.append).results
+    assert (
+        first.recogniser == first.new_recogniser
+        and f"{first.recogniser.capitalize()} listens." in said
+    )
+    assert not any("heard by" in sentence for sentence in said)
+    second = quietly(run, sentences=strange, say=said.append).results
+    assert second.recogniser == first.recogniser != second.new_recogniser
+    assert [c.heard for c in second.clips.results] == [c.heard for c in first.clips.results]
+    assert [c.real_heard for c in second.clips.results] == [["add"]] * 3
+    assert second.new.results[0].heard == ["aardvarks"]
+    assert any(second.new_recogniser in sentence and "real clips" in sentence for sentence in said)
+    assert second.ceiling != first.ceiling  # by the one who hears aardvarks everywhere
+
+
+def test_a_first_look_leaves_the_full_report_alone(run, sentences, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pocketsphinx", None)
+    run.evaluation.mkdir()
+    run.evaluation_report.write_text("full")
+    found = quietly(run, sentences=sentences)
+    assert run.evaluation_report.read_text() == "full"
+    assert (found.report.name, found.page.name) == ("quick.json", "quick.html")
+    assert json.loads(found.report.read_text())["new"]["n"] == 2
+
+
+def test_it_tells_how_far_it_is(run, sentences, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pocketsphinx", None)
+    monkeypatch.setattr(scoring, "_SECONDS_BETWEEN_REPORTS", -1.0)
+    said = []
+    quietly(run, sentences=sentences, say=said.append)
+    # Three clips, and three sentences of which one is a mark.
+    assert [s for s in said if s.startswith("  ")] == [f"  {n} of 3" for n in (0, 1, 2)] * 2
+
+
+def test_sentences_that_the_voice_cannot_read_are_counted(run, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pocketsphinx", None)
+    checkpoint = load_checkpoint(run.best_model)
+    checkpoint.seen_symbols = [s for s in checkpoint.seen_symbols if not s.isalpha()]
+    save_checkpoint(run.best_model, checkpoint)
+    (tmp_path / "new.txt").write_text("Bad day.\nBad zebra.\n")
+    said = []
+    found = quietly(run, sentences=tmp_path / "new.txt", say=said.append)
+    (note,) = [note for note in found.results.notes if "cannot read" in note]
+    assert note.startswith("1 of 2 texts") and note in said
 
 
 # Sentences

@@ -146,3 +146,21 @@ def test_a_voice_that_has_learnt_another_script_so_is_not_told():
 def test_brackets_for_a_voice_without_styles():
     (note,) = reader(seen=["a"]).read("Hi [purple] you.").notes
     assert "[purple] is no style" in note and note.endswith("without style signs.")
+
+
+def test_a_voice_without_letters_says_which_words_it_cannot_read():
+    phones = [sign for sign in SYMBOLS if sign.startswith("@")]
+    script = reader(seen=[*phones, ".", " "]).read("Cake. Pony cake, pony isn't {P OW1}. Pony!")
+    assert script.spelled == []
+    assert [line.unreadable for line in script.lines] == [(), ("pony", "isn't"), ("pony",)]
+    (note,) = script.notes
+    assert "pony, isn't." in note and "braces" in note and "cmudict" in note
+    assert reader(seen=phones).read("Cake {P OW1} 2.").notes == []
+    assert reader(seen=phones, lexicon=None).read("Cake.").notes == []
+    assert reader(seen=[*phones, "a"]).read("Pony.").spelled == ["pony"]
+
+
+def test_a_note_names_a_dozen_words():
+    text = " ".join(f"word{'s' * n}" for n in range(1, 15))
+    (note,) = reader(seen=["@B"]).read(text).notes
+    assert "wordssssssssssss and 2 more. Write" in note
