@@ -69,13 +69,18 @@ class Run:
 
     @property
     def evaluation(self) -> Path:
-        """What ``ponytaco evaluate`` wrote: a page, and report.json."""
+        """What ``ponytaco evaluate`` wrote: pages and reports."""
         return self.folder / "evaluation"
 
     @property
     def evaluation_report(self) -> Path:
         """The evaluation, for programs."""
         return self.evaluation / "report.json"
+
+    @property
+    def quick_report(self) -> Path:
+        """The same of a first look."""
+        return self.evaluation / "quick.json"
 
     def picture(self, step: int) -> Path:
         """A validation's picture."""

@@ -82,9 +82,13 @@ class Learner:
         return Config.from_json(path.read_text(encoding="utf-8")) if path.is_file() else None
 
     def heard(self) -> dict[str, Any] | None:
-        """Its evaluation's report; None where there is none."""
-        path = self.run.folder / "evaluation" / "report.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+        """The newest evaluation's report, quick or not; None where there is none."""
+        paths = [self.run.evaluation_report, self.run.quick_report]
+        there = [path for path in paths if path.is_file()]
+        if not there:
+            return None
+        newest = max(there, key=lambda path: path.stat().st_mtime_ns)
+        return json.loads(newest.read_text(encoding="utf-8"))
 
 
 def learner(folder: Path, recipe: str, seed: int) -> Learner:

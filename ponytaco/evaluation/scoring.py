@@ -200,7 +200,7 @@ def evaluate(
         n_ceiling_clips=len(clips) + len(more_clips),
         notes=notes,
     )
-    return _write(results, run, "quick" if quick else run.evaluation_report.stem)
+    return _write(results, run, run.quick_report if quick else run.evaluation_report)
 
 
 def summary(results: Results) -> list[str]:
@@ -435,13 +435,14 @@ def _words(texts: Iterable[str], cleaner: str) -> set[str]:
     return {word for text in texts for word in spoken_words(text, cleaner)}
 
 
-def _write(results: Results, run: Run, name: str) -> Evaluation:
-    folder = run.evaluation
+def _write(results: Results, run: Run, report: Path) -> Evaluation:
     try:
-        folder.mkdir(exist_ok=True)
+        report.parent.mkdir(exist_ok=True)
     except OSError as error:
-        raise RunError(f"Cannot make {folder}: {error.strerror}. Is the disk full?") from None
-    evaluation = Evaluation(results, folder / f"{name}.html", folder / f"{name}.json")
+        raise RunError(
+            f"Cannot make {report.parent}: {error.strerror}. Is the disk full?"
+        ) from None
+    evaluation = Evaluation(results, report.with_suffix(".html"), report)
     write_whole(evaluation.report, json.dumps(results.as_json(), indent=2) + "\n")
     write_whole(evaluation.page, report_page(results, read_history(run.history)))
     return evaluation

@@ -1,5 +1,6 @@
 import json
 import math
+import os
 import re
 import sys
 from types import SimpleNamespace
@@ -307,6 +308,11 @@ def test_listening_is_done_once(tmp_path, program, monkeypatch):
     listen(20, "One.", "Two.")  # a better voice has come since
     listen(30, "One.")
     assert len(called()) == 2
+    report = {"step": 30, "new": {"texts": [{"text": "One."}, {"text": "Two."}]}}
+    one.run.quick_report.write_text(json.dumps(report))  # the newest counts
+    os.utime(one.run.quick_report, (4e9, 4e9))
+    runs.listen([one], tmp_path, sentences, 1, say=lambda text: None)
+    assert len(called()) == 2 and one.heard() == report
     assert f"evaluate {one.run.folder}" in called()[0] and "--quick" in called()[0]
 
 
