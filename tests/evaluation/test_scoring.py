@@ -10,6 +10,7 @@ import pytest
 from full_disk import no_file_larger_than
 
 import ponytaco.evaluation.scoring as scoring
+import ponytaco.evaluation.speaking as speaking
 from ponytaco.alignment import AlignmentScore
 from ponytaco.checkpoint import load_checkpoint, save_checkpoint
 from ponytaco.evaluation import evaluate, summary
@@ -68,7 +69,7 @@ def found(trained_run, fake_dataset, tmp_path_factory):
     path.write_text("Bad day.\n\nBad {K EY1 K}.\n…\n", encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scoring, "Listener", EchoListener)
-        patch.setattr(scoring, "pitch", rising_pitch)
+        patch.setattr(speaking, "pitch", rising_pitch)
         return evaluate(run, sentences=path, device="cpu")
 
 
@@ -231,7 +232,7 @@ def test_a_first_look_leaves_the_full_report_alone(run, sentences, monkeypatch):
 
 def test_it_tells_how_far_it_is(run, sentences, monkeypatch):
     monkeypatch.setitem(sys.modules, "pocketsphinx", None)
-    monkeypatch.setattr(scoring, "_SECONDS_BETWEEN_REPORTS", -1.0)
+    monkeypatch.setattr(speaking, "_SECONDS_BETWEEN_REPORTS", -1.0)
     said = []
     quietly(run, sentences=sentences, say=said.append)
     # Three clips, and three sentences of which one is a mark.
@@ -291,11 +292,11 @@ def test_skipped_unread_and_repeated_words_are_named():
         spoken("bad bee", skipped=(1,)),
         spoken("day go on", repeated=(0,), unread=(1, 2)),
     ]
-    assert scoring._follow(sentences) == (["bee", "go", "on"], ["day"])
+    assert speaking._follow(sentences) == (["bee", "go", "on"], ["day"])
 
 
 def test_nothing_is_counted_where_attention_is_lost():
-    assert scoring._follow([spoken("bad bee"), spoken("day", focus=0.1)]) == (None, None)
+    assert speaking._follow([spoken("bad bee"), spoken("day", focus=0.1)]) == (None, None)
 
 
 def test_results_are_immutable_values(found):
