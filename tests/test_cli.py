@@ -569,6 +569,12 @@ def test_a_text_without_quotes(words, whole, capsys):
     assert f'in quotes: ponytaco speak runs/Zecora "{whole}"' in capsys.readouterr().err
 
 
+def test_options_may_stand_before_the_text(voice, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["speak", str(voice), "--max-seconds", "0.1", "-o", "a.wav", "Bad day."]) == 0
+    assert (tmp_path / "a.wav").is_file()
+
+
 def test_an_unknown_option_is_named(capsys):
     for words in (["speak", "runs/Zecora", "Hello.", "--loud"], ["movie", "runs/Zecora", "more"]):
         with pytest.raises(SystemExit):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
 from ponytaco import __version__
 from ponytaco.cli import bench, evaluate, export, fetch, mels, movie, speak, train
@@ -25,8 +24,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     parser = _parser()
     arguments, beyond = parser.parse_known_args(argv)
+    if arguments.command is speak.run:
+        beyond = speak.take_up(arguments, beyond)
     if beyond:
-        _refuse(parser, arguments, beyond)
+        parser.error(f"unrecognized arguments: {' '.join(beyond)}")
     try:
         return arguments.command(arguments)
     except KeyboardInterrupt:
@@ -41,16 +42,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise  # not one of ours: a mistake in this program, worth its traceback
         print(f"ponytaco: {_sentence(error)}", file=sys.stderr)
         return 1
-
-
-def _refuse(
-    parser: argparse.ArgumentParser, arguments: argparse.Namespace, beyond: Sequence[str]
-) -> NoReturn:
-    words = [word for word in beyond if not word.startswith("-")]
-    if arguments.command is speak.run and words == list(beyond):
-        text = " ".join(filter(None, [arguments.text, *words]))
-        arguments.parser.error(f'put the text in quotes: ponytaco speak {arguments.voice} "{text}"')
-    parser.error(f"unrecognized arguments: {' '.join(beyond)}")
 
 
 def _sentence(error: Exception) -> str:

@@ -99,6 +99,22 @@ def _style(name: str) -> str:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def take_up(arguments: argparse.Namespace, beyond: list[str]) -> list[str]:
+    """Take a text out of the words that argparse leaves over, as it does when options come first.
+
+    Returns:
+        What is still left over.
+    """
+    if not beyond or any(word.startswith("-") for word in beyond):
+        return beyond
+    if arguments.text is None and len(beyond) == 1:
+        arguments.text = beyond[0]
+        return []
+    parser: argparse.ArgumentParser = arguments.parser
+    text = " ".join(filter(None, [arguments.text, *beyond]))
+    parser.error(f'put the text in quotes: ponytaco speak {arguments.voice} "{text}"')
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Speak; 1 if something could not be spoken."""
     _refuse_contradictions(arguments)
