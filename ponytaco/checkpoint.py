@@ -68,6 +68,7 @@ class Checkpoint:
 
     config: Config
     state_dict: Mapping[str, Tensor]
+    """The weights that speak: of a run the mean over its last steps."""
     symbols: Sequence[str]
     ctc_symbols: Sequence[str]
     mean_frame: Tensor
@@ -79,6 +80,8 @@ class Checkpoint:
     longest_text: int = 0
     """Symbols of the longest training text; 0 where that is not known."""
     progress: Progress = field(default_factory=Progress)
+    trained: Mapping[str, Tensor] | None = None
+    """The weights that training goes on with; None where they are those that speak."""
     optimizer: Mapping[str, Any] | None = None
     scaler: Mapping[str, Any] | None = None
     """The loss's scale, when training in float16."""
@@ -115,7 +118,7 @@ class Checkpoint:
         return model.eval()
 
     def check_shapes(self) -> None:
-        """Compare the weights with the settings, before anything of their size is made.
+        """Compare all weights with the settings, before anything of their size is made.
 
         Raises:
             CheckpointError: they do not fit.
@@ -123,12 +126,29 @@ class Checkpoint:
         try:
             with torch.device("meta"):  # shapes only: settings may claim any size
                 model = new_model(self.config, self.symbols, self.ctc_symbols)
-            model.load_state_dict(self.state_dict, assign=True)
+            for weights in self._all_weights():
+                model.load_state_dict(weights, assign=True)
         except (RuntimeError, OverflowError) as error:
             raise CheckpointError(
                 "The checkpoint's weights do not fit its own settings: "
                 f"{str(error).strip().splitlines()[-1].strip()}"
             ) from None
+
+    def check_values(self, path: Path) -> None:
+        """Make sure that all weights are numbers.
+
+        Raises:
+            CheckpointError: naming ``path`` and the first that are not.
+        """
+        for weights in self._all_weights():
+            for name, value in weights.items():
+                if not torch.isfinite(value).all():
+                    raise CheckpointError(
+                        f"{path} is damaged: {name} holds values that are no numbers.{_again(path)}"
+                    )
+
+    def _all_weights(self) -> list[Mapping[str, Tensor]]:
+        return [self.state_dict] if self.trained is None else [self.state_dict, self.trained]
 
 
 def not_learnt_yet(step: int) -> str:
@@ -189,6 +209,7 @@ def _content(checkpoint: Checkpoint) -> dict[str, Any]:
         "symbols": list(checkpoint.symbols),
         "ctc_symbols": list(checkpoint.ctc_symbols),
         "state_dict": dict(checkpoint.state_dict),
+        "trained": None if checkpoint.trained is None else dict(checkpoint.trained),
         "lexicon": dict(checkpoint.lexicon),
         "seen_symbols": list(checkpoint.seen_symbols),
         "card": None if checkpoint.card is None else dict(checkpoint.card),
@@ -253,11 +274,7 @@ def verified_checkpoint(path: Path) -> Checkpoint:
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror or error}.") from None
     checkpoint.check_shapes()
-    for name, value in checkpoint.state_dict.items():
-        if not torch.isfinite(value).all():
-            raise CheckpointError(
-                f"{path} is damaged: {name} holds values that are no numbers.{_again(path)}"
-            )
+    checkpoint.check_values(path)
     return checkpoint
 
 
@@ -297,6 +314,7 @@ def _is_mean_frame(value: Any) -> bool:
 # What load_checkpoint asks of each part; the settings check themselves.
 _CONTENT: Mapping[str, Callable[[Any], bool]] = {
     "state_dict": lambda value: _is_table(value, Tensor),
+    "trained": lambda value: value is None or _is_table(value, Tensor),
     "symbols": _is_texts,
     "ctc_symbols": _is_texts,
     "mean_frame": _is_mean_frame,

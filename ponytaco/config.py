@@ -115,6 +115,11 @@ class TrainConfig:
     decay_steps: int = _setting(8_000, "Steps in which the decaying learning rate falls to 1/e.")
     min_learning_rate: float = _setting(1e-5, "Floor of the decaying learning rate.")
     weight_decay: float = _setting(1e-6, "Adam's L2 penalty.")
+    average_decay: float = _setting(
+        0.98,
+        "What the mean of the weights keeps of itself in a step; the mean is what speaks and is "
+        "validated. 0 takes each step's own weights.",
+    )
     max_grad_norm: float = _setting(1.0, "Gradients are clipped to this norm.")
     max_steps: int = _setting(20_000, "Step at which the run is finished.")
     max_minutes: float = _setting(
@@ -206,8 +211,9 @@ class TrainConfig:
             "save_every_minutes",
         )
         _require_rate(
-            self, "drop_frame_rate", "p_teacher_forcing", "p_arpabet", "attention_forcing"
-        )
+            self, "drop_frame_rate", "p_teacher_forcing", "p_arpabet", "attention_forcing",
+            "average_decay",
+        )  # fmt: skip
         for name in (
             "warmup_steps",
             "decay_start",

@@ -114,6 +114,7 @@ def export_bundle(
             aligned_since=checkpoint.progress.aligned_since,
             first_aligned=checkpoint.progress.first_aligned,
         ),
+        trained=None,
         optimizer=None,
         scaler=None,
         sampler=None,

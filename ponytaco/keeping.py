@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from ponytaco import __version__
+from ponytaco.averaging import Average
 from ponytaco.checkpoint import (
     Checkpoint,
     CheckpointError,
@@ -153,6 +154,7 @@ def _restore(
 def go_back(
     found: Loaded[Checkpoint] | None,
     model: Tacotron2,
+    average: Average,
     optimizer: torch.optim.Optimizer,
     scaler: torch.amp.GradScaler,
     progress: Progress,
@@ -163,7 +165,8 @@ def go_back(
 
     Args:
         found: that save.
-        model: changed in place, as are optimizer, scaler and progress.
+        model: changed in place, as are average, optimizer, scaler and progress.
+        average: of the model's weights.
         optimizer: of the model's parameters.
         scaler: of the loss.
         progress: where the run is.
@@ -182,7 +185,8 @@ def go_back(
         )
     # The save may be from before its frames a step were reduced.
     set_frames_per_step(model, found.content.config.model.n_frames_per_step, optimizer)
-    model.load_state_dict(found.content.state_dict)
+    model.load_state_dict(found.content.trained or found.content.state_dict)
+    average.begin(model, found.content.state_dict)
     _restore(found.content, optimizer, scaler)
     progress.take_over(found.content.progress)
     progress.rate_factor = factor

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import torch
 
+from ponytaco.averaging import Average
 from ponytaco.checkpoint import Progress
 from ponytaco.config import Config
 from ponytaco.model import Tacotron2
@@ -14,6 +15,7 @@ from ponytaco.model.frames import set_frames_per_step
 
 def reduce_frames(
     model: Tacotron2,
+    average: Average,
     optimizer: torch.optim.Optimizer,
     config: Config,
     progress: Progress,
@@ -25,7 +27,8 @@ def reduce_frames(
     a resumed run does it where an uninterrupted one does, and so do all processes.
 
     Args:
-        model: changed in place, as are optimizer and progress.
+        model: changed in place, as are average, optimizer and progress.
+        average: of its weights; begins anew with the model as it is then.
         optimizer: of the model's parameters.
         config: the run's settings.
         progress: where the run is.
@@ -39,6 +42,7 @@ def reduce_frames(
     if n_steps < config.train.reduce_frames_after:
         return
     set_frames_per_step(model, smaller[0], optimizer)
+    average.begin(model)
     # A validation found the voice of longer steps aligned; of this one nothing is known. So the
     # guidance returns that helps it along, and what waits for alignment waits again.
     progress.aligned_since = None

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from ponytaco.averaging import Average
 from ponytaco.checkpoint import (
     Checkpoint,
     CheckpointError,
@@ -137,7 +138,7 @@ def train(
     model = new_model(config.reduced_to(saved_model.n_frames_per_step), symbols, ctc_symbols)
     progress = Progress()
     if resumed is not None:
-        model.load_state_dict(resumed.state_dict)
+        model.load_state_dict(resumed.trained or resumed.state_dict)
         progress = resumed.progress
     else:
         model.decoder.start_from(data.mean_frame)
@@ -150,6 +151,7 @@ def train(
         )
     ranks.copy_from_first(model.state_dict().values())
     model.to(device)
+    average = Average(model, settings.average_decay, resumed.state_dict if resumed else None)
     optimizer = make_optimizer(model, settings)
     scaler = grad_scaler(product_dtype(settings.precision, device), device)
 
@@ -193,7 +195,8 @@ def train(
         rng = ranks.gather(rng_state(device)) if together else [rng_state(device)]
         content = Checkpoint(
             config=config.reduced_to(model.decoder.n_frames_per_step),
-            state_dict=model.state_dict(),
+            state_dict=average.model.state_dict(),
+            trained=model.state_dict(),
             symbols=symbols,
             ctc_symbols=ctc_symbols,
             mean_frame=data.mean_frame,
@@ -223,7 +226,7 @@ def train(
     def validated() -> tuple[Validation, bool, Progress]:
         result = in_parts_that_fit(
             lambda n_parts: validate(
-                model, data.val, _smaller(config, n_parts), progress.step, device
+                average.model, data.val, _smaller(config, n_parts), progress.step, device
             ),
             progress,
             settings.batch_size,
@@ -244,7 +247,7 @@ def train(
         while progress.step < settings.max_steps:
             if progress.step >= settings.arpabet_first_steps or not is_guided(settings, progress):
                 sampler.begin_letters()
-            reduce_frames(model, optimizer, config, progress, say)
+            reduce_frames(model, average, optimizer, config, progress, say)
             batch = next(batches).to(device)
             rate = progress.rate_factor * learning_rate(
                 progress.step,
@@ -265,6 +268,7 @@ def train(
             tally.add(losses)
             place = sampler.state_dict()
             progress.step += 1
+            average.update(progress.step)
             progress.seconds = seconds_before + time.monotonic()
 
             row: dict[str, float] = {}
@@ -276,7 +280,7 @@ def train(
                 if tally.skipped_in_a_row >= _PATIENCE:
                     store.close()
                     newest = ranks.from_first(store.load)
-                    go_back(newest, model, optimizer, scaler, progress, _PATIENCE, say)
+                    go_back(newest, model, average, optimizer, scaler, progress, _PATIENCE, say)
                     ranks.from_first(lambda: cut_history(run.history, progress.step))
                     saved_step, gaf, tally = progress.step, gaf.new_tensor(progress.gaf), Tally()
                     continue

@@ -41,6 +41,7 @@ def checkpoint(config):
     optimizer = torch.optim.Adam(model.parameters())
     model.embedding.weight.square().sum().backward()
     optimizer.step()
+    trained = {name: value + 1 for name, value in model.state_dict().items()}
     return Checkpoint(
         config=config,
         state_dict=model.state_dict(),
@@ -58,6 +59,7 @@ def checkpoint(config):
             best_aligned=True,
             best_score=0.5,
         ),  # fmt: skip
+        trained=trained,
         optimizer=optimizer.state_dict(),
         sampler={"epoch": 3, "drawn": [[4, 1]], "letters": [True, True]},
         rng=rng_state(),
@@ -203,6 +205,7 @@ def test_a_broken_file_is_one_sentence(checkpoint, tmp_path, damage):
         (lambda c: c.update(progress={"steps": 3}), "damaged"),
         (lambda c: c.update(progress=7), "damaged"),
         (lambda c: c.update(state_dict=[1, 2]), "damaged|do not fit"),
+        (lambda c: c.update(trained=[1, 2]), "damaged|do not fit"),
         (lambda c: c.update(symbols=7), "damaged|do not fit"),
         (lambda c: c.update(lexicon=None), "damaged"),
     ],
@@ -359,6 +362,7 @@ def test_settings_of_any_size_make_nothing_of_it(checkpoint, tmp_path, monkeypat
         lambda c: c["progress"].update(seconds=float("nan")),
         lambda c: c["state_dict"].update({"embedding.weight": [1, 2]}),
         lambda c: c["state_dict"].update({3: torch.zeros(1)}),
+        lambda c: c["trained"].update({"embedding.weight": [1, 2]}),
         lambda c: c.update(symbols=[1, 2]),
         lambda c: c.update(symbols=["a"] * 100_000),
         lambda c: c.update(mean_frame=[0.0]),
@@ -395,21 +399,26 @@ def test_a_bit_in_the_weights_does_not_verify(checkpoint, tmp_path):
         verified_checkpoint(path)
 
 
-def test_weights_of_other_shapes_do_not_verify(checkpoint, tmp_path):
+@pytest.mark.parametrize("where", ["both", "trained"])
+def test_weights_of_other_shapes_do_not_verify(checkpoint, tmp_path, where):
     path = tmp_path / "model"
-    checkpoint.config = checkpoint.config.replace(attention_rnn_dim=24)
+    if where == "both":
+        checkpoint.config = checkpoint.config.replace(attention_rnn_dim=24)
+    else:
+        checkpoint.trained = {**checkpoint.trained, "embedding.weight": torch.zeros(3, 2)}
     save_checkpoint(path, checkpoint)
     load_checkpoint(path)
     with pytest.raises(CheckpointError, match="do not fit"):
         verified_checkpoint(path)
 
 
+@pytest.mark.parametrize("weights", ["state_dict", "trained"])
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_weights_that_are_no_numbers_do_not_verify(checkpoint, tmp_path, value):
+def test_weights_that_are_no_numbers_do_not_verify(checkpoint, tmp_path, value, weights):
     path = tmp_path / "model"
     save_checkpoint(path, checkpoint)
     assert verified_checkpoint(path).progress.step == 12
-    checkpoint.state_dict["postnet.convolutions.0.0.conv.bias"][3] = value
+    getattr(checkpoint, weights)["postnet.convolutions.0.0.conv.bias"][3] = value
     save_checkpoint(path, checkpoint)
     with pytest.raises(CheckpointError, match="postnet.*no numbers"):
         verified_checkpoint(path)

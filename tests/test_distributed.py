@@ -241,6 +241,7 @@ def test_two_processes_resume_exactly(fake_dataset, tmp_path):
         load_checkpoint(tmp_path / name / "current_model") for name in ("straight", "run")
     )
     assert same_state(straight.state_dict, resumed.state_dict)
+    assert same_state(straight.trained, resumed.trained)
     assert straight.sampler == resumed.sampler
     assert drawn != others_drawn  # each has its own random numbers
     epoch = [{"clips": session["clips"][:3]} for session in (first[0], second[0])]

@@ -85,7 +85,7 @@ def test_a_bundle_has_what_speaking_needs_and_nothing_of_this_machine(bundle, tr
         torch.testing.assert_close(value, source.state_dict[name], rtol=1e-3, atol=1e-4)
     for name in ("config", "symbols", "ctc_symbols", "lexicon"):
         assert getattr(loaded, name) == getattr(source, name), name
-    for name in ("optimizer", "scaler", "sampler", "rng", "fingerprint", "dataset"):
+    for name in ("trained", "optimizer", "scaler", "sampler", "rng", "fingerprint", "dataset"):
         assert not getattr(loaded, name), name
     assert str(run.folder.parent) not in str({k: v for k, v in raw.items() if k != "state_dict"})
     assert bundle.stat().st_size < run.best_model.stat().st_size / 3

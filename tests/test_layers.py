@@ -17,7 +17,7 @@ LAYERS = (
         "amounts", "whole", "delivery", "standalone",
     },
     {"audio", "filelists", "model", "guidance", "torchfile", "fetch", "takes", "device"},
-    {"dataset", "checkpoint", "run", "store", "survival", "vocoders", "speech"},
+    {"dataset", "checkpoint", "run", "store", "survival", "vocoders", "speech", "averaging"},
     {"synthesis", "validation", "step", "movie", "keeping", "fitting", "warmstart",
      "freezing", "export", "reduction"},
     {"tally", "lines"},

@@ -7,6 +7,7 @@ from validations import validations
 
 import ponytaco.step as step_module
 import ponytaco.training as training_module
+from ponytaco.averaging import Average
 from ponytaco.checkpoint import Progress, load_checkpoint, new_model, verified_checkpoint
 from ponytaco.config import Config, preset
 from ponytaco.losses import tacotron_loss
@@ -56,7 +57,9 @@ def progress_after(r, step, aligned_since, **changes):
     progress, said = Progress(step=step, aligned_since=aligned_since, first_aligned=5), []
     progress.validations_since_best = 7
     optimizer = make_optimizer(model, config.train)
-    reduce_frames(model, optimizer, config.replace(**changes), progress, said.append)
+    average = Average(model, 0.9)
+    reduce_frames(model, average, optimizer, config.replace(**changes), progress, said.append)
+    assert average.model.decoder.n_frames_per_step == model.decoder.n_frames_per_step
     return model.decoder.n_frames_per_step, progress, said
 
 
@@ -183,6 +186,6 @@ def test_all_processes_reduce_at_the_same_step(fake_dataset, tmp_path, monkeypat
     (one, state, said), (other, others_state, nothing) = in_processes(work)
     assert one == other == [3, 3, 3, 2, 2, 2, 1, 1]
     assert (said, nothing) == (2, 0)
-    saved = load_checkpoint(tmp_path / "run" / "current_model").state_dict
+    saved = load_checkpoint(tmp_path / "run" / "current_model").trained
     for name, value in saved.items():
         assert torch.equal(state[name], others_state[name]) and torch.equal(state[name], value)

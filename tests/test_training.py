@@ -76,7 +76,7 @@ def assert_same(one, other, place=""):
 
 def assert_same_run(one, other, but=("seconds",)):
     """Two checkpoints are equal to the bit, but for the time they took."""
-    for name in ("state_dict", "optimizer", "sampler", "rng", "mean_frame", "symbols"):
+    for name in ("state_dict", "trained", "optimizer", "sampler", "rng", "mean_frame", "symbols"):
         assert_same(getattr(one, name), getattr(other, name), name)
     first, second = (dataclasses.asdict(c.progress) for c in (one, other))
     for name in but:
@@ -145,6 +145,7 @@ def test_a_validation_between_changes_nothing(
     assert_same_run(straight(validate_every), resumed)
     # nor does it change the weights that come after
     assert_same(straight().state_dict, resumed.state_dict)
+    assert_same(straight().trained, resumed.trained)
 
 
 def test_an_aligned_run_with_fewer_frames_a_step_resumes_exactly(

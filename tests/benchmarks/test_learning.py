@@ -55,6 +55,7 @@ def test_the_recipes_differ_in_what_their_names_say():
                 "guidance": c.train.guidance_weight > 0,
                 "forcing": c.train.attention_forcing > 0,
                 "phones": c.train.arpabet_first_steps > 0,
+                "mean": c.train.average_decay > 0,
                 "r": c.model.n_frames_per_step > 2,
             }.items()
             if is_on
@@ -68,8 +69,9 @@ def test_the_recipes_differ_in_what_their_names_say():
         "mmi+drop": {"mmi", "drop"},
         "guidance": {"guidance"},
         "guidance+forcing": {"guidance", "forcing"},
-        "all": {"mmi", "drop", "guidance", "forcing", "phones"},
-        "r": {"mmi", "drop", "guidance", "forcing", "phones", "r"},
+        "unaveraged": {"mmi", "drop", "guidance", "forcing", "phones"},
+        "all": {"mmi", "drop", "guidance", "forcing", "phones", "mean"},
+        "r": {"mmi", "drop", "guidance", "forcing", "phones", "mean", "r"},
     }
     assert settings["all"] == preset("small")
     assert settings["plain"].model.head == "plain" and not settings["plain"].train.mmi
