@@ -126,6 +126,7 @@ def _checkpoint(name: str) -> Checkpoint:
         ctc_symbols=CTC_SYMBOLS,
         mean_frame=torch.zeros(config.audio.n_mels),
         progress=Progress(step=1000),
+        trained={name: value.clone() for name, value in model.state_dict().items()},
         optimizer=optimizer.state_dict(),
     )
 

@@ -27,6 +27,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.report import Report, options
+from ponytaco.averaging import Average
 from ponytaco.bench import noise_batch
 from ponytaco.checkpoint import Progress, new_model
 from ponytaco.config import Config, preset
@@ -346,8 +347,11 @@ def measure_growth(report: Report, config: Config, size: Size, rounds: int) -> N
         "nothing forced": (config.replace(attention_forcing=0.0), size._replace(frames=frames)),
     }  # fmt: skip
     trainers = {name: Trainer(*variant) for name, variant in variants.items()}
-    times = take_turns({name: trainer.step for name, trainer in trainers.items()}, rounds)
     first = f"{frames} frames"
+    calls: dict[str, Callable[[], object]] = {n: trainer.step for n, trainer in trainers.items()}
+    average = Average(trainers[first].model, config.train.average_decay)
+    calls["the weights' mean, alone"] = lambda: average.update(1000)
+    times = take_turns(calls, rounds)
     report.say(f"Against a step with {frames} frames and {size.symbols} symbols.")
     report.table(
         ("step", "ratio", "range"),
@@ -357,7 +361,7 @@ def measure_growth(report: Report, config: Config, size: Size, rounds: int) -> N
                 times.ratio(name, first),
                 "{:.2f}-{:.2f}".format(*times.ratio_range(name, first)),
             )
-            for name in variants
+            for name in calls
         ],
     )
 
