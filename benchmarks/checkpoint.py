@@ -22,8 +22,8 @@ from ponytaco.checkpoint import (
     verified_checkpoint,
     write_checkpoint,
 )
-from ponytaco.config import preset
 from ponytaco.keeping import open_store
+from ponytaco.presets import preset
 from ponytaco.run import Run
 from ponytaco.store.files import Files, copy, digest
 from ponytaco.text import CTC_SYMBOLS, SYMBOLS

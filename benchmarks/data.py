@@ -18,7 +18,7 @@ from data_prep.demo_voice import write_demo_archive
 from data_prep.filelists import prepare
 from ponytaco.bench import made_up_batch, training_step
 from ponytaco.checkpoint import Progress
-from ponytaco.config import Config, preset
+from ponytaco.config import Config
 from ponytaco.dataset import (
     BucketSampler,
     ClipDataset,
@@ -29,6 +29,7 @@ from ponytaco.dataset import (
     open_datasets,
 )
 from ponytaco.filelists import DatasetFolder, read_dataset
+from ponytaco.presets import preset
 from ponytaco.text import SYMBOLS
 from ponytaco.timing import seconds_of, take_turns
 from ponytaco.training import choose_device

@@ -14,10 +14,10 @@ from types import SimpleNamespace
 from unittest import mock
 
 from benchmarks.report import Report, options
-from ponytaco.config import preset
 from ponytaco.notebook import panel as panel_module
 from ponytaco.notebook.budget import Budget
 from ponytaco.notebook.panel import Panel
+from ponytaco.presets import preset
 from ponytaco.run import Run, append_history
 from ponytaco.training import StepReport
 

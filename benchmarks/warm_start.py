@@ -20,7 +20,7 @@ from benchmarks.report import RESULTS, Report
 from data_prep.clips import ClipOptions
 from data_prep.demo_voice import write_demo_archive
 from data_prep.filelists import prepare
-from ponytaco import config
+from ponytaco import presets
 from ponytaco.run import Run, read_history
 from ponytaco.training import train
 
@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="for data sets and runs; kept to go on from")
     parser.add_argument("--source", type=Path, help="a prepared character to learn from first")
     parser.add_argument("--target", type=Path, help="the prepared character that is measured")
-    parser.add_argument("--preset", default="small", choices=config.PRESETS)
+    parser.add_argument("--preset", default="small", choices=presets.PRESETS)
     parser.add_argument("--source-steps", type=int, default=300)
     parser.add_argument("--steps", type=int, default=300, help="of either run of the target (300)")
     parser.add_argument("--every", type=int, default=25, help="steps from check to check (25)")
@@ -56,7 +56,7 @@ def main() -> None:
         folder / "Target", arguments.clips, _TARGET_SEED, _TARGET_VOICE
     )
 
-    base = config.preset(arguments.preset).replace(p_arpabet=1.0, validate_every=arguments.every)
+    base = presets.preset(arguments.preset).replace(p_arpabet=1.0, validate_every=arguments.every)
     first = Run(folder / "runs" / "source")
     if not _is_done(first, arguments.source_steps):
         settings = base.replace(max_steps=arguments.source_steps, validate_every=100)

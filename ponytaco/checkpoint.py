@@ -5,19 +5,18 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ponytaco import __version__
-from ponytaco.config import Config, ConfigError, preset_of
+from ponytaco.config import Config, ConfigError
 from ponytaco.model import Tacotron2
+from ponytaco.presets import preset_of
 from ponytaco.text import CTC_SYMBOLS, SYMBOLS
 from ponytaco.torchfile import TorchFileError, check_members, load_torch_file
 from ponytaco.whole import replacing
@@ -87,7 +86,7 @@ class Checkpoint:
     """The loss's scale, when training in float16."""
     sampler: Mapping[str, Any] | None = None
     rng: Mapping[str, Any] | None = None
-    """Of ``all_rng_states``."""
+    """Of ``randomness.all_rng_states``."""
     fingerprint: str = ""
     """Of the data set, to notice that it changed."""
     dataset: str = ""
@@ -358,41 +357,6 @@ def require_same_architecture(saved: Config, wanted: Config, path: Path) -> None
                 f"{getattr(new, f.name)}: another model cannot go on from it. Use {began} or "
                 "another folder for a new run."
             )
-
-
-def rng_state(device: torch.device | None = None) -> dict[str, Any]:
-    """The states of every random number generator that training on a device uses."""
-    state: dict[str, Any] = {"torch": torch.get_rng_state(), "python": list(random.getstate()[1])}
-    if device is not None and device.type == "cuda":
-        state["cuda"] = [torch.cuda.get_rng_state(device)]
-    return state
-
-
-def set_rng_state(state: Mapping[str, Any], device: torch.device | None = None) -> None:
-    """The inverse of ``rng_state``; a GPU's generator stays where the state is of a CPU."""
-    torch.set_rng_state(state["torch"])
-    random.setstate((3, tuple(state["python"]), None))
-    if device is not None and device.type == "cuda" and (of_gpus := state.get("cuda")):
-        # Older files have one of each GPU of the machine.
-        torch.cuda.set_rng_state(of_gpus[min(device.index or 0, len(of_gpus) - 1)], device)
-
-
-def all_rng_states(by_rank: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The states of all processes as a checkpoint keeps them: as one's, and the others' in it."""
-    others = [dict(state) for state in by_rank[1:]]
-    return {**by_rank[0], **({"others": others} if others else {})}
-
-
-def rng_states_by_rank(kept: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The inverse of ``all_rng_states``."""
-    return [kept, *kept.get("others", [])]
-
-
-def seed_rank(seed: int, rank: int, step: int) -> None:
-    """Seed every generator by a process's rank and the run's step, each differently."""
-    number = int(np.random.SeedSequence((seed, rank, step)).generate_state(1, np.uint64)[0])
-    torch.manual_seed(number)
-    random.seed(number)
 
 
 def read_content(path: Path) -> Mapping[str, Any]:

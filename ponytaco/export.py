@@ -22,8 +22,9 @@ from ponytaco.checkpoint import (
     save_checkpoint,
     save_whole,
 )
-from ponytaco.config import AudioConfig, ModelConfig, preset, presets_with
+from ponytaco.config import AudioConfig, ModelConfig
 from ponytaco.filelists import FilelistError, read_datasets
+from ponytaco.presets import preset, presets_with
 from ponytaco.run import Run, read_history, voice_files
 from ponytaco.text import NVIDIA_SYMBOLS
 

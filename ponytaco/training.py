@@ -16,11 +16,8 @@ from ponytaco.checkpoint import (
     Checkpoint,
     CheckpointError,
     Progress,
-    all_rng_states,
     new_model,
     require_same_architecture,
-    rng_state,
-    seed_rank,
     write_checkpoint,
 )
 from ponytaco.config import Config
@@ -32,6 +29,7 @@ from ponytaco.fitting import in_parts_that_fit
 from ponytaco.freezing import freeze
 from ponytaco.keeping import go_back, newest_save, open_store, resume, resume_sentences
 from ponytaco.precision import grad_scaler, product_dtype
+from ponytaco.randomness import all_rng_states, rng_state, seed_rank
 from ponytaco.reduction import reduce_frames
 from ponytaco.run import Run, append_history, cut_history, write_whole
 from ponytaco.schedule import learning_rate

@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 
 from ponytaco.checkpoint import CheckpointError, read_content
-from ponytaco.config import presets_with
 from ponytaco.model import Tacotron2
 from ponytaco.model.folding import fold_plain_head
 from ponytaco.model.rows import Rows, by_sign, of_frames
 from ponytaco.model.sizes import sizes_of
+from ponytaco.presets import presets_with
 from ponytaco.run import RunError, voice_files
 from ponytaco.text import CTC_SYMBOLS, NVIDIA_SYMBOLS, SYMBOLS
 

@@ -66,7 +66,7 @@ def trained_run(fake_dataset, tmp_path_factory) -> SimpleNamespace:
 
     Not to be changed, but copied where a test changes it.
     """
-    from ponytaco.config import preset
+    from ponytaco.presets import preset
     from ponytaco.run import Run
     from ponytaco.training import train
 

@@ -142,9 +142,9 @@ def _serve(data):
     import torch
 
     from ponytaco import training
-    from ponytaco.config import preset
     from ponytaco.dataset import open_datasets
     from ponytaco.filelists import read_dataset
+    from ponytaco.presets import preset
 
     torch.set_num_threads(1)
     config = preset("tiny")

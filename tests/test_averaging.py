@@ -8,7 +8,8 @@ import torch
 import ponytaco.training as training_module
 from ponytaco.averaging import Average
 from ponytaco.checkpoint import load_checkpoint, new_model
-from ponytaco.config import ConfigError, preset
+from ponytaco.config import ConfigError
+from ponytaco.presets import preset
 from ponytaco.run import Run
 from ponytaco.training import train
 from ponytaco.validation import validate

@@ -4,8 +4,8 @@ import torch
 from ponytaco import bench
 from ponytaco.bench import SpeakingSpeed, TrainingSpeed, advice
 from ponytaco.cli import main
-from ponytaco.config import preset
 from ponytaco.guidance import guidance_loss, make_guide
+from ponytaco.presets import preset
 from ponytaco.text import CTC_SYMBOLS, SYMBOLS
 
 CPU = torch.device("cpu")

@@ -2,7 +2,6 @@ import dataclasses
 import errno
 import os
 import pickle
-import random
 import zipfile
 from pathlib import Path
 
@@ -19,12 +18,11 @@ from ponytaco.checkpoint import (
     load_checkpoint,
     new_model,
     require_same_architecture,
-    rng_state,
     save_checkpoint,
-    set_rng_state,
     verified_checkpoint,
 )
-from ponytaco.config import preset
+from ponytaco.presets import preset
+from ponytaco.randomness import rng_state
 from ponytaco.text import CTC_SYMBOLS, SYMBOLS
 from ponytaco.warmstart import warm_start
 
@@ -132,16 +130,6 @@ def test_weights_that_do_not_fit_their_settings_are_one_sentence(checkpoint, tmp
     with pytest.raises(CheckpointError) as error:
         load_checkpoint(tmp_path / "model").build_model()
     assert_is_a_sentence(error)
-
-
-def test_random_numbers_go_on_where_they_were():
-    state = rng_state()
-    expected = (torch.rand(3), random.random())
-    torch.manual_seed(1)
-    random.seed(1)
-    set_rng_state(state)
-    assert torch.equal(torch.rand(3), expected[0])
-    assert random.random() == expected[1]
 
 
 # Broken, hostile and foreign files

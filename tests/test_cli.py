@@ -20,8 +20,9 @@ from ponytaco.audio import AudioError, save_wav
 from ponytaco.checkpoint import load_checkpoint, save_checkpoint
 from ponytaco.cli import _parser, main
 from ponytaco.cli.train import validation_lines
-from ponytaco.config import PRESET_DOCS, PRESETS, describe
+from ponytaco.config import describe
 from ponytaco.delivery import LIMITS, Delivery
+from ponytaco.presets import PRESET_DOCS, PRESETS
 from ponytaco.run import Run, read_history
 from ponytaco.validation import Validation
 

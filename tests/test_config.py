@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ponytaco.config import (
-    PRESETS,
     AudioConfig,
     Config,
     ConfigError,
@@ -15,12 +14,9 @@ from ponytaco.config import (
     TrainConfig,
     describe,
     parse_settings,
-    preset,
-    preset_of,
     section_of,
 )
-from ponytaco.model import Tacotron2
-from ponytaco.text import CTC_SYMBOLS, SYMBOLS
+from ponytaco.presets import PRESETS, preset
 
 SECTIONS = {"audio": AudioConfig, "model": ModelConfig, "train": TrainConfig}
 
@@ -29,11 +25,6 @@ def message_of(function, *args, **kwargs):
     with pytest.raises(ConfigError) as caught:
         function(*args, **kwargs)
     return str(caught.value)
-
-
-def n_parameters(config):
-    model = Tacotron2(config.model, len(SYMBOLS), config.audio.n_mels, len(CTC_SYMBOLS))
-    return sum(parameter.numel() for parameter in model.parameters())
 
 
 def test_the_audio_is_nvidias():
@@ -45,31 +36,6 @@ def test_the_audio_is_nvidias():
         1024,
     )
     assert (audio.n_mels, audio.f_min, audio.f_max) == (80, 0.0, 8000.0)
-
-
-def test_presets_change_what_they_name_and_nothing_else():
-    defaults = {name: default for name, _, default, _ in describe()}
-    assert preset("full") == Config()
-    for name, changes in PRESETS.items():
-        ours = {k: v for s in preset(name).to_dict().values() for k, v in s.items()}
-        assert ours == {**defaults, **changes}
-
-
-def test_an_unknown_preset_is_refused_with_the_known_ones():
-    assert message_of(preset, "huge") == (
-        "There is no preset 'huge'. There are: full, warm, gradual, small, tiny."
-    )
-
-
-def test_the_full_model_has_the_published_size():
-    n = n_parameters(preset("full"))
-    print(f"the full model has {n:,} parameters")
-    assert 28e6 < n < 34e6
-
-
-def test_the_presets_go_from_large_to_small():
-    assert n_parameters(preset("small")) > 10 * n_parameters(preset("tiny"))
-    assert n_parameters(preset("small")) < 5e6
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -300,14 +266,6 @@ def test_the_settings_of_a_run_that_has_come_to_fewer_frames():
     assert config.reduced_to(2) == config.replace(n_frames_per_step=2, reduce_frames_to="1")
     assert config.reduced_to(2).reduced_to(1) == config.reduced_to(1)
     assert config.reduced_to(1).frames_per_step == (1,)
-
-
-def test_a_model_is_known_whatever_its_run_has_come_to():
-    gradual = preset("gradual")
-    assert gradual.frames_per_step == (7, 2, 1)
-    assert preset_of(gradual.model) == preset_of(gradual.reduced_to(2).model) == "gradual"
-    assert gradual.reduced_to(1).model == preset("full").model
-    assert preset_of(gradual.replace(n_frames_per_step=3).model) is None
 
 
 def test_no_setting_is_in_two_sections():

@@ -19,7 +19,7 @@ from ponytaco.checkpoint import (
     save_checkpoint,
 )
 from ponytaco.cli import main
-from ponytaco.config import Config, preset
+from ponytaco.config import Config
 from ponytaco.export import (
     NO_LICENCE,
     ExportError,
@@ -29,6 +29,7 @@ from ponytaco.export import (
     model_card,
     voice_name,
 )
+from ponytaco.presets import preset
 from ponytaco.programs import export_programs
 from ponytaco.run import Run
 from ponytaco.standalone import Programs

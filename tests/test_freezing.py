@@ -2,8 +2,9 @@ import pytest
 import torch
 
 from ponytaco.checkpoint import Progress, load_checkpoint, new_model
-from ponytaco.config import TrainConfig, preset
+from ponytaco.config import TrainConfig
 from ponytaco.freezing import freeze
+from ponytaco.presets import preset
 from ponytaco.run import Run
 from ponytaco.training import train
 

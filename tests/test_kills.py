@@ -12,7 +12,7 @@ from sessions import Sessions
 from soak import often
 
 from ponytaco.checkpoint import load_checkpoint
-from ponytaco.config import preset
+from ponytaco.presets import preset
 
 CONFIG = preset("tiny").replace(
     batch_size=4, validate_every=1000, drop_frame_rate=0.3, mmi=False, guidance_weight=0.0,

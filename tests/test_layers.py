@@ -14,9 +14,9 @@ LAYERS = (
     {
         "config", "text", "plots", "schedule", "gaf", "losses", "alignment", "mmi",
         "intelligibility", "precision", "timing", "joining", "distributed", "comparison",
-        "amounts", "whole", "delivery", "standalone",
+        "amounts", "whole", "delivery", "standalone", "randomness",
     },
-    {"audio", "filelists", "model", "guidance", "torchfile", "fetch", "takes", "device"},
+    {"audio", "filelists", "model", "guidance", "torchfile", "fetch", "takes", "device", "presets"},
     {"dataset", "checkpoint", "run", "store", "survival", "vocoders", "speech", "averaging"},
     {"synthesis", "validation", "step", "movie", "keeping", "fitting", "warmstart",
      "freezing", "export", "reduction"},

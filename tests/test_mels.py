@@ -7,10 +7,10 @@ import torch
 
 from ponytaco.checkpoint import Checkpoint, load_checkpoint, new_model, save_checkpoint
 from ponytaco.cli import main
-from ponytaco.config import preset
 from ponytaco.dataset import Pick, collate, open_datasets
 from ponytaco.filelists import FilelistError, read_dataset
 from ponytaco.mels import MelsError, write_mels
+from ponytaco.presets import preset
 from ponytaco.run import Run, RunError
 from ponytaco.text import CTC_SYMBOLS, SYMBOLS
 

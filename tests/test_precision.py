@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from ponytaco.checkpoint import Progress, new_model
-from ponytaco.config import preset
 from ponytaco.dataset import BucketSampler, collate, open_datasets
 from ponytaco.filelists import read_dataset
 from ponytaco.precision import grad_scaler, product_dtype
+from ponytaco.presets import preset
 from ponytaco.step import train_step
 from ponytaco.text import SYMBOLS
 

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 
 from ponytaco.checkpoint import Progress, new_model
-from ponytaco.config import preset
 from ponytaco.dataset import Batch
+from ponytaco.presets import preset
 from ponytaco.step import make_optimizer, set_learning_rate, train_step
 
 CONFIG = preset("tiny")

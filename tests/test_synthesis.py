@@ -9,9 +9,9 @@ import torch
 import ponytaco.training as training_module
 from ponytaco.alignment import AlignmentScore
 from ponytaco.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
-from ponytaco.config import preset
 from ponytaco.delivery import Delivery, DeliveryError
 from ponytaco.model.tacotron2 import Tacotron2Output
+from ponytaco.presets import preset
 from ponytaco.run import Run, RunError
 from ponytaco.speech import Sentence, Speech
 from ponytaco.synthesis import Voice, at_speed

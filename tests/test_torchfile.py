@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from soak import often
 
 from ponytaco.checkpoint import CheckpointError, load_checkpoint, new_model
-from ponytaco.config import preset
+from ponytaco.presets import preset
 from ponytaco.text import SYMBOLS
 from ponytaco.torchfile import TorchFileError, check_members, load_torch_file
 from ponytaco.warmstart import warm_start

@@ -6,8 +6,9 @@ import torch
 from golden_states import GOLDEN_SIZES, golden_state
 
 from ponytaco.checkpoint import Checkpoint, CheckpointError, new_model, save_checkpoint
-from ponytaco.config import Config, preset, presets_with
+from ponytaco.config import Config
 from ponytaco.model.sizes import sizes_of
+from ponytaco.presets import preset, presets_with
 from ponytaco.run import Run, RunError
 from ponytaco.text import CTC_SYMBOLS, NVIDIA_SYMBOLS, SYMBOLS
 from ponytaco.warmstart import sizes_in, warm_start

@@ -16,7 +16,7 @@ from benchmarks.learning import recipes as named
 from benchmarks.learning import runs, summary
 from benchmarks.learning.picture import draw
 from benchmarks.report import RESULTS, Report
-from ponytaco import config
+from ponytaco import config, presets
 
 
 def main() -> None:
@@ -50,7 +50,7 @@ def _arguments() -> argparse.Namespace:
         "--set", action="append", default=[], metavar="NAME=VALUE", dest="settings",
         help="a setting of every recipe; as often as needed",
     )  # fmt: skip
-    parser.add_argument("--preset", default="small", choices=config.PRESETS)
+    parser.add_argument("--preset", default="small", choices=presets.PRESETS)
     parser.add_argument("--seeds", type=_numbers, default=[1, 2, 3], metavar="1,2", help="(1,2,3)")
     parser.add_argument("--steps", type=_positive, default=1500, help="of each run (1500)")
     parser.add_argument("--every", type=_positive, default=100, help="from check to check (100)")
@@ -141,7 +141,7 @@ def _report(learners: list[runs.Learner], arguments: argparse.Namespace) -> None
     )
     report.table(*summary.by_recipe(outcomes))
     report.table(*summary.details(outcomes))
-    base = config.preset(arguments.preset)
+    base = presets.preset(arguments.preset)
     of_recipe = {one.recipe: settings for one, settings in begun}
     report.say("What each recipe changes of the preset:")
     report.table(

@@ -6,7 +6,7 @@ import re
 import types
 from collections.abc import Iterable, Mapping, Sequence
 
-from ponytaco import config
+from ponytaco import config, presets
 from ponytaco.config import Config, ConfigError
 
 Recipe = Mapping[str, object]
@@ -100,7 +100,7 @@ def configs(
                 f"The recipe '{name}' has {both[0]}={recipe[both[0]]} and cannot take another for "
                 f"all: define one with --recipe NAME:{both[0]}={for_all[both[0]]}."
             )
-    base = config.preset(preset)
+    base = presets.preset(preset)
     return {name: base.replace(**recipe, **for_all) for name, recipe in recipes.items()}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ponytaco import config
+from ponytaco import presets
 from ponytaco.cli.options import positive, whole_within
 
 
@@ -16,9 +16,9 @@ def add_to(commands: Any) -> None:
     parser.set_defaults(command=_run)
     parser.add_argument(
         "--preset",
-        choices=config.PRESETS,
+        choices=presets.PRESETS,
         metavar="NAME",
-        help=f"{', '.join(config.PRESETS)} (full on a GPU, small without one)",
+        help=f"{', '.join(presets.PRESETS)} (full on a GPU, small without one)",
     )
     parser.add_argument(
         "--batch-size", type=whole_within(1, 4096), metavar="N", help="clips a step (the preset's)"
@@ -38,7 +38,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     device = choose_device(arguments.device)
     name = arguments.preset or ("small" if device.type == "cpu" else "full")
-    settings = config.preset(name)
+    settings = presets.preset(name)
     settings = settings.reduced_to(settings.frames_per_step[-1])  # where most steps are taken
     if arguments.batch_size is not None:
         settings = settings.replace(batch_size=arguments.batch_size)

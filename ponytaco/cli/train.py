@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ponytaco import config
+from ponytaco import config, presets
 from ponytaco.config import Config, ConfigError
 
 if TYPE_CHECKING:
@@ -38,11 +38,11 @@ def add_to(commands: Any) -> None:
     parser.add_argument("run", type=Path, metavar="RUN", help="the run's folder, made when missing")
     parser.add_argument(
         "--preset",
-        choices=config.PRESETS,
+        choices=presets.PRESETS,
         default="full",
         metavar="NAME",
         help="settings to begin with. "
-        f"{'; '.join(f'{name}: {doc}' for name, doc in config.PRESET_DOCS.items())} (full)",
+        f"{'; '.join(f'{name}: {doc}' for name, doc in presets.PRESET_DOCS.items())} (full)",
     )
     parser.add_argument(
         "--warm-start",
@@ -163,4 +163,4 @@ def _config(arguments: argparse.Namespace) -> Config:
     both = settings.keys() & (pairs := config.parse_settings(arguments.settings)).keys()
     if both:
         raise ConfigError(f"{sorted(both)[0]} is set twice: as an option and with --set.")
-    return config.preset(arguments.preset).replace(**settings, **pairs)
+    return presets.preset(arguments.preset).replace(**settings, **pairs)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ponytaco import config
+from ponytaco import presets
 from ponytaco.config import Config, ConfigError
 from ponytaco.device import choose_device
 from ponytaco.fetch import fetch
@@ -102,7 +102,7 @@ class Settings:
 
     def _base(self, run: Run, begin_with: Path | None) -> Config:
         if self.preset != AUTO:
-            return config.preset(self.preset)
+            return presets.preset(self.preset)
         if run.resumable and run.config.is_file():
             # The form is fresh in every session; the run goes on as it began.
             with run.config.open(encoding="utf-8", errors="replace") as file:
@@ -111,5 +111,5 @@ class Settings:
             sizes = sizes_in(begin_with)
             # A plain head goes on within an 'mmi' one, which aligns sooner.
             sizes.pop("head", None)
-            return config.preset("warm").replace(**sizes)
-        return config.preset("full" if choose_device(AUTO).type == "cuda" else "small")
+            return presets.preset("warm").replace(**sizes)
+        return presets.preset("full" if choose_device(AUTO).type == "cuda" else "small")

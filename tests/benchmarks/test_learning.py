@@ -19,8 +19,9 @@ from benchmarks.learning.recipes import (
     parse_recipe,
 )
 from benchmarks.learning.summary import by_recipe, details, outcome
-from ponytaco.config import ConfigError, preset
+from ponytaco.config import ConfigError
 from ponytaco.evaluation.sentences import SENTENCES, SentencesError
+from ponytaco.presets import preset
 from ponytaco.run import append_history
 
 

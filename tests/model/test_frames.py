@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from ponytaco.checkpoint import new_model
-from ponytaco.config import preset
 from ponytaco.model.frames import set_frames_per_step
+from ponytaco.presets import preset
 from ponytaco.step import make_optimizer
 
 CONFIG = preset("tiny").replace(p_prenet_dropout=0.0)

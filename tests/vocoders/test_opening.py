@@ -4,8 +4,9 @@ from vocoder_files import golden, save
 
 import ponytaco.vocoders.opening as opening
 from ponytaco.checkpoint import new_model
-from ponytaco.config import AudioConfig, preset
+from ponytaco.config import AudioConfig
 from ponytaco.fetch import FetchError
+from ponytaco.presets import preset
 from ponytaco.vocoders import (
     VOCODERS,
     GriffinLim,

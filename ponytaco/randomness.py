@@ -1,0 +1,45 @@
+"""The random numbers of a run: their generators' states, kept and given back."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+
+def rng_state(device: torch.device | None = None) -> dict[str, Any]:
+    """The states of every random number generator that training on a device uses."""
+    state: dict[str, Any] = {"torch": torch.get_rng_state(), "python": list(random.getstate()[1])}
+    if device is not None and device.type == "cuda":
+        state["cuda"] = [torch.cuda.get_rng_state(device)]
+    return state
+
+
+def set_rng_state(state: Mapping[str, Any], device: torch.device | None = None) -> None:
+    """The inverse of ``rng_state``; a GPU's generator stays where the state is of a CPU."""
+    torch.set_rng_state(state["torch"])
+    random.setstate((3, tuple(state["python"]), None))
+    if device is not None and device.type == "cuda" and (of_gpus := state.get("cuda")):
+        # Older files have one of each GPU of the machine.
+        torch.cuda.set_rng_state(of_gpus[min(device.index or 0, len(of_gpus) - 1)], device)
+
+
+def all_rng_states(by_rank: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The states of all processes as a checkpoint keeps them: as one's, and the others' in it."""
+    others = [dict(state) for state in by_rank[1:]]
+    return {**by_rank[0], **({"others": others} if others else {})}
+
+
+def rng_states_by_rank(kept: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The inverse of ``all_rng_states``."""
+    return [kept, *kept.get("others", [])]
+
+
+def seed_rank(seed: int, rank: int, step: int) -> None:
+    """Seed every generator by a process's rank and the run's step, each differently."""
+    number = int(np.random.SeedSequence((seed, rank, step)).generate_state(1, np.uint64)[0])
+    torch.manual_seed(number)
+    random.seed(number)
