@@ -44,6 +44,8 @@ class Progress:
     """Step since which every validation has found the model aligned."""
     first_aligned: int | None = None
     """Step of the first validation that did."""
+    guided: float = 1.0
+    """Share of what helps attention to align that it still gets, 0 to 1."""
     rate_factor: float = 1.0
     """Of the learning rate; halved whenever too many steps in a row were no numbers."""
     n_parts: int = 1
@@ -298,7 +300,7 @@ def _is_progress(value: Progress) -> bool:
         value.best_step,
         value.validations_since_best,
     )
-    numbers = (value.seconds, value.gaf, value.rate_factor)
+    numbers = (value.seconds, value.gaf, value.guided, value.rate_factor)
     return (
         all(type(count) is int and 0 <= count < 2**53 for count in counts)
         and all(type(n) in (int, float) and math.isfinite(n) for n in numbers)

@@ -150,7 +150,9 @@ class TrainConfig:
     guidance_weight: float = _setting(
         2.0, "Weight of the attention guidance until aligned; 0 switches it off."
     )
-    guidance_fade_steps: int = _setting(500, "Steps over which guidance fades once aligned.")
+    guidance_fade_steps: int = _setting(
+        500, "Steps over which guidance fades once aligned, and comes back if alignment is lost."
+    )
     attention_forcing: float = _setting(
         0.5,
         "Share of clips in which attention is told where it should have been before, as long as "

@@ -29,6 +29,7 @@ from ponytaco.model.parts import (
 )
 from ponytaco.run import write_whole
 from ponytaco.standalone import NAMES, TABLE
+from ponytaco.text import spoken_symbols
 
 # The copy of standalone.py that lies beside the programs.
 _EXAMPLE = "speak.py"
@@ -106,6 +107,7 @@ def _describe(checkpoint: Checkpoint, model: Tacotron2) -> dict[str, Any]:
             sizes.encoder_embedding_dim,
         ],
         "symbols": list(checkpoint.symbols),
+        "spoken": spoken_symbols(range(len(checkpoint.symbols)), checkpoint.symbols),
         "lexicon": dict(checkpoint.lexicon) if checkpoint.config.train.p_arpabet > 0 else {},
         "cleaner": checkpoint.config.train.cleaner,
     }

@@ -45,7 +45,7 @@ def reduce_frames(
     average.begin(model)
     # A validation found the voice of longer steps aligned; of this one nothing is known. So the
     # guidance returns that helps it along, and what waits for alignment waits again.
-    progress.aligned_since = None
+    progress.aligned_since, progress.guided = None, 1.0
     progress.validations_since_best = 0
     say(
         f"The voice has been aligned for {n_steps:,} steps: from step {progress.step:,} on its "

@@ -31,21 +31,22 @@ def learning_rate(
     return max(decayed, min(minimum, peak))
 
 
-def until_aligned(step: int, aligned_since: int | None, value: float, fade_steps: int) -> float:
-    """What helps attention to align, and is taken away once it has: guidance, forcing.
+def next_guided(guided: float, is_aligned: bool, fade_steps: int) -> float:
+    """The share of what helps attention to align, guidance and forcing, after one more step.
+
+    It is taken away once attention has aligned, and comes back when alignment is lost: as slowly,
+    because all of it at once is a blow of its own. After a validation that was wrong about one
+    clip, gradients ten times as large as before made attention leap for 400 steps.
 
     Args:
-        step: steps done so far.
-        aligned_since: step at which the model was found aligned and has stayed so; None while
-            it is not, so that guidance returns when alignment is lost.
-        value: until then.
-        fade_steps: steps over which it falls to zero afterwards.
+        guided: the share so far, 1 in the beginning.
+        is_aligned: whether the last validation found the model so.
+        fade_steps: steps over which the whole of it goes or comes.
     """
-    if aligned_since is None:
-        return value
     if fade_steps == 0:
-        return 0.0
-    return value * max(0.0, 1.0 - (step - aligned_since) / fade_steps)
+        return 0.0 if is_aligned else 1.0
+    step = 1 / fade_steps
+    return max(0.0, guided - step) if is_aligned else min(1.0, guided + step)
 
 
 def teacher_forcing(
@@ -58,7 +59,8 @@ def teacher_forcing(
 
     Args:
         step: steps done so far.
-        aligned_since: as for ``until_aligned``; the true frames return when alignment is lost.
+        aligned_since: step at which the model was found aligned and has stayed so; None while
+            it is not, so that the true frames return when alignment is lost.
         p_teacher_forcing: where it falls to once aligned.
         fade_steps: steps over which it falls.
     """
@@ -68,6 +70,15 @@ def teacher_forcing(
     return 1.0 - (1.0 - p_teacher_forcing) * faded
 
 
-def gaf_cap(aligned_since: int | None, max_gaf: float, max_gaf_aligned: float) -> float:
-    """The cap of the gradient-adaptive factor, lower once aligned."""
-    return max_gaf if aligned_since is None else min(max_gaf, max_gaf_aligned)
+def gaf_cap(first_aligned: int | None, max_gaf: float, max_gaf_aligned: float) -> float:
+    """The cap of the gradient-adaptive factor, lower once aligned.
+
+    It stays so when alignment is lost: larger gradients of the recogniser would not bring back
+    what they have been seen to undo.
+
+    Args:
+        first_aligned: step at which the model was first found aligned; None before.
+        max_gaf: the cap before.
+        max_gaf_aligned: the cap from then on.
+    """
+    return max_gaf if first_aligned is None else min(max_gaf, max_gaf_aligned)

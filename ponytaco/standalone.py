@@ -87,18 +87,27 @@ class Programs:
         state = _first_state(self._table["state_widths"], len(ids))
         p, width = self._table["p_prenet_dropout"], self._table["prenet_dim"]
         frames: list[Tensor] = []
+        end, is_near_end = self._last_sounds(ids), False
         while len(frames) < max_frames:
             keep = torch.nn.functional.dropout(torch.ones(2, 1, width), p)
             group, gate, state = self._programs["decoder_step"](
                 frame, keep, memory, processed, state
             )
             frame = group[:, -1]
-            opened = (torch.sigmoid(gate[0]) > gate_threshold).nonzero()
+            # A pause sounds like an end to the gate, so it counts only near the text's.
+            is_near_end |= int(state[5].argmax()) >= end  # the attention weights
+            opened = (torch.sigmoid(gate[0]) > gate_threshold).nonzero()[: int(is_near_end)]
             frames += group[0, : int(opened[0]) + 1 if len(opened) else None]
             if len(opened):
                 break
         mel: Tensor = self._programs["postnet"](torch.stack(frames[:max_frames], dim=1)[None])
         return mel
+
+    def _last_sounds(self, ids: Sequence[int]) -> int:
+        """Where the last three letters or phones of a text begin."""
+        spoken = self._table["spoken"]
+        sounds = [place for place, id_ in enumerate(ids) if spoken[id_]]
+        return sounds[-3:][0] if sounds else 0
 
     def _encode(self, ids: Sequence[int]) -> tuple[Tensor, Tensor]:
         features = self._programs["encoder"](torch.tensor([list(ids)])).unbind(1)

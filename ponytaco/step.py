@@ -21,7 +21,7 @@ from ponytaco.losses import tacotron_loss
 from ponytaco.mmi import drop_frames, mmi_loss
 from ponytaco.model import KnownAttention, Tacotron2
 from ponytaco.precision import grad_scaler, product_dtype
-from ponytaco.schedule import gaf_cap, teacher_forcing, until_aligned
+from ponytaco.schedule import gaf_cap, teacher_forcing
 
 # Values that every part and every process has alike, and that are not added up.
 _SAME_EVERYWHERE = ("gaf", "guidance_weight")
@@ -196,7 +196,7 @@ def _backward(
     """
     device = batch.mel.device
     dtype = product_dtype(settings.precision, device)
-    weight = _until_aligned(settings.guidance_weight, settings, progress)
+    weight = settings.guidance_weight * progress.guided
     guide = _guide(batch, model.decoder.n_frames_per_step) if weight > 0 else None
     with torch.autocast(device.type, dtype=dtype, enabled=dtype is not torch.float32):
         out = model(
@@ -228,7 +228,7 @@ def _backward(
 
     if log_probs is not None:
         mi = mmi_loss(log_probs, batch.mel_lengths, batch.ctc, batch.ctc_lengths) * share.clips
-        cap = gaf_cap(progress.aligned_since, settings.max_gaf, settings.max_gaf_aligned)
+        cap = gaf_cap(progress.first_aligned, settings.max_gaf, settings.max_gaf_aligned)
         if refresh:
             scaled = (scaler.scale(loss), scaler.scale(mi))
             gaf = balanced_backward(*scaled, list(model.parameters()), cap, ranks.total)
@@ -256,7 +256,7 @@ def _forced_attention(
     Attention that is never told where it was hardly finds out how to go on from there, and
     attention that is always told relies on it; between them lies correcting its own mistakes.
     """
-    share = _until_aligned(settings.attention_forcing, settings, progress)
+    share = settings.attention_forcing * progress.guided
     if guide is None or share == 0:
         return None
     is_told, how_much = torch.rand(2, len(guide.counted), 1, device=guide.counted.device)
@@ -265,12 +265,7 @@ def _forced_attention(
 
 def is_guided(settings: TrainConfig, progress: Progress) -> bool:
     """Whether attention is still helped to align."""
-    return _until_aligned(settings.guidance_weight, settings, progress) > 0
-
-
-def _until_aligned(value: float, settings: TrainConfig, progress: Progress) -> float:
-    fade_steps = settings.guidance_fade_steps
-    return until_aligned(progress.step, progress.aligned_since, value, fade_steps)
+    return settings.guidance_weight * progress.guided > 0
 
 
 def _add_up(values: dict[str, Tensor], of_part: dict[str, Tensor]) -> None:

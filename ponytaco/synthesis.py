@@ -23,7 +23,7 @@ from ponytaco.model import Tacotron2
 from ponytaco.model.packed import PackedDecoder
 from ponytaco.run import voice_files
 from ponytaco.speech import Sentence, Speech
-from ponytaco.takes import Take, best_take, end_of_reading, judge
+from ponytaco.takes import Take, best_take, end_of_reading, judge, may_stop_from
 from ponytaco.text import Lexicon, TextError
 from ponytaco.text.pronunciation import installed_dictionary, layered, read_dictionary
 from ponytaco.text.script import Line, Reader, Script
@@ -316,6 +316,9 @@ class Voice:
                 max_frames=max(limits),
                 gate_threshold=delivery.gate_threshold,
                 packed=self._packed,
+                may_stop_from=torch.tensor(
+                    [may_stop_from(line.spoken) for line in lines], device=self._device
+                ),
             )
         said = []
         for row, (line, limit) in enumerate(zip(lines, limits, strict=True)):

@@ -23,6 +23,8 @@ _REPEAT_FRAMES = 6
 _LOST_FOCUS = 0.3
 # Of what follows the last symbol: long enough for it to fade away.
 _AFTER_END_FRAMES = 30
+# Letters or phones before the end of a text at which it may be over: the last may be silent.
+_LAST_SOUNDS = 3
 # Frames that attention must stay at the last symbol: in a pause it may glance at the last mark.
 _AT_END_FRAMES = 20
 
@@ -106,6 +108,18 @@ def judge(
 def best_take(takes: Sequence[Take]) -> int:
     """Index of the best of several takes of one line, the first of equals."""
     return max(range(len(takes)), key=lambda index: takes[index].rank)
+
+
+def may_stop_from(spoken: Sequence[bool]) -> int:
+    """The symbol that attention must have come to before an open gate is believed.
+
+    The gate hears silence, and a pause is silent too: a comma would end the sentence.
+
+    Args:
+        spoken: (T_text,), False for spaces, marks and signs.
+    """
+    sounds = [i for i, is_sound in enumerate(spoken) if is_sound]
+    return sounds[-_LAST_SOUNDS:][0] if sounds else 0
 
 
 def end_of_reading(

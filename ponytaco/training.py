@@ -32,7 +32,7 @@ from ponytaco.precision import grad_scaler, product_dtype
 from ponytaco.randomness import all_rng_states, rng_state, seed_rank
 from ponytaco.reduction import reduce_frames
 from ponytaco.run import Run, append_history, cut_history, write_whole
-from ponytaco.schedule import learning_rate
+from ponytaco.schedule import learning_rate, next_guided
 from ponytaco.step import is_guided, make_optimizer, set_learning_rate, train_step
 from ponytaco.survival import Attempts, interruptible, save_on_error
 from ponytaco.tally import StepReport, Tally
@@ -266,6 +266,9 @@ def train(
             tally.add(losses)
             place = sampler.state_dict()
             progress.step += 1
+            progress.guided = next_guided(
+                progress.guided, progress.aligned_since is not None, settings.guidance_fade_steps
+            )
             average.update(progress.step)
             progress.seconds = seconds_before + time.monotonic()
 

@@ -22,7 +22,7 @@ from ponytaco.losses import tacotron_loss
 from ponytaco.model import Tacotron2
 from ponytaco.plots import plot_validation
 from ponytaco.run import Run
-from ponytaco.takes import end_of_reading
+from ponytaco.takes import end_of_reading, may_stop_from
 from ponytaco.text import spoken_symbols
 from ponytaco.vocoders import GriffinLim
 
@@ -249,7 +249,13 @@ def _speak_freely(
     batch: Batch = next(validation_batches(dataset, _N_FREE)).to(device)
     longest = int(batch.mel_lengths.max())
     limit = longest + longest // 2 + 50  # room to show that it does not stop
-    out, lengths = model.infer(batch.text, batch.text_lengths, max_frames=limit)
+    ends = [may_stop_from(spoken_symbols(ids, dataset.symbols)) for ids in batch.text.tolist()]
+    out, lengths = model.infer(
+        batch.text,
+        batch.text_lengths,
+        max_frames=limit,
+        may_stop_from=torch.tensor(ends, device=device),
+    )
     r = model.decoder.n_frames_per_step
     attentions = _cut(out.alignment, lengths, batch.text_lengths, r)
     stopped = (lengths < limit).tolist()

@@ -54,6 +54,7 @@ def checkpoint(config):
             skipped_steps=2,
             aligned_since=10,
             first_aligned=4,
+            guided=0.75,
             best_aligned=True,
             best_score=0.5,
         ),  # fmt: skip

@@ -56,6 +56,7 @@ def progress_after(r, step, aligned_since, **changes):
     config = CONFIG.replace(n_frames_per_step=7, reduce_frames_to="3,1", reduce_frames_after=300)
     model = new_model(config.reduced_to(r))
     progress, said = Progress(step=step, aligned_since=aligned_since, first_aligned=5), []
+    progress.guided = 0.25
     progress.validations_since_best = 7
     optimizer = make_optimizer(model, config.train)
     average = Average(model, 0.9)
@@ -84,8 +85,10 @@ def test_the_next_is_taken_once_aligned_for_long(r, step, aligned_since, expecte
     assert (progress.step, progress.first_aligned) == (step, 5)
     if come_to == r:
         assert (progress.aligned_since, progress.validations_since_best) == (aligned_since, 7)
+        assert progress.guided == 0.25
     else:  # of this voice nothing is known yet
         assert (progress.aligned_since, progress.validations_since_best) == (None, 0)
+        assert progress.guided == 1.0
 
 
 def test_it_is_said_in_one_sentence():

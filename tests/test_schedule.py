@@ -5,8 +5,8 @@ import pytest
 from ponytaco.schedule import (
     gaf_cap,
     learning_rate,
+    next_guided,
     teacher_forcing,
-    until_aligned,
 )
 
 
@@ -50,30 +50,43 @@ def test_the_rate_never_rises_after_the_warm_up():
     assert min(rates) > 0
 
 
-@pytest.mark.parametrize("step", [0, 1, 10_000])
-def test_guidance_is_whole_until_aligned(step):
-    assert until_aligned(step, None, 2.0, 500) == 2.0
+def guided_after(found, fade_steps, begin=1.0):
+    """The share after steps of which each was found aligned or not."""
+    share = begin
+    for is_aligned in found:
+        share = next_guided(share, is_aligned, fade_steps)
+    return share
+
+
+def test_guidance_is_whole_until_aligned():
+    assert guided_after([False] * 700, 500) == 1.0
 
 
 @pytest.mark.parametrize(
-    ("step", "expected"),
-    [(1000, 2.0), (1001, 1.996), (1125, 1.5), (1250, 1.0), (1499, 0.004), (1500, 0.0), (9999, 0.0)],
+    ("n", "expected"), [(0, 1.0), (1, 0.998), (125, 0.75), (250, 0.5), (499, 0.002), (9999, 0.0)]
 )
-def test_guidance_fades_once_aligned(step, expected):
-    assert until_aligned(step, 1000, 2.0, 500) == pytest.approx(expected)
+def test_guidance_fades_once_aligned(n, expected):
+    assert guided_after([True] * n, 500) == pytest.approx(expected, abs=1e-9)
 
 
-def test_guidance_returns_when_alignment_is_lost():
-    assert until_aligned(1400, 1000, 2.0, 500) < 1
-    assert until_aligned(1401, None, 2.0, 500) == 2.0
-    # Found again, it fades anew from where it was found.
-    assert until_aligned(1650, 1400, 2.0, 500) == pytest.approx(1.0)
+def test_guidance_ends_at_nothing():
+    # Whoever asks whether there is any must not get a rounding error for an answer.
+    for fade_steps in (3, 7, 49, 500, 1000):
+        assert guided_after([True] * (fade_steps + 1), fade_steps) == 0.0
 
 
-def test_guidance_can_be_off_or_end_at_once():
-    assert until_aligned(5, None, 0.0, 500) == 0
-    assert until_aligned(5, 5, 2.0, 0) == 0
-    assert until_aligned(5, None, 2.0, 0) == 2.0
+def test_guidance_comes_back_as_slowly_when_alignment_is_lost():
+    faded = [True] * 600
+    assert guided_after([*faded, False], 500) == pytest.approx(0.002)
+    assert guided_after([*faded, *[False] * 100], 500) == pytest.approx(0.2)
+    assert guided_after([*faded, *[False] * 501], 500) == 1.0
+    # Found again, it fades from where it is.
+    assert guided_after([*faded, *[False] * 100, *[True] * 50], 500) == pytest.approx(0.1)
+
+
+def test_guidance_can_end_and_come_back_at_once():
+    assert guided_after([True], 0) == 0
+    assert guided_after([True, False], 0) == 1
 
 
 @pytest.mark.parametrize("step", [0, 1, 10_000])

@@ -58,12 +58,12 @@ def make_batch():
     ).to(META)
 
 
-def step(n_parts=1, aligned_since=None, **changes):
+def step(n_parts=1, aligned_since=None, guided=1.0, **changes):
     model = new_model(CONFIG).to(META)
     settings = dataclasses.replace(CONFIG.train, **changes)
     gaf = torch.zeros((), device=META)
     mean_frame = torch.zeros(CONFIG.audio.n_mels, device=META)
-    progress = Progress(1, aligned_since=aligned_since)
+    progress = Progress(1, aligned_since=aligned_since, guided=guided)
     return train_step(
         model, Optimizer(model), make_batch(), settings, progress, gaf, mean_frame, None, n_parts
     )
@@ -77,6 +77,7 @@ def step(n_parts=1, aligned_since=None, **changes):
         {"gaf_every": 2},
         {"mmi": False},
         {"p_teacher_forcing": 0.5, "teacher_forcing_fade_steps": 0, "aligned_since": 1},
+        {"guided": 0.5},
     ],
     ids=str,
 )

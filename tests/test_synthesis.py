@@ -16,7 +16,7 @@ from ponytaco.run import Run, RunError
 from ponytaco.speech import Sentence, Speech
 from ponytaco.synthesis import Voice, at_speed
 from ponytaco.takes import Take
-from ponytaco.text import LexiconError, TextError
+from ponytaco.text import LexiconError, TextError, ids_to_text
 from ponytaco.training import train
 from ponytaco.vocoders import VocoderError
 
@@ -200,7 +200,7 @@ def test_the_limit_is_what_was_asked_for(acted, seconds):
 
 
 def test_a_gate_that_opens_ends_the_sentence(voice):
-    speech = voice.speak("Bad day.", gate_threshold=0.0)
+    speech = voice.speak("Day.", gate_threshold=0.0)  # of its last sounds alone
     (sentence,) = speech.sentences
     assert sentence.stopped and sentence.mel.shape[1] == 1
     assert not any("cut" in warning for warning in speech.warnings)
@@ -250,9 +250,10 @@ class Actor:
         self.act = act
         self.calls = []
 
-    def infer(self, text, text_lengths, max_frames, gate_threshold, packed):
+    def infer(self, text, text_lengths, max_frames, gate_threshold, packed, may_stop_from):
         acts = [self.act(len(self.calls), row, int(n)) for row, n in enumerate(text_lengths)]
         self.calls.append(text.tolist())
+        self.ends = may_stop_from.tolist()
         lengths = [(2 * len(path) if path else 60) if stops else max_frames for path, stops in acts]
         n_steps = -(-max(lengths) // 2)
         alignment = torch.full((len(acts), n_steps, text.shape[1]), 1 / text.shape[1])
@@ -293,6 +294,16 @@ def acted(trained_run, monkeypatch):
 
 
 TEXT = "Fade bad cake and cab."
+
+
+def test_the_gate_counts_only_at_each_lines_end(acted):
+    voice, actor = acted(lambda call, row, n: (straight(n), True))
+    voice.speak("Fade. Bad cake and cab. A cab and a bad fade.", pause=0)
+    cab, fade = (
+        ids_to_text([id_ for id_ in text[end:] if id_])
+        for text, end in zip(actor.calls[-1], actor.ends, strict=True)
+    )
+    assert (cab, fade) == ("{K AE1 B}.", "{F EY1 D}.")
 
 
 def test_a_good_take_is_not_repeated(acted):

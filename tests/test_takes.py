@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ponytaco.takes import best_take, end_of_reading, judge
+from ponytaco.takes import best_take, end_of_reading, judge, may_stop_from
 
 #        0123456789012
 TEXT = "bad day cake."
@@ -101,3 +101,12 @@ def test_a_glance_at_the_last_mark_is_not_the_end():
 
 def test_a_take_of_one_frame():
     assert take([0]).unread == (0, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [("bad day cake.", "ake."), ("so, by far.", "far."), ("oh no!?...", "h no!?..."), ("a.", "a."),
+     ("...", "..."), ("", "")],
+)  # fmt: skip
+def test_a_text_may_be_over_in_its_last_three_sounds(text, end):
+    assert text[may_stop_from([sign.isalpha() for sign in text]) :] == end

@@ -601,19 +601,23 @@ def test_a_voice_that_stopped_improving_is_said_now_and_then(
 def test_guidance_and_cap_follow_alignment(fake_dataset, tmp_path, no_pictures, monkeypatch):
     found = validations((1.0, False), (1.0, True), (1.0, True), (1.0, False), (1.0, False))
     monkeypatch.setattr(training_module, "validate", found)
-    weights = []
+    weights, caps = [], []
     original = train_step
 
     def spy(*args, **kwargs):
         losses = original(*args, **kwargs)
         weights.append(float(losses.values.get("guidance_weight", torch.tensor(0.0))))
+        caps.append(float(losses.gaf))
         return losses
 
     monkeypatch.setattr(training_module, "train_step", spy)
     config = FAST.replace(validate_every=1, guidance_fade_steps=4, gaf_every=1)
+    config = config.replace(max_gaf=1e-3, max_gaf_aligned=1e-4)  # lower than any ratio here
     quietly(fake_dataset, Run(tmp_path), config)
     # aligned at step 2, lost at step 4
-    assert weights == pytest.approx([2.0, 2.0, 2.0, 1.5, 2.0])
+    assert weights == pytest.approx([2.0, 2.0, 2.0, 1.5, 1.0])
+    assert load_checkpoint(Run(tmp_path).current_model).progress.guided == pytest.approx(0.75)
+    assert caps == pytest.approx([1e-3, 1e-3, 1e-4, 1e-4, 1e-4])
 
 
 # The data set

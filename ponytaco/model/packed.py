@@ -87,7 +87,12 @@ class PackedDecoder:
 
     @torch.no_grad()
     def __call__(
-        self, memory: Tensor, text_lengths: Tensor, max_frames: int, gate_threshold: float = 0.5
+        self,
+        memory: Tensor,
+        text_lengths: Tensor,
+        max_frames: int,
+        gate_threshold: float = 0.5,
+        may_stop_from: Tensor | None = None,
     ) -> FreeOutput:
         """Decode freely, each step fed with the frame before.
 
@@ -96,6 +101,8 @@ class PackedDecoder:
             text_lengths: (B,) symbols of each text.
             max_frames: where a clip that never stops is cut.
             gate_threshold: probability of the gate at which a clip is over.
+            may_stop_from: (B,) the symbol that attention must have come to before a clip can be
+                over: to the gate a pause sounds like an end. 0 for all if left out.
         """
         batch, n_symbols, n_context = memory.shape
         memory = memory.contiguous()
@@ -123,9 +130,11 @@ class PackedDecoder:
 
         mels: list[Tensor] = []  # (B, r * n_mels)
         hiddens: list[Tensor] = []  # (B, hidden_dim)
+        opened: list[Tensor] = []  # (steps of a block, B, r), where the gate counts
         gates: list[Tensor] = []  # (steps of a block, B, r)
         alignment: list[Tensor] = []  # (B, T_text)
         is_over = torch.zeros(batch, dtype=torch.bool, device=memory.device)
+        is_near_end = is_over
         for start in range(0, n_steps, _BLOCK):
             block = min(_BLOCK, n_steps - start)
             for masks in self._draw_masks(block, memory):
@@ -149,12 +158,21 @@ class PackedDecoder:
                 alignment.append(weights)
                 hiddens.append(projected if self._mel_layer else features.clone())
             gates.append(self._gates(hiddens[-block:]))
-            is_over |= (torch.sigmoid(gates[-1]) > gate_threshold).any(dim=2).any(dim=0)
+            opened.append(torch.sigmoid(gates[-1]) > gate_threshold)
+            if may_stop_from is not None:
+                there = torch.stack(alignment[-block:]).argmax(dim=2) >= may_stop_from
+                there[0] |= is_near_end
+                there = there.cummax(dim=0).values
+                is_near_end = there[-1]
+                opened[-1] &= there[:, :, None]
+            is_over |= opened[-1].any(dim=2).any(dim=0)
             if bool(is_over.all()):
                 break
 
-        gate = torch.cat(gates).transpose(0, 1).reshape(batch, -1)[:, :max_frames]
-        over = torch.sigmoid(gate) > gate_threshold
+        gate, over = (
+            torch.cat(blocks).transpose(0, 1).reshape(batch, -1)[:, :max_frames]
+            for blocks in (gates, opened)
+        )
         # argmax finds the first frame at which the gate opened.
         ends = torch.where(over.any(dim=1), over.float().argmax(dim=1) + 1, max_frames)
         n_frames = int(ends.max())

@@ -133,6 +133,7 @@ class Tacotron2(nn.Module):
         max_frames: int = 1000,
         gate_threshold: float = 0.5,
         packed: PackedDecoder | None = None,
+        may_stop_from: Tensor | None = None,
     ) -> tuple[Tacotron2Output, Tensor]:
         """Speak a batch of texts freely; each comes out as it would alone.
 
@@ -142,6 +143,8 @@ class Tacotron2(nn.Module):
             max_frames: where a clip that never stops is cut.
             gate_threshold: probability of the gate at which a clip is over.
             packed: the decoder, if it has been packed already.
+            may_stop_from: (B,) the symbol that attention must have come to before a clip can be
+                over, as from ``takes.may_stop_from``; 0 for all if left out.
 
         Returns:
             The output, and (B,) each clip's frames.
@@ -149,7 +152,7 @@ class Tacotron2(nn.Module):
         mask = length_mask(text_lengths, text.shape[1], text.device)
         memory = self.encoder(self.embedding(text).transpose(1, 2), text_lengths, mask)
         packed = packed or PackedDecoder(self.decoder)
-        free = packed(memory, text_lengths, max_frames, gate_threshold)
+        free = packed(memory, text_lengths, max_frames, gate_threshold, may_stop_from)
         frame_mask = length_mask(free.lengths, free.mel.shape[2], free.mel.device)
         mel_postnet = free.mel + self.postnet(free.mel, frame_mask)
         out = DecoderOutput(free.mel, free.gate, free.alignment, free.hidden)

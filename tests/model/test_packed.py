@@ -51,6 +51,27 @@ def test_each_clip_of_a_batch_ends_for_itself_and_then_it_is_over():
     assert out.mel.shape[2] == max(expected)
 
 
+@pytest.mark.parametrize("r", [1, 3])
+def test_a_gate_is_believed_from_where_attention_has_come_to_the_end(r):
+    ours, _ = make_pair("plain", r)
+    memory, text_lengths, _ = make_inputs(batch=3)
+    packed = PackedDecoder(ours.eval())
+    whole = packed(memory, text_lengths, max_frames=60, gate_threshold=1.0)
+    threshold = float(whole.gate.sigmoid().min()) - 1e-6  # open all the time
+    furthest = whole.alignment.argmax(dim=2).cummax(dim=1).values  # (B, T_steps)
+    for steps in ([0, 0, 0], [3, 7, 8], [19, 1, 12]):
+        ends = furthest[range(3), steps]
+        first = [
+            int((row >= end).float().argmax()) for row, end in zip(furthest, ends, strict=True)
+        ]
+        out = packed(memory, text_lengths, 60, threshold, ends)
+        assert out.lengths.tolist() == [step * r + 1 for step in first]
+        assert out.mel.shape[2] == max(out.lengths)
+    never = packed(memory, text_lengths, 60, threshold, text_lengths)
+    assert never.lengths.tolist() == [60, 60, 60]
+    assert packed(memory, text_lengths, 60, threshold).lengths.tolist() == [1, 1, 1]
+
+
 def test_a_clip_does_not_change_with_its_batch():
     ours, _ = make_pair("mmi", 1)
     memory, text_lengths, _ = make_inputs(batch=3)
