@@ -151,7 +151,7 @@ class TrainConfig:
         2.0, "Weight of the attention guidance until aligned; 0 switches it off."
     )
     guidance_fade_steps: int = _setting(
-        500, "Steps over which guidance fades once aligned, and comes back if alignment is lost."
+        1000, "Steps over which guidance fades once aligned, and comes back if alignment is lost."
     )
     attention_forcing: float = _setting(
         0.5,
