@@ -15,7 +15,6 @@ import torch
 from benchmarks.report import Report, options
 from ponytaco.checkpoint import (
     Checkpoint,
-    Progress,
     load_checkpoint,
     new_model,
     save_checkpoint,
@@ -24,6 +23,7 @@ from ponytaco.checkpoint import (
 )
 from ponytaco.keeping import open_store
 from ponytaco.presets import preset
+from ponytaco.progress import Progress
 from ponytaco.run import Run
 from ponytaco.store.files import Files, copy, digest
 from ponytaco.text import CTC_SYMBOLS, SYMBOLS

@@ -17,7 +17,6 @@ from benchmarks.report import Report, options
 from data_prep.demo_voice import write_demo_archive
 from data_prep.filelists import prepare
 from ponytaco.bench import made_up_batch, training_step
-from ponytaco.checkpoint import Progress
 from ponytaco.config import Config
 from ponytaco.dataset import (
     BucketSampler,
@@ -30,6 +29,7 @@ from ponytaco.dataset import (
 )
 from ponytaco.filelists import DatasetFolder, read_dataset
 from ponytaco.presets import preset
+from ponytaco.progress import Progress
 from ponytaco.text import SYMBOLS
 from ponytaco.timing import seconds_of, take_turns
 from ponytaco.training import choose_device

@@ -29,12 +29,13 @@ from torch import Tensor, nn
 from benchmarks.report import Report, options
 from ponytaco.averaging import Average
 from ponytaco.bench import noise_batch
-from ponytaco.checkpoint import Progress, new_model
+from ponytaco.checkpoint import new_model
 from ponytaco.config import Config
 from ponytaco.device import choose_device
 from ponytaco.model import loops
 from ponytaco.model.decoder import DecoderOutput
 from ponytaco.presets import preset
+from ponytaco.progress import Progress
 from ponytaco.step import make_optimizer, train_step
 from ponytaco.timing import take_turns
 from tests.reference.decoder import ReferenceDecoder

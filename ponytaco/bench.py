@@ -10,13 +10,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ponytaco.checkpoint import Progress, new_model
+from ponytaco.checkpoint import new_model
 from ponytaco.config import Config
 from ponytaco.dataset import Batch
 from ponytaco.fitting import in_parts_that_fit
 from ponytaco.model.packed import PackedDecoder
 from ponytaco.model.products import WEIGHT_TYPES, WeightTypeError, fastest_type
 from ponytaco.precision import grad_scaler, product_dtype
+from ponytaco.progress import Progress
 from ponytaco.step import make_optimizer, train_step
 from ponytaco.text import CTC_SYMBOLS, SYMBOLS
 from ponytaco.timing import seconds_of

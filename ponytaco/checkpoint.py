@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from ponytaco import __version__
 from ponytaco.config import Config, ConfigError
 from ponytaco.model import Tacotron2
 from ponytaco.presets import preset_of
+from ponytaco.progress import Progress
 from ponytaco.text import CTC_SYMBOLS, SYMBOLS
 from ponytaco.torchfile import TorchFileError, check_members, load_torch_file
 from ponytaco.whole import replacing
@@ -27,40 +27,6 @@ _MOST_SYMBOLS = 10_000
 
 class CheckpointError(ValueError):
     """A checkpoint is missing, broken, of another kind, or cannot be written."""
-
-
-@dataclass
-class Progress:
-    """How far a run has come, beyond weights and optimizer."""
-
-    step: int = 0
-    seconds: float = 0.0
-    """Time spent training, over all sessions."""
-    gaf: float = 0.0
-    """The gradient-adaptive factor as last refreshed."""
-    skipped_steps: int = 0
-    """Steps left out because their loss or gradient was no number."""
-    aligned_since: int | None = None
-    """Step since which every validation has found the model aligned."""
-    first_aligned: int | None = None
-    """Step of the first validation that did."""
-    guided: float = 1.0
-    """Share of what helps attention to align that it still gets, 0 to 1."""
-    rate_factor: float = 1.0
-    """Of the learning rate; halved whenever too many steps in a row were no numbers."""
-    n_parts: int = 1
-    """Parts that a batch is computed in, where the memory is too small for the whole."""
-    best_aligned: bool = False
-    best_score: float | None = None
-    """Whether the best model was aligned, and its voice's score."""
-    best_step: int = 0
-    validations_since_best: int = 0
-    """Its step, and how many validations have found no better voice since."""
-
-    def take_over(self, other: Progress) -> None:
-        """Become equal to another."""
-        for f in dataclasses.fields(self):
-            setattr(self, f.name, getattr(other, f.name))
 
 
 @dataclass
@@ -290,24 +256,6 @@ def _is_table(value: Any, kind: type | tuple[type, ...]) -> bool:
     )
 
 
-def _is_progress(value: Progress) -> bool:
-    counts = (
-        value.step,
-        value.skipped_steps,
-        value.aligned_since or 0,
-        value.first_aligned or 0,
-        value.n_parts,
-        value.best_step,
-        value.validations_since_best,
-    )
-    numbers = (value.seconds, value.gaf, value.guided, value.rate_factor)
-    return (
-        all(type(count) is int and 0 <= count < 2**53 for count in counts)
-        and all(type(n) in (int, float) and math.isfinite(n) for n in numbers)
-        and (value.best_score is None or type(value.best_score) in (int, float))
-    )
-
-
 def _is_mean_frame(value: Any) -> bool:
     return isinstance(value, Tensor) and value.dim() == 1 and value.is_floating_point()
 
@@ -322,7 +270,7 @@ _CONTENT: Mapping[str, Callable[[Any], bool]] = {
     "lexicon": lambda value: _is_table(value, str),
     "seen_symbols": _is_texts,
     "longest_text": lambda value: type(value) is int and 0 <= value < 2**31,
-    "progress": _is_progress,
+    "progress": lambda value: value.is_possible,
     "optimizer": lambda value: value is None or isinstance(value, Mapping),
     "sampler": lambda value: value is None or isinstance(value, Mapping),
     "rng": lambda value: value is None or isinstance(value, Mapping),

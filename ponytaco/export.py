@@ -16,7 +16,6 @@ from torch import Tensor
 from ponytaco import __version__
 from ponytaco.checkpoint import (
     Checkpoint,
-    Progress,
     load_checkpoint,
     not_learnt_yet,
     save_checkpoint,
@@ -25,6 +24,7 @@ from ponytaco.checkpoint import (
 from ponytaco.config import AudioConfig, ModelConfig
 from ponytaco.filelists import FilelistError, read_datasets
 from ponytaco.presets import preset, presets_with
+from ponytaco.progress import Progress
 from ponytaco.run import Run, read_history, voice_files
 from ponytaco.text import NVIDIA_SYMBOLS
 

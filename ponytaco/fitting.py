@@ -8,8 +8,8 @@ from typing import TypeVar
 
 import torch
 
-from ponytaco.checkpoint import Progress
 from ponytaco.distributed import ALONE, NoMemoryElsewhereError, Ranks
+from ponytaco.progress import Progress
 
 T = TypeVar("T")
 

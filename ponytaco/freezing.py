@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 
-from ponytaco.checkpoint import Progress
 from ponytaco.config import TrainConfig
 from ponytaco.model import Tacotron2
+from ponytaco.progress import Progress
 
 
 def freeze(

@@ -10,12 +10,13 @@ import torch
 
 from ponytaco import __version__
 from ponytaco.averaging import Average
-from ponytaco.checkpoint import Checkpoint, CheckpointError, Progress, verified_checkpoint
+from ponytaco.checkpoint import Checkpoint, CheckpointError, verified_checkpoint
 from ponytaco.config import Config
 from ponytaco.dataset import BucketSampler
 from ponytaco.distributed import ALONE, Ranks
 from ponytaco.model import Tacotron2
 from ponytaco.model.frames import set_frames_per_step
+from ponytaco.progress import Progress
 from ponytaco.randomness import rng_states_by_rank, seed_rank, set_rng_state
 from ponytaco.run import Run
 from ponytaco.store import Loaded, Store

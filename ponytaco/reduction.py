@@ -7,10 +7,10 @@ from collections.abc import Callable
 import torch
 
 from ponytaco.averaging import Average
-from ponytaco.checkpoint import Progress
 from ponytaco.config import Config
 from ponytaco.model import Tacotron2
 from ponytaco.model.frames import set_frames_per_step
+from ponytaco.progress import Progress
 
 
 def reduce_frames(

@@ -11,7 +11,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ponytaco.checkpoint import Progress
 from ponytaco.config import TrainConfig
 from ponytaco.dataset import Batch
 from ponytaco.distributed import ALONE, Ranks
@@ -21,6 +20,7 @@ from ponytaco.losses import tacotron_loss
 from ponytaco.mmi import drop_frames, mmi_loss
 from ponytaco.model import KnownAttention, Tacotron2
 from ponytaco.precision import grad_scaler, product_dtype
+from ponytaco.progress import Progress
 from ponytaco.schedule import gaf_cap, teacher_forcing
 
 # Values that every part and every process has alike, and that are not added up.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ponytaco.checkpoint import Progress
+from ponytaco.progress import Progress
 from ponytaco.step import StepLosses
 
 

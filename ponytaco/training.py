@@ -15,7 +15,6 @@ from ponytaco.averaging import Average
 from ponytaco.checkpoint import (
     Checkpoint,
     CheckpointError,
-    Progress,
     new_model,
     require_same_architecture,
     write_checkpoint,
@@ -29,6 +28,7 @@ from ponytaco.fitting import in_parts_that_fit
 from ponytaco.freezing import freeze
 from ponytaco.keeping import go_back, newest_save, open_store, resume, resume_sentences
 from ponytaco.precision import grad_scaler, product_dtype
+from ponytaco.progress import Progress
 from ponytaco.randomness import all_rng_states, rng_state, seed_rank
 from ponytaco.reduction import reduce_frames
 from ponytaco.run import Run, append_history, cut_history, write_whole

@@ -14,13 +14,13 @@ from torch import Tensor
 
 from ponytaco.alignment import AlignmentScore, mean_score, score_alignment
 from ponytaco.audio import save_wav
-from ponytaco.checkpoint import Progress
 from ponytaco.comparison import Likeness, compare
 from ponytaco.config import AudioConfig, Config
 from ponytaco.dataset import Batch, ClipDataset, validation_batches
 from ponytaco.losses import tacotron_loss
 from ponytaco.model import Tacotron2
 from ponytaco.plots import plot_validation
+from ponytaco.progress import Progress
 from ponytaco.run import Run
 from ponytaco.takes import end_of_reading, may_stop_from
 from ponytaco.text import spoken_symbols

@@ -14,7 +14,6 @@ from ponytaco.checkpoint import (
     FORMAT_VERSION,
     Checkpoint,
     CheckpointError,
-    Progress,
     load_checkpoint,
     new_model,
     require_same_architecture,
@@ -22,6 +21,7 @@ from ponytaco.checkpoint import (
     verified_checkpoint,
 )
 from ponytaco.presets import preset
+from ponytaco.progress import Progress
 from ponytaco.randomness import rng_state
 from ponytaco.text import CTC_SYMBOLS, SYMBOLS
 from ponytaco.warmstart import warm_start
@@ -349,6 +349,8 @@ def test_settings_of_any_size_make_nothing_of_it(checkpoint, tmp_path, monkeypat
         lambda c: c["progress"].update(step=-1),
         lambda c: c["progress"].update(step=10**30),
         lambda c: c["progress"].update(seconds=float("nan")),
+        lambda c: c["progress"].update(guided=1e9),
+        lambda c: c["progress"].update(guided="whole"),
         lambda c: c["state_dict"].update({"embedding.weight": [1, 2]}),
         lambda c: c["state_dict"].update({3: torch.zeros(1)}),
         lambda c: c["trained"].update({"embedding.weight": [1, 2]}),

@@ -16,7 +16,7 @@ from processes import in_processes
 import ponytaco.dataset.mels as mels_module
 import ponytaco.step as step_module
 import ponytaco.training as training_module
-from ponytaco.checkpoint import Progress, load_checkpoint, new_model
+from ponytaco.checkpoint import load_checkpoint, new_model
 from ponytaco.cli import main
 from ponytaco.config import ConfigError
 from ponytaco.dataset import BucketSampler, endless_batches, open_datasets
@@ -25,6 +25,7 @@ from ponytaco.distributed import ALONE, RanksError, joined
 from ponytaco.filelists import FilelistError, read_dataset
 from ponytaco.losses import tacotron_loss
 from ponytaco.presets import preset
+from ponytaco.progress import Progress
 from ponytaco.run import Run, read_history
 from ponytaco.step import make_optimizer, train_step
 from ponytaco.text import SYMBOLS

@@ -13,7 +13,6 @@ from ponytaco.amounts import file_size
 from ponytaco.checkpoint import (
     Checkpoint,
     CheckpointError,
-    Progress,
     load_checkpoint,
     new_model,
     save_checkpoint,
@@ -31,6 +30,7 @@ from ponytaco.export import (
 )
 from ponytaco.presets import preset
 from ponytaco.programs import export_programs
+from ponytaco.progress import Progress
 from ponytaco.run import Run
 from ponytaco.standalone import Programs
 from ponytaco.synthesis import Voice

@@ -1,10 +1,11 @@
 import pytest
 import torch
 
-from ponytaco.checkpoint import Progress, load_checkpoint, new_model
+from ponytaco.checkpoint import load_checkpoint, new_model
 from ponytaco.config import TrainConfig
 from ponytaco.freezing import freeze
 from ponytaco.presets import preset
+from ponytaco.progress import Progress
 from ponytaco.run import Run
 from ponytaco.training import train
 

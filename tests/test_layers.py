@@ -14,7 +14,7 @@ LAYERS = (
     {
         "config", "text", "plots", "schedule", "gaf", "losses", "alignment", "mmi",
         "intelligibility", "precision", "timing", "joining", "distributed", "comparison",
-        "amounts", "whole", "delivery", "standalone", "randomness",
+        "amounts", "whole", "delivery", "standalone", "randomness", "progress",
     },
     {"audio", "filelists", "model", "guidance", "torchfile", "fetch", "takes", "device", "presets"},
     {"dataset", "checkpoint", "run", "store", "survival", "vocoders", "speech", "averaging"},

@@ -5,11 +5,12 @@ import copy
 import pytest
 import torch
 
-from ponytaco.checkpoint import Progress, new_model
+from ponytaco.checkpoint import new_model
 from ponytaco.dataset import BucketSampler, collate, open_datasets
 from ponytaco.filelists import read_dataset
 from ponytaco.precision import grad_scaler, product_dtype
 from ponytaco.presets import preset
+from ponytaco.progress import Progress
 from ponytaco.step import train_step
 from ponytaco.text import SYMBOLS
 

@@ -8,10 +8,11 @@ from validations import validations
 import ponytaco.step as step_module
 import ponytaco.training as training_module
 from ponytaco.averaging import Average
-from ponytaco.checkpoint import Progress, load_checkpoint, new_model, verified_checkpoint
+from ponytaco.checkpoint import load_checkpoint, new_model, verified_checkpoint
 from ponytaco.config import Config
 from ponytaco.losses import tacotron_loss
 from ponytaco.presets import preset
+from ponytaco.progress import Progress
 from ponytaco.reduction import reduce_frames
 from ponytaco.run import Run
 from ponytaco.step import make_optimizer, train_step

@@ -7,9 +7,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ponytaco.checkpoint import Progress, new_model
+from ponytaco.checkpoint import new_model
 from ponytaco.dataset import Batch
 from ponytaco.presets import preset
+from ponytaco.progress import Progress
 from ponytaco.step import make_optimizer, set_learning_rate, train_step
 
 CONFIG = preset("tiny")

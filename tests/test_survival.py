@@ -16,12 +16,13 @@ from soak import IS_SOAK
 import ponytaco.step as step_module
 import ponytaco.store.store as store_module
 import ponytaco.training as training_module
-from ponytaco.checkpoint import CheckpointError, Progress, load_checkpoint, new_model
+from ponytaco.checkpoint import CheckpointError, load_checkpoint, new_model
 from ponytaco.dataset import Pick, collate, endless_batches, open_datasets
 from ponytaco.filelists import read_dataset
 from ponytaco.fitting import in_parts_that_fit
 from ponytaco.losses import tacotron_loss
 from ponytaco.presets import preset
+from ponytaco.progress import Progress
 from ponytaco.run import Run, read_history
 from ponytaco.step import train_step
 from ponytaco.store import Files

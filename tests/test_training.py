@@ -15,12 +15,13 @@ from validations import validations
 
 import ponytaco.step as step_module
 import ponytaco.training as training_module
-from ponytaco.checkpoint import CheckpointError, Progress, load_checkpoint, new_model
+from ponytaco.checkpoint import CheckpointError, load_checkpoint, new_model
 from ponytaco.config import Config, ConfigError
 from ponytaco.dataset import BucketSampler, ClipDataset, Pick, collate, open_datasets
 from ponytaco.filelists import FilelistError, read_dataset
 from ponytaco.losses import tacotron_loss
 from ponytaco.presets import preset
+from ponytaco.progress import Progress
 from ponytaco.randomness import rng_state
 from ponytaco.run import HISTORY_COLUMNS, Run, RunError, read_history
 from ponytaco.step import make_optimizer, train_step

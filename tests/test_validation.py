@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from ponytaco.alignment import AlignmentScore
-from ponytaco.checkpoint import Progress
 from ponytaco.comparison import Likeness
+from ponytaco.progress import Progress
 from ponytaco.text import SYMBOLS, text_to_ids
 from ponytaco.validation import _scores, judge, stagnation, voice_score
 
