@@ -25,7 +25,7 @@ from ponytaco.progress import Progress
 from ponytaco.randomness import rng_state
 from ponytaco.run import HISTORY_COLUMNS, Run, RunError, read_history
 from ponytaco.step import make_optimizer, train_step
-from ponytaco.text import SYMBOLS, LexiconError
+from ponytaco.text import SYMBOLS, LexiconError, spoken_symbols
 from ponytaco.training import train
 from ponytaco.validation import validate
 
@@ -836,6 +836,24 @@ def test_a_validation_changes_nothing(validated, trained_run):
     second = validate(model, data.val, trained_run.config, 60, CPU)
     assert first.loss == second.loss
     np.testing.assert_array_equal(first.first_clip.predicted_mel, second.first_clip.predicted_mel)
+
+
+def test_in_a_validation_too_the_gate_counts_only_at_a_texts_end(
+    validated, trained_run, monkeypatch
+):
+    model, data = validated
+    infer, given = model.infer, []
+
+    def spy(text, text_lengths, **options):
+        given.append((text, text_lengths, options["may_stop_from"]))
+        return infer(text, text_lengths, **options)
+
+    monkeypatch.setattr(model, "infer", spy)
+    validate(model, data.val, trained_run.config, 60, CPU)
+    ((text, lengths, ends),) = given
+    for ids, length, end in zip(text.tolist(), lengths, ends, strict=True):
+        assert sum(spoken_symbols(ids[end:length])) == 3
+        assert spoken_symbols(ids)[end]
 
 
 def without_prenet_dropout(run):
