@@ -34,7 +34,8 @@ from ponytaco.progress import Progress
 from ponytaco.run import Run
 from ponytaco.standalone import Programs
 from ponytaco.synthesis import Voice
-from ponytaco.text import CTC_SYMBOLS, NVIDIA_SYMBOLS, SYMBOLS, ids_to_text
+from ponytaco.takes import may_stop_from
+from ponytaco.text import CTC_SYMBOLS, NVIDIA_SYMBOLS, SYMBOLS, ids_to_text, spoken_symbols
 from ponytaco.training import train
 from ponytaco.warmstart import warm_start
 
@@ -289,20 +290,23 @@ def test_what_nvidias_code_cannot_hold_is_refused_with_what_to_do(tmp_path, chec
 # Programs
 
 
-@pytest.mark.parametrize("head", ["plain", "mmi"])
-def test_programs_speak_as_the_model_does(tmp_path, head):
+@pytest.mark.parametrize(("head", "gate"), [("plain", -4), ("mmi", -4), ("mmi", 9)])
+def test_programs_speak_as_the_model_does(tmp_path, head, gate):
     torch.manual_seed(1)
     config = preset("tiny").replace(head=head, p_prenet_dropout=0.0)
     model = new_model(config)
     for norm in (m for m in model.modules() if isinstance(m, torch.nn.BatchNorm1d)):
         norm.running_mean.normal_()
-    torch.nn.init.constant_(model.decoder.gate_layer.linear_layer.bias, -4)
+    torch.nn.init.constant_(model.decoder.gate_layer.linear_layer.bias, gate)
     checkpoint = Checkpoint(config, model.state_dict(), SYMBOLS, CTC_SYMBOLS, torch.zeros(80))
     export_programs(saved(tmp_path / "model", checkpoint), tmp_path / "programs")
     programs = Programs.load(tmp_path / "programs")
     for text in ("hello", "good day to all"):
         ids = [SYMBOLS.index(sign) for sign in text]
-        out, lengths = model.eval().infer(torch.tensor([ids]), torch.tensor([len(ids)]), 12)
+        end = may_stop_from(spoken_symbols(ids))
+        out, lengths = model.eval().infer(
+            torch.tensor([ids]), torch.tensor([len(ids)]), 12, may_stop_from=torch.tensor([end])
+        )
         mel = programs.speak(ids, max_frames=12)
         torch.testing.assert_close(
             mel, out.mel_postnet[:, :, : int(lengths[0])], rtol=1e-4, atol=1e-4
