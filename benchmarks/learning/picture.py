@@ -11,6 +11,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullLocator
 
 from benchmarks.learning.summary import Outcome
 
@@ -43,7 +44,8 @@ def draw(outcomes: Sequence[Outcome]) -> Figure:
         if column == "val_loss":
             axes.set_yscale("log")
             axes.yaxis.set_major_formatter("{x:g}")
-            axes.yaxis.set_minor_formatter("{x:g}")
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
+            axes.yaxis.set_minor_locator(NullLocator())
         else:
             axes.set_ylim(-0.02, 1.02)
         axes.grid(alpha=0.3)
