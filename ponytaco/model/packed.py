@@ -134,7 +134,7 @@ class PackedDecoder:
         gates: list[Tensor] = []  # (steps of a block, B, r)
         alignment: list[Tensor] = []  # (B, T_text)
         is_over = torch.zeros(batch, dtype=torch.bool, device=memory.device)
-        is_near_end = is_over
+        is_near_end = torch.zeros_like(is_over)
         for start in range(0, n_steps, _BLOCK):
             block = min(_BLOCK, n_steps - start)
             for masks in self._draw_masks(block, memory):
