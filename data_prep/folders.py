@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from data_prep.sentences import sentence_alone
+from data_prep.errors import sentence_alone
 
 MADE_BY = "ponytaco data_prep"
 """Written into report.json; only folders that say so are ever replaced."""

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import IO, Self, cast
 
 from data_prep.audio import Waveform, sound_seconds, wav_bytes
-from data_prep.sentences import sentence_alone
+from data_prep.errors import sentence_alone
 
 LARGEST_AUDIO_BYTES = 64 * 2**20
 """15 seconds of 192 kHz stereo float are 23 MB; a larger member is no clip."""

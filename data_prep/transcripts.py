@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from data_prep.labels import Interval, Label
-from data_prep.matching import Match, TextWord, match_words, spelling_key, split_words
+from data_prep.word_matching import Match, TextWord, match_words, spelling_key, split_words
 
 _VOWELS = "AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW"
 _CONSONANTS = "B CH D DH F G HH JH K L M N NG P R S SH T TH V W Y Z ZH"

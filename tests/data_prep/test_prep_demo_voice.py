@@ -140,7 +140,8 @@ def test_the_same_seed_gives_the_same_bytes(archive, tmp_path):
 @needs_voice
 def test_a_recogniser_understands_the_voice():
     pytest.importorskip("pocketsphinx")
-    from ponytaco.intelligibility import WordGrammarRecogniser, word_error_rate
+    from ponytaco.evaluation.asr import WordGrammarRecogniser
+    from ponytaco.evaluation.wer import word_error_rate
 
     recogniser = WordGrammarRecogniser(VOCABULARY)
     pairs = [
