@@ -24,7 +24,7 @@ from ponytaco.checkpoint.format import (
 from ponytaco.io.store.files import Files, copy, digest
 from ponytaco.presets import preset
 from ponytaco.runs.folder import Run
-from ponytaco.runs.state import Progress
+from ponytaco.runs.state import RunState
 from ponytaco.text.symbols import CTC_SYMBOLS, SYMBOLS
 from ponytaco.timing import take_turns
 from ponytaco.training.resume import open_store
@@ -60,8 +60,8 @@ def _measure(report: Report, name: str, checkpoint: Checkpoint, folder: Path, ro
     store = open_store(run, print)
 
     def save_into_store() -> None:
-        checkpoint.progress.step += 1
-        if not store.save(lambda p: write_checkpoint(p, checkpoint), checkpoint.progress.step):
+        checkpoint.run_state.step += 1
+        if not store.save(lambda p: write_checkpoint(p, checkpoint), checkpoint.run_state.step):
             raise RuntimeError(store.problem)
 
     timings = take_turns(
@@ -82,7 +82,7 @@ def _measure(report: Report, name: str, checkpoint: Checkpoint, folder: Path, ro
         },
         rounds,
     )
-    report.say(
+    report.log(
         f"Preset '{name}' with its optimizer: {len(content) / 1e6:.0f} MB, of which the median of "
         f"{rounds} raw writes, flushed to the disk, took {timings.median('raw'):.2f} s."
     )
@@ -125,7 +125,7 @@ def _checkpoint(name: str) -> Checkpoint:
         symbols=SYMBOLS,
         ctc_symbols=CTC_SYMBOLS,
         mean_frame=torch.zeros(config.audio.n_mels),
-        progress=Progress(step=1000),
+        run_state=RunState(step=1000),
         trained={name: value.clone() for name, value in model.state_dict().items()},
         optimizer=optimizer.state_dict(),
     )

@@ -19,11 +19,11 @@ from data_prep.demo_voice import write_demo_archive
 from ponytaco.config import Config
 from ponytaco.data.dataset import ClipDataset, Datasets, open_datasets
 from ponytaco.data.dataset_folder import DatasetFolder, read_dataset
-from ponytaco.data.loader import collate, endless_batches
+from ponytaco.data.loader import collate, training_batches
 from ponytaco.data.sampler import BucketSampler, Pick
 from ponytaco.evaluation.speed import made_up_batch, training_step
 from ponytaco.presets import preset
-from ponytaco.runs.state import Progress
+from ponytaco.runs.state import RunState
 from ponytaco.text.symbols import SYMBOLS
 from ponytaco.timing import seconds_of, take_turns
 from ponytaco.training.loop import choose_device
@@ -37,7 +37,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         archive = _archive(Path(folder), 40 if arguments.quick else 400)
         out = Path(folder) / "data"
-        preparing = seconds_of(lambda: prepare(archive, out, progress=False))
+        preparing = seconds_of(lambda: prepare(archive, out, run_state=False))
         dataset = read_dataset(out)
         mels = seconds_of(lambda: _open(dataset, config))
         data = _open(dataset, config)
@@ -46,12 +46,12 @@ def main() -> None:
         audio_seconds = frames * config.audio.hop_length / config.audio.sample_rate
         again = take_turns(
             {
-                "prepare": lambda: prepare(archive, out, progress=False),
+                "prepare": lambda: prepare(archive, out, run_state=False),
                 "open": lambda: _open(dataset, config),
             },
             arguments.rounds,
         )
-        report.say(f"{archive.name}: {n_clips} clips, {audio_seconds / 60:.1f} minutes.")
+        report.log(f"{archive.name}: {n_clips} clips, {audio_seconds / 60:.1f} minutes.")
         report.table(
             ["work", "x real time", "the second time, share of the first"],
             [
@@ -91,14 +91,14 @@ def _loading(
     picks = _sampler(train, config).remaining()[:n_batches]
     clips = [[train[pick] for pick in batch] for batch in picks]
     device = choose_device("auto")
-    step = training_step(config, made_up_batch(config, device), Progress())
+    step = training_step(config, made_up_batch(config, device), RunState())
 
     def unread() -> ClipDataset:
         labels = [dataset.alignments.get(clip.ref) for clip in train.clips]
         cleaner, audio = config.train.cleaner, config.audio
         return ClipDataset(train.clips, train.mels, labels, SYMBOLS, cleaner, audio)
 
-    of_epochs = endless_batches(train, _sampler(train, config), 0)
+    of_epochs = training_batches(train, _sampler(train, config), 0)
 
     def load_all(source: ClipDataset) -> None:
         for _ in DataLoader(source, batch_sampler=picks, collate_fn=collate):
@@ -116,7 +116,7 @@ def _loading(
         },
         rounds,
     )
-    report.say(
+    report.log(
         f"A batch of {config.train.batch_size} clips, beside a step of preset 'small' on clips of "
         "4 s. Once a clip's spelling has been read nothing but mels is left:"
     )
@@ -136,7 +136,7 @@ def _loading(
         {"text": lambda: [train._read_text(Pick(p.clip, True), 400) for b in picks for p in b]},
         rounds,
     )
-    report.say(
+    report.log(
         f"Reading a clip's text and matching it with its labels takes "
         f"{text.median('text') / n_clips * 1e3:.2f} ms, once a spelling."
     )

@@ -54,7 +54,7 @@ def main() -> None:
             [f"{step_seconds} s", f"{n_steps_before:,}", f"{shares[len(shares) // 2]:.2%}",
              f"{shares[-1]:.2%}"]
         )  # fmt: skip
-    report.say(f"{minutes} minutes each, {n_rounds} times; there is no page to send to.")
+    report.log(f"{minutes} minutes each, {n_rounds} times; there is no page to send to.")
     report.table(["a step", "steps before", "the panel's share", "largest"], rows)
     if arguments.save:
         report.save()

@@ -31,24 +31,24 @@ class Report:
         self.folder = _ROOT / package / "results"
         self._file = f"{name}_{variant}.md" if variant else f"{name}.md"
         self._lines: list[str] = []
-        self._say(f"# {title}")
-        self.say(f"`python -m {module}` on {machine()}.{_besides()}")
+        self._log(f"# {title}")
+        self.log(f"`python -m {module}` on {machine()}.{_besides()}")
 
-    def say(self, text: str) -> None:
+    def log(self, text: str) -> None:
         """Add a paragraph."""
-        self._say("")
-        self._say(text)
+        self._log("")
+        self._log(text)
 
     def table(self, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """Add a table; numbers are rounded to three digits."""
         cells = [list(header), *([_cell(value) for value in row] for row in rows)]
         widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
-        self._say("")
+        self._log("")
         for number, row in enumerate(cells):
             padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-            self._say(f"| {' | '.join(padded)} |")
+            self._log(f"| {' | '.join(padded)} |")
             if number == 0:
-                self._say(f"|{'|'.join('-' * (width + 2) for width in widths)}|")
+                self._log(f"|{'|'.join('-' * (width + 2) for width in widths)}|")
 
     def save(self) -> Path:
         """Write the file, and say where it lies."""
@@ -58,7 +58,7 @@ class Report:
         print(f"\nWritten to {path}.")
         return path
 
-    def _say(self, line: str) -> None:
+    def _log(self, line: str) -> None:
         self._lines.append(line)
         print(line, flush=True)
 

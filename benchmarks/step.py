@@ -34,9 +34,9 @@ from ponytaco.evaluation.speed import noise_batch
 from ponytaco.model import recurrence
 from ponytaco.model.decoder import DecoderOutput
 from ponytaco.presets import preset
-from ponytaco.runs.state import Progress
+from ponytaco.runs.state import RunState
 from ponytaco.timing import take_turns
-from ponytaco.training.ema import Average
+from ponytaco.training.ema import EMA
 from ponytaco.training.step import make_optimizer, train_step
 from tests.reference.decoder import ReferenceDecoder
 
@@ -73,9 +73,9 @@ class Trainer:
     def step(self, refresh: bool = False) -> None:
         """One step, with or without a refresh of the gradient-adaptive factor."""
         # Aligned just now: its own frames are fed only then, and guidance is still whole.
-        progress = Progress(step=0 if refresh else 1, aligned_since=0)
+        run_state = RunState(step=0 if refresh else 1, aligned_since=0)
         self._gaf = train_step(
-            self.model, self._optimizer, self._batch, self._settings, progress, self._gaf,
+            self.model, self._optimizer, self._batch, self._settings, run_state, self._gaf,
             self._mean_frame,
         ).gaf  # fmt: skip
 
@@ -298,7 +298,7 @@ def measure_floor(report: Report, config: Config, size: Size, rounds: int) -> No
                 times.ratio("refresh", "step"),
             )
         )
-    report.say(
+    report.log(
         "A step against the floor, and a step that refreshes the factor against a plain one."
     )
     report.table(("type", "step, s", "floor, s", "step / floor", "range", "refresh / step"), rows)
@@ -322,7 +322,7 @@ def measure_phases(report: Report, config: Config, size: Size, rounds: int) -> N
         shares["backward, all else"] = shares.pop("backward") - loops_backward
         shares["losses and all else"] = 1 - sum(shares.values())
         columns.append(shares)
-    report.say("Where a step's time goes, in hundredths of the step.")
+    report.log("Where a step's time goes, in hundredths of the step.")
     report.table(
         ("phase", "float32", "bfloat16"),
         [
@@ -351,10 +351,10 @@ def measure_growth(report: Report, config: Config, size: Size, rounds: int) -> N
     trainers = {name: Trainer(*variant) for name, variant in variants.items()}
     first = f"{frames} frames"
     calls: dict[str, Callable[[], object]] = {n: trainer.step for n, trainer in trainers.items()}
-    average = Average(trainers[first].model, config.train.average_decay)
-    calls["the weights' mean, alone"] = lambda: average.update(1000)
+    ema = EMA(trainers[first].model, config.train.ema_decay)
+    calls["the weights' mean, alone"] = lambda: ema.update(1000)
     times = take_turns(calls, rounds)
-    report.say(f"Against a step with {frames} frames and {size.symbols} symbols.")
+    report.log(f"Against a step with {frames} frames and {size.symbols} symbols.")
     report.table(
         ("step", "ratio", "range"),
         [
@@ -377,7 +377,7 @@ def measure_reference(report: Report, config: Config, size: Size, rounds: int) -
     }
     times = take_turns({name: trainer.step for name, trainer in trainers.items()}, rounds)
     memory = {name: peak_memory(name, config, size) for name in trainers}
-    report.say(
+    report.log(
         "Against the reference decoder. Memory is the peak of a process that takes two steps."
     )
     report.table(
@@ -442,7 +442,7 @@ def main() -> None:
     }
     report = Report("benchmarks.step", "A training step")
     n_parameters = sum(p.numel() for p in new_model(config).parameters()) / 1e6
-    report.say(
+    report.log(
         f"{n_parameters:.1f} M parameters, {size.batch} clips of {size.symbols} symbols and "
         f"{size.frames} frames, head '{config.model.head}' with MMI and guidance, medians of "
         f"{arguments.rounds} rounds."

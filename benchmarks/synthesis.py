@@ -37,7 +37,7 @@ def main() -> None:
     model = new_model(Config()).eval()
     decoder = model.decoder
     n_parameters = sum(parameter.numel() for parameter in model.parameters())
-    report.say(
+    report.log(
         f"{n_parameters / 1e6:.1f} M parameters, random ones; {_N_SYMBOLS} symbols, {n_frames} "
         f"frames, one a step; medians of {arguments.rounds} rounds taken in turns. Real time "
         f"is {1 / _FRAME_SECONDS:.1f} frames a second."
@@ -47,7 +47,7 @@ def main() -> None:
         try:
             packed[name] = PackedDecoder(decoder, name)
         except WeightTypeError as error:
-            report.say(f"{name}: {error}")
+            report.log(f"{name}: {error}")
     with torch.no_grad():
         _types(report, decoder, packed, n_frames, arguments.rounds)
         _growth(report, decoder, n_frames, arguments.rounds)
@@ -98,7 +98,7 @@ def _growth(report: Report, decoder: Decoder, n_frames: int, rounds: int) -> Non
     calls = {f"{n} symbols": _speak(packed, 1, n, n_frames) for n in lengths}
     calls |= {f"{batch} at once": _speak(packed, batch, _N_SYMBOLS, n_frames) for batch in batches}
     timings = take_turns(calls, rounds)
-    report.say("How a frame's time grows, with the type that 'auto' takes:")
+    report.log("How a frame's time grows, with the type that 'auto' takes:")
     report.table(
         ["text", "time a frame", "x real time"],
         [
@@ -132,7 +132,7 @@ def _parts(report: Report, model: Tacotron2, n_frames: int, rounds: int) -> None
         },
         rounds,
     )
-    report.say("What else a sentence takes, as a share of the decoder's time:")
+    report.log("What else a sentence takes, as a share of the decoder's time:")
     report.table(
         ["part", "share"],
         [[name, timings.ratio(name, to="decoder")] for name in ("encoder", "postnet")]

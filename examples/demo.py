@@ -37,7 +37,7 @@ def main() -> None:
     texts = sentences(arguments.sentences, _SEED, exclude=known)
     sentences_file = folder / "sentences.txt"
     sentences_file.write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
-    evaluation = evaluate(run, folder / "Demo", sentences=sentences_file, device="cpu", say=print)
+    evaluation = evaluate(run, folder / "Demo", sentences=sentences_file, device="cpu", log=print)
     results = evaluation.results
     for result in results.new.results:
         print(f"said  {' '.join(result.said)}\nheard {' '.join(result.heard or [])}")

@@ -21,7 +21,7 @@ from ponytaco.data.dataset_folder import read_dataset
 from ponytaco.data.loader import Batch, collate
 from ponytaco.data.sampler import BucketSampler
 from ponytaco.losses.gaf import gradient_adaptive_factor
-from ponytaco.losses.guided_attention import guidance_loss, make_guide
+from ponytaco.losses.guided_attention import attention_targets, guided_attention_loss
 from ponytaco.losses.mmi import drop_frames, mmi_loss
 from ponytaco.losses.tacotron import tacotron_loss
 from ponytaco.model.tacotron2 import Tacotron2
@@ -49,7 +49,7 @@ def main() -> None:
     run = Run(arguments.folder)
     config = preset("small").replace(**RECIPES["mmi"], seed=arguments.seed, validate_every=100)
     report = Report("experiments.gradients", "What the recogniser tells the attention")
-    report.say(
+    report.log(
         f"{arguments.dataset.name}, preset small, recipe mmi (nothing else helps the attention), "
         f"seed {arguments.seed}; gradients of {n_batches} batches of 16 clips, averaged. Size is "
         "the recogniser's beside the synthesis loss's, before and after the factor "
@@ -57,14 +57,14 @@ def main() -> None:
         "neither for nor against; the guidance's is the way to alignment."
     )
     for step in map(int, arguments.steps.split(",")):
-        train(arguments.dataset, run, config.replace(max_steps=step), say=lambda sentence: None)
+        train(arguments.dataset, run, config.replace(max_steps=step), log=lambda sentence: None)
         checkpoint = load_checkpoint(run.current_model)
         gradients = mean_gradients(checkpoint, arguments.dataset, n_batches)
         synthesis, recogniser = gradients["synthesis"], gradients["recogniser"]
         theirs = [recogniser.get(name) for name in synthesis]
         factor = float(gradient_adaptive_factor(synthesis.values(), theirs, torch.inf))
-        report.say(
-            f"At step {checkpoint.progress.step:,}; the factor without its cap: {factor:.3g}."
+        report.log(
+            f"At step {checkpoint.run_state.step:,}; the factor without its cap: {factor:.3g}."
         )
         report.table(
             ("part", "size", "with the factor", "recogniser and synthesis",
@@ -131,7 +131,7 @@ def _losses(model: Tacotron2, checkpoint: Checkpoint, batch: Batch) -> dict[str,
     mel = drop_frames(batch.mel, checkpoint.mean_frame, settings.drop_frame_rate)
     out = model(batch.text, batch.text_lengths, mel, batch.mel_lengths)
     r = model.decoder.n_frames_per_step
-    guide = make_guide(batch.intervals, batch.mel_lengths, -(-batch.mel.shape[2] // r), r)
+    guide = attention_targets(batch.intervals, batch.mel_lengths, -(-batch.mel.shape[2] // r), r)
     assert model.mi is not None
     return {
         "synthesis": tacotron_loss(
@@ -140,7 +140,7 @@ def _losses(model: Tacotron2, checkpoint: Checkpoint, batch: Batch) -> dict[str,
         "recogniser": mmi_loss(
             model.mi(out.hidden), batch.mel_lengths, batch.ctc, batch.ctc_lengths
         ),
-        "guidance": guidance_loss(out.alignment, guide),
+        "guidance": guided_attention_loss(out.alignment, guide),
     }
 
 

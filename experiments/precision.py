@@ -61,7 +61,7 @@ def main() -> None:
     arguments = parser.parse_args()
     histories = train(arguments.dataset, arguments.folder, arguments.steps)
     report = Report("experiments.precision", "A run in bfloat16 beside one in float32")
-    report.say(
+    report.log(
         f"Preset small, {arguments.dataset.name}, {arguments.steps} steps, the same seed. Each "
         "number is the mean of ten steps; the last column the ratio of bfloat16 to float32."
     )
@@ -86,7 +86,7 @@ def main() -> None:
     )
     if arguments.save:
         draw(histories, report.folder / "precision.png")
-        report.say("![Loss curves](precision.png)")
+        report.log("![Loss curves](precision.png)")
         report.save()
 
 

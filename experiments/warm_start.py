@@ -95,12 +95,12 @@ def _report(histories: Mapping[str, Rows], arguments: argparse.Namespace, source
     last_loss = min(row["val_loss"] for row in scratch)
     reached = _first(warm, "val_loss", last_loss, falling=True)
     report = Report("experiments.warm_start", "A warm start against a start from scratch")
-    report.say(
+    report.log(
         f"Preset {arguments.preset}, {int(source[-1]['step'])} steps on "
         f"{_data(arguments.source, 'first', 400)}, then {arguments.steps} on "
         f"{_data(arguments.target, 'second', arguments.clips)}."
     )
-    report.say(
+    report.log(
         "The demo's speakers differ in voice and sentences, but share one vocabulary: a character "
         "with other words gains less."
     )
@@ -112,8 +112,8 @@ def _report(histories: Mapping[str, Rows], arguments: argparse.Namespace, source
     titles = [f"{title}: {name}" for title in _CURVES.values() for name in histories]
     report.table(["step", *titles], rows)
     first = ", ".join(f"{name} {_step(step, arguments.steps)}" for name, step in aligned.items())
-    report.say(f"Aligned for the first time, by the one rule, speaking freely: {first}.")
-    report.say(
+    report.log(f"Aligned for the first time, by the one rule, speaking freely: {first}.")
+    report.log(
         f"The best validation loss of the run from scratch ({last_loss:.3f}) is reached by the "
         f"warm start {_step(reached, arguments.steps)}."
     )

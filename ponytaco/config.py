@@ -75,7 +75,7 @@ class ModelConfig:
     p_decoder_dropout: float = _setting(0.1, "Dropout on the decoder LSTM's output.")
     p_head_dropout: float = _setting(0.5, "Dropout inside the 'mmi' head.")
     p_postnet_dropout: float = _setting(0.5, "Dropout after each postnet convolution.")
-    p_recogniser_dropout: float = _setting(0.5, "Dropout inside the CTC recogniser.")
+    p_ctc_dropout: float = _setting(0.5, "Dropout inside the CTC recogniser.")
 
     def __post_init__(self) -> None:
         """Refuse settings that contradict each other."""
@@ -107,7 +107,7 @@ class TrainConfig:
     seed: int = _setting(1234, "Seed of the weights, the data order and the dropouts.")
     batch_size: int = _setting(32, "Clips a step.")
     learning_rate: float = _setting(1e-3, "Learning rate after the warm-up.")
-    attention_rate: float = _setting(
+    attention_learning_rate_scale: float = _setting(
         3.0, "Learning rate of the attention layer, as a multiple of that of all else."
     )
     warmup_steps: int = _setting(0, "Steps over which the learning rate rises linearly.")
@@ -115,7 +115,7 @@ class TrainConfig:
     decay_steps: int = _setting(8_000, "Steps in which the decaying learning rate falls to 1/e.")
     min_learning_rate: float = _setting(1e-5, "Floor of the decaying learning rate.")
     weight_decay: float = _setting(1e-6, "Adam's L2 penalty.")
-    average_decay: float = _setting(
+    ema_decay: float = _setting(
         0.98,
         "What the mean of the weights keeps of itself in a step; the mean is what speaks and is "
         "validated. 0 takes each step's own weights.",
@@ -202,7 +202,7 @@ class TrainConfig:
             self,
             "batch_size",
             "learning_rate",
-            "attention_rate",
+            "attention_learning_rate_scale",
             "decay_steps",
             "max_grad_norm",
             "max_steps",
@@ -214,7 +214,7 @@ class TrainConfig:
         )
         _require_rate(
             self, "drop_frame_rate", "p_teacher_forcing", "p_arpabet", "attention_forcing",
-            "average_decay",
+            "ema_decay",
         )  # fmt: skip
         for name in (
             "warmup_steps",

@@ -27,7 +27,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = types.MappingProxyType({
     "full": {},
     # What hobbyists found out for a few minutes of clips and NVIDIA's voice to begin with: a low
     # rate, flat and then falling to its floor, which it reaches as the run ends.
-    "warm": {**_LOW_DROPOUT, "batch_size": 16, "learning_rate": 3e-4, "attention_rate": 1.0,
+    "warm": {**_LOW_DROPOUT, "batch_size": 16, "learning_rate": 3e-4,
+             "attention_learning_rate_scale": 1.0,
              "max_steps": 10_000, "decay_start": 3_000, "decay_steps": 2_000,
              "drop_frame_rate": 0.2},
     # The attention first finds its way through seven times fewer steps.

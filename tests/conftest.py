@@ -85,7 +85,7 @@ def trained_run(fake_dataset, tmp_path_factory) -> SimpleNamespace:
         fake_dataset,
         run,
         config,
-        say=said.append,
+        log=said.append,
         on_step=reports.append,
         on_validation=validations.append,
     )

@@ -198,7 +198,7 @@ def test_a_part_of_a_name_is_answered_with_those_that_have_it():
         ({"prenet_dim": 0}, "prenet_dim"),
         ({"encoder_n_convolutions": 0}, "encoder_n_convolutions"),
         ({"p_prenet_dropout": 1.1}, "p_prenet_dropout"),
-        ({"p_recogniser_dropout": -0.1}, "p_recogniser_dropout"),
+        ({"p_ctc_dropout": -0.1}, "p_ctc_dropout"),
         ({"batch_size": 0}, "batch_size"),
         ({"learning_rate": 0}, "learning_rate"),
         ({"decay_steps": 0}, "decay_steps"),

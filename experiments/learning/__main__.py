@@ -86,7 +86,7 @@ def _work(arguments: argparse.Namespace) -> list[runs.Learner]:
         for seed in arguments.seeds
         for name, settings in configs.items()
     ]
-    failed = runs.train(todo, arguments.dataset, arguments.jobs, arguments.piece_minutes, _say)
+    failed = runs.train(todo, arguments.dataset, arguments.jobs, arguments.piece_minutes, _log)
     finished = [one for one, _ in todo if one.has_reached(arguments.steps)]
     if arguments.listen and finished:
         sentences = runs.write_sentences(
@@ -94,7 +94,7 @@ def _work(arguments: argparse.Namespace) -> list[runs.Learner]:
             arguments.sentences,
         )  # fmt: skip
         device = for_all.get("device", "auto")
-        failed += runs.listen(finished, arguments.dataset, sentences, arguments.jobs, device, _say)
+        failed += runs.listen(finished, arguments.dataset, sentences, arguments.jobs, device, _log)
     return failed
 
 
@@ -129,11 +129,11 @@ def _report(learners: list[runs.Learner], arguments: argparse.Namespace) -> None
     data = arguments.dataset.resolve().name
     report = Report("experiments.learning", "Which method makes attention learn", data.lower())
     machines = dict.fromkeys(line for one, _ in begun for line in one.machines())
-    report.say(
+    report.log(
         f"{data}, preset {arguments.preset}, up to {arguments.steps:,} steps; runs of one seed "
         f"have the same data in the same order. Trained on {'; '.join(machines)}."
     )
-    report.say(
+    report.log(
         "Aligned is the project's one rule, asked of all validation clips when the decoder is fed "
         "the true frames, and of the first ones when it speaks freely. Medians, and ranges over "
         "the seeds; a run that is not aligned yet counts as later than any. Validation loss and "
@@ -143,23 +143,23 @@ def _report(learners: list[runs.Learner], arguments: argparse.Namespace) -> None
     report.table(*summary.details(outcomes))
     base = presets.preset(arguments.preset)
     of_recipe = {one.recipe: settings for one, settings in begun}
-    report.say("What each recipe changes of the preset:")
+    report.log("What each recipe changes of the preset:")
     report.table(
         ["recipe", "settings"],
         [[name, ", ".join(named.changes(base, ours))] for name, ours in of_recipe.items()],
     )
     if missing := [one.name for one in learners if one not in dict(begun)]:
-        report.say(f"Not begun yet: {', '.join(missing)}.")
+        report.log(f"Not begun yet: {', '.join(missing)}.")
     folder = report.folder if arguments.save else arguments.folder
     folder.mkdir(parents=True, exist_ok=True)
     picture = folder / f"learning_{data.lower()}.png"
     draw(outcomes).savefig(picture)
-    report.say(f"![The runs' curves]({picture.name})")
+    report.log(f"![The runs' curves]({picture.name})")
     if arguments.save:
         report.save()
 
 
-def _say(sentence: str) -> None:
+def _log(sentence: str) -> None:
     print(sentence, flush=True)
 
 

@@ -16,12 +16,12 @@ _OFF: Recipe = types.MappingProxyType(
     {
         "head": "plain",
         "mmi": False,
-        "attention_rate": 1.0,
+        "attention_learning_rate_scale": 1.0,
         "drop_frame_rate": 0.0,
         "guidance_weight": 0.0,
         "attention_forcing": 0.0,
         "arpabet_first_steps": 0,
-        "average_decay": 0.0,
+        "ema_decay": 0.0,
     }
 )
 _MMI: Recipe = types.MappingProxyType({"head": "mmi", "mmi": True})
@@ -36,7 +36,7 @@ RECIPES: Mapping[str, Recipe] = types.MappingProxyType(
         "mmi+drop": {**_OFF, **_MMI, **_DROP},
         "guidance": {**_OFF, **_GUIDANCE},
         "guidance+forcing": {**_OFF, **_GUIDANCE, "attention_forcing": 0.5},
-        "unaveraged": {"average_decay": 0.0},
+        "unaveraged": {"ema_decay": 0.0},
         "all": {},
         "r": {"n_frames_per_step": 5, "reduce_frames_to": "2"},
     }

@@ -48,7 +48,7 @@ class Learner:
         return f"{self.recipe}-{self.seed}"
 
     @property
-    def log(self) -> Path:
+    def log_file(self) -> Path:
         """What its programs said."""
         return self.run.folder / "log.txt"
 
@@ -112,7 +112,7 @@ def train(
     dataset: Path,
     n_jobs: int,
     minutes: float = 0.0,
-    say: Callable[[str], None] = print,
+    log: Callable[[str], None] = print,
 ) -> list[Learner]:
     """Train what has not reached its last step; what was begun before goes on.
 
@@ -121,7 +121,7 @@ def train(
         dataset: a prepared character.
         n_jobs: how many at the same time.
         minutes: all end after that time, finished or not; 0 is no limit.
-        say: takes sentences for the user.
+        log: takes sentences for the user.
 
     Returns:
         Those that failed; their logs say why.
@@ -151,7 +151,7 @@ def train(
         return ["train", str(dataset), str(one.run.folder), "--preset", "small", *words]
 
     waiting = [(one, config) for one, config in todo if not one.has_reached(config.train.max_steps)]
-    return _side_by_side(waiting, command, n_jobs, say)
+    return _side_by_side(waiting, command, n_jobs, log)
 
 
 def listen(
@@ -160,7 +160,7 @@ def listen(
     sentences: Path,
     n_jobs: int,
     device: str = "auto",
-    say: Callable[[str], None] = print,
+    log: Callable[[str], None] = print,
 ) -> list[Learner]:
     """Let a recogniser hear what the runs' best voices say, where it has not.
 
@@ -170,7 +170,7 @@ def listen(
         sentences: what they say, one a line.
         n_jobs: how many at the same time.
         device: 'auto', 'cpu', 'cuda' ….
-        say: takes sentences for the user.
+        log: takes sentences for the user.
 
     Returns:
         Those that failed; their logs say why.
@@ -182,7 +182,7 @@ def listen(
         return (
             report is not None
             and [text["text"] for text in report["new"]["texts"]] == texts
-            and report["step"] == load_checkpoint(one.run.voice()).progress.step
+            and report["step"] == load_checkpoint(one.run.voice()).run_state.step
         )
 
     def command(of: tuple[Learner, None]) -> list[str]:
@@ -190,7 +190,7 @@ def listen(
                 "--sentences", str(sentences), *["--quick"] * (len(texts) <= _QUICK)]  # fmt: skip
 
     waiting = [(one, None) for one in learners if not is_heard(one)]
-    return _side_by_side(waiting, command, n_jobs, say)
+    return _side_by_side(waiting, command, n_jobs, log)
 
 
 def write_sentences(path: Path, n: int, dataset: Path, given: Path | None) -> Path:
@@ -226,7 +226,7 @@ def _side_by_side(
     todo: Sequence[tuple[Learner, Any]],
     command: Callable[[tuple[Learner, Any]], list[str] | None],
     n_jobs: int,
-    say: Callable[[str], None],
+    log: Callable[[str], None],
 ) -> list[Learner]:
     """Run ponytaco's commands, so many at a time; where there is no command (any more) none."""
     waiting, failed = deque(todo), []
@@ -238,34 +238,34 @@ def _side_by_side(
                 one = waiting[0][0]
                 words = command(waiting.popleft())
                 if words is None:
-                    say(f"{one.name}: no time left; the same command goes on with it.")
+                    log(f"{one.name}: no time left; the same command goes on with it.")
                     continue
                 one.run.folder.mkdir(parents=True, exist_ok=True)
-                log: IO[bytes] = one.log.open("ab")
+                output: IO[bytes] = one.log_file.open("ab")
                 process = subprocess.Popen(
                     [sys.executable, "-m", "ponytaco", *words],
-                    env=environment, stdout=log, stderr=subprocess.STDOUT,
+                    env=environment, stdout=output, stderr=subprocess.STDOUT,
                 )  # fmt: skip
-                active[process] = (one, log, time.monotonic())
-                say(f"{one.name}: {words[0]} …")
+                active[process] = (one, output, time.monotonic())
+                log(f"{one.name}: {words[0]} …")
             time.sleep(0.2)
             for process in [process for process in active if process.poll() is not None]:
-                one, log, started = active.pop(process)
-                log.close()
+                one, output, started = active.pop(process)
+                output.close()
                 took = f"{(time.monotonic() - started) / 60:.1f} minutes"
-                said = one.log.read_text(encoding="utf-8", errors="replace").splitlines()
+                said = one.log_file.read_text(encoding="utf-8", errors="replace").splitlines()
                 if process.returncode:
                     failed.append(one)
                     tail = "\n  ".join(said[-_SAID_LINES:])
-                    say(f"{one.name}: FAILED after {took}. {one.log} ends:\n  {tail}")
+                    log(f"{one.name}: FAILED after {took}. {one.log_file} ends:\n  {tail}")
                 else:
-                    say(f"{one.name}: {took}. {said[-1] if said else ''}")
+                    log(f"{one.name}: {took}. {said[-1] if said else ''}")
     finally:  # interrupted: training saves and ends
         for process in active:
             process.terminate()
-        for process, (_, log, _) in active.items():
+        for process, (_, output, _) in active.items():
             process.wait()
-            log.close()
+            output.close()
     return failed
 
 

@@ -9,7 +9,7 @@ import soundfile
 import torch
 from torch import Tensor
 
-from ponytaco.io.atomic import replacing
+from ponytaco.io.atomic import atomic_write
 
 LONGEST_SECONDS = 600
 """Far longer than any sentence."""
@@ -106,7 +106,7 @@ def save_wav(path: str | Path, waveform: Tensor, sample_rate: int) -> None:
     # Scaled here, because libsndfile lets values beyond 1 wrap around into loud clicks.
     pcm = (samples.clamp(-1, 1) * 32767).round().to(torch.int16).numpy()
     try:
-        with replacing(path) as temporary, temporary.open("wb") as file:
+        with atomic_write(path) as temporary, temporary.open("wb") as file:
             soundfile.write(file, pcm, sample_rate, subtype="PCM_16", format="WAV")
     except (soundfile.SoundFileError, OSError) as error:
         # An OSError's own text names the temporary file, of which nobody has heard.

@@ -14,12 +14,12 @@ from torch import Tensor
 
 from ponytaco import __version__
 from ponytaco.config import Config, ConfigError
-from ponytaco.io.atomic import replacing
+from ponytaco.io.atomic import atomic_write
 from ponytaco.io.torchfile.claims import TorchFileError
 from ponytaco.io.torchfile.files import check_members, load_torch_file
 from ponytaco.model.tacotron2 import Tacotron2
 from ponytaco.presets import preset_of
-from ponytaco.runs.state import Progress
+from ponytaco.runs.state import RunState
 from ponytaco.text.symbols import CTC_SYMBOLS, SYMBOLS
 
 FORMAT_VERSION = 1
@@ -47,7 +47,7 @@ class Checkpoint:
     """The symbols that it has learnt from its texts; empty where that is not known."""
     longest_text: int = 0
     """Symbols of the longest training text; 0 where that is not known."""
-    progress: Progress = field(default_factory=Progress)
+    run_state: RunState = field(default_factory=RunState)
     trained: Mapping[str, Tensor] | None = None
     """The weights that training goes on with; None where they are those that speak."""
     optimizer: Mapping[str, Any] | None = None
@@ -139,17 +139,17 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     Raises:
         CheckpointError: it cannot be written, as on a full disk.
     """
-    save_whole(path, _content(checkpoint))
+    save_atomically(path, _content(checkpoint))
 
 
-def save_whole(path: Path, content: Mapping[str, Any]) -> None:
+def save_atomically(path: Path, content: Mapping[str, Any]) -> None:
     """Write tensors and plain values with torch; the file is there whole or as it was before.
 
     Raises:
         CheckpointError: it cannot be written, as on a full disk.
     """
     try:
-        with replacing(path) as temporary, temporary.open("wb") as file:
+        with atomic_write(path) as temporary, temporary.open("wb") as file:
             torch.save(dict(content), file)
             file.flush()
             os.fsync(file.fileno())
@@ -181,7 +181,7 @@ def _content(checkpoint: Checkpoint) -> dict[str, Any]:
         "lexicon": dict(checkpoint.lexicon),
         "seen_symbols": list(checkpoint.seen_symbols),
         "card": None if checkpoint.card is None else dict(checkpoint.card),
-        "progress": dataclasses.asdict(checkpoint.progress),
+        "run_state": dataclasses.asdict(checkpoint.run_state),
     }
 
 
@@ -205,7 +205,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     try:
         fields = {f.name: content[f.name] for f in dataclasses.fields(Checkpoint)}
         fields["config"] = Config.from_dict(fields["config"])
-        fields["progress"] = Progress(**fields["progress"])
+        fields["run_state"] = RunState(**fields["run_state"])
     except ConfigError as error:
         raise CheckpointError(f"{path} is damaged or of another version: {error}") from None
     except (KeyError, TypeError):
@@ -271,7 +271,7 @@ _CONTENT: Mapping[str, Callable[[Any], bool]] = {
     "lexicon": lambda value: _is_table(value, str),
     "seen_symbols": _is_texts,
     "longest_text": lambda value: type(value) is int and 0 <= value < 2**31,
-    "progress": lambda value: value.is_possible,
+    "run_state": lambda value: value.is_possible,
     "optimizer": lambda value: value is None or isinstance(value, Mapping),
     "sampler": lambda value: value is None or isinstance(value, Mapping),
     "rng": lambda value: value is None or isinstance(value, Mapping),

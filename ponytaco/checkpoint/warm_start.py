@@ -225,8 +225,8 @@ def _weights(content: Mapping[str, Any]) -> dict[str, Tensor]:
 
 def _source(path: Path, content: Mapping[str, Any], sizes: Mapping[str, Any]) -> str:
     head = f", {sizes['head']} head" if "head" in sizes else ""
-    progress = content.get("progress")
-    step = progress.get("step") if isinstance(progress, Mapping) else content.get("iteration")
+    run_state = content.get("run_state")
+    step = run_state.get("step") if isinstance(run_state, Mapping) else content.get("iteration")
     at = f", step {step:,}" if type(step) is int else ""
     kind = "a voice of ponytaco" if "format_version" in content else "weights of another program"
     return f"{path} ({kind}{at}{head})"

@@ -47,7 +47,7 @@ def _run(arguments: argparse.Namespace) -> int:
         vocoder=arguments.vocoder,
         device=arguments.device,
         quick=arguments.quick,
-        say=lambda sentence: print(sentence, flush=True),
+        log=lambda sentence: print(sentence, flush=True),
     )
     for sentence in summary(found.results):
         print(sentence)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ponytaco.cli.options import whole_within, within
-from ponytaco.synthesis.options import LIMITS, MAX_SYMBOLS_LIMITS, Delivery
+from ponytaco.synthesis.options import LIMITS, MAX_SYMBOLS_LIMITS, SpeechOptions
 
 if TYPE_CHECKING:
     from ponytaco.synthesis.result import Sentence, Speech
@@ -58,7 +58,7 @@ def add_to(commands: Any) -> None:
         ("gate_threshold", "X", "gate at which a sentence ends, 0 to 1"),
         ("max_seconds", "X", "cut a sentence here; 0 judges by its length"),
     ):
-        default = getattr(Delivery, name)
+        default = getattr(SpeechOptions, name)
         bounded = whole_within if metavar == "N" else within
         manner.add_argument(
             f"--{name.replace('_', '-')}", type=bounded(*LIMITS[name]), default=default,
@@ -123,7 +123,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ponytaco.synthesis.voice import Voice
     from ponytaco.vocoders.factory import check_vocoder
 
-    delivery = Delivery(
+    delivery = SpeechOptions(
         style=arguments.style,
         seed=arguments.seed,
         **{name: getattr(arguments, name) for name in LIMITS},
@@ -188,7 +188,9 @@ def _text(arguments: argparse.Namespace) -> str:
     return sys.stdin.read() if binary is None else decode_text(binary.read(), "Standard input")
 
 
-def _speak_file(arguments: argparse.Namespace, voice: Voice, text: str, delivery: Delivery) -> int:
+def _speak_file(
+    arguments: argparse.Namespace, voice: Voice, text: str, delivery: SpeechOptions
+) -> int:
     """Speak every line; 1 if some could not be spoken."""
     from ponytaco.audio.wav import save_wav
     from ponytaco.synthesis.batch import lines_of, speak_lines

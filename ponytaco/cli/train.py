@@ -87,15 +87,15 @@ def _train(arguments: argparse.Namespace, run_config: Config, ranks: Ranks) -> N
     from ponytaco.training.metrics import StepReport
 
     run = Run(arguments.run)
-    log = None
+    event_log = None
     if arguments.tensorboard and ranks.is_first:
         from ponytaco.training.tensorboard import EventLog
 
-        log = EventLog(arguments.tensorboard, run)
+        event_log = EventLog(arguments.tensorboard, run)
 
     def on_step(report: StepReport) -> None:
-        if log:
-            log.on_step(report)
+        if event_log:
+            event_log.on_step(report)
         losses = report.losses
         parts = [f"{name} {losses[name]:.3f}" for name in ("loss", "mel_postnet", "gate", "mi",
                  "gaf", "guidance") if name in losses]  # fmt: skip
@@ -106,8 +106,8 @@ def _train(arguments: argparse.Namespace, run_config: Config, ranks: Ranks) -> N
         )
 
     def on_validation(validation: Validation) -> None:
-        if log:
-            log.on_validation(validation)
+        if event_log:
+            event_log.on_validation(validation)
         print("\n".join(validation_lines(validation)), flush=True)
 
     try:
@@ -117,13 +117,13 @@ def _train(arguments: argparse.Namespace, run_config: Config, ranks: Ranks) -> N
             run_config,
             ranks=ranks,
             warm_start_from=arguments.warm_start,
-            say=lambda sentence: print(sentence, flush=True),
+            log=lambda sentence: print(sentence, flush=True),
             on_step=on_step,
             on_validation=on_validation,
         )
     finally:
-        if log:
-            log.close()
+        if event_log:
+            event_log.close()
     if ranks.is_first and result.finished:
         print(_what_next(arguments, result.step))
 

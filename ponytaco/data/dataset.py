@@ -40,7 +40,7 @@ def open_datasets(
     audio: AudioConfig,
     symbols: Sequence[str],
     cleaner: str,
-    say: Callable[[str], None] | None = None,
+    log: Callable[[str], None] | None = None,
 ) -> Datasets:
     """Both lists of one or several dataset folders together, a mel cache in each folder.
 
@@ -49,16 +49,16 @@ def open_datasets(
         audio: the mels' settings.
         symbols: the model's symbol table.
         cleaner: the text cleaner.
-        say: takes the names of clips that are left out because they cannot be read; without it
+        log: takes the names of clips that are left out because they cannot be read; without it
             such a clip is an error.
 
     Raises:
-        AudioError: a clip's audio is missing, broken or of another sample rate; with ``say``,
+        AudioError: a clip's audio is missing, broken or of another sample rate; with ``log``,
             too many of them.
     """
     if isinstance(folders, DatasetFolder):
         folders = [folders]
-    opened = [_open(folder, audio, say) for folder in folders]
+    opened = [_open(folder, audio, log) for folder in folders]
     train: list[_OpenClip] = []
     vals: list[list[_OpenClip]] = []
     for folder, mels in opened:
@@ -77,16 +77,16 @@ def open_datasets(
 
 
 def _open(
-    folder: DatasetFolder, audio: AudioConfig, say: Callable[[str], None] | None
+    folder: DatasetFolder, audio: AudioConfig, log: Callable[[str], None] | None
 ) -> tuple[DatasetFolder, Mels]:
     """A folder without its unreadable clips, and the mels of both lists."""
     try:
         return folder, load_mels([*folder.train, *folder.val], audio, folder.folder)
     except UnreadableClipsError as error:
-        if say is None:
+        if log is None:
             raise
         folder = _without(folder, error)
-        say(f"{len(error.clips)} of the clips cannot be read and are left out: {error}")
+        log(f"{len(error.clips)} of the clips cannot be read and are left out: {error}")
         return folder, load_mels([*folder.train, *folder.val], audio, folder.folder)
 
 

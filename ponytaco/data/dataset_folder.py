@@ -106,7 +106,7 @@ def read_dataset(folder: str | Path) -> DatasetFolder:
     )
 
 
-def listed(folders: str | Path | Sequence[str | Path]) -> list[Path]:
+def as_paths(folders: str | Path | Sequence[str | Path]) -> list[Path]:
     """Dataset folders as a list, where one alone may be given as it is."""
     several = [folders] if isinstance(folders, str | Path) else folders
     return [Path(folder) for folder in several]

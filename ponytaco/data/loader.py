@@ -41,11 +41,11 @@ class Batch(NamedTuple):
             }
         )
 
-    def parts(self, n_parts: int) -> list[Batch]:
+    def parts(self, n_micro_batches: int) -> list[Batch]:
         """The clips in at most so many batches of about the same size, padded as they are."""
-        if n_parts == 1:
+        if n_micro_batches == 1:
             return [self]
-        columns = [tensor.chunk(n_parts) for tensor in self]
+        columns = [tensor.chunk(n_micro_batches) for tensor in self]
         return [Batch(*part) for part in zip(*columns, strict=True)]
 
 
@@ -70,11 +70,11 @@ class _Shards(TorchDataset[Batch]):
         return batch if own else batch._replace(weight=torch.zeros_like(batch.weight))
 
 
-def endless_batches(
+def training_batches(
     dataset: ClipDataset,
     sampler: BucketSampler,
     n_workers: int,
-    say: Callable[[str], None] = lambda sentence: None,
+    log: Callable[[str], None] = lambda sentence: None,
 ) -> Iterator[Batch]:
     """This process's shards of batches without end, from the sampler's place on.
 
@@ -85,7 +85,7 @@ def endless_batches(
         dataset: the clips.
         sampler: its clips and its place in them.
         n_workers: processes that load; 0 loads beside the step.
-        say: takes a sentence when one of them died, and loading goes on beside the step.
+        log: takes a sentence when one of them died, and loading goes on beside the step.
     """
     while True:
         loader = DataLoader(
@@ -107,7 +107,7 @@ def endless_batches(
             except RuntimeError as error:
                 if not n_workers or "DataLoader worker" not in str(error):
                     raise
-                say("A process that loads clips died. They are loaded beside the steps from here.")
+                log("A process that loads clips died. They are loaded beside the steps from here.")
                 n_workers = 0
                 break
             if batch is None:

@@ -18,7 +18,7 @@ from ponytaco.audio.mel import MelSpectrogram
 from ponytaco.audio.wav import AudioError, load_wav
 from ponytaco.config import AudioConfig
 from ponytaco.data.dataset_folder import Clip
-from ponytaco.io.atomic import replacing
+from ponytaco.io.atomic import atomic_write
 from ponytaco.io.torchfile.claims import TorchFileError
 from ponytaco.io.torchfile.files import check_members, load_torch_file
 
@@ -69,7 +69,7 @@ def load_mels(clips: Sequence[Clip], audio: AudioConfig, cache_folder: Path) -> 
         return _cached_mels(path, len(clips), audio.n_mels)
     mels = _compute_mels(clips, audio)
     try:
-        with replacing(path) as temporary:
+        with atomic_write(path) as temporary:
             torch.save(vars(mels), temporary)
     except (OSError, RuntimeError) as error:
         warnings.warn(f"The mels are not cached in {cache_folder}: {error}", stacklevel=2)

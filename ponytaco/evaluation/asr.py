@@ -21,7 +21,7 @@ _MOST_LISTED = 120
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)*")
 
 
-class Listener:
+class SpeechRecogniser:
     """Writes down what is said, in the way that tells voices apart best.
 
     Texts of few words, such as the demo voice's, are heard as words of their list: nothing but the
@@ -48,11 +48,11 @@ class Listener:
             self._listed = frozenset(phones)
             self.name = f"pocketsphinx with a list of the {len(phones)} words that occur"
 
-    def also_for(self, words: Collection[str]) -> Listener:
+    def also_for(self, words: Collection[str]) -> SpeechRecogniser:
         """This one, if it can hear these words, too; otherwise one that can hear both."""
         if self._listed is None or self._listed.issuperset(words):
             return self
-        return Listener(self._listed.union(words), self._lexicon)
+        return SpeechRecogniser(self._listed.union(words), self._lexicon)
 
     def transcribe(self, waveform: npt.NDArray[np.float32], sample_rate: int) -> list[str]:
         """Write down what is said.

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from ponytaco.checkpoint.format import Checkpoint, load_checkpoint
 from ponytaco.data.dataset import ClipDataset, Datasets, open_datasets
-from ponytaco.data.dataset_folder import Clip, FilelistError, listed, read_datasets
+from ponytaco.data.dataset_folder import Clip, FilelistError, as_paths, read_datasets
 from ponytaco.device import choose_device
-from ponytaco.evaluation.asr import Listener, RecogniserError, spoken_words
+from ponytaco.evaluation.asr import RecogniserError, SpeechRecogniser, spoken_words
 from ponytaco.evaluation.html_report import report_page
 from ponytaco.evaluation.results import (
     STOP_ERRORS,
@@ -25,7 +25,7 @@ from ponytaco.evaluation.results import (
 from ponytaco.evaluation.sentences import SENTENCES, read_sentences
 from ponytaco.evaluation.speak import Bench, listen_to_real, speak_all
 from ponytaco.evaluation.wer import word_error_rate
-from ponytaco.runs.folder import Run, RunError, write_whole
+from ponytaco.runs.folder import Run, RunError, write_text
 from ponytaco.runs.history import read_history
 from ponytaco.synthesis.voice import Voice
 from ponytaco.text.encode import text_to_ids
@@ -63,7 +63,7 @@ def evaluate(
     vocoder: str = "griffin_lim",
     device: str = "auto",
     quick: bool = False,
-    say: Callable[[str], None] = lambda sentence: None,
+    log: Callable[[str], None] = lambda sentence: None,
 ) -> Evaluation:
     """Score a run's voice; write ``evaluation/report.html`` and ``report.json`` into its folder.
 
@@ -76,23 +76,23 @@ def evaluate(
         device: 'auto', 'cpu', 'cuda' ….
         quick: fewer clips and sentences, and no melody; writes ``quick.html`` and ``quick.json``
             instead.
-        say: takes sentences about how far it is, and what is left out.
+        log: takes sentences about how far it is, and what is left out.
 
     Raises:
         RunError, CheckpointError: there is no usable checkpoint, or nothing can be written.
         FilelistError: the data set is not usable, or is no longer where it was.
         SentencesError: the file of sentences is not usable.
-        VocoderError, FetchError: there is no such vocoder, or it cannot be had.
+        VocoderError, DownloadError: there is no such vocoder, or it cannot be had.
         EvaluationError: none of the texts can be spoken.
     """
     texts = read_sentences(sentences) if sentences else list(SENTENCES)
     checkpoint = load_checkpoint(run.voice())
-    data = _datasets(checkpoint, dataset_folder, say)
+    data = _datasets(checkpoint, dataset_folder, log)
     chosen = choose_device(device)
     through = open_vocoder(vocoder, checkpoint.config.audio, chosen)
-    say("Validating …")
+    log("Validating …")
     model = checkpoint.build_model().to(chosen)
-    validation = validate(model, data.val, checkpoint.config, checkpoint.progress.step, chosen)
+    validation = validate(model, data.val, checkpoint.config, checkpoint.run_state.step, chosen)
 
     clips = _mels_of(data.val)
     if quick:
@@ -106,18 +106,18 @@ def evaluate(
     try:
         # By all clips' words: how well these are understood must not hang on the new sentences.
         clip_texts = (clip.text for clip in (*data.val.clips, *data.train.clips))
-        listener = Listener(_words(clip_texts, cleaner), lexicon)
+        listener = SpeechRecogniser(_words(clip_texts, cleaner), lexicon)
         new_listener = listener.also_for(_words(texts, cleaner))
-        say(f"{listener.name.capitalize()} listens.")
+        log(f"{listener.name.capitalize()} listens.")
         if new_listener is not listener:
             notes.append(
                 "The new sentences have words that no clip has. They are heard by "
                 f"{new_listener.name}, and so are the real clips beside which they stand."
             )
-            say(notes[-1])
+            log(notes[-1])
     except RecogniserError as error:
         notes.append(f"Nothing listened, so there are no word error rates. {error}")
-        say(notes[-1])
+        log(notes[-1])
     bench = Bench(
         voice=Voice(run.voice(), vocoder=through, device=chosen),
         checkpoint=checkpoint,
@@ -125,36 +125,36 @@ def evaluate(
         listener=listener,
         frames_per_symbol=_frames_per_symbol(checkpoint, data),
     )
-    say(f"Speaking {len(clips)} validation clips …")
+    log(f"Speaking {len(clips)} validation clips …")
     clip_group = speak_all(
         [(clip.ref, clip.text, mel, clip) for clip, mel in clips],
         bench,
         not quick,
         notes,
-        say,
+        log,
     )
-    say(f"Speaking {len(texts)} new sentences …")
+    log(f"Speaking {len(texts)} new sentences …")
     new_bench = dataclasses.replace(bench, listener=new_listener)
     new_group = speak_all(
         [(str(i), text, None, None) for i, text in enumerate(texts, 1)],
         new_bench,
         False,
         notes,
-        say,
+        log,
     )
     if not clip_group.results and not new_group.results:
         raise EvaluationError("None of the texts can be spoken. Give other sentences.")
     results = Results(
         name=run.folder.resolve().name,
-        step=checkpoint.progress.step,
-        first_aligned=checkpoint.progress.first_aligned,
+        step=checkpoint.run_state.step,
+        first_aligned=checkpoint.run_state.first_aligned,
         vocoder=vocoder,
         recogniser=listener.name if listener else None,
         new_recogniser=new_listener.name if new_listener else None,
         validation=validation,
         clips=clip_group,
         new=new_group,
-        ceiling=_ceiling([*clips, *more_clips], clip_group, bench, new_bench, say),
+        ceiling=_ceiling([*clips, *more_clips], clip_group, bench, new_bench, log),
         n_ceiling_clips=len(clips) + len(more_clips),
         notes=notes,
     )
@@ -189,11 +189,11 @@ def summary(results: Results) -> list[str]:
 
 
 def _datasets(
-    checkpoint: Checkpoint, named: Path | Sequence[Path] | None, say: Callable[[str], None]
+    checkpoint: Checkpoint, named: Path | Sequence[Path] | None, log: Callable[[str], None]
 ) -> Datasets:
     folders = checkpoint.dataset_folders
     if named is not None:
-        folders = listed(named)
+        folders = as_paths(named)
     elif not folders or not all(folder.is_dir() for folder in folders):
         gone = next((folder for folder in folders if not folder.is_dir()), "an unknown data set")
         raise FilelistError(
@@ -205,7 +205,7 @@ def _datasets(
         checkpoint.config.audio,
         checkpoint.symbols,
         checkpoint.config.train.cleaner,
-        say,
+        log,
     )
 
 
@@ -230,12 +230,12 @@ def _ceiling(
     spoken: Group,
     bench: Bench,
     new_bench: Bench,
-    say: Callable[[str], None],
+    log: Callable[[str], None],
 ) -> float | None:
     """The word error rate of real clips through the vocoder, heard like the new sentences."""
     if new_bench.listener is None:
         return None
-    say(f"Listening to {len(clips)} real clips …")
+    log(f"Listening to {len(clips)} real clips …")
     heard: dict[str, list[str]] = {}
     if new_bench.listener is bench.listener:
         heard = {r.name: r.real_heard for r in spoken.results if r.real_heard is not None}
@@ -260,6 +260,6 @@ def _write(results: Results, run: Run, report: Path) -> Evaluation:
             f"Cannot make {report.parent}: {error.strerror}. Is the disk full?"
         ) from None
     evaluation = Evaluation(results, report.with_suffix(".html"), report)
-    write_whole(evaluation.report, json.dumps(results.as_json(), indent=2) + "\n")
-    write_whole(evaluation.page, report_page(results, read_history(run.history)))
+    write_text(evaluation.report, json.dumps(results.as_json(), indent=2) + "\n")
+    write_text(evaluation.page, report_page(results, read_history(run.history)))
     return evaluation

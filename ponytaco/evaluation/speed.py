@@ -15,10 +15,10 @@ from ponytaco.config import Config
 from ponytaco.data.loader import Batch
 from ponytaco.model.inference_decoder import PackedDecoder
 from ponytaco.model.packed_linear import WEIGHT_TYPES, WeightTypeError, fastest_type
-from ponytaco.runs.state import Progress
+from ponytaco.runs.state import RunState
 from ponytaco.text.symbols import CTC_SYMBOLS, SYMBOLS
 from ponytaco.timing import seconds_of
-from ponytaco.training.memory import in_parts_that_fit
+from ponytaco.training.memory import in_micro_batches
 from ponytaco.training.precision import grad_scaler, product_dtype
 from ponytaco.training.step import make_optimizer, train_step
 
@@ -48,7 +48,7 @@ class TrainingSpeed:
     """The median; steps that refresh the gradient-adaptive factor take somewhat longer."""
     n_steps: int
     """Steps that were measured."""
-    n_parts: int
+    n_micro_batches: int
     """Parts that a batch had to be computed in, to fit into the memory."""
     peak_gigabytes: float | None
     """The most of a GPU's memory that was in use; None on a CPU."""
@@ -118,7 +118,7 @@ def precisions(device: torch.device) -> list[str]:
 
 
 def measure_training(
-    config: Config, device: torch.device, seconds: float, say: Callable[[str], None] = print
+    config: Config, device: torch.device, seconds: float, log: Callable[[str], None] = print
 ) -> Iterator[TrainingSpeed]:
     """Train for a while in each precision that the device has.
 
@@ -126,7 +126,7 @@ def measure_training(
         config: the settings; their batch size is kept.
         device: where to compute.
         seconds: for all of them together; each gets one step at least.
-        say: takes a sentence when a batch does not fit into the memory.
+        log: takes a sentence when a batch does not fit into the memory.
 
     Yields:
         Each precision's speed as soon as it is known.
@@ -134,19 +134,19 @@ def measure_training(
     names = precisions(device)
     batch = made_up_batch(config, device)
     for name in names:
-        yield _train_in(config.replace(precision=name), batch, seconds / len(names), say)
+        yield _train_in(config.replace(precision=name), batch, seconds / len(names), log)
 
 
 def training_step(
-    config: Config, batch: Batch, progress: Progress, say: Callable[[str], None] = print
+    config: Config, batch: Batch, run_state: RunState, log: Callable[[str], None] = print
 ) -> Callable[[], None]:
     """A step of a new model on a batch, to be called again and again.
 
     Args:
         config: the settings.
         batch: on the device to compute on.
-        progress: counts the steps, and knows in how many parts a batch fits into the memory.
-        say: takes a sentence when a batch does not fit.
+        run_state: counts the steps, and knows in how many parts a batch fits into the memory.
+        log: takes a sentence when a batch does not fit.
     """
     settings, device = config.train, batch.mel.device
     torch.manual_seed(settings.seed)
@@ -158,27 +158,35 @@ def training_step(
 
     def step() -> None:
         nonlocal gaf
-        losses = in_parts_that_fit(
-            lambda n_parts: train_step(
-                model, optimizer, batch, settings, progress, gaf, mean_frame, scaler, n_parts
+        losses = in_micro_batches(
+            lambda n_micro_batches: train_step(
+                model,
+                optimizer,
+                batch,
+                settings,
+                run_state,
+                gaf,
+                mean_frame,
+                scaler,
+                n_micro_batches,
             ),
-            progress,
+            run_state,
             settings.batch_size,
-            say,
+            log,
         )
         gaf = losses.gaf
-        progress.step += 1
+        run_state.step += 1
 
     return step
 
 
 def _train_in(
-    config: Config, batch: Batch, seconds: float, say: Callable[[str], None]
+    config: Config, batch: Batch, seconds: float, log: Callable[[str], None]
 ) -> TrainingSpeed:
-    device, progress = batch.mel.device, Progress()
+    device, run_state = batch.mel.device, RunState()
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    step = training_step(config, batch, progress, say)
+    step = training_step(config, batch, run_state, log)
     deadline = time.monotonic() + seconds
     taken: list[float] = []
     while len(taken) <= _MOST_ROUNDS:
@@ -191,7 +199,7 @@ def _train_in(
         precision=config.train.precision,
         seconds_per_step=statistics.median(counted),
         n_steps=len(counted),
-        n_parts=progress.n_parts,
+        n_micro_batches=run_state.n_micro_batches,
         peak_gigabytes=(
             torch.cuda.max_memory_allocated(device) / 1e9 if device.type == "cuda" else None
         ),
@@ -275,7 +283,7 @@ def advice(
     usual = next((speed for speed in training if speed.precision == automatic), best)
     if best.seconds_per_step < _WORTH_IT * usual.seconds_per_step:
         said.append(f"Train with --precision {best.precision}.")
-    if best.n_parts > 1:
+    if best.n_micro_batches > 1:
         said.append("A batch does not fit into the memory at once: a smaller --batch-size helps.")
     in_use = fastest_type(device)
     voice = next((speed for speed in speaking if speed.weight_type == in_use), speaking[0])

@@ -16,7 +16,7 @@ from ponytaco.checkpoint.format import (
 )
 from ponytaco.export.card import model_card
 from ponytaco.runs.folder import voice_files
-from ponytaco.runs.state import Progress
+from ponytaco.runs.state import RunState
 
 
 class ExportError(ValueError):
@@ -66,11 +66,11 @@ def export_bundle(
     bundle = dataclasses.replace(
         checkpoint,
         state_dict={key: _halved(value) for key, value in checkpoint.state_dict.items()},
-        progress=Progress(
-            step=checkpoint.progress.step,
-            seconds=checkpoint.progress.seconds,
-            aligned_since=checkpoint.progress.aligned_since,
-            first_aligned=checkpoint.progress.first_aligned,
+        run_state=RunState(
+            step=checkpoint.run_state.step,
+            seconds=checkpoint.run_state.seconds,
+            aligned_since=checkpoint.run_state.aligned_since,
+            first_aligned=checkpoint.run_state.first_aligned,
         ),
         trained=None,
         optimizer=None,
@@ -87,10 +87,10 @@ def export_bundle(
 
 def remarks_on(checkpoint: Checkpoint) -> list[str]:
     """What to mind of a voice, whatever it is exported to."""
-    if checkpoint.progress.aligned_since is not None:
+    if checkpoint.run_state.aligned_since is not None:
         return []
     return [
-        f"{not_learnt_yet(checkpoint.progress.step)} Others will hear babble. Train it until the "
+        f"{not_learnt_yet(checkpoint.run_state.step)} Others will hear babble. Train it until the "
         "validations say 'aligned', and export it then."
     ]
 

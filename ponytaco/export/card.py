@@ -63,7 +63,7 @@ def model_card(
         given = {"name": name, "licence": licence, "note": note}
         return {**checkpoint.card, **{key: value for key, value in given.items() if value}}
     run = Run(source if source.is_dir() else source.parent)
-    progress, sizes = checkpoint.progress, checkpoint.config.model
+    run_state, sizes = checkpoint.run_state, checkpoint.config.model
     card: dict[str, str | float] = {
         "name": name or voice_name(source),
         "licence": licence or NO_LICENCE,
@@ -74,16 +74,16 @@ def model_card(
         "clips": checkpoint.clips,
         "minutes": round(checkpoint.minutes, 1),
         "words in lexicon": len(checkpoint.lexicon),
-        "step": progress.step,
-        "hours of training": round(progress.seconds / 3600, 2),
-        "aligned": "yes" if progress.aligned_since is not None else "no",
+        "step": run_state.step,
+        "hours of training": round(run_state.seconds / 3600, 2),
+        "aligned": "yes" if run_state.aligned_since is not None else "no",
         "head": sizes.head,
         "parameters": sum(v.numel() for v in checkpoint.state_dict.values()),
         "sample rate": checkpoint.config.audio.sample_rate,
     }
-    row = next((r for r in read_history(run.history) if r["step"] == progress.step), {})
+    row = next((r for r in read_history(run.history) if r["step"] == run_state.step), {})
     card.update({said: row[column] for column, said in _SCORES.items() if column in row})
-    card.update(_evaluation(run, progress.step))
+    card.update(_evaluation(run, run_state.step))
     return {key: value for key, value in card.items() if value != ""}
 
 

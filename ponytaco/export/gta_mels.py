@@ -15,10 +15,10 @@ from ponytaco.data.dataset import ClipDataset, open_datasets
 from ponytaco.data.dataset_folder import Clip, FilelistError, read_dataset
 from ponytaco.data.loader import validation_batches
 from ponytaco.device import choose_device
-from ponytaco.io.atomic import replacing
+from ponytaco.io.atomic import atomic_write
 from ponytaco.model.layers import length_mask
 from ponytaco.model.tacotron2 import Tacotron2
-from ponytaco.runs.folder import Run, write_whole
+from ponytaco.runs.folder import Run, write_text
 
 
 class MelsError(ValueError):
@@ -44,7 +44,7 @@ def write_mels(
     out: Path | None = None,
     dataset_folder: Path | None = None,
     device: str = "auto",
-    say: Callable[[str], None] = print,
+    log: Callable[[str], None] = print,
 ) -> WrittenMels:
     """Write a voice's teacher-forced mels of all its clips, with lists for HiFi-GAN's fine-tuning.
 
@@ -57,7 +57,7 @@ def write_mels(
         out: the folder to write to; ``mels`` in the run's if left out.
         dataset_folder: the clips; where the run was trained if left out.
         device: 'auto', 'cpu', 'cuda' ….
-        say: takes the names of clips that cannot be read.
+        log: takes the names of clips that cannot be read.
 
     Raises:
         RunError, CheckpointError: there is no usable checkpoint.
@@ -79,7 +79,7 @@ def write_mels(
         )
     config = checkpoint.config
     data = open_datasets(
-        read_dataset(folder), config.audio, checkpoint.symbols, config.train.cleaner, say
+        read_dataset(folder), config.audio, checkpoint.symbols, config.train.cleaner, log
     )
     out = out or run.folder / "mels"
     wavs = _wavs_folder(folder, [*data.train.clips, *data.val.clips])
@@ -93,7 +93,7 @@ def write_mels(
             for clip, mel in zip(dataset.clips, mels, strict=True):
                 _save(out / f"{clip.path.stem}.npy", mel)
                 n_frames += mel.shape[1]
-            write_whole(out / name, "".join(_line(clip, wavs) for clip in dataset.clips))
+            write_text(out / name, "".join(_line(clip, wavs) for clip in dataset.clips))
     except OSError as error:
         raise MelsError(
             f"The mels cannot be written to {out}: {error.strerror or error}. Is the disk full?"
@@ -151,5 +151,5 @@ def _line(clip: Clip, wavs: Path) -> str:
 
 def _save(path: Path, mel: Tensor) -> None:
     """Write an array; it is there whole or not at all."""
-    with replacing(path) as temporary, temporary.open("wb") as file:
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
         np.save(file, mel.float().numpy().copy(), allow_pickle=False)

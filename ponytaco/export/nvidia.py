@@ -10,7 +10,7 @@ import torch
 
 from ponytaco.checkpoint.format import (
     Checkpoint,
-    save_whole,
+    save_atomically,
 )
 from ponytaco.config import AudioConfig, ModelConfig
 from ponytaco.data.dataset_folder import FilelistError, read_datasets
@@ -68,10 +68,10 @@ def export_nvidia(source: Path, out: Path) -> Exported:
         lr=train.learning_rate,
         weight_decay=train.weight_decay,
     )
-    save_whole(
+    save_atomically(
         out,
         {
-            "iteration": checkpoint.progress.step,
+            "iteration": checkpoint.run_state.step,
             "state_dict": state,
             "optimizer": optimizer.state_dict(),
             "learning_rate": train.learning_rate,

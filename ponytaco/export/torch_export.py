@@ -28,7 +28,7 @@ from ponytaco.export.torch_modules import (
     PostnetProgram,
 )
 from ponytaco.model.tacotron2 import Tacotron2
-from ponytaco.runs.folder import write_whole
+from ponytaco.runs.folder import write_text
 from ponytaco.text.encode import spoken_symbols
 
 # The copy of standalone_speak.py that lies beside the programs.
@@ -82,8 +82,8 @@ def export_programs(source: Path, out: Path) -> Exported:
         written = torch.export.load(out / f"{name}.pt2").module()
         for length in (2, 23):
             _compare(name, module, written, _inputs(table, length)[NAMES.index(name)])
-    write_whole(out / _EXAMPLE, inspect.getsource(standalone_speak))
-    write_whole(out / TABLE, json.dumps(table, ensure_ascii=False, indent=1) + "\n")
+    write_text(out / _EXAMPLE, inspect.getsource(standalone_speak))
+    write_text(out / TABLE, json.dumps(table, ensure_ascii=False, indent=1) + "\n")
     remark = (
         f"The programs make mels, and a vocoder makes sound of them. {_EXAMPLE} beside them shows "
         f'how with torch alone: python {out / _EXAMPLE} "Hello there." mel.npy'

@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Write a file beside its place; it takes the place when the block ends well.
 
     Whatever is raised within, or by the renaming, nothing is left of it.

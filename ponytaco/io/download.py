@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ponytaco.formatting import file_size
-from ponytaco.io.atomic import replacing
+from ponytaco.io.atomic import atomic_write
 
 _DRIVE = "https://drive.google.com"
 _TIMEOUT_SECONDS = 60
@@ -25,11 +25,11 @@ _QUOTA_HINT = (
 )
 
 
-class FetchError(ValueError):
+class DownloadError(ValueError):
     """A file could not be downloaded; the text says how to get it by hand."""
 
 
-class _NotTheFile(FetchError):
+class _NotTheFile(DownloadError):
     """A site answered, but with something else."""
 
 
@@ -38,14 +38,14 @@ def drive(file_id: str) -> str:
     return f"{_DRIVE}/file/d/{file_id}/view"
 
 
-def receive(
+def download(
     addresses: Sequence[str],
     path: Path,
     what: str,
     *,
     most_bytes: int,
     sha256: str = "",
-    say: Callable[[str], None] = print,
+    log: Callable[[str], None] = print,
 ) -> Path:
     """Download a file from the first address that has it, unless it is there already.
 
@@ -57,10 +57,10 @@ def receive(
         what: in words, for the messages.
         most_bytes: a larger file is broken off.
         sha256: of the file, 64 hexadecimal digits; '' where it is not known.
-        say: takes a sentence when a download begins, and when another address is tried.
+        log: takes a sentence when a download begins, and when another address is tried.
 
     Raises:
-        FetchError: it did not come, is too large or another file; the text says in a few numbered
+        DownloadError: it did not come, is too large or another file; the text says in numbered
             lines how to get it by hand.
     """
     if path.is_file() and (not sha256 or _digest(path) == sha256):
@@ -69,11 +69,11 @@ def receive(
     drive_answered = False
     for address in addresses:
         if reasons:
-            say(f"That did not work: {[*reasons.values()][-1]}.")
-        say(f"Downloading {what} from {address} …")
+            log(f"That did not work: {[*reasons.values()][-1]}.")
+        log(f"Downloading {what} from {address} …")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(path) as partial:
+            with atomic_write(path) as partial:
                 with _LimitedFile(partial, most_bytes) as file:
                     _get(address, file)
                 _check(partial, file.sha256.hexdigest(), sha256)
@@ -82,7 +82,7 @@ def receive(
             on_drive = _is_on_drive(address)
             reasons[address] = in_words(error, on_drive)
             drive_answered |= on_drive and _is_an_answer(error)
-    raise FetchError(_by_hand(what, path, reasons, _QUOTA_HINT if drive_answered else ""))
+    raise DownloadError(_by_hand(what, path, reasons, _QUOTA_HINT if drive_answered else ""))
 
 
 def _by_hand(what: str, path: Path, reasons: dict[str, str], hint: str) -> str:
@@ -109,7 +109,7 @@ def in_words(error: Exception, on_drive: bool = False) -> str:
         error: of urllib, of gdown, of the disk, or one of ours.
         on_drive: whether it comes of asking Google Drive.
     """
-    if isinstance(error, FetchError):
+    if isinstance(error, DownloadError):
         return str(error)
     if isinstance(error, urllib.error.HTTPError):
         return f"the site answers with error {error.code}"
@@ -130,7 +130,7 @@ def _is_of_requests(error: Exception) -> bool:
 
 def _is_an_answer(error: Exception) -> bool:
     """Of Google Drive: gdown complains of the page that came in place of the file."""
-    if isinstance(error, FetchError):
+    if isinstance(error, DownloadError):
         return isinstance(error, _NotTheFile)
     return not isinstance(error, OSError)
 
@@ -146,7 +146,7 @@ class _LimitedFile(io.BufferedWriter):
     def write(self, data: Any) -> int:
         self._left -= len(data)
         if self._left < 0:
-            raise FetchError(f"it is larger than {file_size(self._most)}, and was broken off")
+            raise DownloadError(f"it is larger than {file_size(self._most)}, and was broken off")
         self.sha256.update(data)
         return super().write(data)
 
@@ -163,16 +163,16 @@ def _get(address: str, file: _LimitedFile) -> None:
         gdown.download(id=address.split("/")[5], output=file, quiet=False)
         return
     if not address.startswith("https://"):
-        raise FetchError("it is no https address")
+        raise DownloadError("it is no https address")
     with urllib.request.urlopen(address, timeout=_TIMEOUT_SECONDS) as answer:
         if not answer.geturl().startswith("https://"):
-            raise FetchError("it leads to an address that is not https")
+            raise DownloadError("it leads to an address that is not https")
         expected = answer.headers.get("Content-Length")
         n_bytes = 0
         while chunk := answer.read(_CHUNK_BYTES):
             n_bytes += file.write(chunk)
         if expected is not None and int(expected) != n_bytes:
-            raise FetchError("the connection broke off")
+            raise DownloadError("the connection broke off")
 
 
 def _check(path: Path, digest: str, wanted: str) -> None:
@@ -183,7 +183,7 @@ def _check(path: Path, digest: str, wanted: str) -> None:
     if head[:1] == b"<":
         raise _NotTheFile("a web page came and not the file")
     if wanted and digest != wanted:
-        raise FetchError("it is another file than the one that is known to be good")
+        raise DownloadError("it is another file than the one that is known to be good")
 
 
 def _digest(path: Path) -> str:

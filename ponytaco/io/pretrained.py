@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ponytaco.io.download import FetchError, drive, receive
+from ponytaco.io.download import DownloadError, download, drive
 
 _NGC = "https://api.ngc.nvidia.com/v2/models/nvidia"
 _MEGABYTE = 10**6
@@ -70,26 +70,26 @@ def cache_folder() -> Path:
     return Path.home() / ".cache" / "ponytaco"
 
 
-def fetch(name: str, folder: Path | None = None, say: Callable[[str], None] = print) -> Path:
+def fetch(name: str, folder: Path | None = None, log: Callable[[str], None] = print) -> Path:
     """Published weights, downloaded unless they are there already.
 
     Args:
         name: in ``PUBLISHED``.
         folder: where they are kept; ``cache_folder()`` if left out.
-        say: takes a sentence when a download begins, and when another place is tried.
+        log: takes a sentence when a download begins, and when another place is tried.
 
     Raises:
-        FetchError: there are no such weights, or they cannot be had; the text says how to get
+        DownloadError: there are no such weights, or they cannot be had; the text says how to get
             them by hand.
     """
     if name not in PUBLISHED:
-        raise FetchError(f"'{name}' is not known. There are: {', '.join(PUBLISHED)}.")
+        raise DownloadError(f"'{name}' is not known. There are: {', '.join(PUBLISHED)}.")
     published = PUBLISHED[name]
-    return receive(
+    return download(
         published.addresses,
         (folder or cache_folder()) / published.file_name,
         published.what,
         most_bytes=published.most_bytes,
         sha256=published.sha256,
-        say=say,
+        log=log,
     )

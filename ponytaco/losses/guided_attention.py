@@ -17,7 +17,7 @@ from torch import Tensor
 _MIN_MASS = 1e-6
 
 
-class Guide(NamedTuple):
+class AttentionTargets(NamedTuple):
     """Where the attention of a batch may be."""
 
     inside: Tensor  # (B, T_steps, T_text) whether a step is in a symbol's time
@@ -25,9 +25,9 @@ class Guide(NamedTuple):
     counted: Tensor  # (B, T_steps) whether a step counts: it is real, and some symbol claims it
 
 
-def make_guide(
+def attention_targets(
     intervals: Tensor, mel_lengths: Tensor, n_steps: int, n_frames_per_step: int
-) -> Guide:
+) -> AttentionTargets:
     """Where attention may be, step by step.
 
     Args:
@@ -44,10 +44,10 @@ def make_guide(
     step_lengths = -(-mel_lengths.to(intervals.device, non_blocking=True) // n_frames_per_step)
     # A time that no symbol claims says nothing about where attention should be.
     counted = (steps < step_lengths[:, None]) & inside.any(dim=2)
-    return Guide(inside, depth / (ends - starts), counted)
+    return AttentionTargets(inside, depth / (ends - starts), counted)
 
 
-def guidance_loss(alignment: Tensor, guide: Guide) -> Tensor:
+def guided_attention_loss(alignment: Tensor, guide: AttentionTargets) -> Tensor:
     """Minus the log of the attention inside the symbols' intervals, averaged over real steps.
 
     Args:
@@ -61,7 +61,7 @@ def guidance_loss(alignment: Tensor, guide: Guide) -> Tensor:
     return -(mass.log() * guide.counted).sum() / guide.counted.sum().clamp(min=1)
 
 
-def known_attention(guide: Guide) -> Tensor:
+def forced_attention(guide: AttentionTargets) -> Tensor:
     """Where attention should be: at the symbol in the middle of whose time a step is.
 
     Returns:

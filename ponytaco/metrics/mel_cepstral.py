@@ -25,7 +25,7 @@ _HALVING_DECIBELS = 6.0
 
 
 @dataclass(frozen=True)
-class Likeness:
+class MelSimilarity:
     """How near one clip is to another."""
 
     distortion: float
@@ -70,7 +70,7 @@ def best_path(
     return path[::-1]
 
 
-def compare(mel: npt.ArrayLike, real: npt.ArrayLike) -> Likeness:
+def compare(mel: npt.ArrayLike, real: npt.ArrayLike) -> MelSimilarity:
     """Compare a spoken mel with that of the real clip.
 
     The mel-cepstral distortion is ``10 / ln 10 * sqrt(2 * sum over k = 1..13 of (c_k - c'_k)^2)``
@@ -92,7 +92,7 @@ def compare(mel: npt.ArrayLike, real: npt.ArrayLike) -> Likeness:
     cepstra, real_cepstra = mel_cepstra(spoken), mel_cepstra(wanted)
     path = best_path(cepstra, real_cepstra)
     distances = np.linalg.norm(cepstra[:, path[:, 0]] - real_cepstra[:, path[:, 1]], axis=0)
-    return Likeness(float(distances.mean()), spoken.shape[1] / wanted.shape[1])
+    return MelSimilarity(float(distances.mean()), spoken.shape[1] / wanted.shape[1])
 
 
 def pitch(

@@ -48,7 +48,7 @@ class DropoutMasks(NamedTuple):
     decoder: Tensor  # (T_steps, B, decoder_rnn_dim)
 
 
-class KnownAttention(NamedTuple):
+class ForcedAttention(NamedTuple):
     """Where attention should be, and how much of its memory of where it was is replaced by it.
 
     Location-sensitive attention can only learn to go on from where it was once it is somewhere;
@@ -158,7 +158,7 @@ class Decoder(nn.Module):
         p_teacher_forcing: float = 1.0,
         teacher_forcing_window: int = 50,
         masks: DropoutMasks | None = None,
-        known: KnownAttention | None = None,
+        known: ForcedAttention | None = None,
     ) -> DecoderOutput:
         """Decode with the true frames as input.
 
@@ -196,7 +196,7 @@ class Decoder(nn.Module):
                 own_frame = self.project(features[-1][-1:])[1][-1].detach()
                 inputs = self.prenet(own_frame)[None]
             segment_masks = masks and DropoutMasks(*(mask[start:stop] for mask in masks))
-            segment_known = known and KnownAttention(known.weights[start:stop], known.share)
+            segment_known = known and ForcedAttention(known.weights[start:stop], known.share)
             segment_features, segment_weights, state = self._decode_segment(
                 inputs, state, memory_parts, loop_weights, segment_masks, segment_known
             )
@@ -249,7 +249,7 @@ class Decoder(nn.Module):
         memory: Memory,
         weights: _LoopWeights,
         masks: DropoutMasks | None,
-        known: KnownAttention | None,
+        known: ForcedAttention | None,
     ) -> tuple[Tensor, Tensor, DecoderState]:
         """Run both LSTMs and the attention over steps whose inputs are known.
 
@@ -357,7 +357,7 @@ class Decoder(nn.Module):
         )
 
 
-def _remembered(weights: Tensor, known: KnownAttention | None) -> Tensor:
+def _remembered(weights: Tensor, known: ForcedAttention | None) -> Tensor:
     """What the location windows see of a segment's last step, (B, T_text)."""
     return weights if known is None else torch.lerp(weights, known.weights[-1], known.share)
 

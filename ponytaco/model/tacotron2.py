@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ponytaco.config import ModelConfig
 from ponytaco.model.ctc_head import CTCRecogniser
-from ponytaco.model.decoder import Decoder, DecoderOutput, KnownAttention
+from ponytaco.model.decoder import Decoder, DecoderOutput, ForcedAttention
 from ponytaco.model.encoder import Encoder
 from ponytaco.model.inference_decoder import PackedDecoder
 from ponytaco.model.layers import length_mask
@@ -90,7 +90,7 @@ class Tacotron2(nn.Module):
                 in_dim=c.decoder_rnn_dim,
                 n_symbols=n_ctc_symbols,
                 n_frames_per_step=c.n_frames_per_step,
-                p_dropout=c.p_recogniser_dropout,
+                p_dropout=c.p_ctc_dropout,
             )
 
     def forward(
@@ -101,7 +101,7 @@ class Tacotron2(nn.Module):
         mel_lengths: Tensor,
         p_teacher_forcing: float = 1.0,
         teacher_forcing_window: int = 50,
-        known: KnownAttention | None = None,
+        known: ForcedAttention | None = None,
     ) -> Tacotron2Output:
         """Predict a batch of clips whose true frames are known.
 

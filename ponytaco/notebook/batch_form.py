@@ -41,16 +41,16 @@ def ask_for_lines(voice: TrainedVoice, manner: Manner | None = None) -> None:
         button.disabled = True
         said: list[str] = []
 
-        def say(sentence: str) -> None:
+        def log(sentence: str) -> None:
             said.append(paragraph(sentence))
             progress.value = "".join(said)
 
         try:
-            path = _speak_lines(voice, text.value, manner, say)
+            path = _speak_lines(voice, text.value, manner, log)
             link = download_link(path.read_bytes(), path.name, "application/zip")
             progress.value = "".join([*said, link])
         except NotebookError as error:
-            say(str(error))
+            log(str(error))
         finally:
             button.disabled = False
 
@@ -80,7 +80,7 @@ def speak_lines(voice: TrainedVoice, text: str, manner: Manner | None = None) ->
 
 @friendly
 def _speak_lines(
-    voice: TrainedVoice, text: str, manner: Manner | None, say: Callable[[str], None]
+    voice: TrainedVoice, text: str, manner: Manner | None, log: Callable[[str], None]
 ) -> Path:
     lines = lines_of(text)
     manner = manner or Manner()
@@ -90,15 +90,15 @@ def _speak_lines(
     path = folder / "lines.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for line in speak_all_lines(opened, lines, manner.delivery):
-            say(f"{line.number} of {len(lines)}: {line.text}")
+            log(f"{line.number} of {len(lines)}: {line.text}")
             if isinstance(line.result, TextError):
-                say(f"That line is left out: {line.result}")
+                log(f"That line is left out: {line.result}")
                 continue
             for warning in line.result.warnings:
-                say(f"Mind: {warning}")
+                log(f"Mind: {warning}")
             archive.writestr(
                 line.file_name, wav_bytes(line.result.waveform, line.result.sample_rate)
             )
         n_spoken = len(archive.namelist())
-    say(f"{n_spoken} of {len(lines)} lines are in {path}.")
+    log(f"{n_spoken} of {len(lines)} lines are in {path}.")
     return path

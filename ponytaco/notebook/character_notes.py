@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ponytaco.io.atomic import replacing
+from ponytaco.io.atomic import atomic_write
 from ponytaco.notebook.storage import Storage
 
 
@@ -33,7 +33,7 @@ def note(storage: Storage, character: str, **facts: float) -> None:
     path = _path(storage)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as temporary:
+        with atomic_write(path) as temporary:
             temporary.write_text(json.dumps(known, indent=1, ensure_ascii=False), encoding="utf-8")
     except OSError as error:
         # Only the order of the list depends on it: no reason to stop a training.

@@ -13,7 +13,7 @@ from typing import Any
 from tqdm import tqdm
 
 from ponytaco.formatting import duration, file_size
-from ponytaco.io.download import FetchError
+from ponytaco.io.download import DownloadError
 from ponytaco.notebook.character_notes import note, number, recall
 from ponytaco.notebook.environment import friendly
 from ponytaco.notebook.public_archives import (
@@ -182,7 +182,7 @@ def _public_characters() -> list[Character]:
     print("There are no soundtools archives on the storage; looking into the public folder …")
     try:
         archives = list_public_archives()
-    except FetchError as error:
+    except DownloadError as error:
         raise StorageError(str(error)) from error
     if not archives:
         raise StorageError(f"The public soundtools folder seems to be empty. {ADD_THE_SHORTCUT}")

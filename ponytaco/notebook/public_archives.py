@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ponytaco.io.download import FetchError, drive, in_words, receive
+from ponytaco.io.download import DownloadError, download, drive, in_words
 
 # The soundtools folder's audio-trimmed-22khz.
 _ARCHIVES_FOLDER = "11H3IoCeFnhHll0bzjUtC-njED5tCi78f"
@@ -38,7 +38,7 @@ def list_public_archives() -> list[PublicArchive]:
     """The archives of the public soundtools folder.
 
     Raises:
-        FetchError: it cannot be listed; the text says how to go on by hand.
+        DownloadError: it cannot be listed; the text says how to go on by hand.
     """
     import gdown
 
@@ -48,7 +48,7 @@ def list_public_archives() -> list[PublicArchive]:
     try:
         files = gdown.download_folder(**options)
     except Exception as error:  # network, quota, a changed page: gdown has no common kind
-        raise FetchError(
+        raise DownloadError(
             f"The public soundtools folder could not be listed ({in_words(error, True)}). "
             f"{ADD_THE_SHORTCUT}"
         ) from error
@@ -61,10 +61,10 @@ def download_archive(archive: PublicArchive, folder: Path) -> Path:
     """Download a public archive, unless it is there already.
 
     Raises:
-        FetchError: it did not come, or is too large; the text says how to get it by hand.
+        DownloadError: it did not come, or is too large; the text says how to get it by hand.
     """
     whose = f"{Path(archive.name).stem}'s archive"
-    return receive(
+    return download(
         [drive(archive.file_id)], folder / archive.name, whose, most_bytes=MOST_ARCHIVE_BYTES
     )
 

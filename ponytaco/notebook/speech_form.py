@@ -9,7 +9,7 @@ from ponytaco.notebook.environment import friendly
 from ponytaco.notebook.storage import Storage, StorageError
 from ponytaco.notebook.vocoders import get_vocoder
 from ponytaco.synthesis.batch import read_text_file
-from ponytaco.synthesis.options import Delivery
+from ponytaco.synthesis.options import SpeechOptions
 from ponytaco.text.styles import find_style
 
 AS_WRITTEN = "as written"
@@ -25,7 +25,7 @@ class Manner:
         dictionaries: pronunciations of the user's own.
     """
 
-    delivery: Delivery = field(default_factory=Delivery)
+    delivery: SpeechOptions = field(default_factory=SpeechOptions)
     vocoder: str = "griffin_lim"
     dictionaries: tuple[Path, ...] = ()
 
@@ -53,7 +53,7 @@ def manner(
         NotebookError: a field cannot be.
     """
     named = "" if style in ("", AS_WRITTEN) else find_style(style)
-    delivery = Delivery(style=named, best_of=best_of, speed=speed)
+    delivery = SpeechOptions(style=named, best_of=best_of, speed=speed)
     dictionaries = (_file(storage, dictionary),) if dictionary.strip() else ()
     return Manner(delivery, get_vocoder(vocoder, storage), dictionaries)
 

@@ -46,17 +46,17 @@ def train_voice(
     run = storage.run(character.name)
     start = None if run.resumable else character.begin_with or settings.begin_with(storage)
     config = settings.config_for(run, max_steps, start)
-    with _panel(run, config.train) as panel, _event_log(tensorboard, storage, run) as log:
+    with _panel(run, config.train) as panel, _event_log(tensorboard, storage, run) as event_log:
 
         def on_step(report: StepReport) -> None:
             panel.on_step(report)
-            if log is not None:
-                log.on_step(report)
+            if event_log is not None:
+                event_log.on_step(report)
 
         def on_validation(validation: Validation) -> None:
             panel.on_validation(validation)
-            if log is not None:
-                log.on_validation(validation)
+            if event_log is not None:
+                event_log.on_validation(validation)
 
         outcome = "stopped by an error, see below"
         try:
@@ -101,17 +101,17 @@ def _event_log(wanted: bool, storage: Storage, run: Run) -> Iterator[EventLog | 
         return
     folder = storage.disk / "tensorboard" / run.folder.name
     copies = run.folder / "tensorboard" if storage.drive_mount else None
-    log = EventLog(folder, run, copies)
+    event_log = EventLog(folder, run, copies)
     print(f"TensorBoard: in a new cell, %load_ext tensorboard and %tensorboard --logdir {folder}")
     try:
-        yield log
+        yield event_log
     finally:
-        log.close()
+        event_log.close()
 
 
-def _movie(run: Run, say: Callable[[str], None]) -> None:
+def _movie(run: Run, log: Callable[[str], None]) -> None:
     """A movie is a gift: without a picture yet, or without room, nothing is wrong."""
     try:
-        say(f"How the attention grew: {make_movie(run)}.")
+        log(f"How the attention grew: {make_movie(run)}.")
     except MovieError as error:
-        say(str(error))
+        log(str(error))

@@ -78,7 +78,7 @@ class Settings:
         """The weights that a new run begins with.
 
         Raises:
-            FetchError: NVIDIA's voice did not come.
+            DownloadError: NVIDIA's voice did not come.
             ConfigError: there is no such voice or file.
         """
         choice = self.warm_start.strip()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ponytaco.io.download import FetchError
+from ponytaco.io.download import DownloadError
 from ponytaco.io.pretrained import PUBLISHED, fetch
 from ponytaco.notebook.environment import friendly
 from ponytaco.notebook.storage import Storage
@@ -24,6 +24,6 @@ def get_vocoder(name: str, storage: Storage) -> str:
         return name
     try:
         return str(fetch(name, storage.runs / "vocoders"))
-    except FetchError as error:
+    except DownloadError as error:
         print(f"{error}\nUntil then Griffin-Lim speaks, which sounds metallic.")
         return "griffin_lim"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ponytaco.io.atomic import replacing
+from ponytaco.io.atomic import atomic_write
 
 
 class RunError(ValueError):
@@ -217,10 +217,10 @@ def _few(names: Sequence[str]) -> str:
 _MOST_NAMED = 12
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
     """Write a text file; it is there whole or as it was before."""
     try:
-        with replacing(path) as temporary:
+        with atomic_write(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
     except OSError as error:
         raise RunError(f"Cannot write {path}: {error.strerror}. Is the disk full?") from None

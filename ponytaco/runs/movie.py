@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from ponytaco.io.atomic import replacing
+from ponytaco.io.atomic import atomic_write
 from ponytaco.runs.folder import Run
 
 # A long run has hundreds of pictures; this many tell the story within a size one can share.
@@ -53,7 +53,7 @@ def make_movie(run: Run, out: Path | None = None, width: int = _WIDTH) -> Path:
     size = _frame_size(pictures[-1], width)
     frames = [_frame(path, size) for path in pictures]
     try:
-        with replacing(out) as temporary:
+        with atomic_write(out) as temporary:
             frames[0].save(
                 temporary,
                 format="GIF",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 
 @dataclass
-class Progress:
+class RunState:
     """How far a run has come, beyond weights and optimizer."""
 
     step: int = 0
@@ -22,11 +22,11 @@ class Progress:
     """Step since which every validation has found the model aligned."""
     first_aligned: int | None = None
     """Step of the first validation that did."""
-    guided: float = 1.0
+    guidance_scale: float = 1.0
     """Share of what helps attention to align that it still gets, 0 to 1."""
-    rate_factor: float = 1.0
+    learning_rate_scale: float = 1.0
     """Of the learning rate; halved whenever too many steps in a row were no numbers."""
-    n_parts: int = 1
+    n_micro_batches: int = 1
     """Parts that a batch is computed in, where the memory is too small for the whole."""
     best_aligned: bool = False
     best_score: float | None = None
@@ -35,7 +35,7 @@ class Progress:
     validations_since_best: int = 0
     """Its step, and how many validations have found no better voice since."""
 
-    def take_over(self, other: Progress) -> None:
+    def take_over(self, other: RunState) -> None:
         """Become equal to another."""
         for f in dataclasses.fields(self):
             setattr(self, f.name, getattr(other, f.name))
@@ -48,14 +48,14 @@ class Progress:
             self.skipped_steps,
             self.aligned_since or 0,
             self.first_aligned or 0,
-            self.n_parts,
+            self.n_micro_batches,
             self.best_step,
             self.validations_since_best,
         )
-        numbers = (self.seconds, self.gaf, self.guided, self.rate_factor)
+        numbers = (self.seconds, self.gaf, self.guidance_scale, self.learning_rate_scale)
         return (
             all(type(count) is int and 0 <= count < 2**53 for count in counts)
             and all(type(n) in (int, float) and math.isfinite(n) for n in numbers)
-            and 0 <= self.guided <= 1
+            and 0 <= self.guidance_scale <= 1
             and (self.best_score is None or type(self.best_score) in (int, float))
         )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ponytaco.synthesis.options import Delivery
+from ponytaco.synthesis.options import SpeechOptions
 from ponytaco.synthesis.result import Sentence, Speech
 from ponytaco.synthesis.voice import Voice
 from ponytaco.text.errors import TextError
@@ -46,7 +46,7 @@ def lines_of(text: str) -> list[str]:
 def speak_lines(
     voice: Voice,
     lines: Sequence[str],
-    delivery: Delivery | None = None,
+    delivery: SpeechOptions | None = None,
     on_sentence: Callable[[Sentence], None] = lambda sentence: None,
 ) -> Iterator[SpokenLine]:
     """Speak lines that have nothing to do with each other; they share the voice's batches.

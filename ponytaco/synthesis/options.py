@@ -16,19 +16,19 @@ LIMITS: Mapping[str, tuple[float, float]] = types.MappingProxyType(
         "max_seconds": (0, 600),
     }
 )
-"""The least and the most of each number of a ``Delivery``."""
+"""The least and the most of each number of a ``SpeechOptions``."""
 
 MAX_SYMBOLS_LIMITS = (10, 1000)
 """Of the symbols after which a sentence is cut: a word or two, and several times what published
 voices know. No voice has learnt pieces of a letter."""
 
 
-class DeliveryError(ValueError):
+class SpeechOptionsError(ValueError):
     """A way of speaking cannot be."""
 
 
 @dataclass(frozen=True)
-class Delivery:
+class SpeechOptions:
     """How a text is spoken."""
 
     style: str = ""
@@ -53,4 +53,4 @@ class Delivery:
         for name, (low, high) in LIMITS.items():
             value = getattr(self, name)
             if not low <= value <= high:
-                raise DeliveryError(f"{name} is {value}; it can be {low} to {high}.")
+                raise SpeechOptionsError(f"{name} is {value}; it can be {low} to {high}.")

@@ -27,11 +27,11 @@ from ponytaco.model.inference_decoder import PackedDecoder
 from ponytaco.model.tacotron2 import Tacotron2
 from ponytaco.runs.folder import voice_files
 from ponytaco.synthesis.joining import PAUSES, Leveller, fade_ends, silence, trim_silence
-from ponytaco.synthesis.options import MAX_SYMBOLS_LIMITS, Delivery, DeliveryError
+from ponytaco.synthesis.options import MAX_SYMBOLS_LIMITS, SpeechOptions, SpeechOptionsError
 from ponytaco.synthesis.result import Sentence, Speech
 from ponytaco.text.errors import TextError
 from ponytaco.text.frontend import Line, Reader, Script
-from ponytaco.text.lexicon import Lexicon, installed_dictionary, layered, read_dictionary
+from ponytaco.text.lexicon import Lexicon, chain_lexicons, installed_dictionary, read_dictionary
 from ponytaco.vocoders.factory import Vocoder, open_vocoder
 
 # A symbol takes about 6 frames (70 ms); a line that needs this many per symbol never stops.
@@ -85,7 +85,7 @@ class Voice:
     Raises:
         RunError, CheckpointError: there is no usable checkpoint.
         LexiconError: a dictionary cannot be read.
-        DeliveryError: sentences cannot be cut so.
+        SpeechOptionsError: sentences cannot be cut so.
         VocoderError: there is no such vocoder.
         WeightTypeError: there is no such type on this machine.
     """
@@ -101,12 +101,12 @@ class Voice:
     ) -> None:
         least, most = MAX_SYMBOLS_LIMITS
         if max_symbols and not least <= max_symbols <= most:
-            raise DeliveryError(f"max_symbols is {max_symbols}; it can be {least} to {most}.")
+            raise SpeechOptionsError(f"max_symbols is {max_symbols}; it can be {least} to {most}.")
         lexicons = [read_dictionary(dictionary) for dictionary in dictionaries]
         self.path, checkpoint, model, self.notes = _open(Path(path))
         self.audio: AudioConfig = checkpoint.config.audio
-        self.step = checkpoint.progress.step
-        self._is_aligned = checkpoint.progress.aligned_since is not None
+        self.step = checkpoint.run_state.step
+        self._is_aligned = checkpoint.run_state.aligned_since is not None
         self._device = torch.device(device)
         self._model = model.to(self._device)
         self._packed = PackedDecoder(self._model.decoder, weight_type)
@@ -119,14 +119,14 @@ class Voice:
         self._reader = Reader(
             checkpoint.symbols,
             checkpoint.config.train.cleaner,
-            layered([*lexicons, own, installed_dictionary()]) if knows_phones else None,
+            chain_lexicons([*lexicons, own, installed_dictionary()]) if knows_phones else None,
             max_symbols or max(_LEAST_LIMIT, checkpoint.longest_text or _USUAL_LIMIT),
             checkpoint.seen_symbols,
         )
         self._vocoder: Vocoder = (
             vocoder
             if callable(vocoder)
-            else open_vocoder(vocoder, self.audio, self._device, say=self.notes.append)
+            else open_vocoder(vocoder, self.audio, self._device, log=self.notes.append)
         )
 
     @property
@@ -134,7 +134,9 @@ class Voice:
         """The styles that it knows; where the checkpoint does not say, all that it may know."""
         return self._reader.styles
 
-    def stream(self, text: str, delivery: Delivery | None = None, **how: Any) -> Iterator[Sentence]:
+    def stream(
+        self, text: str, delivery: SpeechOptions | None = None, **how: Any
+    ) -> Iterator[Sentence]:
         """Speak a text, and hand out each line as soon as it is ready.
 
         Nothing is kept of a line that was handed out, so a text may be of any length.
@@ -148,16 +150,16 @@ class Voice:
         Raises:
             TextError: nothing in the text can be spoken, a pronunciation is none, or a style is
                 unknown.
-            DeliveryError: a way of speaking cannot be.
+            SpeechOptionsError: a way of speaking cannot be.
         """
-        delivery = dataclasses.replace(delivery or Delivery(), **how)
+        delivery = dataclasses.replace(delivery or SpeechOptions(), **how)
         script = self._reader.read(text, delivery.style)
         return self._sentences(script, self._perform(script.lines, delivery), delivery)
 
     def speak(
         self,
         text: str,
-        delivery: Delivery | None = None,
+        delivery: SpeechOptions | None = None,
         *,
         keep: bool | None = None,
         on_sentence: Callable[[Sentence], None] = lambda sentence: None,
@@ -174,7 +176,7 @@ class Voice:
             how: changes to ``delivery``.
 
         Raises:
-            TextError, DeliveryError: as in ``stream``.
+            TextError, SpeechOptionsError: as in ``stream``.
         """
         speeches = self.speak_all([text], delivery, keep=keep, on_sentence=on_sentence, **how)
         (speech,) = speeches
@@ -185,7 +187,7 @@ class Voice:
     def speak_all(
         self,
         texts: Iterable[str],
-        delivery: Delivery | None = None,
+        delivery: SpeechOptions | None = None,
         *,
         keep: bool | None = None,
         on_sentence: Callable[[Sentence], None] = lambda sentence: None,
@@ -204,9 +206,9 @@ class Voice:
             For each text what was spoken, or why it could not be.
 
         Raises:
-            DeliveryError: a way of speaking cannot be.
+            SpeechOptionsError: a way of speaking cannot be.
         """
-        delivery = dataclasses.replace(delivery or Delivery(), **how)
+        delivery = dataclasses.replace(delivery or SpeechOptions(), **how)
         scripts = [(text, self._read(text, delivery.style)) for text in texts]
         lines = (line for _, script in scripts for line in getattr(script, "lines", ()))
         performance = self._perform(lines, delivery)
@@ -250,7 +252,7 @@ class Voice:
         )
 
     def _sentences(
-        self, script: Script, performance: Iterator[_Performed], delivery: Delivery
+        self, script: Script, performance: Iterator[_Performed], delivery: SpeechOptions
     ) -> Iterator[Sentence]:
         """A script's lines as sound: trimmed, faded, evened."""
         rate = self.audio.sample_rate
@@ -276,7 +278,7 @@ class Voice:
                 unreadable=line.unreadable,
             )
 
-    def _perform(self, lines: Iterable[Line], delivery: Delivery) -> Iterator[_Performed]:
+    def _perform(self, lines: Iterable[Line], delivery: SpeechOptions) -> Iterator[_Performed]:
         """The best take of every line."""
         seeds = (seed % 2**63 for seed in itertools.count(delivery.seed, _NEXT_SEED))
         waiting = iter(lines)
@@ -286,7 +288,7 @@ class Voice:
             n_lines = max(1, _BATCH // delivery.best_of)
 
     def _best_takes(
-        self, lines: Sequence[Line], delivery: Delivery, seeds: Iterator[int]
+        self, lines: Sequence[Line], delivery: SpeechOptions, seeds: Iterator[int]
     ) -> list[_Performed]:
         n = delivery.best_of
         takes: list[list[_Said]] = [[] for _ in lines]
@@ -294,7 +296,7 @@ class Voice:
         n_tries = [0] * len(lines)
         for seed in itertools.islice(seeds, 1 + delivery.retries):
             wanted = [lines[number] for number in open_lines for _ in range(n)]
-            said = self._say(wanted, delivery, seed)
+            said = self._log(wanted, delivery, seed)
             for place, number in enumerate(open_lines):
                 candidates = takes[number] + said[place * n : (place + 1) * n]
                 takes[number] = [candidates[best_take([each.take for each in candidates])]]
@@ -307,7 +309,7 @@ class Voice:
             for line, (said,), tries in zip(lines, takes, n_tries, strict=True)
         ]
 
-    def _say(self, lines: Sequence[Line], delivery: Delivery, seed: int) -> list[_Said]:
+    def _log(self, lines: Sequence[Line], delivery: SpeechOptions, seed: int) -> list[_Said]:
         """A take of each line, all in one batch."""
         lengths = torch.tensor([len(line.ids) for line in lines], device=self._device)
         ids = [torch.tensor(line.ids, device=self._device) for line in lines]

@@ -55,7 +55,7 @@ def _checked(braces: re.Match[str]) -> str:
     return "{" + " ".join(phones) + "}"
 
 
-def layered(lexicons: Sequence[Lexicon]) -> Lexicon:
+def chain_lexicons(lexicons: Sequence[Lexicon]) -> Lexicon:
     """Several dictionaries as one: a word's entry is that of the first one that has it."""
     return Lexicon(ChainMap(*(dict(lexicon.entries) for lexicon in lexicons)))
 

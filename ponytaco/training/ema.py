@@ -12,7 +12,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from ponytaco.model.tacotron2 import Tacotron2
 
 
-class Average:
+class EMA:
     """A model whose weights are the mean of another's over its last steps.
 
     Every step of training moves the weights by what its few clips ask for, and the next one moves

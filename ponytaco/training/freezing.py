@@ -8,11 +8,11 @@ import torch
 
 from ponytaco.config import TrainConfig
 from ponytaco.model.tacotron2 import Tacotron2
-from ponytaco.runs.state import Progress
+from ponytaco.runs.state import RunState
 
 
 def freeze(
-    model: Tacotron2, optimizer: torch.optim.Optimizer, settings: TrainConfig, progress: Progress
+    model: Tacotron2, optimizer: torch.optim.Optimizer, settings: TrainConfig, run_state: RunState
 ) -> None:
     """Keep the encoder or the attention as they are for a run's first steps.
 
@@ -23,7 +23,7 @@ def freeze(
         model: whose parts they are.
         optimizer: of the model's parameters; asks before each of its steps.
         settings: for how many steps.
-        progress: its step is read each time.
+        run_state: its step is read each time.
     """
     parts = (
         (settings.freeze_encoder_steps, (model.embedding, model.encoder)),
@@ -35,7 +35,7 @@ def freeze(
 
     def pass_over(*_: Any) -> None:
         for n_steps, modules in parts:
-            if progress.step < n_steps:
+            if run_state.step < n_steps:
                 for module in modules:
                     module.zero_grad(set_to_none=True)
 

@@ -9,17 +9,17 @@ import torch
 from ponytaco.checkpoint.conversion.reduction_factor import set_frames_per_step
 from ponytaco.config import Config
 from ponytaco.model.tacotron2 import Tacotron2
-from ponytaco.runs.state import Progress
-from ponytaco.training.ema import Average
+from ponytaco.runs.state import RunState
+from ponytaco.training.ema import EMA
 
 
-def reduce_frames(
+def reduce_step_size(
     model: Tacotron2,
-    average: Average,
+    ema: EMA,
     optimizer: torch.optim.Optimizer,
     config: Config,
-    progress: Progress,
-    say: Callable[[str], None],
+    run_state: RunState,
+    log: Callable[[str], None],
 ) -> None:
     """Go on with the next smaller number of frames a step, if the voice has been aligned for long.
 
@@ -28,27 +28,27 @@ def reduce_frames(
 
     Args:
         model: changed in place, as are average, optimizer and progress.
-        average: of its weights; begins anew with the model as it is then.
+        ema: of its weights; begins anew with the model as it is then.
         optimizer: of the model's parameters.
         config: the run's settings.
-        progress: where the run is.
-        say: takes a sentence for the user.
+        run_state: where the run is.
+        log: takes a sentence for the user.
     """
     before = model.decoder.n_frames_per_step
     smaller = [r for r in config.frames_per_step if r < before]
-    if not smaller or progress.aligned_since is None:
+    if not smaller or run_state.aligned_since is None:
         return
-    n_steps = progress.step - progress.aligned_since
+    n_steps = run_state.step - run_state.aligned_since
     if n_steps < config.train.reduce_frames_after:
         return
     set_frames_per_step(model, smaller[0], optimizer)
-    average.begin(model)
+    ema.begin(model)
     # A validation found the voice of longer steps aligned; of this one nothing is known. So the
     # guidance returns that helps it along, and what waits for alignment waits again.
-    progress.aligned_since, progress.guided = None, 1.0
-    progress.validations_since_best = 0
-    say(
-        f"The voice has been aligned for {n_steps:,} steps: from step {progress.step:,} on its "
+    run_state.aligned_since, run_state.guidance_scale = None, 1.0
+    run_state.validations_since_best = 0
+    log(
+        f"The voice has been aligned for {n_steps:,} steps: from step {run_state.step:,} on its "
         f"decoder makes {smaller[0]} mel {'frames' if smaller[0] > 1 else 'frame'} at a time "
         f"instead of {before}, which its attention needs a while to get used to."
     )

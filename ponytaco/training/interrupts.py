@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterator
 from ponytaco.audio.wav import AudioError
 
 
-class Attempts:
+class BestEffort:
     """Does what a run can go on without, and says once when a disk refuses it.
 
     Args:
-        say: takes a sentence for the user.
+        log: takes a sentence for the user.
     """
 
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
+    def __init__(self, log: Callable[[str], None]) -> None:
+        self._log = log
         self._failed: set[str] = set()
 
     def __call__(self, what: str, action: Callable[..., object], *arguments: object) -> None:
@@ -28,7 +28,7 @@ class Attempts:
             self._failed.discard(what)
         except (OSError, AudioError) as error:
             if what not in self._failed:
-                self._say(f"The {what} could not be written ({error}). Training goes on.")
+                self._log(f"The {what} could not be written ({error}). Training goes on.")
             self._failed.add(what)
 
 
@@ -44,14 +44,14 @@ def save_on_error(save: Callable[[], object]) -> Callable[..., None]:
 
 
 @contextlib.contextmanager
-def interruptible(say: Callable[[str], None]) -> Iterator[threading.Event]:
+def interruptible(log: Callable[[str], None]) -> Iterator[threading.Event]:
     """Turn the first interrupt into a wish to stop, so that no step is left half done.
 
     A second one interrupts at once. Only the main thread may take signals; elsewhere the
     caller's ``stop`` is the only way.
 
     Args:
-        say: is told at once that the wish was heard, for a step may take many seconds.
+        log: is told at once that the wish was heard, for a step may take many seconds.
     """
     interrupted = threading.Event()
     if threading.current_thread() is not threading.main_thread():
@@ -67,7 +67,7 @@ def interruptible(say: Callable[[str], None]) -> Iterator[threading.Event]:
         # Interrupted just while it was writing, a stream refuses more; then the loop is between
         # two steps, and soon says that it has stopped.
         with contextlib.suppress(RuntimeError):
-            say(
+            log(
                 "Stopping after this step, and saving. (Interrupt again to stop at once, without "
                 "saving.)"
             )

@@ -8,26 +8,26 @@ from typing import TypeVar
 
 import torch
 
-from ponytaco.runs.state import Progress
+from ponytaco.runs.state import RunState
 from ponytaco.training.distributed import ALONE, NoMemoryElsewhereError, Ranks
 
 T = TypeVar("T")
 
 
-def in_parts_that_fit(
+def in_micro_batches(
     work: Callable[[int], T],
-    progress: Progress,
+    run_state: RunState,
     batch_size: int,
-    say: Callable[[str], None],
+    log: Callable[[str], None],
     ranks: Ranks = ALONE,
 ) -> T:
     """Do a work in as many parts as the memory asks for.
 
     Args:
         work: takes the number of parts; may be begun again after it ran out of memory.
-        progress: its ``n_parts`` remembers how many were needed.
+        run_state: its ``n_micro_batches`` remembers how many were needed.
         batch_size: the most parts there can be.
-        say: takes a sentence each time that there must be more of them.
+        log: takes a sentence each time that there must be more of them.
         ranks: the processes that do the work together: all of them take more parts where one must.
 
     Raises:
@@ -35,22 +35,22 @@ def in_parts_that_fit(
     """
     while True:
         try:
-            return work(progress.n_parts)
+            return work(run_state.n_micro_batches)
         except (RuntimeError, MemoryError) as error:
             if not isinstance(error, NoMemoryElsewhereError):
                 if not is_out_of_memory(error):
                     raise
                 ranks.tell_no_memory()
-            if progress.n_parts >= batch_size:
+            if run_state.n_micro_batches >= batch_size:
                 raise
         # Outside of the handler: the error holds on to the tensors of the attempt.
-        progress.n_parts *= 2
+        run_state.n_micro_batches *= 2
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        say(
+        log(
             f"The memory is too small for {batch_size} clips at a time: from here a batch is "
-            f"computed in {progress.n_parts} parts, to the same effect."
+            f"computed in {run_state.n_micro_batches} parts, to the same effect."
         )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ponytaco.runs.state import Progress
+from ponytaco.runs.state import RunState
 from ponytaco.training.step import StepLosses
 
 
@@ -25,19 +25,19 @@ class StepReport:
     'guidance_weight', 'grad_norm'; those in use."""
     skipped_steps: int
 
-    def history_row(self, progress: Progress) -> dict[str, float]:
+    def history_row(self, run_state: RunState) -> dict[str, float]:
         """The columns of the history that a report fills."""
         return {
             **self.losses,
             "epoch": self.epoch,
-            "seconds": progress.seconds,
+            "seconds": run_state.seconds,
             "learning_rate": self.learning_rate,
             "skipped_steps": self.skipped_steps,
-            "parts": progress.n_parts,
+            "parts": run_state.n_micro_batches,
         }
 
 
-class Tally:
+class RunningMetrics:
     """What steps reported since the last look.
 
     Reading a value waits until a GPU has done the step; a GPU that is not asked works ahead.
@@ -84,7 +84,7 @@ class Tally:
 
     def report(
         self,
-        progress: Progress,
+        run_state: RunState,
         max_steps: int,
         epoch: int,
         learning_rate: float,
@@ -93,13 +93,13 @@ class Tally:
         """The means, which are then forgotten; ``seconds`` is what the steps took together."""
         n_steps = len(self)
         return StepReport(
-            step=progress.step,
+            step=run_state.step,
             max_steps=max_steps,
             epoch=epoch,
             seconds_per_step=seconds / n_steps,
             learning_rate=learning_rate,
             losses=self.take_means(),
-            skipped_steps=progress.skipped_steps,
+            skipped_steps=run_state.skipped_steps,
         )
 
 

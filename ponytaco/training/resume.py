@@ -16,27 +16,27 @@ from ponytaco.data.sampler import BucketSampler
 from ponytaco.io.store.store import Loaded, Store
 from ponytaco.model.tacotron2 import Tacotron2
 from ponytaco.runs.folder import Run
-from ponytaco.runs.state import Progress
+from ponytaco.runs.state import RunState
 from ponytaco.training.distributed import ALONE, Ranks
-from ponytaco.training.ema import Average
+from ponytaco.training.ema import EMA
 from ponytaco.training.rng import rng_states_by_rank, seed_rank, set_rng_state
 
 # Halvings of the learning rate after which going back is given up.
-_LEAST_RATE_FACTOR = 1 / 64
+_LEAST_LEARNING_RATE_SCALE = 1 / 64
 
 
-def open_store(run: Run, say: Callable[[str], None]) -> Store[Checkpoint]:
+def open_store(run: Run, log: Callable[[str], None]) -> Store[Checkpoint]:
     """The store of a run's checkpoints.
 
     Args:
         run: its ``scratch`` decides whether saves are copied beside training.
-        say: takes sentences for the user.
+        log: takes sentences for the user.
     """
-    return Store(run.folder, _read, run.scratch, say=say)
+    return Store(run.folder, _read, run.scratch, log=log)
 
 
-def newest_save(
-    store: Store[Checkpoint], run: Run, say: Callable[[str], None]
+def find_newest_save(
+    store: Store[Checkpoint], run: Run, log: Callable[[str], None]
 ) -> Loaded[Checkpoint] | None:
     """The newest save that verifies, having said what was wrong with newer ones.
 
@@ -52,11 +52,11 @@ def newest_save(
             f"{run.folder} cannot be resumed. {error} Move its files elsewhere to begin anew."
         ) from None
     if found is not None and found.sentence:
-        say(found.sentence)
+        log(found.sentence)
     return found
 
 
-def resume_sentences(
+def describe_resume(
     found: Loaded[Checkpoint], run: Run, config: Config, ranks: Ranks = ALONE
 ) -> list[str]:
     """Where a run goes on, and what is not as it was; the data set is judged by the caller."""
@@ -64,7 +64,7 @@ def resume_sentences(
     config = config.reduced_to(saved.config.model.n_frames_per_step)
     when = found.save.time[:16].replace("T", " ")
     sentences = [
-        f"Resuming {run.folder.name} at step {saved.progress.step:,}, "
+        f"Resuming {run.folder.name} at step {saved.run_state.step:,}, "
         f"saved at {when} UTC in {found.path}."
     ]
     different = [
@@ -92,7 +92,7 @@ def resume(
     scaler: torch.amp.GradScaler,
     sampler: BucketSampler,
     data_fingerprint: str,
-    say: Callable[[str], None],
+    log: Callable[[str], None],
     ranks: Ranks = ALONE,
     device: torch.device | None = None,
 ) -> None:
@@ -104,7 +104,7 @@ def resume(
         scaler: of the loss.
         sampler: stays at the beginning of the data when the data set has changed.
         data_fingerprint: of the data set as it is now.
-        say: takes a sentence for the user.
+        log: takes a sentence for the user.
         ranks: the processes that go on together. As many as before go on exactly; another number
             draws other random numbers, but goes on with just the clips that are left.
         device: whose random numbers go on.
@@ -119,11 +119,11 @@ def resume(
         if len(rng) == ranks.count:
             set_rng_state(rng[ranks.rank], device)
         elif rng:
-            seed_rank(resumed.config.train.seed, ranks.rank, resumed.progress.step)
+            seed_rank(resumed.config.train.seed, ranks.rank, resumed.run_state.step)
         if resumed.fingerprint == data_fingerprint and resumed.sampler is not None:
             sampler.load_state_dict(dict(resumed.sampler))
         else:
-            say("The data set has changed since then: its clips are drawn afresh.")
+            log("The data set has changed since then: its clips are drawn afresh.")
     # Whatever a file by a stranger has in the place of a state.
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise CheckpointError(
@@ -145,48 +145,48 @@ def _restore(
         scaler.load_state_dict(dict(saved.scaler))
 
 
-def go_back(
+def roll_back(
     found: Loaded[Checkpoint] | None,
     model: Tacotron2,
-    average: Average,
+    ema: EMA,
     optimizer: torch.optim.Optimizer,
     scaler: torch.amp.GradScaler,
-    progress: Progress,
+    run_state: RunState,
     patience: int,
-    say: Callable[[str], None],
+    log: Callable[[str], None],
 ) -> None:
     """Return to the last save with half the learning rate; other clips come next.
 
     Args:
         found: that save.
         model: changed in place, as are average, optimizer, scaler and progress.
-        average: of the model's weights.
+        ema: of the model's weights.
         optimizer: of the model's parameters.
         scaler: of the loss.
-        progress: where the run is.
+        run_state: where the run is.
         patience: steps in a row that were no numbers, for the sentence.
-        say: takes a sentence for the user.
+        log: takes a sentence for the user.
 
     Raises:
         CheckpointError: there is no save, or going back has not helped several times.
     """
-    factor, skipped = progress.rate_factor / 2, progress.skipped_steps
-    if factor < _LEAST_RATE_FACTOR or found is None:
+    factor, skipped = run_state.learning_rate_scale / 2, run_state.skipped_steps
+    if factor < _LEAST_LEARNING_RATE_SCALE or found is None:
         raise CheckpointError(
-            f"The loss has not been a number for {patience} steps up to step {progress.step:,}"
+            f"The loss has not been a number for {patience} steps up to step {run_state.step:,}"
             f"{', again and again' if found else ''}. Choose a lower learning_rate, or --precision "
             "float32, and begin anew."
         )
     # The save may be from before its frames a step were reduced.
     set_frames_per_step(model, found.content.config.model.n_frames_per_step, optimizer)
     model.load_state_dict(found.content.trained or found.content.state_dict)
-    average.begin(model, found.content.state_dict)
+    ema.begin(model, found.content.state_dict)
     _restore(found.content, optimizer, scaler)
-    progress.take_over(found.content.progress)
-    progress.rate_factor = factor
-    progress.skipped_steps = skipped
-    say(
-        f"The loss was not a number for {patience} steps. Back to step {progress.step:,}, at "
+    run_state.take_over(found.content.run_state)
+    run_state.learning_rate_scale = factor
+    run_state.skipped_steps = skipped
+    log(
+        f"The loss was not a number for {patience} steps. Back to step {run_state.step:,}, at "
         f"{factor:g} of the learning rate."
     )
 
@@ -198,4 +198,4 @@ def _read(path: Path) -> tuple[int, Checkpoint]:
             f"{path} is a voice to share, which lacks what training needs to go on. A new run can "
             "begin with it: --warm-start."
         )
-    return checkpoint.progress.step, checkpoint
+    return checkpoint.run_state.step, checkpoint

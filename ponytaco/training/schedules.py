@@ -31,7 +31,7 @@ def learning_rate(
     return max(decayed, min(minimum, peak))
 
 
-def next_guided(guided: float, is_aligned: bool, fade_steps: int) -> float:
+def next_guidance_scale(guidance_scale: float, is_aligned: bool, fade_steps: int) -> float:
     """The share of what helps attention to align, guidance and forcing, after one more step.
 
     It is taken away once attention has aligned, and comes back when alignment is lost: as slowly,
@@ -39,14 +39,14 @@ def next_guided(guided: float, is_aligned: bool, fade_steps: int) -> float:
     clip, gradients ten times as large as before made attention leap for 400 steps.
 
     Args:
-        guided: the share so far, 1 in the beginning.
+        guidance_scale: the share so far, 1 in the beginning.
         is_aligned: whether the last validation found the model so.
         fade_steps: steps over which the whole of it goes or comes.
     """
     if fade_steps == 0:
         return 0.0 if is_aligned else 1.0
     step = 1 / fade_steps
-    return max(0.0, guided - step) if is_aligned else min(1.0, guided + step)
+    return max(0.0, guidance_scale - step) if is_aligned else min(1.0, guidance_scale + step)
 
 
 def teacher_forcing(

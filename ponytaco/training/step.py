@@ -14,12 +14,17 @@ from torch import Tensor
 from ponytaco.config import TrainConfig
 from ponytaco.data.loader import Batch
 from ponytaco.losses.gaf import balanced_backward
-from ponytaco.losses.guided_attention import Guide, guidance_loss, known_attention, make_guide
+from ponytaco.losses.guided_attention import (
+    AttentionTargets,
+    attention_targets,
+    forced_attention,
+    guided_attention_loss,
+)
 from ponytaco.losses.mmi import drop_frames, mmi_loss
 from ponytaco.losses.tacotron import tacotron_loss
-from ponytaco.model.decoder import KnownAttention
+from ponytaco.model.decoder import ForcedAttention
 from ponytaco.model.tacotron2 import Tacotron2
-from ponytaco.runs.state import Progress
+from ponytaco.runs.state import RunState
 from ponytaco.training.distributed import ALONE, Ranks
 from ponytaco.training.precision import grad_scaler, product_dtype
 from ponytaco.training.schedules import gaf_cap, teacher_forcing
@@ -44,7 +49,7 @@ class Share(NamedTuple):
 
     frames: Tensor
     clips: Tensor
-    guided: Tensor  # steps that the guidance counts
+    guided_steps: Tensor  # steps that the guidance counts
 
 
 def train_step(
@@ -52,11 +57,11 @@ def train_step(
     optimizer: torch.optim.Optimizer,
     batch: Batch,
     settings: TrainConfig,
-    progress: Progress,
+    run_state: RunState,
     gaf: Tensor,
     mean_frame: Tensor,
     scaler: torch.amp.GradScaler | None = None,
-    n_parts: int = 1,
+    n_micro_batches: int = 1,
     ranks: Ranks = ALONE,
 ) -> StepLosses:
     """One step: forward, the balanced gradients, clipping, and the optimizer.
@@ -69,12 +74,12 @@ def train_step(
         optimizer: of all its parameters, from ``make_optimizer``.
         batch: on the model's device.
         settings: the weights of the losses.
-        progress: how far the run has come; decides the weights and when the factor is refreshed.
+        run_state: how far the run has come; decides the weights and when the factor is refreshed.
         gaf: the gradient-adaptive factor so far, a scalar on the model's device.
         mean_frame: (n_mels,), for dropped frames.
         scaler: of the loss; only float16 needs one.
-        n_parts: batches that the clips are computed in, their gradients added up; more than one
-            costs time and saves memory.
+        n_micro_batches: micro-batches whose gradients are accumulated; more than one costs time and
+            saves memory.
         ranks: the processes that have the batch's other clips; the step is the same on all.
     """
     model.train()
@@ -82,14 +87,14 @@ def train_step(
     buffers = [buffer.clone() for buffer in model.buffers()]
     scaler = scaler or grad_scaler(torch.float32, batch.mel.device)
     optimizer.zero_grad(set_to_none=True)
-    refresh = progress.step % settings.gaf_every == 0
+    refresh = run_state.step % settings.gaf_every == 0
     values: dict[str, Tensor] = {}
     gaf_before = gaf
-    parts = batch.parts(n_parts)
+    parts = batch.parts(n_micro_batches)
     shares = _shares(parts, model.decoder.n_frames_per_step, ranks)
     for part, share in zip(parts, shares, strict=True):
         of_part, gaf = _backward(
-            model, part, settings, progress, gaf, mean_frame, scaler, share, refresh, ranks
+            model, part, settings, run_state, gaf, mean_frame, scaler, share, refresh, ranks
         )
         _add_up(values, of_part)
         refresh = False  # the first part's factor holds for all of them
@@ -125,7 +130,10 @@ def make_optimizer(model: Tacotron2, settings: TrainConfig) -> torch.optim.Optim
     for name, parameter in model.named_parameters():
         (attention if ".attention_layer." in name else others).append(parameter)
     optimizer = torch.optim.Adam(
-        [{"params": others, "times": 1.0}, {"params": attention, "times": settings.attention_rate}],
+        [
+            {"params": others, "times": 1.0},
+            {"params": attention, "times": settings.attention_learning_rate_scale},
+        ],
         weight_decay=settings.weight_decay,
         eps=1e-6,
         fused=True,
@@ -146,9 +154,9 @@ def _shares(parts: list[Batch], n_frames_per_step: int, ranks: Ranks) -> list[Sh
         return [Share(*parts[0].weight.new_ones(3))]
     counts = []
     for part in parts:
-        guided = _guide(part, n_frames_per_step).counted.sum(dim=1)
+        guided_steps = _guide(part, n_frames_per_step).counted.sum(dim=1)
         frames = part.mel_lengths.to(part.weight.device, non_blocking=True)
-        columns = (frames, torch.ones_like(frames), guided)
+        columns = (frames, torch.ones_like(frames), guided_steps)
         counts.append(torch.stack([(column * part.weight).sum() for column in columns]))
     (whole,) = ranks.total([torch.stack(counts).sum(dim=0)])
     return [Share(*(count / whole.clamp(min=1))) for count in counts]
@@ -182,7 +190,7 @@ def _backward(
     model: Tacotron2,
     batch: Batch,
     settings: TrainConfig,
-    progress: Progress,
+    run_state: RunState,
     gaf: Tensor,
     mean_frame: Tensor,
     scaler: torch.amp.GradScaler,
@@ -197,7 +205,7 @@ def _backward(
     """
     device = batch.mel.device
     dtype = product_dtype(settings.precision, device)
-    weight = settings.guidance_weight * progress.guided
+    weight = settings.guidance_weight * run_state.guidance_scale
     guide = _guide(batch, model.decoder.n_frames_per_step) if weight > 0 else None
     with torch.autocast(device.type, dtype=dtype, enabled=dtype is not torch.float32):
         out = model(
@@ -206,13 +214,13 @@ def _backward(
             drop_frames(batch.mel, mean_frame, settings.drop_frame_rate),
             batch.mel_lengths,
             teacher_forcing(
-                progress.step,
-                progress.aligned_since,
+                run_state.step,
+                run_state.aligned_since,
                 settings.p_teacher_forcing,
                 settings.teacher_forcing_fade_steps,
             ),
             settings.teacher_forcing_window,
-            _forced_attention(guide, settings, progress),
+            _forced_attention(guide, settings, run_state),
         )
         recogniser = model.mi if settings.mmi else None
         log_probs = recogniser(out.hidden) if recogniser is not None else None
@@ -223,13 +231,13 @@ def _backward(
     loss = parts.total * share.frames
 
     if guide is not None:
-        guidance = guidance_loss(out.alignment, guide) * share.guided
+        guidance = guided_attention_loss(out.alignment, guide) * share.guided_steps
         loss = loss + weight * guidance
         values.update(guidance=guidance, guidance_weight=torch.tensor(weight))
 
     if log_probs is not None:
         mi = mmi_loss(log_probs, batch.mel_lengths, batch.ctc, batch.ctc_lengths) * share.clips
-        cap = gaf_cap(progress.first_aligned, settings.max_gaf, settings.max_gaf_aligned)
+        cap = gaf_cap(run_state.first_aligned, settings.max_gaf, settings.max_gaf_aligned)
         if refresh:
             scaled = (scaler.scale(loss), scaler.scale(mi))
             gaf = balanced_backward(*scaled, list(model.parameters()), cap, ranks.total)
@@ -244,29 +252,29 @@ def _backward(
     return {name: value.detach() for name, value in values.items()}, gaf
 
 
-def _guide(batch: Batch, n_frames_per_step: int) -> Guide:
+def _guide(batch: Batch, n_frames_per_step: int) -> AttentionTargets:
     n_steps = -(-batch.mel.shape[2] // n_frames_per_step)
-    return make_guide(batch.intervals, batch.mel_lengths, n_steps, n_frames_per_step)
+    return attention_targets(batch.intervals, batch.mel_lengths, n_steps, n_frames_per_step)
 
 
 def _forced_attention(
-    guide: Guide | None, settings: TrainConfig, progress: Progress
-) -> KnownAttention | None:
+    guide: AttentionTargets | None, settings: TrainConfig, run_state: RunState
+) -> ForcedAttention | None:
     """Where attention should be, and how much of it a clip is told: nothing, or any share.
 
     Attention that is never told where it was hardly finds out how to go on from there, and
     attention that is always told relies on it; between them lies correcting its own mistakes.
     """
-    share = settings.attention_forcing * progress.guided
+    share = settings.attention_forcing * run_state.guidance_scale
     if guide is None or share == 0:
         return None
     is_told, how_much = torch.rand(2, len(guide.counted), 1, device=guide.counted.device)
-    return KnownAttention(known_attention(guide), how_much * (is_told < share))
+    return ForcedAttention(forced_attention(guide), how_much * (is_told < share))
 
 
-def is_guided(settings: TrainConfig, progress: Progress) -> bool:
+def is_guided(settings: TrainConfig, run_state: RunState) -> bool:
     """Whether attention is still helped to align."""
-    return settings.guidance_weight * progress.guided > 0
+    return settings.guidance_weight * run_state.guidance_scale > 0
 
 
 def _add_up(values: dict[str, Tensor], of_part: dict[str, Tensor]) -> None:

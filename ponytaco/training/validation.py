@@ -19,11 +19,11 @@ from ponytaco.data.loader import Batch, validation_batches
 from ponytaco.losses.tacotron import tacotron_loss
 from ponytaco.metrics.alignment import AlignmentScore, mean_score, score_alignment
 from ponytaco.metrics.attention_errors import end_of_reading, may_stop_from
-from ponytaco.metrics.mel_cepstral import Likeness, compare
+from ponytaco.metrics.mel_cepstral import MelSimilarity, compare
 from ponytaco.model.tacotron2 import Tacotron2
 from ponytaco.plotting import plot_validation
 from ponytaco.runs.folder import Run
-from ponytaco.runs.state import Progress
+from ponytaco.runs.state import RunState
 from ponytaco.text.encode import spoken_symbols
 from ponytaco.vocoders.griffin_lim import GriffinLim
 
@@ -123,7 +123,7 @@ def validate(
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(config.train.seed)
         loss, scores, first_attention = _teacher_forced(model, dataset, config, device)
-        free_scores, stopped, likenesses, first_spoken = _speak_freely(model, dataset, device)
+        free_scores, stopped, similarities, first_spoken = _speak_freely(model, dataset, device)
     mel, gate, attention = first_spoken
     return Validation(
         step=step,
@@ -131,9 +131,9 @@ def validate(
         teacher_forced=mean_score(scores),
         free=mean_score(free_scores),
         stopped=float(np.mean(stopped)),
-        score=float(np.mean([*map(voice_score, free_scores, likenesses, stopped)])),
-        distortion=float(np.mean([likeness.distortion for likeness in likenesses])),
-        length=float(np.mean([likeness.length for likeness in likenesses])),
+        score=float(np.mean([*map(voice_score, free_scores, similarities, stopped)])),
+        distortion=float(np.mean([similarity.distortion for similarity in similarities])),
+        length=float(np.mean([similarity.length for similarity in similarities])),
         seconds=time.monotonic() - started,
         first_clip=SpokenClip(
             teacher_forced=first_attention,
@@ -145,7 +145,7 @@ def validate(
     )
 
 
-def voice_score(alignment: AlignmentScore, likeness: Likeness, stopped: bool) -> float:
+def voice_score(alignment: AlignmentScore, similarity: MelSimilarity, stopped: bool) -> float:
     """How good one freely spoken clip is, from 0 to 1; 1 would be the real clip itself.
 
     The product of: the share of the text that was read, and in order; whether it was read to its
@@ -154,15 +154,15 @@ def voice_score(alignment: AlignmentScore, likeness: Likeness, stopped: bool) ->
 
     Args:
         alignment: of the clip's attention.
-        likeness: to the real clip.
+        similarity: to the real clip.
         stopped: whether its gate opened before the limit.
     """
     read = alignment.coverage * alignment.in_order
     ended = 0.5 * (1 + alignment.end_reached) * (1.0 if stopped else 0.5)
-    return read * ended * likeness.score
+    return read * ended * similarity.score
 
 
-def judge(validation: Validation, progress: Progress) -> bool:
+def judge(validation: Validation, run_state: RunState) -> bool:
     """Record a validation in the run's progress, and say whether its voice is the best so far.
 
     A voice that is aligned is better than any that is not; among their kind the higher score
@@ -170,33 +170,33 @@ def judge(validation: Validation, progress: Progress) -> bool:
     """
     aligned = validation.free.aligned
     if not aligned:
-        progress.aligned_since = None
-    elif progress.aligned_since is None:
-        progress.aligned_since = progress.step
-        progress.first_aligned = progress.first_aligned or progress.step
+        run_state.aligned_since = None
+    elif run_state.aligned_since is None:
+        run_state.aligned_since = run_state.step
+        run_state.first_aligned = run_state.first_aligned or run_state.step
     is_best = (math.isfinite(validation.loss) and math.isfinite(validation.score)) and (
-        progress.best_score is None
-        or (aligned, validation.score) > (progress.best_aligned, progress.best_score)
+        run_state.best_score is None
+        or (aligned, validation.score) > (run_state.best_aligned, run_state.best_score)
     )
     if is_best:
-        progress.best_aligned, progress.best_score = aligned, validation.score
-        progress.best_step, progress.validations_since_best = progress.step, 0
+        run_state.best_aligned, run_state.best_score = aligned, validation.score
+        run_state.best_step, run_state.validations_since_best = run_state.step, 0
     else:
-        progress.validations_since_best += 1
+        run_state.validations_since_best += 1
     return is_best
 
 
-def stagnation(progress: Progress) -> str | None:
+def stagnation(run_state: RunState) -> str | None:
     """What to say when the voice has stopped getting better; None when there is nothing to say.
 
     Said of an aligned voice after 8 validations without a better one, then after 16, 32, …
     """
-    times, rest = divmod(progress.validations_since_best, _PATIENCE)
-    if not progress.best_aligned or rest or times.bit_count() != 1:
+    times, rest = divmod(run_state.validations_since_best, _PATIENCE)
+    if not run_state.best_aligned or rest or times.bit_count() != 1:
         return None
     return (
-        f"No better voice for {progress.validations_since_best} validations, since step "
-        f"{progress.best_step:,}: it may be done. That voice is kept in best_model. Listen to the "
+        f"No better voice for {run_state.validations_since_best} validations, since step "
+        f"{run_state.best_step:,}: it may be done. That voice is kept in best_model. Listen to the "
         "samples, and stop when you like what you hear."
     )
 
@@ -246,7 +246,9 @@ def _teacher_forced(
 
 def _speak_freely(
     model: Tacotron2, dataset: ClipDataset, device: torch.device
-) -> tuple[list[AlignmentScore], list[bool], list[Likeness], tuple[npt.NDArray[np.float32], ...]]:
+) -> tuple[
+    list[AlignmentScore], list[bool], list[MelSimilarity], tuple[npt.NDArray[np.float32], ...]
+]:
     batch: Batch = next(validation_batches(dataset, _N_FREE)).to(device)
     longest = int(batch.mel_lengths.max())
     limit = longest + longest // 2 + 50  # room to show that it does not stop
@@ -266,11 +268,11 @@ def _speak_freely(
         torch.sigmoid(out.gate[0, :n_first]).float().cpu().numpy(),
         attentions[0],
     )
-    likenesses = [
+    similarities = [
         compare(mel[:, :n_frames].float().cpu(), dataset.mels[i].T)
         for i, (mel, n_frames) in enumerate(zip(out.mel_postnet, lengths.tolist(), strict=True))
     ]
-    return _scores(attentions, batch, dataset, r, stopped), stopped, likenesses, first
+    return _scores(attentions, batch, dataset, r, stopped), stopped, similarities, first
 
 
 def _scores(

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ponytaco.config import AudioConfig
-from ponytaco.io.download import FetchError
+from ponytaco.io.download import DownloadError
 from ponytaco.io.pretrained import fetch
 from ponytaco.vocoders.griffin_lim import GriffinLim
 from ponytaco.vocoders.hifigan import HifiGan
@@ -32,7 +32,7 @@ def open_vocoder(
     audio: AudioConfig,
     device: str | torch.device = "cpu",
     *,
-    say: Callable[[str], None] | None = None,
+    log: Callable[[str], None] | None = None,
     cache: Path | None = None,
 ) -> Vocoder:
     """A vocoder for a voice.
@@ -42,14 +42,14 @@ def open_vocoder(
             published weights are downloaded once; or a checkpoint of either.
         audio: what the voice's mels are made with.
         device: where to compute.
-        say: takes a sentence when weights cannot be had, and Griffin-Lim speaks in their stead;
+        log: takes a sentence when weights cannot be had, and Griffin-Lim speaks in their stead;
             without it that is an error.
         cache: where downloaded weights are kept (~/.cache/ponytaco).
 
     Raises:
         VocoderError: there is no such vocoder, its file is damaged, or it was trained on other
             mels than the voice's.
-        FetchError: its weights cannot be had, and there is no ``say``.
+        DownloadError: its weights cannot be had, and there is no ``log``.
     """
     if str(name_or_path) == "griffin_lim":
         return GriffinLim(audio)
@@ -57,11 +57,11 @@ def open_vocoder(
         # Before a download: all published vocoders take these mels.
         _require_same_mels(str(name_or_path), AudioConfig(), audio)
         try:
-            path = fetch(str(name_or_path), cache, say or (lambda sentence: None))
-        except FetchError as error:
-            if say is None:
+            path = fetch(str(name_or_path), cache, log or (lambda sentence: None))
+        except DownloadError as error:
+            if log is None:
                 raise
-            say(f"{error}\nUntil then Griffin-Lim speaks, which sounds metallic.")
+            log(f"{error}\nUntil then Griffin-Lim speaks, which sounds metallic.")
             return GriffinLim(audio)
     else:
         check_vocoder(name_or_path)

@@ -22,7 +22,7 @@ from ponytaco.checkpoint.format import (
 )
 from ponytaco.checkpoint.warm_start import warm_start
 from ponytaco.presets import preset
-from ponytaco.runs.state import Progress
+from ponytaco.runs.state import RunState
 from ponytaco.text.symbols import CTC_SYMBOLS, SYMBOLS
 from ponytaco.training.rng import rng_state
 
@@ -47,14 +47,14 @@ def checkpoint(config):
         ctc_symbols=CTC_SYMBOLS,
         mean_frame=torch.rand(80),
         lexicon={"hello": "HH AH0 L OW1"},
-        progress=Progress(
+        run_state=RunState(
             step=12,
             seconds=3.5,
             gaf=0.25,
             skipped_steps=2,
             aligned_since=10,
             first_aligned=4,
-            guided=0.75,
+            guidance_scale=0.75,
             best_aligned=True,
             best_score=0.5,
         ),  # fmt: skip
@@ -101,7 +101,7 @@ def test_everything_comes_back(checkpoint, tmp_path):
     loaded = load_checkpoint(tmp_path / "model")
     for field in dataclasses.fields(Checkpoint):
         ours, theirs = getattr(checkpoint, field.name), getattr(loaded, field.name)
-        if field.name in ("config", "progress"):
+        if field.name in ("config", "run_state"):
             assert ours == theirs
         else:
             assert_same(
@@ -191,8 +191,8 @@ def test_a_broken_file_is_one_sentence(checkpoint, tmp_path, damage):
         (lambda c: c.pop("sampler"), "damaged"),
         (lambda c: c.update(config={"model": {"colour": 3}}), "colour"),
         (lambda c: c.update(config=7), "damaged"),
-        (lambda c: c.update(progress={"steps": 3}), "damaged"),
-        (lambda c: c.update(progress=7), "damaged"),
+        (lambda c: c.update(run_state={"steps": 3}), "damaged"),
+        (lambda c: c.update(run_state=7), "damaged"),
         (lambda c: c.update(state_dict=[1, 2]), "damaged|do not fit"),
         (lambda c: c.update(trained=[1, 2]), "damaged|do not fit"),
         (lambda c: c.update(symbols=7), "damaged|do not fit"),
@@ -345,12 +345,12 @@ def test_settings_of_any_size_make_nothing_of_it(checkpoint, tmp_path, monkeypat
 @pytest.mark.parametrize(
     "change",
     [
-        lambda c: c["progress"].update(step="many"),
-        lambda c: c["progress"].update(step=-1),
-        lambda c: c["progress"].update(step=10**30),
-        lambda c: c["progress"].update(seconds=float("nan")),
-        lambda c: c["progress"].update(guided=1e9),
-        lambda c: c["progress"].update(guided="whole"),
+        lambda c: c["run_state"].update(step="many"),
+        lambda c: c["run_state"].update(step=-1),
+        lambda c: c["run_state"].update(step=10**30),
+        lambda c: c["run_state"].update(seconds=float("nan")),
+        lambda c: c["run_state"].update(guidance_scale=1e9),
+        lambda c: c["run_state"].update(guidance_scale="whole"),
         lambda c: c["state_dict"].update({"embedding.weight": [1, 2]}),
         lambda c: c["state_dict"].update({3: torch.zeros(1)}),
         lambda c: c["trained"].update({"embedding.weight": [1, 2]}),
@@ -408,7 +408,7 @@ def test_weights_of_other_shapes_do_not_verify(checkpoint, tmp_path, where):
 def test_weights_that_are_no_numbers_do_not_verify(checkpoint, tmp_path, value, weights):
     path = tmp_path / "model"
     save_checkpoint(path, checkpoint)
-    assert verified_checkpoint(path).progress.step == 12
+    assert verified_checkpoint(path).run_state.step == 12
     getattr(checkpoint, weights)["postnet.convolutions.0.0.conv.bias"][3] = value
     save_checkpoint(path, checkpoint)
     with pytest.raises(CheckpointError, match="postnet.*no numbers"):

@@ -24,7 +24,7 @@ from ponytaco.metrics.alignment import AlignmentScore
 from ponytaco.presets import PRESET_DOCS, PRESETS
 from ponytaco.runs.folder import Run
 from ponytaco.runs.history import read_history
-from ponytaco.synthesis.options import LIMITS, Delivery
+from ponytaco.synthesis.options import LIMITS, SpeechOptions
 from ponytaco.training.validation import Validation
 
 TINY = ["--preset", "tiny", "--batch-size", "4", "--device", "cpu"]
@@ -302,7 +302,7 @@ def test_a_way_of_speaking_that_cannot_be_is_said_before_loading(
 def test_limits_of_the_command_line_are_those_of_the_delivery():
     for name, (low, high) in LIMITS.items():
         for value in (low, high):
-            assert getattr(Delivery(**{name: value}), name) == value
+            assert getattr(SpeechOptions(**{name: value}), name) == value
 
 
 def test_a_vocoder_that_is_not_there_is_said_before_the_voice(tmp_path, capsys):

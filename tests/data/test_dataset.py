@@ -22,7 +22,7 @@ from ponytaco.audio.wav import AudioError, load_wav
 from ponytaco.config import AudioConfig
 from ponytaco.data.dataset import ClipDataset, merged_lexicon, open_datasets
 from ponytaco.data.dataset_folder import FilelistError, read_dataset, read_datasets
-from ponytaco.data.loader import collate, endless_batches, validation_batches
+from ponytaco.data.loader import collate, training_batches, validation_batches
 from ponytaco.data.mel_cache import Mels, load_mels
 from ponytaco.data.sampler import BucketSampler, Pick
 from ponytaco.text.encode import ctc_targets, text_to_ids
@@ -535,7 +535,7 @@ def same(one, other):
 def test_the_stream_is_the_samplers_batches(data, n_workers):
     sampler = BucketSampler(data.train.lengths, 4, 1, 0.5)
     expected = BucketSampler(data.train.lengths, 4, 1, 0.5)
-    stream = endless_batches(data.train, sampler, n_workers)
+    stream = training_batches(data.train, sampler, n_workers)
     for n_handed_out, batch in enumerate(islice(stream, 5), start=1):  # into the second epoch
         picks = expected.remaining()[0]
         expected.advance()
@@ -549,7 +549,7 @@ def test_the_stream_is_the_samplers_batches(data, n_workers):
 @pytest.mark.parametrize("n_workers", [0, 2])
 def test_the_stream_leaves_random_numbers_alone(data, n_workers):
     before = torch.get_rng_state()
-    stream = endless_batches(data.train, BucketSampler(data.train.lengths, 4, 1, 0.5), n_workers)
+    stream = training_batches(data.train, BucketSampler(data.train.lengths, 4, 1, 0.5), n_workers)
     list(islice(stream, 4))
     stream.close()
     assert torch.equal(torch.get_rng_state(), before)
@@ -558,10 +558,10 @@ def test_the_stream_leaves_random_numbers_alone(data, n_workers):
 def test_shards_are_padded_as_the_whole_batch(data):
     """11 clips by 3 processes of 2: the last batch has 5."""
     samplers = [BucketSampler(data.train.lengths, 2, 1, 0.5, rank=r, n_ranks=3) for r in range(3)]
-    streams = [endless_batches(data.train, sampler, 0) for sampler in samplers]
+    streams = [training_batches(data.train, sampler, 0) for sampler in samplers]
     whole = BucketSampler(data.train.lengths, 6, 1, 0.5)
     sizes = set()
-    for batch in islice(endless_batches(data.train, whole, 0), 4):
+    for batch in islice(training_batches(data.train, whole, 0), 4):
         shards = [next(stream) for stream in streams]
         sizes.add(tuple(len(shard.text) for shard in shards))
         for rank, shard in enumerate(shards):
@@ -574,12 +574,12 @@ def test_shards_are_padded_as_the_whole_batch(data):
 
 def test_a_process_without_a_clip_is_lent_one_that_does_not_count(data):
     sampler = BucketSampler(data.train.lengths[:1], 2, 1, 1.0, rank=1, n_ranks=2)
-    batch = next(endless_batches(data.train, sampler, 0))
+    batch = next(training_batches(data.train, sampler, 0))
     assert batch.weight.tolist() == [0.0] and batch.text_lengths.tolist() == [
         len(data.train[Pick(0, True)][0])
     ]
     first = BucketSampler(data.train.lengths[:1], 2, 1, 1.0, rank=0, n_ranks=2)
-    assert next(endless_batches(data.train, first, 0)).weight.tolist() == [1.0]
+    assert next(training_batches(data.train, first, 0)).weight.tolist() == [1.0]
 
 
 def test_a_loader_worker_that_dies_is_replaced(data, monkeypatch):
@@ -593,11 +593,11 @@ def test_a_loader_worker_that_dies_is_replaced(data, monkeypatch):
 
     n_workers, said = [1], []
     expected = list(
-        islice(endless_batches(data.train, BucketSampler(data.train.lengths, 4, 1, 0.5), 0), 4)
+        islice(training_batches(data.train, BucketSampler(data.train.lengths, 4, 1, 0.5), 0), 4)
     )
     monkeypatch.setattr(batches_module, "DataLoader", Dying)
     sampler = BucketSampler(data.train.lengths, 4, 1, 0.5)
-    found = list(islice(endless_batches(data.train, sampler, 1, said.append), 4))
+    found = list(islice(training_batches(data.train, sampler, 1, said.append), 4))
     assert not n_workers and sum("process that loads clips died" in s for s in said) == 1
     assert all(same(one, other) for one, other in zip(found, expected, strict=True))
 

@@ -9,8 +9,8 @@ from ponytaco.data.dataset_folder import (
     Clip,
     ClipAlignment,
     FilelistError,
+    as_paths,
     fingerprint,
-    listed,
     read_alignments,
     read_dataset,
     read_datasets,
@@ -216,4 +216,4 @@ def test_no_folder_and_one_folder_twice_are_refused(folder):
         read_datasets([])
     with pytest.raises(FilelistError, match="twice"):
         read_datasets([folder, folder / ".." / folder.name])
-    assert [read.folder for read in read_datasets(listed(folder))] == [folder]
+    assert [read.folder for read in read_datasets(as_paths(folder))] == [folder]

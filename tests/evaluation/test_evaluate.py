@@ -130,7 +130,7 @@ def test_it_finds_what_the_training_found(found, trained_run):
 def test_without_a_recogniser_it_says_what_is_missing(run, sentences, monkeypatch):
     monkeypatch.setitem(sys.modules, "pocketsphinx", None)
     said = []
-    result = evaluate(run, sentences=sentences, device="cpu", quick=True, say=said.append)
+    result = evaluate(run, sentences=sentences, device="cpu", quick=True, log=said.append)
     assert any("ponytaco[evaluate]" in sentence for sentence in said)
     assert result.results.ceiling is None and result.results.new.word_error_rate is None
     page = result.page.read_text(encoding="utf-8")
@@ -205,13 +205,13 @@ def test_new_words_change_nothing_about_how_clips_are_heard(run, tmp_path, monke
     known.write_text("Bad day.\n")
     strange.write_text("Aardvarks play.\n")
     said = []
-    first = quietly(run, sentences=known, say=said.append).results
+    first = quietly(run, sentences=known, log=said.append).results
     assert (
         first.recogniser == first.new_recogniser
         and f"{first.recogniser.capitalize()} listens." in said
     )
     assert not any("heard by" in sentence for sentence in said)
-    second = quietly(run, sentences=strange, say=said.append).results
+    second = quietly(run, sentences=strange, log=said.append).results
     assert second.recogniser == first.recogniser != second.new_recogniser
     assert [c.heard for c in second.clips.results] == [c.heard for c in first.clips.results]
     assert [c.real_heard for c in second.clips.results] == [["add"]] * 3
@@ -234,7 +234,7 @@ def test_it_tells_how_far_it_is(run, sentences, monkeypatch):
     monkeypatch.setitem(sys.modules, "pocketsphinx", None)
     monkeypatch.setattr(speaking, "_SECONDS_BETWEEN_REPORTS", -1.0)
     said = []
-    quietly(run, sentences=sentences, say=said.append)
+    quietly(run, sentences=sentences, log=said.append)
     # Three clips, and three sentences of which one is a mark.
     assert [s for s in said if s.startswith("  ")] == [f"  {n} of 3" for n in (0, 1, 2)] * 2
 
@@ -246,7 +246,7 @@ def test_sentences_that_the_voice_cannot_read_are_counted(run, tmp_path, monkeyp
     save_checkpoint(run.best_model, checkpoint)
     (tmp_path / "new.txt").write_text("Bad day.\nBad zebra.\n")
     said = []
-    found = quietly(run, sentences=tmp_path / "new.txt", say=said.append)
+    found = quietly(run, sentences=tmp_path / "new.txt", log=said.append)
     (note,) = [note for note in found.results.notes if "cannot read" in note]
     assert note.startswith("1 of 2 texts") and note in said
 

@@ -4,15 +4,15 @@ import torch
 from ponytaco.cli import main
 from ponytaco.evaluation import speed
 from ponytaco.evaluation.speed import SpeakingSpeed, TrainingSpeed, advice
-from ponytaco.losses.guided_attention import guidance_loss, make_guide
+from ponytaco.losses.guided_attention import attention_targets, guided_attention_loss
 from ponytaco.presets import preset
 from ponytaco.text.symbols import CTC_SYMBOLS, SYMBOLS
 
 CPU = torch.device("cpu")
 
 
-def trained(seconds, precision="float32", n_parts=1):
-    return TrainingSpeed(precision, seconds, 5, n_parts, None)
+def trained(seconds, precision="float32", n_micro_batches=1):
+    return TrainingSpeed(precision, seconds, 5, n_micro_batches, None)
 
 
 def spoke(weight_type, times_real):
@@ -31,8 +31,8 @@ def test_the_batch_is_what_training_would_meet():
     n_frames, n_symbols = batch.mel.shape[2], batch.text.shape[1]
     spoken = (torch.arange(n_frames) * n_symbols / n_frames).long()
     diagonal = torch.nn.functional.one_hot(spoken, n_symbols).float().expand(6, -1, -1)
-    guide = make_guide(batch.intervals, batch.mel_lengths, diagonal.shape[1], 1)
-    assert guidance_loss(diagonal, guide) == 0
+    guide = attention_targets(batch.intervals, batch.mel_lengths, diagonal.shape[1], 1)
+    assert guided_attention_loss(diagonal, guide) == 0
 
 
 def test_training_is_measured_in_each_precision():
@@ -66,7 +66,7 @@ def test_speaking_is_measured_with_each_type():
         ("full", [trained(60.0)], "6.9 days here: too long. Use --preset small, or a GPU"),
         ("small", [trained(60.0)], "too long. Use a GPU"),
         ("small", [trained(1.0), trained(0.5, "bfloat16")], "Train with --precision bfloat16."),
-        ("small", [trained(1.0, n_parts=2)], "a smaller --batch-size helps"),
+        ("small", [trained(1.0, n_micro_batches=2)], "a smaller --batch-size helps"),
     ],
 )
 def test_advice(name, training, said):

@@ -56,7 +56,7 @@ def test_the_recipes_differ_in_what_their_names_say():
                 "guidance": c.train.guidance_weight > 0,
                 "forcing": c.train.attention_forcing > 0,
                 "phones": c.train.arpabet_first_steps > 0,
-                "mean": c.train.average_decay > 0,
+                "mean": c.train.ema_decay > 0,
                 "r": c.model.n_frames_per_step > 2,
             }.items()
             if is_on
@@ -224,7 +224,7 @@ def test_programs_run_side_by_side_and_failures_are_told(tmp_path, program, monk
     called = program('case "$*" in *bad-7*) echo It broke.; exit 1;; esac; echo Done.')
     said = []
     todo = to_do(tmp_path, "good", "bad", "other")
-    failed = runs.train(todo, tmp_path / "Data", 3, say=said.append)
+    failed = runs.train(todo, tmp_path / "Data", 3, log=said.append)
     assert [one.name for one in failed] == ["bad-7"]
     assert len(called()) == 3
     for line in called():
@@ -232,7 +232,7 @@ def test_programs_run_side_by_side_and_failures_are_told(tmp_path, program, monk
         assert "--set=seed=7" in line and "--set=max_minutes=0.0" in line
     assert any("bad-7: FAILED" in text and "It broke." in text for text in said)
     assert any(text.startswith("good-7:") and text.endswith("Done.") for text in said)
-    assert todo[0][0].machines() and todo[0][0].log.read_text() == "Done.\n"
+    assert todo[0][0].machines() and todo[0][0].log_file.read_text() == "Done.\n"
 
 
 def test_all_end_in_time(tmp_path, program):
@@ -252,7 +252,7 @@ def test_what_is_finished_is_not_run_again(tmp_path, program):
     for (one, _), step in zip(todo, (20, 10), strict=True):
         one.run.folder.mkdir()
         append_history(one.run.history, {"step": step, "loss": 1.0})
-    runs.train(todo, tmp_path, 1, say=lambda text: None)
+    runs.train(todo, tmp_path, 1, log=lambda text: None)
     assert len(called()) == 1 and "half-7" in called()[0]
 
 
@@ -298,13 +298,13 @@ def test_listening_is_done_once(tmp_path, program, monkeypatch):
     one = runs.learner(tmp_path, "all", 7)
     (one.run.folder / "evaluation").mkdir(parents=True)
     one.run.best_model.touch()
-    best = SimpleNamespace(progress=SimpleNamespace(step=30))
+    best = SimpleNamespace(run_state=SimpleNamespace(step=30))
     monkeypatch.setattr(runs, "load_checkpoint", lambda path: best)
 
     def listen(step, *texts):
         report = {"step": step, "new": {"texts": [{"text": text} for text in texts]}}
         (one.run.folder / "evaluation" / "report.json").write_text(json.dumps(report))
-        runs.listen([one], tmp_path, sentences, 1, say=lambda text: None)
+        runs.listen([one], tmp_path, sentences, 1, log=lambda text: None)
 
     listen(30, "One.", "Two.")
     assert not (tmp_path / "called").exists()
@@ -314,7 +314,7 @@ def test_listening_is_done_once(tmp_path, program, monkeypatch):
     report = {"step": 30, "new": {"texts": [{"text": "One."}, {"text": "Two."}]}}
     one.run.quick_report.write_text(json.dumps(report))  # the newest counts
     os.utime(one.run.quick_report, (4e9, 4e9))
-    runs.listen([one], tmp_path, sentences, 1, say=lambda text: None)
+    runs.listen([one], tmp_path, sentences, 1, log=lambda text: None)
     assert len(called()) == 2 and one.heard() == report
     assert f"evaluate {one.run.folder}" in called()[0] and "--quick" in called()[0]
 

@@ -28,7 +28,7 @@ from ponytaco.formatting import file_size
 from ponytaco.metrics.attention_errors import may_stop_from
 from ponytaco.presets import preset
 from ponytaco.runs.folder import Run
-from ponytaco.runs.state import Progress
+from ponytaco.runs.state import RunState
 from ponytaco.synthesis.voice import Voice
 from ponytaco.text.encode import ids_to_text, spoken_symbols
 from ponytaco.text.symbols import CTC_SYMBOLS, NVIDIA_SYMBOLS, SYMBOLS
@@ -41,7 +41,7 @@ def plain_checkpoint(symbols=NVIDIA_SYMBOLS, state=PLAIN, **changes):
     config = Config().replace(**{**GOLDEN_SIZES["plain"], **changes})
     return Checkpoint(
         config, dict(state), list(symbols), list(CTC_SYMBOLS), torch.zeros(80),
-        progress=Progress(step=70),
+        run_state=RunState(step=70),
     )  # fmt: skip
 
 
@@ -95,7 +95,7 @@ def test_the_card_says_what_the_voice_is(bundle, trained_run, fake_dataset):
     assert (card["licence"], card["note"]) == ("CC0", "made of beeps")
     assert (card["clips"], card["data"]) == (11, fake_dataset.name)
     assert 0.1 < best.minutes < 0.2 and card["minutes"] == round(best.minutes, 1)
-    assert card["step"] == best.progress.step
+    assert card["step"] == best.run_state.step
     (validation,) = [v for v in trained_run.validations if v.step == card["step"]]
     assert card["validation loss"] == pytest.approx(validation.loss, rel=1e-4)
     assert card["coverage"] == pytest.approx(validation.free.coverage, rel=1e-4, abs=1e-6)
@@ -118,7 +118,7 @@ def test_a_voice_that_cannot_read_yet_is_exported_with_a_warning(tmp_path, capsy
         assert said.count("Mind: This voice has not learnt to read yet (step ") == 1
     checkpoint = plain_checkpoint()
     for since, n_remarks in ((None, 1), (60, 0)):
-        checkpoint.progress.aligned_since = since
+        checkpoint.run_state.aligned_since = since
         exported = export_nvidia(saved(tmp_path / "m", checkpoint), tmp_path / f"{since}.pt")
         assert sum("not learnt" in remark for remark in exported.remarks) == n_remarks
 
@@ -137,7 +137,7 @@ def test_without_a_licence_the_card_says_so(trained_run):
 def test_an_evaluation_of_this_step_is_on_the_card(trained_run, tmp_path):
     folder = shutil.copytree(trained_run.run.folder, tmp_path / "run")
     checkpoint = load_checkpoint(Run(folder).voice())
-    for step, there in ((checkpoint.progress.step, True), (1, False)):
+    for step, there in ((checkpoint.run_state.step, True), (1, False)):
         new = {"word_error_rate": 0.25, "words_skipped": None, "n": 50}
         report = {"step": step, "new": new, "ceiling": {"word_error_rate": 0.125}, "clips": 3}
         Run(folder).evaluation.mkdir(exist_ok=True)
@@ -149,7 +149,7 @@ def test_an_evaluation_of_this_step_is_on_the_card(trained_run, tmp_path):
             "evaluation: words misheard, real clips": 0.125,
         }
         assert scores == (expected if there else {})
-    for damaged in ("[", "[]", json.dumps({"step": checkpoint.progress.step})):
+    for damaged in ("[", "[]", json.dumps({"step": checkpoint.run_state.step})):
         Run(folder).evaluation_report.write_text(damaged)
         assert not any(name.startswith("evaluation") for name in model_card(checkpoint, folder))
 
@@ -166,7 +166,7 @@ def test_no_run_goes_on_from_a_bundle(bundle, fake_dataset, trained_run, tmp_pat
     run.prepare()
     shutil.copy(bundle, run.current_model)
     with pytest.raises(CheckpointError, match="voice to share.*--warm-start"):
-        train(fake_dataset, run, trained_run.config, say=lambda _: None)
+        train(fake_dataset, run, trained_run.config, log=lambda _: None)
 
 
 def test_a_bundle_can_begin_another_run(bundle, trained_run):

@@ -2,13 +2,13 @@ import os
 
 import pytest
 
-from ponytaco.io.atomic import replacing
+from ponytaco.io.atomic import atomic_write
 
 
 def test_it_takes_the_place_when_it_is_complete(tmp_path):
     path = tmp_path / "f.txt"
     path.write_text("old")
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text("new")
         assert path.read_text() == "old"
         assert temporary.parent == tmp_path and temporary.name.startswith(".")
@@ -21,7 +21,7 @@ def test_it_takes_the_place_when_it_is_complete(tmp_path):
 def test_whatever_is_raised_leaves_all_as_it_was(tmp_path, error, begun):
     path = tmp_path / "f"
     path.write_text("old")
-    with pytest.raises(type(error)) as raised, replacing(path) as temporary:
+    with pytest.raises(type(error)) as raised, atomic_write(path) as temporary:
         if begun:
             temporary.write_text("half")
         raise error
@@ -34,6 +34,6 @@ def test_a_renaming_that_fails_leaves_nothing(tmp_path, monkeypatch):
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(OSError, match="Input/output"), replacing(tmp_path / "f") as temporary:
+    with pytest.raises(OSError, match="Input/output"), atomic_write(tmp_path / "f") as temporary:
         temporary.write_text("new")
     assert list(tmp_path.iterdir()) == []

@@ -11,7 +11,7 @@ from urllib.error import HTTPError, URLError
 import pytest
 
 from ponytaco.cli import main
-from ponytaco.io.download import FetchError, drive, receive
+from ponytaco.io.download import DownloadError, download, drive
 from ponytaco.io.pretrained import PUBLISHED, cache_folder, fetch
 
 WEIGHTS = b"PK\x03\x04 weights" * 1000
@@ -69,12 +69,12 @@ def net(monkeypatch):
 def get(path, said=None, addresses=(HERE, THERE), **options):
     options = {"most_bytes": 10**6} | options
     said = [] if said is None else said
-    return receive(addresses, path, "The voice", say=said.append, **options)
+    return download(addresses, path, "The voice", log=said.append, **options)
 
 
 def refused(path, reason, addresses=(HERE, THERE), **options):
     """Nothing is left but what, why, and what to do by hand, in a few numbered lines."""
-    with pytest.raises(FetchError) as error:
+    with pytest.raises(DownloadError) as error:
         get(path, addresses=addresses, **options)
     said = str(error.value)
     why, first, second, third, *hint = said.splitlines()
@@ -107,7 +107,7 @@ def test_the_next_place_is_tried(net, tmp_path):
 
 def test_the_last_places_failure_is_said_once(net, tmp_path):
     said = []
-    with pytest.raises(FetchError, match="no connection"):
+    with pytest.raises(DownloadError, match="no connection"):
         get(tmp_path / "g", said, addresses=[HERE])
     assert said == [f"Downloading The voice from {HERE} …"]
 
@@ -216,7 +216,7 @@ def test_an_interruption_leaves_nothing(net, tmp_path):
 def test_a_folder_that_is_a_file_is_said(net, tmp_path):
     (tmp_path / "in the way").write_text("")
     net.held[HERE] = WEIGHTS
-    with pytest.raises(FetchError, match=r"(?i)could not be downloaded .*(exists|not a dir)"):
+    with pytest.raises(DownloadError, match=r"(?i)could not be downloaded .*(exists|not a dir)"):
         get(tmp_path / "in the way" / "g")
 
 
@@ -291,7 +291,7 @@ def test_published_weights_have_two_places_and_a_limit(name):
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones():
-    with pytest.raises(FetchError, match="hifigan, waveglow, tacotron2"):
+    with pytest.raises(DownloadError, match="hifigan, waveglow, tacotron2"):
         fetch("wavenet")
 
 

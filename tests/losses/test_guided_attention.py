@@ -7,18 +7,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ponytaco.data.alignment_targets import diagonal_intervals, label_intervals
-from ponytaco.losses.guided_attention import guidance_loss, known_attention, make_guide
+from ponytaco.losses.guided_attention import (
+    attention_targets,
+    forced_attention,
+    guided_attention_loss,
+)
 
 # How far attention may look beyond a symbol's own time, seconds.
 MARGIN = 0.03
 
 
 def loss_of(alignment, intervals, mel_lengths, r):
-    return guidance_loss(alignment, make_guide(intervals, mel_lengths, alignment.shape[1], r))
+    return guided_attention_loss(
+        alignment, attention_targets(intervals, mel_lengths, alignment.shape[1], r)
+    )
 
 
 def path_of(intervals, mel_lengths, n_steps, r):
-    return known_attention(make_guide(intervals, mel_lengths, n_steps, r))
+    return forced_attention(attention_targets(intervals, mel_lengths, n_steps, r))
 
 
 def own_times(intervals):

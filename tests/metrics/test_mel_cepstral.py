@@ -20,9 +20,9 @@ def speech_like(n_frames=60, n_mels=40, seed=0, detail=4):
 
 def test_the_same_clip_is_at_no_distance():
     mel = speech_like()
-    likeness = compare(mel, mel)
-    assert likeness.distortion == pytest.approx(0, abs=1e-12)
-    assert likeness.length == likeness.score == 1
+    similarity = compare(mel, mel)
+    assert similarity.distortion == pytest.approx(0, abs=1e-12)
+    assert similarity.length == similarity.score == 1
 
 
 def test_a_known_value():

@@ -4,7 +4,7 @@ import pytest
 import torch
 from support.decoders import SIZES, make_inputs, make_pair
 
-from ponytaco.model.decoder import DropoutMasks, KnownAttention
+from ponytaco.model.decoder import DropoutMasks, ForcedAttention
 
 
 def gradients(module, memory, outputs):
@@ -68,7 +68,7 @@ def make_known(n_steps, batch, n_symbols):
     generator = torch.Generator().manual_seed(4)
     weights = torch.rand(n_steps, batch, n_symbols, generator=generator)
     share = torch.rand(batch, 1, generator=generator)
-    return KnownAttention(weights / weights.sum(dim=2, keepdim=True), share)
+    return ForcedAttention(weights / weights.sum(dim=2, keepdim=True), share)
 
 
 @pytest.mark.parametrize("r", [1, 2])

@@ -20,7 +20,7 @@ FILES = {"plain": "nvidia_tacotron2_tiny.npz", "mmi": "mmi_tacotron2_tiny.npz"}
 NOT_SIZES = {"n_symbols", "n_mel_channels", "max_decoder_steps", "gate_threshold"}
 NO_DROPOUT = {
     f"p_{name}_dropout": 0.0
-    for name in ("encoder", "prenet", "attention", "decoder", "head", "postnet", "recogniser")
+    for name in ("encoder", "prenet", "attention", "decoder", "head", "postnet", "ctc")
 }
 
 

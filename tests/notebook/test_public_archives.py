@@ -3,7 +3,7 @@ import types
 
 import pytest
 
-from ponytaco.io.download import FetchError
+from ponytaco.io.download import DownloadError
 from ponytaco.io.pretrained import PUBLISHED
 from ponytaco.notebook import public_archives as download_module
 from ponytaco.notebook.public_archives import (
@@ -57,7 +57,7 @@ def test_a_folder_that_cannot_be_listed_is_one_line(monkeypatch):
         raise RuntimeError("Cannot be\n\tretrieved.")
 
     fake_gdown(monkeypatch, download_folder=refuse)
-    with pytest.raises(FetchError, match=r"listed \(Google Drive does not .*\)\. ") as error:
+    with pytest.raises(DownloadError, match=r"listed \(Google Drive does not .*\)\. ") as error:
         list_public_archives()
     assert str(error.value).endswith(ADD_THE_SHORTCUT) and "\n" not in str(error.value)
 
@@ -67,7 +67,7 @@ def test_an_archive_that_does_not_come_is_said_by_its_characters_name(tmp_path, 
         output.write(b"<html>")
 
     fake_gdown(monkeypatch, download=web_page)
-    with pytest.raises(FetchError, match="Zecora's archive could not be downloaded .a web page"):
+    with pytest.raises(DownloadError, match="Zecora's archive could not be downloaded .a web page"):
         download_archive(PublicArchive("the-id", "Zecora.tar"), tmp_path)
     assert list(tmp_path.iterdir()) == []
 

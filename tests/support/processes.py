@@ -38,11 +38,11 @@ def in_processes(work, *arguments, n=2, seconds=120):
         process.start()
     try:
         results = []
-        for receive, send in pipes:
+        for download, send in pipes:
             send.close()
-            assert receive.poll(seconds), "a process hangs"
+            assert download.poll(seconds), "a process hangs"
             try:
-                results.append(pickle.loads(receive.recv_bytes()))
+                results.append(pickle.loads(download.recv_bytes()))
             except EOFError as ended:  # it ended without a word
                 results.append(ended)
         return results

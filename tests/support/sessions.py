@@ -132,7 +132,7 @@ def _session(data, folder, scratch, log, settings, seed):
             Run(Path(folder), scratch and Path(scratch)),
             Config.from_json(settings),
             on_step=lambda r: out.write(f"step {r.step} {r.epoch} {r.losses['loss']!r}\n"),
-            say=lambda sentence: out.write(f"# {sentence}\n"),
+            log=lambda sentence: out.write(f"# {sentence}\n"),
         )
         out.write("done\n")
 

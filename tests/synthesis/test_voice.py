@@ -13,7 +13,7 @@ from ponytaco.metrics.attention_errors import Take
 from ponytaco.model.tacotron2 import Tacotron2Output
 from ponytaco.presets import preset
 from ponytaco.runs.folder import Run, RunError
-from ponytaco.synthesis.options import Delivery, DeliveryError
+from ponytaco.synthesis.options import SpeechOptions, SpeechOptionsError
 from ponytaco.synthesis.result import Sentence, Speech
 from ponytaco.synthesis.voice import Voice, at_speed
 from ponytaco.text.encode import ids_to_text
@@ -116,7 +116,7 @@ def voice_of(dataset, folder, **settings):
         batch_size=4, max_steps=1, prenet_dim=8, attention_rnn_dim=8, decoder_rnn_dim=8,
         device="cpu", **settings,
     )  # fmt: skip
-    train(dataset, Run(folder), config, say=lambda sentence: None)
+    train(dataset, Run(folder), config, log=lambda sentence: None)
     return Voice(folder)
 
 
@@ -449,8 +449,8 @@ def test_speed_keeps_the_pitch(voice):
     [{"best_of": 0}, {"speed": 3.0}, {"pause": -1.0}, {"retries": -1}, {"speed": float("nan")}],
 )
 def test_ways_that_cannot_be(how):
-    with pytest.raises(DeliveryError, match=f"{next(iter(how))} is .* it can be"):
-        Delivery(**how)
+    with pytest.raises(SpeechOptionsError, match=f"{next(iter(how))} is .* it can be"):
+        SpeechOptions(**how)
 
 
 def test_a_style_is_a_sign_before_the_text(voice, acted, trained_run, monkeypatch):

@@ -7,9 +7,9 @@ from ponytaco.text.lexicon import (
     Lexicon,
     LexiconError,
     PronunciationError,
+    chain_lexicons,
     check_braces,
     installed_dictionary,
-    layered,
     read_dictionary,
 )
 
@@ -79,7 +79,7 @@ def test_a_bad_dictionary_is_refused(tmp_path, content, said):
 def test_the_first_dictionary_counts():
     first = Lexicon({"cake": ("K",), "bee": ("B",)})
     second = Lexicon({"cake": ("G",), "day": ("D",)})
-    both = layered([first, second])
+    both = chain_lexicons([first, second])
     assert both.apply("Cake bee day {AA1} pony") == "{K} {B} {D} {AA1} pony"
 
 

@@ -21,14 +21,14 @@ from ponytaco.cli import main
 from ponytaco.config import ConfigError
 from ponytaco.data.dataset import open_datasets
 from ponytaco.data.dataset_folder import FilelistError, read_dataset
-from ponytaco.data.loader import endless_batches
+from ponytaco.data.loader import training_batches
 from ponytaco.data.sampler import BucketSampler
 from ponytaco.device import choose_device
 from ponytaco.losses.tacotron import tacotron_loss
 from ponytaco.presets import preset
 from ponytaco.runs.folder import Run
 from ponytaco.runs.history import read_history
-from ponytaco.runs.state import Progress
+from ponytaco.runs.state import RunState
 from ponytaco.text.symbols import SYMBOLS
 from ponytaco.training.distributed import ALONE, RanksError, joined
 from ponytaco.training.loop import train
@@ -66,7 +66,9 @@ def freeze_batch_norms(model):
 # A step
 
 
-def step_of(ranks, data, n_clips, config, *, step=0, n_parts=1, batch_norms=False, spoil=None):
+def step_of(
+    ranks, data, n_clips, config, *, step=0, n_micro_batches=1, batch_norms=False, spoil=None
+):
     """One step on the first clips, as its process has them; what it left behind."""
     torch.manual_seed(0)
     model = new_model(config)
@@ -76,12 +78,12 @@ def step_of(ranks, data, n_clips, config, *, step=0, n_parts=1, batch_norms=Fals
     sampler = BucketSampler(
         data.train.lengths[:n_clips], per_rank, 0, 1.0, rank=ranks.rank, n_ranks=ranks.count
     )
-    batch = next(endless_batches(data.train, sampler, 0))
+    batch = next(training_batches(data.train, sampler, 0))
     if spoil == ranks.rank:
         batch.mel[0, 3, 2] = float("nan")
     optimizer, gaf = make_optimizer(model, config.train), torch.tensor(0.3)
-    arguments = (model, optimizer, batch, config.train, Progress(step=step), gaf, data.mean_frame)
-    losses = train_step(*arguments, None, n_parts, ranks=ranks)
+    arguments = (model, optimizer, batch, config.train, RunState(step=step), gaf, data.mean_frame)
+    losses = train_step(*arguments, None, n_micro_batches, ranks=ranks)
     return {
         "gradients": {n: p.grad for n, p in model.named_parameters() if p.grad is not None},
         "losses": {name: float(value) for name, value in losses.values.items()},
@@ -98,7 +100,7 @@ def same_state(one, other):
 CASES = {
     "a refreshing step": (4, dict(step=0)),
     "a plain step": (4, dict(step=1)),
-    "in parts": (4, dict(step=1, n_parts=2)),
+    "in parts": (4, dict(step=1, n_micro_batches=2)),
     "uneven shards": (3, dict(step=0)),
     "fewer clips than processes": (1, dict(step=0)),
 }
@@ -112,7 +114,7 @@ def test_two_processes_have_the_gradients_of_one(data):
 
     first, second = in_processes(work)
     for case, (n, options), one, other in zip(CASES, CASES.values(), first, second, strict=True):
-        whole = step_of(ALONE, data, n, QUIET, **{**options, "n_parts": 1})
+        whole = step_of(ALONE, data, n, QUIET, **{**options, "n_micro_batches": 1})
         assert one["gaf"] == other["gaf"] == pytest.approx(whole["gaf"], rel=1e-4), case
         assert 0 < whole["gaf"] < 1e9
         assert one["losses"] == other["losses"] == pytest.approx(whole["losses"], rel=1e-4), case
@@ -132,9 +134,9 @@ def test_batch_norms_statistics_are_the_processes_mean(data):
         alone = BucketSampler(data.train.lengths[:4], 2, 0, 1.0, 0, ranks.rank, 2)
         torch.manual_seed(0)
         model = new_model(QUIET)
-        batch = next(endless_batches(data.train, alone, 0))
+        batch = next(training_batches(data.train, alone, 0))
         optimizer, gaf = make_optimizer(model, QUIET.train), torch.tensor(0.0)
-        train_step(model, optimizer, batch, QUIET.train, Progress(), gaf, data.mean_frame)
+        train_step(model, optimizer, batch, QUIET.train, RunState(), gaf, data.mean_frame)
         return together["state"], dict(model.state_dict())
 
     (one, own), (other, others) = in_processes(work)
@@ -173,7 +175,7 @@ def logged(ranks, folder, run, config, **options):
 
     BucketSampler.shard = shard
     try:
-        result = train(folder, run, config, ranks=ranks, say=said.append, on_step=reports.append,
+        result = train(folder, run, config, ranks=ranks, log=said.append, on_step=reports.append,
                        **options)  # fmt: skip
     finally:
         BucketSampler.shard = original
@@ -209,7 +211,7 @@ def test_a_run_goes_on_with_another_number_of_processes(fake_dataset, tmp_path):
     one, other = in_processes(together)
     assert one["step"] == other["step"] == 3
     saved = load_checkpoint(run.current_model)
-    assert saved.progress.step == 3
+    assert saved.run_state.step == 3
     assert saved.sampler == {"epoch": 0, "drawn": [[2, 1], [4, 2]], "letters": [False, False]}
     assert len(saved.rng["others"]) == 1
     assert not any(name.startswith("module.") for name in saved.state_dict)
@@ -275,7 +277,7 @@ def test_the_clock_of_one_stops_all(fake_dataset, tmp_path):
 
     one, other = in_processes(work)
     assert one["step"] == other["step"] == 1
-    assert load_checkpoint(tmp_path / "run" / "best_model").progress.step == 1
+    assert load_checkpoint(tmp_path / "run" / "best_model").run_state.step == 1
 
 
 def test_an_interrupt_of_one_stops_all(fake_dataset, tmp_path):
@@ -312,8 +314,8 @@ def test_all_go_back_when_one_has_no_numbers(fake_dataset, tmp_path, monkeypatch
     (said, n_steps), (nothing, n_others) = in_processes(work)
     assert nothing == [] and n_steps == n_others == 7  # 2, 2 that count for nothing, and 3
     assert any("Back to step 2, at 0.5" in sentence for sentence in said)
-    saved = load_checkpoint(tmp_path / "run" / "current_model").progress
-    assert (saved.step, saved.skipped_steps, saved.rate_factor) == (5, 2, 0.5)
+    saved = load_checkpoint(tmp_path / "run" / "current_model").run_state
+    assert (saved.step, saved.skipped_steps, saved.learning_rate_scale) == (5, 2, 0.5)
 
 
 @pytest.mark.parametrize("where", ["forward", "backward"])
@@ -335,13 +337,13 @@ def test_all_take_more_parts_when_one_has_no_memory(fake_dataset, tmp_path, wher
         run = Run(tmp_path / "run")
         config = CONFIG.replace(max_steps=2)
         said = []
-        train(fake_dataset, run, config, ranks=ranks, say=said.append)
+        train(fake_dataset, run, config, ranks=ranks, log=said.append)
         return [said.count(s) for s in said if "in 2 parts" in s], sizes[:3]
 
     (said, sizes), (nothing, others) = in_processes(work)
     assert said == [1] and nothing == []
     assert sizes == others == [2, 1, 1]
-    assert load_checkpoint(tmp_path / "run" / "current_model").progress.n_parts == 2
+    assert load_checkpoint(tmp_path / "run" / "current_model").run_state.n_micro_batches == 2
 
 
 # What goes wrong
@@ -369,7 +371,7 @@ def test_an_error_of_the_first_ends_all(tmp_path):
 def test_an_error_of_another_ends_all(fake_dataset, tmp_path):
     def work(ranks):
         folder = tmp_path / "nowhere" if ranks.rank else fake_dataset
-        train(folder, Run(tmp_path / "run"), CONFIG, ranks=ranks, say=lambda sentence: None)
+        train(folder, Run(tmp_path / "run"), CONFIG, ranks=ranks, log=lambda sentence: None)
 
     one, other = in_processes(work)
     assert isinstance(other, FilelistError) and isinstance(one, RanksError)
@@ -386,12 +388,12 @@ def test_a_process_that_is_gone_ends_all_and_what_was_learnt_is_saved(fake_datas
 
         calls = []
         train(fake_dataset, Run(tmp_path / "run"), CONFIG, ranks=ranks, stop=on_the_third,
-              say=lambda sentence: None)  # fmt: skip
+              log=lambda sentence: None)  # fmt: skip
 
     said, nothing = in_processes(work)
     assert isinstance(said, RanksError) and "is gone" in str(said)
     assert isinstance(nothing, EOFError)
-    assert load_checkpoint(tmp_path / "run" / "current_model").progress.step == 3
+    assert load_checkpoint(tmp_path / "run" / "current_model").run_state.step == 3
 
 
 def test_mels_are_computed_once(fake_dataset, tmp_path):
@@ -474,7 +476,7 @@ def test_torchrun_trains_and_stops_by_ctrl_c(fake_dataset, tmp_path):
     assert sum(line.startswith("Starting") for line in lines) == 1, errors
     (stopped,) = [line for line in lines if line.startswith("Stopped at step")]
     step = int(re.sub(r"\D", "", stopped.split(" and ")[0]))
-    assert load_checkpoint(run / "current_model").progress.step == step >= 10
+    assert load_checkpoint(run / "current_model").run_state.step == step >= 10
     settings[settings.index("max_steps=9999")] = f"max_steps={step + 1}"
     assert main(["train", str(fake_dataset), str(run), *settings]) == 0
-    assert load_checkpoint(run / "current_model").progress.step == step + 1
+    assert load_checkpoint(run / "current_model").run_state.step == step + 1

@@ -10,7 +10,7 @@ from ponytaco.checkpoint.format import load_checkpoint, new_model
 from ponytaco.config import ConfigError
 from ponytaco.presets import preset
 from ponytaco.runs.folder import Run
-from ponytaco.training.ema import Average
+from ponytaco.training.ema import EMA
 from ponytaco.training.loop import train
 from ponytaco.training.validation import validate
 
@@ -45,55 +45,55 @@ def states_of(model):
 @pytest.mark.parametrize("decay", [0.5, 0.98])
 def test_it_is_the_decaying_mean_of_all_weights_and_statistics(model, decay):
     model.train()
-    average = Average(model, decay)
+    ema = EMA(model, decay)
     expected = states_of(model)
     for step in range(1, 12):
         walk(model)
-        average.update(step)
+        ema.update(step)
         kept = min(decay, (1 + step) / (10 + step))
         for name, value in model.state_dict().items():
             mean = kept * expected[name] + (1 - kept) * value
             expected[name] = mean if value.is_floating_point() else value.clone()
-    for name, value in average.model.state_dict().items():
+    for name, value in ema.model.state_dict().items():
         torch.testing.assert_close(value, expected[name], rtol=1e-5, atol=1e-5)
         if "num_batches" not in name:
             assert not torch.equal(value, model.state_dict()[name])
-    assert model.training and not average.model.training
-    assert not any(parameter.requires_grad for parameter in average.model.parameters())
+    assert model.training and not ema.model.training
+    assert not any(parameter.requires_grad for parameter in ema.model.parameters())
 
 
 def test_without_a_decay_it_is_the_model_itself(model):
-    average = Average(model, 0.0)
+    ema = EMA(model, 0.0)
     for step in (1, 500):
         walk(model)
-        average.update(step)
-    for name, value in average.model.state_dict().items():
+        ema.update(step)
+    for name, value in ema.model.state_dict().items():
         assert torch.equal(value, model.state_dict()[name]), name
 
 
 def test_it_goes_on_from_what_was_saved(model):
-    one = Average(model, 0.9)
+    one = EMA(model, 0.9)
     walk(model)
     one.update(90)
-    other = Average(model, 0.9, states_of(one.model))
+    other = EMA(model, 0.9, states_of(one.model))
     walk(model)
-    for average in (one, other):
-        average.update(91)
+    for ema in (one, other):
+        ema.update(91)
     for name, value in one.model.state_dict().items():
         assert torch.equal(value, other.model.state_dict()[name]), name
 
 
 def test_gradients_are_not_kept_twice(model):
     model.embedding.weight.square().sum().backward()
-    average = Average(model, 0.9)
-    assert all(parameter.grad is None for parameter in average.model.parameters())
+    ema = EMA(model, 0.9)
+    assert all(parameter.grad is None for parameter in ema.model.parameters())
     assert model.embedding.weight.grad is not None
 
 
 @pytest.mark.parametrize("decay", [-0.1, 1.1, float("nan")])
 def test_a_decay_is_a_share(decay):
-    with pytest.raises(ConfigError, match="average_decay"):
-        preset("small").replace(average_decay=decay)
+    with pytest.raises(ConfigError, match="ema_decay"):
+        preset("small").replace(ema_decay=decay)
 
 
 # In a run
@@ -103,7 +103,7 @@ def test_training_does_not_notice_it(fake_dataset, tmp_path, no_pictures):
     saved = []
     for decay in (0.0, 0.9):
         run = Run(tmp_path / str(decay))
-        train(fake_dataset, run, CONFIG.replace(average_decay=decay), say=lambda _: None)
+        train(fake_dataset, run, CONFIG.replace(ema_decay=decay), log=lambda _: None)
         saved.append(load_checkpoint(run.current_model))
     without, with_mean = saved
     for name, value in without.trained.items():
@@ -122,7 +122,7 @@ def test_the_mean_is_what_is_validated_and_spoken(fake_dataset, tmp_path, no_pic
 
     monkeypatch.setattr(training_module, "validate", spy)
     run = Run(tmp_path)
-    train(fake_dataset, run, CONFIG, say=lambda _: None)
+    train(fake_dataset, run, CONFIG, log=lambda _: None)
     saved = load_checkpoint(run.current_model)
     spoken = saved.build_model().state_dict()
     for name, value in judged[-1].items():
@@ -135,7 +135,7 @@ def test_a_checkpoint_without_other_weights_is_gone_on_from(
 ):
     """As one whose weights somebody has exchanged."""
     run = Run(tmp_path)
-    train(fake_dataset, run, CONFIG.replace(max_steps=2), say=lambda _: None)
+    train(fake_dataset, run, CONFIG.replace(max_steps=2), log=lambda _: None)
     content = torch.load(run.current_model, weights_only=True)
     content["trained"] = None
     torch.save(content, run.current_model)
@@ -147,6 +147,6 @@ def test_a_checkpoint_without_other_weights_is_gone_on_from(
         return original(model, *args, **kwargs)
 
     monkeypatch.setattr(training_module, "train_step", spy)
-    train(fake_dataset, run, CONFIG.replace(max_steps=3), say=lambda _: None)
+    train(fake_dataset, run, CONFIG.replace(max_steps=3), log=lambda _: None)
     for name, value in content["state_dict"].items():
         assert torch.equal(begun[0][name], value), name

@@ -5,7 +5,7 @@ from ponytaco.checkpoint.format import load_checkpoint, new_model
 from ponytaco.config import TrainConfig
 from ponytaco.presets import preset
 from ponytaco.runs.folder import Run
-from ponytaco.runs.state import Progress
+from ponytaco.runs.state import RunState
 from ponytaco.training.freezing import freeze
 from ponytaco.training.loop import train
 
@@ -24,13 +24,13 @@ def test_a_part_stays_as_it_is_until_its_steps_are_over(encoder_steps, attention
     model = new_model(preset("tiny"))
     # A weight decay moves whatever has a gradient, even one of zero.
     optimizer = torch.optim.Adam(model.parameters(), lr=0.1, weight_decay=0.1)
-    progress = Progress()
+    run_state = RunState()
     settings = TrainConfig(
         freeze_encoder_steps=encoder_steps, freeze_attention_steps=attention_steps
     )
-    freeze(model, optimizer, settings, progress)
+    freeze(model, optimizer, settings, run_state)
     for step in range(3):
-        progress.step = step
+        run_state.step = step
         before = {name: value.detach().clone() for name, value in model.named_parameters()}
         for parameter in model.parameters():
             parameter.grad = torch.ones_like(parameter)
@@ -52,7 +52,7 @@ def test_training_leaves_frozen_parts_alone_and_goes_on_after(
     for steps in (2, 3):
         train(
             fake_dataset, run, config.replace(max_steps=steps, validate_every=1),
-            warm_start_from=trained_run.run.folder, say=lambda _: None,
+            warm_start_from=trained_run.run.folder, log=lambda _: None,
         )  # fmt: skip
         state = load_checkpoint(run.current_model).state_dict
         learnt = {n for n in moved(source, state) if "running_" not in n and "tracked" not in n}

@@ -12,10 +12,10 @@ from ponytaco.config import Config
 from ponytaco.losses.tacotron import tacotron_loss
 from ponytaco.presets import preset
 from ponytaco.runs.folder import Run
-from ponytaco.runs.state import Progress
+from ponytaco.runs.state import RunState
 from ponytaco.synthesis.voice import Voice
-from ponytaco.training.ema import Average
-from ponytaco.training.gradual import reduce_frames
+from ponytaco.training.ema import EMA
+from ponytaco.training.gradual import reduce_step_size
 from ponytaco.training.loop import train
 from ponytaco.training.step import make_optimizer, train_step
 
@@ -56,14 +56,14 @@ def progress_after(r, step, aligned_since, **changes):
     """What a voice with 7 frames a step, then r, has come to; and what was said."""
     config = CONFIG.replace(n_frames_per_step=7, reduce_frames_to="3,1", reduce_frames_after=300)
     model = new_model(config.reduced_to(r))
-    progress, said = Progress(step=step, aligned_since=aligned_since, first_aligned=5), []
-    progress.guided = 0.25
-    progress.validations_since_best = 7
+    run_state, said = RunState(step=step, aligned_since=aligned_since, first_aligned=5), []
+    run_state.guidance_scale = 0.25
+    run_state.validations_since_best = 7
     optimizer = make_optimizer(model, config.train)
-    average = Average(model, 0.9)
-    reduce_frames(model, average, optimizer, config.replace(**changes), progress, said.append)
-    assert average.model.decoder.n_frames_per_step == model.decoder.n_frames_per_step
-    return model.decoder.n_frames_per_step, progress, said
+    ema = EMA(model, 0.9)
+    reduce_step_size(model, ema, optimizer, config.replace(**changes), run_state, said.append)
+    assert ema.model.decoder.n_frames_per_step == model.decoder.n_frames_per_step
+    return model.decoder.n_frames_per_step, run_state, said
 
 
 @pytest.mark.parametrize(
@@ -80,16 +80,16 @@ def progress_after(r, step, aligned_since, **changes):
     ],
 )
 def test_the_next_is_taken_once_aligned_for_long(r, step, aligned_since, expected):
-    come_to, progress, said = progress_after(r, step, aligned_since)
+    come_to, run_state, said = progress_after(r, step, aligned_since)
     assert come_to == expected
     assert len(said) == (come_to != r)
-    assert (progress.step, progress.first_aligned) == (step, 5)
+    assert (run_state.step, run_state.first_aligned) == (step, 5)
     if come_to == r:
-        assert (progress.aligned_since, progress.validations_since_best) == (aligned_since, 7)
-        assert progress.guided == 0.25
+        assert (run_state.aligned_since, run_state.validations_since_best) == (aligned_since, 7)
+        assert run_state.guidance_scale == 0.25
     else:  # of this voice nothing is known yet
-        assert (progress.aligned_since, progress.validations_since_best) == (None, 0)
-        assert progress.guided == 1.0
+        assert (run_state.aligned_since, run_state.validations_since_best) == (None, 0)
+        assert run_state.guidance_scale == 1.0
 
 
 def test_it_is_said_in_one_sentence():
@@ -113,16 +113,16 @@ def test_a_run_goes_from_three_frames_a_step_to_one(
 ):
     config, run, said = CONFIG.replace(head=head), Run(tmp_path / "run"), []
     find(monkeypatch, (0.5, True), (0.4, True), (0.3, True), *[(0.4, True)] * 2, *[(0.6, True)] * 3)
-    result = train(fake_dataset, run, config, say=said.append)
+    result = train(fake_dataset, run, config, log=said.append)
     # aligned since step 1, and since step 4 with two
     assert frames == [3, 3, 3, 2, 2, 2, 1, 1]
     assert result.finished and result.first_aligned == 1
     reductions = [s.split("step ")[1].split(" mel")[0] for s in said if "at a time" in s]
     assert reductions == ["3 on its decoder makes 2", "6 on its decoder makes 1"]
     saved = verified_checkpoint(run.current_model)
-    assert saved.config == config.reduced_to(1) and saved.progress.aligned_since == 7
+    assert saved.config == config.reduced_to(1) and saved.run_state.aligned_since == 7
     best = verified_checkpoint(run.best_model)
-    assert best.progress.step == 6 and best.config == config.reduced_to(2)
+    assert best.run_state.step == 6 and best.config == config.reduced_to(2)
     assert Config.from_json(run.config.read_text(encoding="utf-8")) == config
     for path in (run.best_model, run.current_model):
         assert len(Voice(path).speak("A bee.", seed=1).waveform)
@@ -130,7 +130,7 @@ def test_a_run_goes_from_three_frames_a_step_to_one(
 
 def test_a_voice_that_lost_its_alignment_waits(fake_dataset, tmp_path, monkeypatch, frames):
     find(monkeypatch, (0.5, True), (0.5, False), *[(0.5, True)] * 6)
-    train(fake_dataset, Run(tmp_path), CONFIG.replace(max_steps=7), say=lambda sentence: None)
+    train(fake_dataset, Run(tmp_path), CONFIG.replace(max_steps=7), log=lambda sentence: None)
     assert frames == [3, 3, 3, 3, 3, 2, 2]
 
 
@@ -139,10 +139,10 @@ def test_the_same_settings_go_on_and_nothing_is_said_to_be_other(
 ):
     run, said = Run(tmp_path), []
     find(monkeypatch, *[(0.5, True)] * 8)
-    train(fake_dataset, run, CONFIG.replace(max_steps=4), say=said.append)
-    train(fake_dataset, run, CONFIG.replace(max_steps=5), say=said.append)
+    train(fake_dataset, run, CONFIG.replace(max_steps=4), log=said.append)
+    train(fake_dataset, run, CONFIG.replace(max_steps=5), log=said.append)
     # as the run has come to it
-    train(fake_dataset, run, CONFIG.reduced_to(2).replace(max_steps=6), say=said.append)
+    train(fake_dataset, run, CONFIG.reduced_to(2).replace(max_steps=6), log=said.append)
     others = [sentence for sentence in said if "Other than then" in sentence]
     assert others == [f"Other than then: max_steps {n} (was {n - 1})." for n in (5, 6)]
     assert frames == [3, 3, 3, 2, 2, 2]
@@ -163,12 +163,12 @@ def test_going_back_to_a_save_from_before(fake_dataset, tmp_path, monkeypatch, f
     monkeypatch.setattr(training_module, "_REPORT_EVERY", 1)
     find(monkeypatch, *[(0.5, True)] * 2)
     config = CONFIG.replace(max_steps=7, validate_every=4, reduce_frames_after=1)
-    train(fake_dataset, run, config, say=said.append)
+    train(fake_dataset, run, config, log=said.append)
     assert any("Back to step 4" in sentence for sentence in said)
     assert frames == [3, 3, 3, 3, 3, 2, 2, 3, 2, 2]
     saved = verified_checkpoint(run.current_model)
-    assert saved.config == config.reduced_to(2) and saved.progress.rate_factor == 0.5
-    train(fake_dataset, run, config.replace(max_steps=7), say=said.append)
+    assert saved.config == config.reduced_to(2) and saved.run_state.learning_rate_scale == 0.5
+    train(fake_dataset, run, config.replace(max_steps=7), log=said.append)
 
 
 def test_all_processes_reduce_at_the_same_step(fake_dataset, tmp_path, monkeypatch):
@@ -184,7 +184,7 @@ def test_all_processes_reduce_at_the_same_step(fake_dataset, tmp_path, monkeypat
 
         training_module.train_step = spy
         said = []
-        train(fake_dataset, Run(tmp_path / "run"), config, ranks=ranks, say=said.append)
+        train(fake_dataset, Run(tmp_path / "run"), config, ranks=ranks, log=said.append)
         state = {name: value.clone() for name, value in models[-1][1].state_dict().items()}
         return [r for r, _ in models], state, sum("at a time" in s for s in said)
 

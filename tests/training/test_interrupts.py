@@ -19,18 +19,18 @@ import ponytaco.training.step as step_module
 from ponytaco.checkpoint.format import CheckpointError, load_checkpoint, new_model
 from ponytaco.data.dataset import open_datasets
 from ponytaco.data.dataset_folder import read_dataset
-from ponytaco.data.loader import collate, endless_batches
+from ponytaco.data.loader import collate, training_batches
 from ponytaco.data.sampler import Pick
 from ponytaco.io.store.files import Files
 from ponytaco.losses.tacotron import tacotron_loss
 from ponytaco.presets import preset
 from ponytaco.runs.folder import Run
 from ponytaco.runs.history import read_history
-from ponytaco.runs.state import Progress
+from ponytaco.runs.state import RunState
 from ponytaco.text.symbols import SYMBOLS
 from ponytaco.training.interrupts import interruptible
 from ponytaco.training.loop import train
-from ponytaco.training.memory import in_parts_that_fit
+from ponytaco.training.memory import in_micro_batches
 from ponytaco.training.step import train_step
 from ponytaco.training.validation import validate
 
@@ -56,7 +56,7 @@ def same_weights(one, other):
 @pytest.fixture(scope="module")
 def saved_twice(fake_dataset, tmp_path_factory):
     run = Run(tmp_path_factory.mktemp("saved") / "run")
-    train(fake_dataset, run, CONFIG.replace(max_steps=2), say=lambda sentence: None)
+    train(fake_dataset, run, CONFIG.replace(max_steps=2), log=lambda sentence: None)
     return run.folder
 
 
@@ -75,7 +75,7 @@ def test_a_spoilt_newest_save_costs_only_itself(fake_dataset, tmp_path, saved_tw
         run.current_model.write_bytes(b"" if how == "emptied" else content)
         if how == "deleted":
             run.current_model.unlink()
-        result = train(fake_dataset, run, CONFIG.replace(max_steps=2), say=said.append)
+        result = train(fake_dataset, run, CONFIG.replace(max_steps=2), log=said.append)
         assert result.finished
         assert any("Going on from step 1 " in sentence for sentence in said)
         assert any("Resuming" in sentence and "at step 1," in sentence for sentence in said)
@@ -93,7 +93,7 @@ def test_it_is_said_what_is_not_as_it_was(fake_dataset, tmp_path, saved_twice, m
     run, said = Run(tmp_path / "run"), []
     shutil.copytree(saved_twice, run.folder)
     monkeypatch.setattr("ponytaco.training.resume.__version__", "9.9")
-    train(fake_dataset, run, CONFIG.replace(max_steps=3, learning_rate=1e-4), say=said.append)
+    train(fake_dataset, run, CONFIG.replace(max_steps=3, learning_rate=1e-4), log=said.append)
     text = " ".join(said)
     assert "at step 2, saved at 20" in text and str(run.current_model) in text
     assert "max_steps 3 (was 2)" in text and "learning_rate 0.0001 (was 0.002)" in text
@@ -136,7 +136,7 @@ def test_an_error_in_the_loop_saves_first(fake_dataset, tmp_path):
         train(
             fake_dataset, run, CONFIG.replace(save_every_minutes=60.0, max_steps=12), on_step=fail
         )
-    assert load_checkpoint(run.current_model).progress.step == 10
+    assert load_checkpoint(run.current_model).run_state.step == 10
 
 
 def test_an_error_in_a_step_saves_the_place_before_it(fake_dataset, tmp_path, monkeypatch):
@@ -151,9 +151,9 @@ def test_an_error_in_a_step_saves_the_place_before_it(fake_dataset, tmp_path, mo
     monkeypatch.setattr(training_module, "train_step", fail)
     config = CONFIG.replace(save_every_minutes=60.0, max_steps=12)
     with pytest.raises(ZeroDivisionError):
-        train(fake_dataset, Run(tmp_path), config, say=lambda sentence: None)
+        train(fake_dataset, Run(tmp_path), config, log=lambda sentence: None)
     saved = load_checkpoint(tmp_path / "current_model")
-    assert (saved.progress.step, saved.sampler) == (
+    assert (saved.run_state.step, saved.sampler) == (
         2,
         {"epoch": 0, "drawn": [[4, 2]], "letters": [False, False]},
     )
@@ -169,11 +169,11 @@ def test_a_mount_that_vanishes_does_not_end_the_run(fake_dataset, tmp_path, monk
             (tmp_path / "drive").write_text("not connected")
 
     with pytest.raises(CheckpointError, match="could not be saved"):
-        train(fake_dataset, run, CONFIG.replace(max_steps=20), on_step=vanish, say=said.append)
+        train(fake_dataset, run, CONFIG.replace(max_steps=20), on_step=vanish, log=said.append)
     assert sum("could not be saved" in sentence for sentence in said) == 1
     assert sum("history could not be written" in sentence for sentence in said) == 1
     (left,) = (tmp_path / "scratch").glob("step-*")
-    assert load_checkpoint(left).progress.step == 20  # it went on to its end
+    assert load_checkpoint(left).run_state.step == 20  # it went on to its end
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EDQUOT])
@@ -193,8 +193,8 @@ def test_a_disk_that_is_full_for_a_while_does_not_end_the_run(
     monkeypatch.setattr(store_module, "_SHORT_DELAYS", ())
     monkeypatch.setattr(training_module, "_REPORT_EVERY", 1)
     run = Run(tmp_path / "run", scratch and tmp_path / scratch)
-    train(fake_dataset, run, CONFIG.replace(max_steps=8), say=said.append, on_step=steps.append)
-    assert len(steps) == 8 and load_checkpoint(run.current_model).progress.step == 8
+    train(fake_dataset, run, CONFIG.replace(max_steps=8), log=said.append, on_step=steps.append)
+    assert len(steps) == 8 and load_checkpoint(run.current_model).run_state.step == 8
     assert sum("the last good save is kept" in sentence for sentence in said) == 1
     assert sum("works again" in sentence for sentence in said) == 1
 
@@ -210,16 +210,16 @@ def test_saves_come_by_the_clock(fake_dataset, tmp_path, monkeypatch):
 
     monkeypatch.setattr(training_module, "time", SimpleNamespace(monotonic=lambda: now[0]))
     monkeypatch.setattr(
-        training_module, "endless_batches", lambda *args: passing(endless_batches(*args))
+        training_module, "training_batches", lambda *args: passing(training_batches(*args))
     )
     write = training_module.write_checkpoint
     monkeypatch.setattr(
         training_module,
         "write_checkpoint",
-        lambda path, content: (saved.append(content.progress.step), write(path, content)),
+        lambda path, content: (saved.append(content.run_state.step), write(path, content)),
     )
     config = CONFIG.replace(save_every_minutes=2.5, max_steps=10)
-    train(fake_dataset, Run(tmp_path), config, say=lambda sentence: None)
+    train(fake_dataset, Run(tmp_path), config, log=lambda sentence: None)
     assert saved == [3, 6, 9, 10]
 
 
@@ -227,7 +227,7 @@ def test_a_loader_worker_that_dies_is_replaced(fake_dataset, tmp_path, monkeypat
     """Killed, as by a machine without memory, in the middle of the first epoch."""
     straight, run, said = Run(tmp_path / "straight"), Run(tmp_path / "run"), []
     config = CONFIG.replace(max_steps=9, batch_size=2)
-    train(fake_dataset, straight, config, say=said.append)
+    train(fake_dataset, straight, config, log=said.append)
     monkeypatch.setattr(training_module, "_REPORT_EVERY", 1)
 
     def kill(report):
@@ -237,7 +237,7 @@ def test_a_loader_worker_that_dies_is_replaced(fake_dataset, tmp_path, monkeypat
             worker.join()
 
     config = config.replace(loader_workers=1)
-    train(fake_dataset, run, config, say=said.append, on_step=kill)
+    train(fake_dataset, run, config, log=said.append, on_step=kill)
     assert sum("process that loads clips died" in sentence for sentence in said) == 1
     one, other = load_checkpoint(run.current_model), load_checkpoint(straight.current_model)
     assert same_weights(one, other)
@@ -246,7 +246,7 @@ def test_a_loader_worker_that_dies_is_replaced(fake_dataset, tmp_path, monkeypat
 def test_a_clip_that_cannot_be_read_is_named_and_left_out(fake_dataset, tmp_path):
     folder, said = shutil.copytree(fake_dataset, tmp_path / "data"), []
     (folder / "wavs" / "clip-002.wav").write_bytes(b"RIFF")
-    train(folder, Run(tmp_path / "run"), CONFIG.replace(max_steps=1), say=said.append)
+    train(folder, Run(tmp_path / "run"), CONFIG.replace(max_steps=1), log=said.append)
     assert any("1 of the clips" in sentence and "clip-002" in sentence for sentence in said)
     assert any("10 clips to learn from" in sentence for sentence in said)
 
@@ -271,15 +271,15 @@ def test_after_many_a_run_goes_back_at_half_the_rate(fake_dataset, tmp_path, mon
     run, said = Run(tmp_path), []
     config = CONFIG.replace(max_steps=10, save_every_minutes=60.0, validate_every=5)
     monkeypatch.setattr(training_module, "_REPORT_EVERY", 1)
-    train(fake_dataset, run, config, say=said.append)
+    train(fake_dataset, run, config, log=said.append)
     assert any("Back to step 5, at 0.5" in sentence for sentence in said)
     saved = load_checkpoint(run.current_model)
-    assert (saved.progress.step, saved.progress.skipped_steps) == (10, 4)
-    assert saved.progress.rate_factor == 0.5
+    assert (saved.run_state.step, saved.run_state.skipped_steps) == (10, 4)
+    assert saved.run_state.learning_rate_scale == 0.5
     rows = {row["step"]: row for row in read_history(run.history)}
     assert rows[5]["learning_rate"] == 2 * rows[6]["learning_rate"] > 0
     assert rows[6]["skipped_steps"] == 4
-    train(fake_dataset, run, config.replace(max_steps=11), say=said.append)  # it is remembered
+    train(fake_dataset, run, config.replace(max_steps=11), log=said.append)  # it is remembered
     assert read_history(run.history)[-1]["learning_rate"] == rows[6]["learning_rate"]
 
 
@@ -288,8 +288,8 @@ def test_it_does_not_go_back_for_ever(fake_dataset, tmp_path, monkeypatch):
     run = Run(tmp_path)
     config = CONFIG.replace(max_steps=1000, save_every_minutes=60.0, validate_every=2)
     with pytest.raises(CheckpointError, match="learning_rate"):
-        train(fake_dataset, run, config, say=lambda sentence: None)
-    assert dataclasses.asdict(load_checkpoint(run.current_model).progress)["step"] >= 2
+        train(fake_dataset, run, config, log=lambda sentence: None)
+    assert dataclasses.asdict(load_checkpoint(run.current_model).run_state)["step"] >= 2
 
 
 # Too little memory
@@ -314,12 +314,12 @@ def test_a_batch_that_does_not_fit_is_computed_in_parts(fake_dataset, tmp_path, 
         return parts
 
     monkeypatch.setattr(step_module, "tacotron_loss", loss)
-    train(fake_dataset, run, CONFIG.replace(max_steps=6), say=said.append)
+    train(fake_dataset, run, CONFIG.replace(max_steps=6), log=said.append)
     assert sum("in 2 parts" in sentence for sentence in said) == 1
     assert sizes.count(4) == 1 and max(sizes[1:]) == 2
-    assert load_checkpoint(run.current_model).progress.n_parts == 2
+    assert load_checkpoint(run.current_model).run_state.n_micro_batches == 2
     assert read_history(run.history)[-1]["parts"] == 2
-    train(fake_dataset, run, CONFIG.replace(max_steps=7), say=said.append)  # it is remembered
+    train(fake_dataset, run, CONFIG.replace(max_steps=7), log=said.append)  # it is remembered
     assert sizes.count(4) == 1
     assert sum("in 2 parts" in sentence for sentence in said) == 1
 
@@ -334,7 +334,7 @@ def test_a_validation_that_does_not_fit_is_done_in_parts(fake_dataset, tmp_path,
         return validate(model, data, config, *args)
 
     monkeypatch.setattr(training_module, "validate", small)
-    train(fake_dataset, Run(tmp_path), CONFIG.replace(max_steps=1), say=said.append)
+    train(fake_dataset, Run(tmp_path), CONFIG.replace(max_steps=1), log=said.append)
     assert sizes == [4, 2] and sum("in 2 parts" in sentence for sentence in said) == 1
 
 
@@ -345,31 +345,35 @@ def test_what_did_not_fit_is_given_back_before_the_next_attempt(kind):
 
     attempts = []
 
-    def work(n_parts):
+    def work(n_micro_batches):
         if attempts:
             assert attempts[0]() is None, "the first attempt's tensors are still held"
-            return n_parts
+            return n_micro_batches
         large = Large()
         large.itself = large  # as a graph's cycles do
         attempts.append(weakref.ref(large))
         raise kind
 
-    progress = Progress()
-    assert in_parts_that_fit(work, progress, 4, lambda sentence: None) == 2 == progress.n_parts
+    run_state = RunState()
+    assert (
+        in_micro_batches(work, run_state, 4, lambda sentence: None)
+        == 2
+        == run_state.n_micro_batches
+    )
 
 
 def test_another_error_is_not_taken_for_too_little_memory():
-    def work(n_parts):
+    def work(n_micro_batches):
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
     with pytest.raises(RuntimeError, match="mat1"):
-        in_parts_that_fit(work, Progress(), 4, lambda sentence: None)
+        in_micro_batches(work, RunState(), 4, lambda sentence: None)
 
 
 def test_one_clip_that_does_not_fit_ends_the_run(fake_dataset, tmp_path, monkeypatch):
     monkeypatch.setattr(step_module, "tacotron_loss", lambda *args: no_memory())
     with pytest.raises(RuntimeError, match="allocate memory"):
-        train(fake_dataset, Run(tmp_path), CONFIG.replace(max_steps=2), say=lambda sentence: None)
+        train(fake_dataset, Run(tmp_path), CONFIG.replace(max_steps=2), log=lambda sentence: None)
 
 
 def test_parts_have_the_gradients_of_the_whole(fake_dataset):
@@ -380,7 +384,7 @@ def test_parts_have_the_gradients_of_the_whole(fake_dataset):
                             **{f.name: 0.0 for f in dataclasses.fields(CONFIG.model)
                                if f.name.startswith("p_")})  # fmt: skip
     gradients, losses = [], []
-    for n_parts in (1, 2, 3):
+    for n_micro_batches in (1, 2, 3):
         torch.manual_seed(0)
         model = new_model(config)
         for module in model.modules():
@@ -389,8 +393,8 @@ def test_parts_have_the_gradients_of_the_whole(fake_dataset):
                 module.training = False
         optimizer = torch.optim.SGD(model.parameters(), lr=0.0, fused=True)
         gaf, mean_frame = torch.zeros(()), data.mean_frame
-        arguments = (model, optimizer, batch, config.train, Progress(), gaf, mean_frame, None)
-        losses.append(float(train_step(*arguments, n_parts).values["loss"]))
+        arguments = (model, optimizer, batch, config.train, RunState(), gaf, mean_frame, None)
+        losses.append(float(train_step(*arguments, n_micro_batches).values["loss"]))
         gradients.append([p.grad for p in model.parameters() if p.grad is not None])
     assert losses == pytest.approx([losses[0]] * 3, rel=1e-5)
     for other in gradients[1:]:

@@ -106,6 +106,6 @@ def test_kill_9_at_any_moment(sessions, straight, tmp_path, where, n_kills):
         assert seen == expected
         killed, uncut = (load_checkpoint(f / "current_model") for f in (folder / "run",
                          straight_folder))  # fmt: skip
-        assert killed.sampler == uncut.sampler and killed.progress.step == N_STEPS
+        assert killed.sampler == uncut.sampler and killed.run_state.step == N_STEPS
         assert all(torch.equal(killed.state_dict[k], v) for k, v in uncut.state_dict.items())
     assert n_killed == n_kills and n_resumed >= n_kills // 4

@@ -25,7 +25,7 @@ from ponytaco.losses.tacotron import tacotron_loss
 from ponytaco.presets import preset
 from ponytaco.runs.folder import Run, RunError
 from ponytaco.runs.history import HISTORY_COLUMNS, read_history
-from ponytaco.runs.state import Progress
+from ponytaco.runs.state import RunState
 from ponytaco.text.encode import spoken_symbols
 from ponytaco.text.lexicon import LexiconError
 from ponytaco.text.symbols import SYMBOLS
@@ -53,7 +53,7 @@ ALIGNED = CONFIG.replace(
 
 
 def quietly(*args, **kwargs):
-    return train(*args, say=lambda sentence: None, **kwargs)
+    return train(*args, log=lambda sentence: None, **kwargs)
 
 
 def stop_after(n_steps):
@@ -86,7 +86,7 @@ def assert_same_run(one, other, but=("seconds",)):
     """Two checkpoints are equal to the bit, but for the time they took."""
     for name in ("state_dict", "trained", "optimizer", "sampler", "rng", "mean_frame", "symbols"):
         assert_same(getattr(one, name), getattr(other, name), name)
-    first, second = (dataclasses.asdict(c.progress) for c in (one, other))
+    first, second = (dataclasses.asdict(c.run_state) for c in (one, other))
     for name in but:
         first.pop(name), second.pop(name)
     assert first == second
@@ -122,7 +122,7 @@ def disturb_random_numbers():
 def in_two_sessions(dataset, run, split, config, **second):
     result = quietly(dataset, run, config, stop=stop_after(split))
     assert (result.step, result.finished) == (split, False)
-    assert load_checkpoint(run.current_model).progress.step == split
+    assert load_checkpoint(run.current_model).run_state.step == split
     disturb_random_numbers()
     result = quietly(dataset, run, config.replace(**second))
     assert (result.step, result.finished) == (config.train.max_steps, True)
@@ -137,7 +137,7 @@ def test_a_resumed_run_is_the_uninterrupted_one(
     fake_dataset, tmp_path, no_pictures, straight, split
 ):
     resumed = in_two_sessions(fake_dataset, Run(tmp_path), split, CONFIG)
-    assert resumed.progress.step == 5 and resumed.progress.gaf > 0
+    assert resumed.run_state.step == 5 and resumed.run_state.gaf > 0
     assert resumed.sampler == {"epoch": 1, "drawn": [[4, 2]], "letters": [False, False]}
     assert_same_run(straight(), resumed)
 
@@ -209,7 +209,9 @@ def test_new_settings_hold_when_resuming(fake_dataset, tmp_path, no_pictures):
     quietly(
         fake_dataset,
         run,
-        FAST.replace(max_steps=2, weight_decay=0.01, learning_rate=5e-4, attention_rate=4.0),
+        FAST.replace(
+            max_steps=2, weight_decay=0.01, learning_rate=5e-4, attention_learning_rate_scale=4.0
+        ),
     )
     saved = load_checkpoint(run.current_model)
     groups = saved.optimizer["param_groups"]
@@ -244,9 +246,9 @@ def test_a_finished_run_has_nothing_to_do(fake_dataset, tmp_path, no_pictures):
 
 def test_a_stop_saves_says_so_and_leaves(fake_dataset, tmp_path, no_pictures):
     run, said = Run(tmp_path / "run"), []
-    result = train(fake_dataset, run, FAST, say=said.append, stop=stop_after(2))
+    result = train(fake_dataset, run, FAST, log=said.append, stop=stop_after(2))
     assert (result.step, result.finished, result.validation) == (2, False, None)
-    assert load_checkpoint(run.current_model).progress.step == 2
+    assert load_checkpoint(run.current_model).run_state.step == 2
     assert any("step 2" in sentence for sentence in said)
     assert not any(path.name.startswith(".") for path in run.folder.iterdir())
 
@@ -254,7 +256,7 @@ def test_a_stop_saves_says_so_and_leaves(fake_dataset, tmp_path, no_pictures):
 def test_a_stop_at_the_end_is_the_end(fake_dataset, tmp_path, no_pictures):
     run, said = Run(tmp_path), []
     result = train(
-        fake_dataset, run, FAST.replace(max_steps=2), say=said.append, stop=stop_after(2)
+        fake_dataset, run, FAST.replace(max_steps=2), log=said.append, stop=stop_after(2)
     )
     assert result.finished
     assert result.validation is not None and run.best_model.is_file()
@@ -272,7 +274,7 @@ def test_an_interrupt_saves_and_leaves(fake_dataset, tmp_path, no_pictures, numb
         on_step=lambda report: os.kill(os.getpid(), number),
     )
     assert (result.step, result.finished) == (10, False)
-    assert load_checkpoint(run.current_model).progress.step == 10
+    assert load_checkpoint(run.current_model).run_state.step == 10
     assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == handlers
     assert [row["step"] for row in read_history(run.history)] == [10]
 
@@ -304,10 +306,10 @@ def test_it_trains_in_a_thread(fake_dataset, tmp_path, no_pictures):
 def test_a_session_may_end_by_the_clock(fake_dataset, tmp_path, no_pictures):
     run, said = Run(tmp_path), []
     config = FAST.replace(max_steps=1000, max_minutes=1e-6)
-    result = train(fake_dataset, run, config, say=said.append)
+    result = train(fake_dataset, run, config, log=said.append)
     assert (result.step, result.finished) == (1, False)
     assert result.validation is not None and run.best_model.is_file()
-    assert load_checkpoint(run.current_model).progress.step == 1
+    assert load_checkpoint(run.current_model).run_state.step == 1
     assert not any("Finished" in sentence for sentence in said)
 
 
@@ -329,7 +331,7 @@ def step(fake_dataset):
         optimizer,
         batch,
         settings,
-        Progress(),
+        RunState(),
         torch.tensor(0.123),
         data.mean_frame,
     )
@@ -350,7 +352,7 @@ def snapshot(model, optimizer):
 @pytest.mark.parametrize("what", ["loss", "gradient", "batch"])
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_step_that_is_no_number_changes_nothing(step, monkeypatch, what, value):
-    model, optimizer, batch, settings, progress, gaf, mean_frame = step
+    model, optimizer, batch, settings, run_state, gaf, mean_frame = step
     before = snapshot(model, optimizer)
 
     def broken_loss(*args):
@@ -365,7 +367,7 @@ def test_a_step_that_is_no_number_changes_nothing(step, monkeypatch, what, value
         mel = batch.mel.clone()
         mel[0, 3, 2] = value
         batch = batch._replace(mel=mel)
-    losses = train_step(model, optimizer, batch, settings, progress, gaf, mean_frame)
+    losses = train_step(model, optimizer, batch, settings, run_state, gaf, mean_frame)
     assert losses.skipped
     assert_same(before, snapshot(model, optimizer))
     assert losses.gaf == gaf
@@ -396,8 +398,8 @@ def test_skipped_steps_are_counted_and_saved(fake_dataset, tmp_path, no_pictures
     run, reports = Run(tmp_path), []
     quietly(fake_dataset, run, FAST, on_step=reports.append)
     saved = load_checkpoint(run.current_model)
-    assert saved.progress.skipped_steps == reports[-1].skipped_steps == 2
-    assert saved.progress.step == 5
+    assert saved.run_state.skipped_steps == reports[-1].skipped_steps == 2
+    assert saved.run_state.step == 5
     assert np.isfinite(reports[-1].losses["loss"])
     assert all(torch.isfinite(value).all() for value in saved.state_dict.values())
     assert read_history(run.history)[-1]["skipped_steps"] == 2
@@ -416,8 +418,8 @@ def n_prenet_calls(step, p_teacher_forcing, aligned_since=0):
         teacher_forcing_fade_steps=2,
         teacher_forcing_window=2,
     )
-    progress = Progress(step=2, aligned_since=aligned_since)
-    train_step(model, optimizer, batch, settings, progress, *rest)
+    run_state = RunState(step=2, aligned_since=aligned_since)
+    train_step(model, optimizer, batch, settings, run_state, *rest)
     handle.remove()
     return len(calls)
 
@@ -454,14 +456,14 @@ def test_the_parts_make_the_loss(step):
 
 def test_gradients_between_refreshes_are_those_of_the_total(step):
     """With gaf_every off and the same factor, a plain step has the balanced step's gradients."""
-    model, _, batch, settings, progress, gaf, mean_frame = step
+    model, _, batch, settings, run_state, gaf, mean_frame = step
     gradients = []
     for gaf_every in (1, 2):
-        progress.step = 1  # refreshed when 1 % gaf_every == 0
+        run_state.step = 1  # refreshed when 1 % gaf_every == 0
         optimizer = torch.optim.SGD(model.parameters(), lr=0.0, fused=True)
         torch.manual_seed(5)
         refreshing = dataclasses.replace(settings, gaf_every=gaf_every, max_grad_norm=1e9)
-        gaf = train_step(model, optimizer, batch, refreshing, progress, gaf, mean_frame).gaf
+        gaf = train_step(model, optimizer, batch, refreshing, run_state, gaf, mean_frame).gaf
         gradients.append([p.grad.clone() for p in model.parameters()])
     for one, other in zip(*gradients, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5)
@@ -570,8 +572,8 @@ def test_the_best_model(fake_dataset, tmp_path, no_pictures, monkeypatch, found,
     monkeypatch.setattr(training_module, "validate", validations(*found))
     run = Run(tmp_path)
     quietly(fake_dataset, run, FAST.replace(max_steps=3, validate_every=1))
-    assert load_checkpoint(run.best_model).progress.step == best_step
-    assert load_checkpoint(run.current_model).progress.step == 3
+    assert load_checkpoint(run.best_model).run_state.step == best_step
+    assert load_checkpoint(run.current_model).run_state.step == 3
 
 
 def test_the_best_is_remembered_over_sessions(fake_dataset, tmp_path, no_pictures, monkeypatch):
@@ -581,9 +583,9 @@ def test_the_best_is_remembered_over_sessions(fake_dataset, tmp_path, no_picture
     quietly(fake_dataset, run, config.replace(max_steps=1))
     monkeypatch.setattr(training_module, "validate", validations((0.9, False), (0.4, True)))
     quietly(fake_dataset, run, config.replace(max_steps=2))
-    assert load_checkpoint(run.best_model).progress.step == 1
+    assert load_checkpoint(run.best_model).run_state.step == 1
     result = quietly(fake_dataset, run, config.replace(max_steps=3))
-    best = load_checkpoint(run.best_model).progress
+    best = load_checkpoint(run.best_model).run_state
     assert (best.step, best.best_score, best.best_aligned) == (3, 0.4, True)
     assert result.first_aligned == 1 and best.aligned_since == 3
 
@@ -595,11 +597,11 @@ def test_a_voice_that_stopped_improving_is_said_now_and_then(
     monkeypatch.setattr(training_module, "validate", validations(*found))
     said = []
     config = FAST.replace(validate_every=1, max_steps=10)
-    train(fake_dataset, Run(tmp_path), config, say=said.append)
+    train(fake_dataset, Run(tmp_path), config, log=said.append)
     (hint,) = [sentence for sentence in said if "No better voice" in sentence]
     assert "for 8 validations, since step 1" in hint and "best_model" in hint
     # counted on in the next session, and said again at twice as many
-    train(fake_dataset, Run(tmp_path), config.replace(max_steps=19), say=said.append)
+    train(fake_dataset, Run(tmp_path), config.replace(max_steps=19), log=said.append)
     hints = [sentence for sentence in said if "No better voice" in sentence]
     assert len(hints) == 2 and "for 16 validations" in hints[1]
 
@@ -622,7 +624,9 @@ def test_guidance_and_cap_follow_alignment(fake_dataset, tmp_path, no_pictures, 
     quietly(fake_dataset, Run(tmp_path), config)
     # aligned at step 2, lost at step 4
     assert weights == pytest.approx([2.0, 2.0, 2.0, 1.5, 1.0])
-    assert load_checkpoint(Run(tmp_path).current_model).progress.guided == pytest.approx(0.75)
+    assert load_checkpoint(Run(tmp_path).current_model).run_state.guidance_scale == pytest.approx(
+        0.75
+    )
     assert caps == pytest.approx([1e-3, 1e-3, 1e-4, 1e-4, 1e-4])
 
 
@@ -640,7 +644,7 @@ def test_a_changed_data_set_is_said_and_drawn_afresh(fake_dataset, tmp_path, no_
     }
     lines = (folder / "train.txt").read_text().splitlines()
     (folder / "train.txt").write_text("\n".join(lines[:-1]) + "\n")
-    train(folder, run, FAST.replace(max_steps=3), say=said.append)
+    train(folder, run, FAST.replace(max_steps=3), log=said.append)
     assert any("changed" in sentence for sentence in said)
     assert load_checkpoint(run.current_model).sampler == {
         "epoch": 0,
@@ -666,7 +670,7 @@ def test_a_data_set_that_moved_is_the_same(fake_dataset, tmp_path, no_pictures):
     run, said = Run(tmp_path / "run"), []
     quietly(fake_dataset, run, FAST.replace(max_steps=2))
     folder = shutil.copytree(fake_dataset, tmp_path / "elsewhere")
-    train(folder, run, FAST.replace(max_steps=3), say=said.append)
+    train(folder, run, FAST.replace(max_steps=3), log=said.append)
     assert not any("changed" in sentence for sentence in said)
     saved = load_checkpoint(run.current_model)
     assert saved.sampler == {"epoch": 1, "drawn": [], "letters": [False, False]}
@@ -677,19 +681,19 @@ def test_several_folders_train_together(fake_dataset, tmp_path, no_pictures):
     other = shutil.copytree(fake_dataset, tmp_path / "data")  # the same refs
     run, said = Run(tmp_path / "run"), []
     both = [fake_dataset, other]
-    train(both, run, FAST.replace(max_steps=5), say=said.append)
+    train(both, run, FAST.replace(max_steps=5), log=said.append)
     assert any("22 clips to learn from, 6 to validate on" in sentence for sentence in said)
     saved = load_checkpoint(run.current_model)
     assert saved.sampler == {"epoch": 0, "drawn": [[4, 5]], "letters": [False, False]}
     assert saved.dataset_folders == both
-    train(both, run, FAST.replace(max_steps=6), say=said.append)
+    train(both, run, FAST.replace(max_steps=6), log=said.append)
     assert not any("changed" in sentence for sentence in said)
     assert load_checkpoint(run.current_model).sampler == {
         "epoch": 1,
         "drawn": [],
         "letters": [False, False],
     }
-    train(fake_dataset, run, FAST.replace(max_steps=7), say=said.append)
+    train(fake_dataset, run, FAST.replace(max_steps=7), log=said.append)
     assert any("changed" in sentence for sentence in said)
 
 
@@ -770,14 +774,14 @@ def test_a_warm_start_begins_with_the_other_weights(
     said = []
     run = Run(tmp_path / "run")
     config = trained_run.config.replace(max_steps=1, learning_rate=1e-9, weight_decay=0.0)
-    train(fake_dataset, run, config, warm_start_from=trained_run.run.current_model, say=said.append)
+    train(fake_dataset, run, config, warm_start_from=trained_run.run.current_model, log=said.append)
     source = load_checkpoint(trained_run.run.current_model)
     started = load_checkpoint(run.current_model)
     for name, _ in new_model(config).named_parameters():
         torch.testing.assert_close(
             started.state_dict[name], source.state_dict[name], rtol=0, atol=1e-6
         )
-    assert started.progress.step == 1  # a new run, not a continued one
+    assert started.run_state.step == 1  # a new run, not a continued one
     assert any("Warm start" in sentence for sentence in said)
 
 
@@ -786,7 +790,7 @@ def test_a_warm_start_does_not_undo_a_resume(fake_dataset, tmp_path, no_pictures
     quietly(fake_dataset, run, FAST.replace(max_steps=1))
     said = []
     config, elsewhere = FAST.replace(max_steps=2), tmp_path / "not there"
-    result = train(fake_dataset, run, config, warm_start_from=elsewhere, say=said.append)
+    result = train(fake_dataset, run, config, warm_start_from=elsewhere, log=said.append)
     assert result.step == 2
     assert any("The warm start is ignored" in sentence for sentence in said)
 
@@ -806,9 +810,9 @@ def test_a_disk_full_of_pictures_does_not_cost_the_weights(fake_dataset, tmp_pat
 
     monkeypatch.setattr(training_module, "save_pictures", fail)
     run, said = Run(tmp_path), []
-    train(fake_dataset, run, FAST.replace(max_steps=2, validate_every=1), say=said.append)
+    train(fake_dataset, run, FAST.replace(max_steps=2, validate_every=1), log=said.append)
     assert sum("No space left" in sentence for sentence in said) == 1
-    assert load_checkpoint(run.current_model).progress.step == 2
+    assert load_checkpoint(run.current_model).run_state.step == 2
 
 
 def test_settings_of_a_run_survive_a_full_disk(fake_dataset, tmp_path, no_pictures):

@@ -1,6 +1,6 @@
 import torch
 
-from ponytaco.training.metrics import Tally
+from ponytaco.training.metrics import RunningMetrics
 from ponytaco.training.step import StepLosses
 
 
@@ -10,29 +10,29 @@ def step(skipped=False, **values):
 
 
 def test_means_leave_out_skipped_steps_and_average_what_is_there():
-    tally = Tally()
-    tally.add(step(loss=1.0, mi=3.0))
-    tally.add(step(skipped=True, loss=float("nan")))
-    tally.add(step(loss=2.0))
-    assert len(tally) == 3
-    assert tally.take_means() == {"loss": 1.5, "mi": 3.0}
-    assert len(tally) == 0 and tally.take_means() == {}
+    metrics = RunningMetrics()
+    metrics.add(step(loss=1.0, mi=3.0))
+    metrics.add(step(skipped=True, loss=float("nan")))
+    metrics.add(step(loss=2.0))
+    assert len(metrics) == 3
+    assert metrics.take_means() == {"loss": 1.5, "mi": 3.0}
+    assert len(metrics) == 0 and metrics.take_means() == {}
 
 
 def test_each_skipped_step_is_counted_once():
-    tally = Tally()
+    metrics = RunningMetrics()
     for skipped in (True, False, True, True):
-        tally.add(step(skipped, loss=1.0))
-    assert (tally.count_skipped(), tally.skipped_in_a_row) == (3, 2)
-    assert tally.count_skipped() == 0
-    tally.add(step(True, loss=1.0))
-    tally.take_means()
-    assert tally.skipped_in_a_row == 3  # a row goes on across reports
-    tally.add(step(loss=1.0))
-    assert (tally.count_skipped(), tally.skipped_in_a_row) == (0, 0)
+        metrics.add(step(skipped, loss=1.0))
+    assert (metrics.count_skipped(), metrics.skipped_in_a_row) == (3, 2)
+    assert metrics.count_skipped() == 0
+    metrics.add(step(True, loss=1.0))
+    metrics.take_means()
+    assert metrics.skipped_in_a_row == 3  # a row goes on across reports
+    metrics.add(step(loss=1.0))
+    assert (metrics.count_skipped(), metrics.skipped_in_a_row) == (0, 0)
 
 
 def test_only_skipped_steps_have_no_mean():
-    tally = Tally()
-    tally.add(step(True, loss=float("nan")))
-    assert tally.take_means() == {}
+    metrics = RunningMetrics()
+    metrics.add(step(True, loss=float("nan")))
+    assert metrics.take_means() == {}

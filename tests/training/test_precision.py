@@ -11,7 +11,7 @@ from ponytaco.data.dataset_folder import read_dataset
 from ponytaco.data.loader import collate
 from ponytaco.data.sampler import BucketSampler
 from ponytaco.presets import preset
-from ponytaco.runs.state import Progress
+from ponytaco.runs.state import RunState
 from ponytaco.text.symbols import SYMBOLS
 from ponytaco.training.precision import grad_scaler, product_dtype
 from ponytaco.training.step import train_step
@@ -38,14 +38,14 @@ def run_steps(parts, precision, n_steps, scale=None):
     scaler = grad_scaler(product_dtype(precision, CPU), CPU)
     if scale is not None:
         scaler.load_state_dict({**scaler.state_dict(), "scale": scale})
-    progress, gaf = Progress(), torch.zeros(())
+    run_state, gaf = RunState(), torch.zeros(())
     torch.manual_seed(2)
     losses = []
     for _ in range(n_steps):
         losses.append(
-            train_step(model, optimizer, batch, settings, progress, gaf, mean_frame, scaler)
+            train_step(model, optimizer, batch, settings, run_state, gaf, mean_frame, scaler)
         )
-        progress.step, gaf = progress.step + 1, losses[-1].gaf
+        run_state.step, gaf = run_state.step + 1, losses[-1].gaf
     return model, losses, scaler
 
 

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from ponytaco.training.schedules import gaf_cap, learning_rate, next_guided, teacher_forcing
+from ponytaco.training.schedules import gaf_cap, learning_rate, next_guidance_scale, teacher_forcing
 
 
 def rate(step, peak=1e-3, warmup=4, start=10, decay=5, minimum=1e-5):
@@ -49,7 +49,7 @@ def guided_after(found, fade_steps, begin=1.0):
     """The share after steps of which each was found aligned or not."""
     share = begin
     for is_aligned in found:
-        share = next_guided(share, is_aligned, fade_steps)
+        share = next_guidance_scale(share, is_aligned, fade_steps)
     return share
 
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from ponytaco.checkpoint.format import new_model
 from ponytaco.data.loader import Batch
 from ponytaco.presets import preset
-from ponytaco.runs.state import Progress
+from ponytaco.runs.state import RunState
 from ponytaco.training.step import make_optimizer, set_learning_rate, train_step
 
 CONFIG = preset("tiny")
@@ -59,18 +59,26 @@ def make_batch():
     ).to(META)
 
 
-def step(n_parts=1, aligned_since=None, guided=1.0, **changes):
+def step(n_micro_batches=1, aligned_since=None, guidance_scale=1.0, **changes):
     model = new_model(CONFIG).to(META)
     settings = dataclasses.replace(CONFIG.train, **changes)
     gaf = torch.zeros((), device=META)
     mean_frame = torch.zeros(CONFIG.audio.n_mels, device=META)
-    progress = Progress(1, aligned_since=aligned_since, guided=guided)
+    run_state = RunState(1, aligned_since=aligned_since, guidance_scale=guidance_scale)
     return train_step(
-        model, Optimizer(model), make_batch(), settings, progress, gaf, mean_frame, None, n_parts
+        model,
+        Optimizer(model),
+        make_batch(),
+        settings,
+        run_state,
+        gaf,
+        mean_frame,
+        None,
+        n_micro_batches,
     )
 
 
-@pytest.mark.parametrize("n_parts", [1, 2])
+@pytest.mark.parametrize("n_micro_batches", [1, 2])
 @pytest.mark.parametrize(
     "changes",
     [
@@ -78,19 +86,19 @@ def step(n_parts=1, aligned_since=None, guided=1.0, **changes):
         {"gaf_every": 2},
         {"mmi": False},
         {"p_teacher_forcing": 0.5, "teacher_forcing_fade_steps": 0, "aligned_since": 1},
-        {"guided": 0.5},
+        {"guidance_scale": 0.5},
     ],
     ids=str,
 )
-def test_a_step_never_waits_for_its_device(silent_device, changes, n_parts):
-    losses = step(n_parts, **changes)
+def test_a_step_never_waits_for_its_device(silent_device, changes, n_micro_batches):
+    losses = step(n_micro_batches, **changes)
     assert losses.skipped.device == losses.gaf.device == META
     assert {"mel", "mel_postnet", "gate", "guidance", "loss", "grad_norm"} <= set(losses.values)
 
 
 def test_the_device_would_notice(silent_device, monkeypatch):
     monkeypatch.setattr(
-        "ponytaco.training.step.guidance_loss",
+        "ponytaco.training.step.guided_attention_loss",
         lambda alignment, *rest: alignment.detach().sum().item(),
     )
     with pytest.raises(RuntimeError, match="meta"):
@@ -98,7 +106,7 @@ def test_the_device_would_notice(silent_device, monkeypatch):
 
 
 def test_attention_learns_at_its_own_multiple_of_the_rate():
-    settings = preset("tiny").replace(attention_rate=5.0, weight_decay=0.0)
+    settings = preset("tiny").replace(attention_learning_rate_scale=5.0, weight_decay=0.0)
     model = new_model(settings)
     before = {name: value.detach().clone() for name, value in model.named_parameters()}
     optimizer = make_optimizer(model, settings.train)

@@ -5,7 +5,7 @@ from support.vocoder_files import golden, save
 import ponytaco.vocoders.factory as opening
 from ponytaco.checkpoint.format import new_model
 from ponytaco.config import AudioConfig
-from ponytaco.io.download import FetchError
+from ponytaco.io.download import DownloadError
 from ponytaco.presets import preset
 from ponytaco.vocoders.factory import VOCODERS, open_vocoder
 from ponytaco.vocoders.griffin_lim import GriffinLim
@@ -56,7 +56,7 @@ def test_published_weights_are_fetched(tmp_path, monkeypatch):
     path = save(tmp_path / "g", {"generator": golden("hifigan")[0]})
     asked = []
 
-    def fetch(name, folder, say):
+    def fetch(name, folder, log):
         asked.append((name, folder))
         return path
 
@@ -66,14 +66,14 @@ def test_published_weights_are_fetched(tmp_path, monkeypatch):
 
 
 def test_griffin_lim_speaks_where_nothing_can_be_had(monkeypatch):
-    def fetch(name, folder, say):
-        raise FetchError("It could not be downloaded. By hand: open the page.")
+    def fetch(name, folder, log):
+        raise DownloadError("It could not be downloaded. By hand: open the page.")
 
     monkeypatch.setattr(opening, "fetch", fetch)
-    with pytest.raises(FetchError, match="By hand"):
+    with pytest.raises(DownloadError, match="By hand"):
         open_vocoder("hifigan", AUDIO)
     said = []
-    assert isinstance(open_vocoder("hifigan", AUDIO, say=said.append), GriffinLim)
+    assert isinstance(open_vocoder("hifigan", AUDIO, log=said.append), GriffinLim)
     assert "By hand" in said[0] and "Griffin-Lim" in said[0]
 
 

@@ -72,7 +72,7 @@ class Store(Generic[T]):
             step and its content.
         scratch: a folder of this run alone on a local disk. With one, saves are written there and
             copied beside training; without, they are written into ``folder`` at once.
-        say: takes sentences for the user, also from the copying thread.
+        log: takes sentences for the user, also from the copying thread.
         files: what changes files.
         delays: seconds to wait before each new attempt.
     """
@@ -83,7 +83,7 @@ class Store(Generic[T]):
         read: Callable[[Path], tuple[int, T]],
         scratch: Path | None = None,
         *,
-        say: Callable[[str], None] = print,
+        log: Callable[[str], None] = print,
         files: Files | None = None,
         delays: tuple[float, ...] | None = None,
     ) -> None:
@@ -95,7 +95,7 @@ class Store(Generic[T]):
         """Why the last save is not in the folder; empty when it is, or is on its way."""
         self._read = read
         self._scratch = scratch
-        self._say = say
+        self._log = log
         self._files = files or Files()
         if delays is None:
             delays = _SHORT_DELAYS if scratch is None else _DELAYS
@@ -196,7 +196,7 @@ class Store(Generic[T]):
         if task.number < self._failed_save:
             return
         if self._reported:
-            self._say(f"Saving works again: step {task.save.step:,} is saved.")
+            self._log(f"Saving works again: step {task.save.step:,} is saved.")
         self._reported, self.problem = False, ""
 
     def _publish_once(self, task: _Task) -> None:
@@ -285,7 +285,7 @@ class Store(Generic[T]):
             f"Step {step:,} could not be saved in {self.current.parent}: {_reason(error)}"
         )
         if not self._reported:
-            self._say(f"{self.problem} Training goes on; the last good save is kept.")
+            self._log(f"{self.problem} Training goes on; the last good save is kept.")
         self._reported = True
 
     # Loading

@@ -41,9 +41,9 @@ def folder(tmp_path):
 
 
 def store_in(folder, scratch=None, said=None, faults=None):
-    say = (said if said is not None else []).append
+    log = (said if said is not None else []).append
     files = faults.files if faults else None
-    return Store(folder, read, scratch, say=say, files=files, delays=(0, 0))
+    return Store(folder, read, scratch, log=log, files=files, delays=(0, 0))
 
 
 @pytest.fixture(params=["at once", "beside"])

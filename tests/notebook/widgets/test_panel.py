@@ -123,7 +123,7 @@ def test_stop_saves_a_real_training(fake_dataset, trained_run, tmp_path, shown):
         clicks.append(1)
 
     result = train(
-        fake_dataset, run, config, say=lambda text: None, stop=panel.poll,
+        fake_dataset, run, config, log=lambda text: None, stop=panel.poll,
         on_step=panel.on_step, on_validation=on_validation,
     )  # fmt: skip
     panel.close("stopped")
