@@ -9,11 +9,9 @@ from collections import ChainMap
 from collections.abc import Sequence
 from pathlib import Path
 
-from ponytaco.text.arpabet import Lexicon, LexiconError, wrong_phone
+from ponytaco.text.arpabet import BRACES, Lexicon, LexiconError, wrong_phone
 from ponytaco.text.errors import TextError
 from ponytaco.text.symbols import PHONES
-
-_BRACES = re.compile(r"\{([^{}]*)\}")
 
 
 class PronunciationError(TextError):
@@ -32,7 +30,7 @@ def check_braces(text: str) -> str:
     Raises:
         PronunciationError: a phone does not exist, braces are empty, or one of them is alone.
     """
-    alone = re.search(r"[{}]", _BRACES.sub(lambda braces: " " * len(braces[0]), text))
+    alone = re.search(r"[{}]", BRACES.sub(lambda braces: " " * len(braces[0]), text))
     if alone:
         place = text[alone.start() : alone.start() + 30].split("\n")[0]
         if alone[0] == "}":
@@ -41,7 +39,7 @@ def check_braces(text: str) -> str:
         raise PronunciationError(
             f"A brace is not {missing}: '{place}'. A pronunciation reads {{HH AH0 L OW1}}."
         )
-    return _BRACES.sub(_checked, text)
+    return BRACES.sub(_checked, text)
 
 
 def _checked(braces: re.Match[str]) -> str:

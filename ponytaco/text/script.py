@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from ponytaco.text import unknown_characters
-from ponytaco.text.arpabet import Lexicon, split_braces
+from ponytaco.text.arpabet import BRACES, Lexicon, split_braces
 from ponytaco.text.cleaners import CLEANERS, transliterate
 from ponytaco.text.errors import TextError
 from ponytaco.text.pronunciation import check_braces
@@ -183,7 +183,7 @@ class Reader:
                 continue
             pronounced = self._lexicon.apply(word)
             if self._lexicon.entries:
-                outside = re.sub(r"\{[^{}]*\}", " ", pronounced)
+                outside = BRACES.sub(" ", pronounced)
                 spelled += _LETTERS.findall(outside)
             words.append((_name(word), pronounced))
         return words
