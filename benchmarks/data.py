@@ -14,7 +14,7 @@ from pathlib import Path
 from torch.utils.data import DataLoader
 
 from benchmarks.report import Report, options
-from data_prep.demo_voice import write_demo_archive
+from data_prep.demo.espeak import write_demo_archive
 from data_prep.filelists import prepare
 from ponytaco.bench import made_up_batch, training_step
 from ponytaco.config import Config

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.report import RESULTS, Report
 from data_prep.clips import ClipOptions
-from data_prep.demo_voice import write_demo_archive
+from data_prep.demo.espeak import write_demo_archive
 from data_prep.filelists import prepare
 from ponytaco import presets
 from ponytaco.run import Run, read_history

@@ -261,7 +261,7 @@ def _pack(arguments: argparse.Namespace) -> int:
 
 def _demo(arguments: argparse.Namespace) -> int:
     # Imported here: only this command needs a speech synthesiser.
-    from data_prep.demo_voice import write_demo_archive
+    from data_prep.demo.espeak import write_demo_archive
 
     if os.path.lexists(arguments.out) and not arguments.overwrite:
         raise RecordingsError(

@@ -138,9 +138,9 @@ def test_pack_tells_what_it_left_out_and_what_is_next(tmp_path, capsys):
 
 def test_demo_passes_its_options_on(tmp_path, monkeypatch, capsys):
     calls = []
-    fake = types.ModuleType("data_prep.demo_voice")
+    fake = types.ModuleType("data_prep.demo.espeak")
     fake.write_demo_archive = lambda out, **options: calls.append((out, options))
-    monkeypatch.setitem(sys.modules, "data_prep.demo_voice", fake)
+    monkeypatch.setitem(sys.modules, "data_prep.demo.espeak", fake)
     assert main(["demo", str(tmp_path / "d.tar")]) == 0
     assert main(["demo", str(tmp_path / "d.tar"), "--clips", "7", "--seed", "3"]) == 0
     assert calls == [(tmp_path / "d.tar", {}), (tmp_path / "d.tar", {"n_clips": 7, "seed": 3})]
@@ -148,9 +148,9 @@ def test_demo_passes_its_options_on(tmp_path, monkeypatch, capsys):
 
 def test_the_demo_replaces_an_archive_only_when_told(tmp_path, monkeypatch, capsys):
     calls = []
-    fake = types.ModuleType("data_prep.demo_voice")
+    fake = types.ModuleType("data_prep.demo.espeak")
     fake.write_demo_archive = lambda out, **options: calls.append(out)
-    monkeypatch.setitem(sys.modules, "data_prep.demo_voice", fake)
+    monkeypatch.setitem(sys.modules, "data_prep.demo.espeak", fake)
     (tmp_path / "d.tar").write_bytes(b"mine")
     assert main(["demo", str(tmp_path / "d.tar")]) == 1 and not calls
     assert main(["demo", str(tmp_path / "d.tar"), "--overwrite"]) == 0 and len(calls) == 1
@@ -158,7 +158,7 @@ def test_the_demo_replaces_an_archive_only_when_told(tmp_path, monkeypatch, caps
 
 def test_the_help_has_every_command_and_its_defaults(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "300")
-    from data_prep.demo_voice import write_demo_archive
+    from data_prep.demo.espeak import write_demo_archive
 
     for command in ("list", "prepare", "pack", "demo"):
         with pytest.raises(SystemExit):

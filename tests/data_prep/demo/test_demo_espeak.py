@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from data_prep import demo_voice
-from data_prep.demo_voice import (
+from data_prep.demo import espeak as demo_voice
+from data_prep.demo.espeak import (
     VOCABULARY,
     DemoVoiceError,
     sentences,

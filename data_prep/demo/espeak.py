@@ -370,7 +370,7 @@ def _require_vocabulary(texts: Sequence[str]) -> None:
             if word not in VOCABULARY:
                 raise DemoVoiceError(
                     f"The demo voice has no pronunciation of {word!r} in {text!r}. "
-                    "Use the words of data_prep.demo_voice.VOCABULARY."
+                    "Use the words of data_prep.demo.espeak.VOCABULARY."
                 )
 
 
