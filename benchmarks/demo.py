@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from data_prep.demo.espeak import sentences
+from data_prep.demo.grammar import sentences
 from ponytaco.audio import save_wav
 from ponytaco.evaluation import evaluate
 from ponytaco.filelists import read_dataset

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from benchmarks.learning.recipes import differences
-from data_prep.demo.espeak import VOCABULARY
-from data_prep.demo.espeak import sentences as demo_sentences
+from data_prep.demo.grammar import VOCABULARY
+from data_prep.demo.grammar import sentences as demo_sentences
 from ponytaco.checkpoint import load_checkpoint
 from ponytaco.config import Config, ConfigError
 from ponytaco.evaluation.listening import spoken_words
