@@ -27,16 +27,16 @@ demo: $(VENV)/.installed
 	$(BIN)/python -m data_prep prepare $(DEMO)/Demo.tar $(DEMO)/Demo
 	$(BIN)/ponytaco train $(DEMO)/Demo $(DEMO)/run --preset small --p-arpabet 1 \
 	  --max-minutes $(DEMO_MINUTES) --set decay_start=400 --set decay_steps=200 --set drop_frame_rate=0.2
-	$(BIN)/python -m benchmarks.demo $(DEMO)
+	$(BIN)/python -m examples.demo $(DEMO)
 
 # One thread a process and a process a core: the suite's tensors are too small to share.
 test: $(VENV)/.installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 
 soak: $(VENV)/.installed
-	OMP_NUM_THREADS=1 PONYTACO_SOAK=1 $(BIN)/python -m pytest -n auto tests/store tests/data_prep \
-	  tests/text tests/test_kills.py tests/test_survival.py tests/test_torchfile.py tests/test_torchfile_modules.py \
-	  tests/test_hostile_labels.py tests/test_hostile_audio.py tests/test_filelists.py
+	OMP_NUM_THREADS=1 PONYTACO_SOAK=1 $(BIN)/python -m pytest -n auto tests/io/store tests/data_prep \
+	  tests/text tests/training/test_kills.py tests/training/test_interrupts.py tests/io/torchfile/test_files.py tests/io/torchfile/test_modules.py \
+	  tests/data_prep/test_hostile_labels.py tests/audio/test_hostile_wav.py tests/data/test_dataset_folder.py
 
 check: $(VENV)/.installed
 	$(BIN)/ruff check .
@@ -66,7 +66,7 @@ $(VENV)/.browser: $(VENV)/.installed
 	touch $@
 
 home:
-	$(PYTHON) notebooks/home.py "$(URL)" --branch $(BRANCH)
+	$(PYTHON) tools/set_home.py "$(URL)" --branch $(BRANCH)
 
 BRANCH ?= main
 

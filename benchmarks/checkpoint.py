@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.report import Report, options
-from ponytaco.checkpoint import (
+from ponytaco.checkpoint.format import (
     Checkpoint,
     load_checkpoint,
     new_model,
@@ -21,19 +21,19 @@ from ponytaco.checkpoint import (
     verified_checkpoint,
     write_checkpoint,
 )
-from ponytaco.keeping import open_store
+from ponytaco.io.store.files import Files, copy, digest
 from ponytaco.presets import preset
-from ponytaco.progress import Progress
-from ponytaco.run import Run
-from ponytaco.store.files import Files, copy, digest
-from ponytaco.text import CTC_SYMBOLS, SYMBOLS
+from ponytaco.runs.folder import Run
+from ponytaco.runs.state import Progress
+from ponytaco.text.symbols import CTC_SYMBOLS, SYMBOLS
 from ponytaco.timing import take_turns
+from ponytaco.training.resume import open_store
 
 
 def main() -> None:
     """Print the table."""
     arguments = options(__doc__).parse_args()
-    report = Report("checkpoint", "Saving and loading a run")
+    report = Report("benchmarks.checkpoint", "Saving and loading a run")
     name = "small" if arguments.quick else "full"
     checkpoint = _checkpoint(name)
     with tempfile.TemporaryDirectory() as folder:

@@ -14,31 +14,25 @@ from pathlib import Path
 from torch.utils.data import DataLoader
 
 from benchmarks.report import Report, options
+from data_prep.dataset_writer import prepare
 from data_prep.demo.espeak import write_demo_archive
-from data_prep.filelists import prepare
-from ponytaco.bench import made_up_batch, training_step
 from ponytaco.config import Config
-from ponytaco.dataset import (
-    BucketSampler,
-    ClipDataset,
-    Datasets,
-    Pick,
-    collate,
-    endless_batches,
-    open_datasets,
-)
-from ponytaco.filelists import DatasetFolder, read_dataset
+from ponytaco.data.dataset import ClipDataset, Datasets, open_datasets
+from ponytaco.data.dataset_folder import DatasetFolder, read_dataset
+from ponytaco.data.loader import collate, endless_batches
+from ponytaco.data.sampler import BucketSampler, Pick
+from ponytaco.evaluation.speed import made_up_batch, training_step
 from ponytaco.presets import preset
-from ponytaco.progress import Progress
-from ponytaco.text import SYMBOLS
+from ponytaco.runs.state import Progress
+from ponytaco.text.symbols import SYMBOLS
 from ponytaco.timing import seconds_of, take_turns
-from ponytaco.training import choose_device
+from ponytaco.training.loop import choose_device
 
 
 def main() -> None:
     """Print the tables."""
     arguments = options(__doc__).parse_args()
-    report = Report("data", "From an archive to the batches of a training")
+    report = Report("benchmarks.data", "From an archive to the batches of a training")
     config = preset("small")
     with tempfile.TemporaryDirectory() as folder:
         archive = _archive(Path(folder), 40 if arguments.quick else 400)

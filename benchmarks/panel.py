@@ -14,12 +14,13 @@ from types import SimpleNamespace
 from unittest import mock
 
 from benchmarks.report import Report, options
-from ponytaco.notebook import panel as panel_module
-from ponytaco.notebook.budget import Budget
-from ponytaco.notebook.panel import Panel
+from ponytaco.notebook.widgets import panel as panel_module
+from ponytaco.notebook.widgets.budget import Budget
+from ponytaco.notebook.widgets.panel import Panel
 from ponytaco.presets import preset
-from ponytaco.run import Run, append_history
-from ponytaco.training import StepReport
+from ponytaco.runs.folder import Run
+from ponytaco.runs.history import append_history
+from ponytaco.training.loop import StepReport
 
 _REPORT_EVERY = 10
 # Of a T4's step, of a slow processor's, and of a run that is already long: its curves are dearer.
@@ -45,7 +46,7 @@ def main() -> None:
     """Print the table."""
     arguments = options(__doc__).parse_args()
     minutes, n_rounds = (2, 1) if arguments.quick else (5, arguments.rounds)
-    report = Report("panel", "The live panel's share of a training's time")
+    report = Report("benchmarks.panel", "The live panel's share of a training's time")
     rows = []
     for step_seconds, n_steps_before in _CASES:
         shares = sorted(_share(step_seconds, n_steps_before, minutes) for _ in range(n_rounds))

@@ -1,7 +1,8 @@
 """What the benchmarks share: their options, and results as text and as a file.
 
 A benchmark times alternatives with ``take_turns``, prints ratios, and with ``--save`` leaves what
-it printed in ``benchmarks/results/NAME.md``, below the machine that it holds for.
+it printed in ``benchmarks/results/NAME.md``, below the machine that it holds for. Experiments do
+the same in ``experiments/results``.
 """
 
 from __future__ import annotations
@@ -13,23 +14,25 @@ from pathlib import Path
 
 from ponytaco.timing import machine
 
-RESULTS = Path(__file__).parent / "results"
+_ROOT = Path(__file__).parents[1]
 
 
 class Report:
     """What a benchmark has to say: printed at once, and kept for the file.
 
     Args:
-        name: of the script, as in ``python -m benchmarks.NAME``.
+        module: the script, as in ``python -m benchmarks.step``.
         title: what is measured.
         variant: told apart in the file's name, where one script has several results.
     """
 
-    def __init__(self, name: str, title: str, variant: str = "") -> None:
+    def __init__(self, module: str, title: str, variant: str = "") -> None:
+        package, _, name = module.partition(".")
+        self.folder = _ROOT / package / "results"
         self._file = f"{name}_{variant}.md" if variant else f"{name}.md"
         self._lines: list[str] = []
         self._say(f"# {title}")
-        self.say(f"`python -m benchmarks.{name}` on {machine()}.{_besides()}")
+        self.say(f"`python -m {module}` on {machine()}.{_besides()}")
 
     def say(self, text: str) -> None:
         """Add a paragraph."""
@@ -49,8 +52,8 @@ class Report:
 
     def save(self) -> Path:
         """Write the file, and say where it lies."""
-        RESULTS.mkdir(exist_ok=True)
-        path = RESULTS / self._file
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / self._file
         path.write_text("\n".join(self._lines) + "\n", encoding="utf-8")
         print(f"\nWritten to {path}.")
         return path
@@ -65,7 +68,7 @@ def options(description: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help="smaller and rougher")
     parser.add_argument("--rounds", type=int, default=5, help="measurements of each (5)")
-    parser.add_argument("--save", action="store_true", help="write benchmarks/results/NAME.md")
+    parser.add_argument("--save", action="store_true", help="write results/NAME.md")
     return parser
 
 

@@ -27,17 +27,17 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.report import Report, options
-from ponytaco.averaging import Average
-from ponytaco.bench import noise_batch
-from ponytaco.checkpoint import new_model
+from ponytaco.checkpoint.format import new_model
 from ponytaco.config import Config
 from ponytaco.device import choose_device
-from ponytaco.model import loops
+from ponytaco.evaluation.speed import noise_batch
+from ponytaco.model import recurrence
 from ponytaco.model.decoder import DecoderOutput
 from ponytaco.presets import preset
-from ponytaco.progress import Progress
-from ponytaco.step import make_optimizer, train_step
+from ponytaco.runs.state import Progress
 from ponytaco.timing import take_turns
+from ponytaco.training.ema import Average
+from ponytaco.training.step import make_optimizer, train_step
 from tests.reference.decoder import ReferenceDecoder
 
 
@@ -229,10 +229,10 @@ class Phases:
                     hooks.append(module.register_forward_pre_hook(self._begin(name)))
                     hooks.append(module.register_forward_hook(self._end(name)))
         inner = [
-            (loops._AttentionLoop, "forward", "attention loop"),
-            (loops._LSTMLoop, "forward", "decoder loop"),
-            (loops._AttentionLoop, "backward", "attention loop, backward"),
-            (loops._LSTMLoop, "backward", "decoder loop, backward"),
+            (recurrence._AttentionLoop, "forward", "attention loop"),
+            (recurrence._LSTMLoop, "forward", "decoder loop"),
+            (recurrence._AttentionLoop, "backward", "attention loop, backward"),
+            (recurrence._LSTMLoop, "backward", "decoder loop, backward"),
             (Tensor, "backward", "backward"),
             (torch.optim.Adam, "step", "optimizer"),
         ]
@@ -440,7 +440,7 @@ def main() -> None:
         "growth": measure_growth,
         "reference": measure_reference,
     }
-    report = Report("step", "A training step")
+    report = Report("benchmarks.step", "A training step")
     n_parameters = sum(p.numel() for p in new_model(config).parameters()) / 1e6
     report.say(
         f"{n_parameters:.1f} M parameters, {size.batch} clips of {size.symbols} symbols and "

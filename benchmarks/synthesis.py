@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 
 from benchmarks.report import Report, options
-from ponytaco.checkpoint import new_model
+from ponytaco.checkpoint.format import new_model
 from ponytaco.config import AudioConfig, Config
-from ponytaco.model import Tacotron2
 from ponytaco.model.decoder import Decoder
-from ponytaco.model.packed import PackedDecoder
-from ponytaco.model.products import WEIGHT_TYPES, WeightTypeError, pack_product
+from ponytaco.model.inference_decoder import PackedDecoder
+from ponytaco.model.packed_linear import WEIGHT_TYPES, WeightTypeError, pack_product
+from ponytaco.model.tacotron2 import Tacotron2
 from ponytaco.timing import Timings, take_turns
 from tests.reference.decoder import ReferenceDecoder
 
@@ -32,7 +32,7 @@ def main() -> None:
     """Print the tables."""
     arguments = options(__doc__).parse_args()
     n_frames = 30 if arguments.quick else 60
-    report = Report("synthesis", "Speaking with the full-size model, before the vocoder")
+    report = Report("benchmarks.synthesis", "Speaking with the full-size model, before the vocoder")
     torch.manual_seed(0)
     model = new_model(Config()).eval()
     decoder = model.decoder

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from data_prep.clips import ClipOptions, Reason, advice
-from data_prep.filelists import Prepared, prepare
+from data_prep.clip_filter import ClipOptions, Reason, advice
+from data_prep.dataset_writer import Prepared, prepare
 from data_prep.folders import PrepareError, explain_os_error
 from data_prep.recordings import check_out, pack
 from data_prep.soundtools import ArchiveError, archive_seconds, index_archive

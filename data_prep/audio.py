@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from data_prep.sentences import DataPrepError
+from data_prep.errors import DataPrepError
 
 Waveform = npt.NDArray[np.float32]
 

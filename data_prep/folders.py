@@ -7,8 +7,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from data_prep.sentences import DataPrepError
-from ponytaco.amounts import and_more
+from data_prep.errors import DataPrepError
+from ponytaco.formatting import and_more
 
 MADE_BY = "ponytaco data_prep"
 """Mark in report.json; only folders that carry it are ever replaced."""

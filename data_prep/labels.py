@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from data_prep.sentences import DataPrepError
+from data_prep.errors import DataPrepError
 
 LONGEST_TEXT = 2_000
 """Characters. 15 seconds of fast speech are about 300; more is a mistake in the label."""

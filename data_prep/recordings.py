@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data_prep.audio import SAMPLE_RATE, AudioError, decode
-from data_prep.clips import MOST_CLIPPED
+from data_prep.clip_filter import MOST_CLIPPED
+from data_prep.errors import DataPrepError
 from data_prep.folders import explain_os_error
 from data_prep.labels import make_label
-from data_prep.sentences import DataPrepError
 from data_prep.soundtools import ArchiveWriter
 
 SOUND_SUFFIXES = (".wav", ".flac")

@@ -16,8 +16,8 @@ from types import TracebackType
 from typing import IO, Self, cast
 
 from data_prep.audio import Waveform, sound_seconds, wav_bytes
-from data_prep.sentences import DataPrepError
-from ponytaco.whole import replacing
+from data_prep.errors import DataPrepError
+from ponytaco.io.atomic import replacing
 
 LARGEST_AUDIO_BYTES = 64 * 2**20
 """15 seconds of 192 kHz stereo float are 23 MB; a larger member cannot be a clip."""

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from data_prep.labels import Interval, Label
-from data_prep.matching import Match, TextWord, match_words, spelling_key, split_words
-from ponytaco.text.arpabet import BRACES, in_braces, parse_phones
-from ponytaco.text.sentences import is_abbreviation_dot
+from data_prep.word_matching import Match, TextWord, match_words, spelling_key, split_words
+from ponytaco.text.phones import BRACES, in_braces, parse_phones
+from ponytaco.text.segmentation import is_abbreviation_dot
 from ponytaco.text.styles import match_style
 from ponytaco.text.symbols import PHONES, STYLE_SIGNS
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 from hypothesis import settings
-from soak import IS_SOAK
+from support.soak import IS_SOAK
 
 # For the tests that do not say how often they draw.
 settings.register_profile("soak", max_examples=10_000, deadline=None)
@@ -35,7 +35,7 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def fake_dataset(tmp_path_factory) -> Path:
     """A dataset folder of beeps; not to be changed, but copied where a test changes it."""
-    from fake_dataset import write_fake_dataset
+    from support.fake_dataset import write_fake_dataset
 
     return write_fake_dataset(tmp_path_factory.mktemp("fake") / "Beeps")
 
@@ -45,7 +45,7 @@ def hasty_vocoder():
     """A context in which Griffin-Lim gives a hum of the right length, in no time."""
     import torch
 
-    from ponytaco.vocoders import GriffinLim
+    from ponytaco.vocoders.griffin_lim import GriffinLim
 
     def hum(vocoder, mel):
         n_samples = (mel.shape[2] - 1) * vocoder.hop_length
@@ -67,8 +67,8 @@ def trained_run(fake_dataset, tmp_path_factory) -> SimpleNamespace:
     Not to be changed, but copied where a test changes it.
     """
     from ponytaco.presets import preset
-    from ponytaco.run import Run
-    from ponytaco.training import train
+    from ponytaco.runs.folder import Run
+    from ponytaco.training.loop import train
 
     run = Run(tmp_path_factory.mktemp("runs") / "Beeps")
     config = preset("tiny").replace(

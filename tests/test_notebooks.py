@@ -10,7 +10,7 @@ import shutil
 
 import nbformat
 import pytest
-from notebook_copies import NOTEBOOKS, ROOT, cells_of
+from support.notebook_copies import NOTEBOOKS, ROOT, cells_of
 
 import ponytaco.notebook
 
@@ -29,7 +29,7 @@ CODE_CELLS = [
 
 
 def load_home():
-    spec = importlib.util.spec_from_file_location("home", NOTEBOOKS / "home.py")
+    spec = importlib.util.spec_from_file_location("set_home", ROOT / "tools" / "set_home.py")
     home = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(home)
     return home

@@ -1,9 +1,9 @@
 import pytest
 
 from ponytaco.config import Config, ConfigError, describe
-from ponytaco.model import Tacotron2
+from ponytaco.model.tacotron2 import Tacotron2
 from ponytaco.presets import PRESETS, preset, preset_of
-from ponytaco.text import CTC_SYMBOLS, SYMBOLS
+from ponytaco.text.symbols import CTC_SYMBOLS, SYMBOLS
 
 
 def n_parameters(config):

@@ -4,7 +4,7 @@ import random
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
-from data_prep.sentences import DataPrepError
+from data_prep.errors import DataPrepError
 
 # Words by their place in a sentence. A speech recogniser can tell them apart: words that it
 # confuses are left out, and so are short ones such as "the", "did" and "our", which it inserts

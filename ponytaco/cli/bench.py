@@ -32,8 +32,8 @@ def add_to(commands: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from ponytaco import bench
     from ponytaco.device import choose_device
+    from ponytaco.evaluation import speed
     from ponytaco.timing import machine
 
     device = choose_device(arguments.device)
@@ -42,29 +42,29 @@ def _run(arguments: argparse.Namespace) -> int:
     settings = settings.reduced_to(settings.frames_per_step[-1])  # where most steps are taken
     if arguments.batch_size is not None:
         settings = settings.replace(batch_size=arguments.batch_size)
-    for_training, for_speaking = bench.shares(arguments.minutes * 60)
+    for_training, for_speaking = speed.shares(arguments.minutes * 60)
     print(f"{machine()}\n")
 
     print(f"Training with '{name}', {settings.train.batch_size} clips of 4 s a step:")
-    print(f"  {'precision':<12}{'s/step':>8}{'memory':>10}   {bench.ADVISED_STEPS:,} steps")
+    print(f"  {'precision':<12}{'s/step':>8}{'memory':>10}   {speed.ADVISED_STEPS:,} steps")
     training = []
-    for speed in bench.measure_training(settings, device, for_training):
-        memory = "" if speed.peak_gigabytes is None else f"{speed.peak_gigabytes:.1f} GB"
-        hours = bench.duration(speed.hours(bench.ADVISED_STEPS))
+    for measured in speed.measure_training(settings, device, for_training):
+        memory = "" if measured.peak_gigabytes is None else f"{measured.peak_gigabytes:.1f} GB"
+        hours = speed.duration(measured.hours(speed.ADVISED_STEPS))
         print(
-            f"  {speed.precision:<12}{speed.seconds_per_step:>8.2f}{memory:>10}   {hours}",
+            f"  {measured.precision:<12}{measured.seconds_per_step:>8.2f}{memory:>10}   {hours}",
             flush=True,
         )
-        training.append(speed)
+        training.append(measured)
 
     print("\nSpeaking, in seconds of sound a second, without the vocoder:")
     print(f"  {'weights':<12}{'one':>8}{'eight':>10}   sentences at once")
     speaking = []
-    for voice in bench.measure_speaking(settings, device, for_speaking):
+    for voice in speed.measure_speaking(settings, device, for_speaking):
         print(
             f"  {voice.weight_type:<12}{voice.times_real:>8.1f}{voice.times_real_batch:>10.1f}",
             flush=True,
         )
         speaking.append(voice)
-    print(f"\n{bench.advice(name, device, training, speaking)}")
+    print(f"\n{speed.advice(name, device, training, speaking)}")
     return 0

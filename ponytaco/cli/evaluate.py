@@ -37,8 +37,8 @@ def add_to(commands: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from ponytaco.evaluation import evaluate, summary
-    from ponytaco.run import Run
+    from ponytaco.evaluation.evaluate import evaluate, summary
+    from ponytaco.runs.folder import Run
 
     found = evaluate(
         Run(arguments.run),

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ponytaco.amounts import file_size
+from ponytaco.formatting import file_size
 
 # What each target is called when no name is given.
 _ENDINGS = {"bundle": ".voice", "nvidia": ".pt", "torch-export": "_programs"}
@@ -41,15 +41,10 @@ def add_to(commands: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from ponytaco.export import (
-        card_text,
-        export_bundle,
-        export_nvidia,
-        model_card,
-        open_voice,
-        voice_name,
-    )
-    from ponytaco.programs import export_programs
+    from ponytaco.export.bundle import export_bundle, open_voice
+    from ponytaco.export.card import card_text, model_card, voice_name
+    from ponytaco.export.nvidia import export_nvidia
+    from ponytaco.export.torch_export import export_programs
 
     source: Path = arguments.voice
     given = {name: getattr(arguments, name) for name in ("name", "licence", "note")}

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ponytaco.fetch import PUBLISHED
+from ponytaco.io.pretrained import PUBLISHED
 
 
 def add_to(commands: Any) -> None:
@@ -29,7 +29,7 @@ def add_to(commands: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from ponytaco.fetch import fetch
+    from ponytaco.io.pretrained import fetch
 
     print(fetch(arguments.name, arguments.out))
     return 0

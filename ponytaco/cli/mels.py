@@ -26,8 +26,8 @@ def add_to(commands: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from ponytaco.mels import write_mels
-    from ponytaco.run import Run
+    from ponytaco.export.gta_mels import write_mels
+    from ponytaco.runs.folder import Run
 
     written = write_mels(Run(arguments.run), arguments.out, arguments.data, arguments.device)
     print(f"{written.folder}: {written.n_clips} mels, {written.n_frames:,} frames.")

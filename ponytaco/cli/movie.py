@@ -19,8 +19,8 @@ def add_to(commands: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from ponytaco.movie import make_movie
-    from ponytaco.run import Run
+    from ponytaco.runs.folder import Run
+    from ponytaco.runs.movie import make_movie
 
     print(f"{make_movie(Run(arguments.run), arguments.out)}: how the attention grew.")
     return 0

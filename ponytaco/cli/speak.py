@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ponytaco.cli.options import whole_within, within
-from ponytaco.delivery import LIMITS, MAX_SYMBOLS_LIMITS, Delivery
+from ponytaco.synthesis.options import LIMITS, MAX_SYMBOLS_LIMITS, Delivery
 
 if TYPE_CHECKING:
-    from ponytaco.speech import Sentence, Speech
-    from ponytaco.synthesis import Voice
+    from ponytaco.synthesis.result import Sentence, Speech
+    from ponytaco.synthesis.voice import Voice
 
 
 def add_to(commands: Any) -> None:
@@ -118,10 +118,10 @@ def take_up(arguments: argparse.Namespace, beyond: list[str]) -> list[str]:
 def run(arguments: argparse.Namespace) -> int:
     """Speak; 1 if something could not be spoken."""
     _refuse_contradictions(arguments)
-    from ponytaco.audio import check_wav_path, save_wav
+    from ponytaco.audio.wav import check_wav_path, save_wav
     from ponytaco.device import choose_device
-    from ponytaco.synthesis import Voice
-    from ponytaco.vocoders import check_vocoder
+    from ponytaco.synthesis.voice import Voice
+    from ponytaco.vocoders.factory import check_vocoder
 
     delivery = Delivery(
         style=arguments.style,
@@ -178,7 +178,7 @@ def _refuse_contradictions(arguments: argparse.Namespace) -> None:
 
 
 def _text(arguments: argparse.Namespace) -> str:
-    from ponytaco.lines import decode_text, read_text_file
+    from ponytaco.synthesis.batch import decode_text, read_text_file
 
     if arguments.file:
         return read_text_file(arguments.file)
@@ -190,9 +190,9 @@ def _text(arguments: argparse.Namespace) -> str:
 
 def _speak_file(arguments: argparse.Namespace, voice: Voice, text: str, delivery: Delivery) -> int:
     """Speak every line; 1 if some could not be spoken."""
-    from ponytaco.audio import save_wav
-    from ponytaco.lines import lines_of, speak_lines
-    from ponytaco.text import TextError
+    from ponytaco.audio.wav import save_wav
+    from ponytaco.synthesis.batch import lines_of, speak_lines
+    from ponytaco.text.errors import TextError
 
     lines = lines_of(text)
     arguments.out_dir.mkdir(parents=True, exist_ok=True)
@@ -221,7 +221,7 @@ def _speak_file(arguments: argparse.Namespace, voice: Voice, text: str, delivery
 
 
 def _draw(sentence: Sentence, path: Path) -> None:
-    from ponytaco.plots import plot_alignment
+    from ponytaco.plotting import plot_alignment
 
     assert sentence.alignment is not None  # as it was handed out
     plot_alignment(sentence.alignment, str(sentence.score)).savefig(path, format="png")

@@ -11,8 +11,8 @@ from ponytaco import config, presets
 from ponytaco.config import Config, ConfigError
 
 if TYPE_CHECKING:
-    from ponytaco.distributed import Ranks
-    from ponytaco.validation import Validation
+    from ponytaco.training.distributed import Ranks
+    from ponytaco.training.validation import Validation
 
 
 _METAVARS = {"int": "N", "float": "X", "bool": "BOOL", "str": "NAME"}
@@ -23,7 +23,7 @@ def add_to(commands: Any) -> None:
     parser = commands.add_parser("train", help="train a voice, or go on training it")
     parser.description = (
         "Train a voice. The same command again goes on where the run left off; Ctrl-C saves. "
-        "On several GPUs: torchrun --nproc_per_node=N -m ponytaco.cli train …"
+        "On several GPUs: torchrun --nproc_per_node=N -m ponytaco train …"
     )
     # Fifty settings would bury an error's sentence.
     parser.usage = "ponytaco train DATASET [DATASET ...] RUN [options]   (--help lists them)"
@@ -73,7 +73,7 @@ def add_to(commands: Any) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     from ponytaco.device import is_on_gpu
-    from ponytaco.distributed import joined
+    from ponytaco.training.distributed import joined
 
     run_config = _config(arguments)
     with joined(is_on_gpu(run_config.train.device)) as ranks:
@@ -82,14 +82,14 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _train(arguments: argparse.Namespace, run_config: Config, ranks: Ranks) -> None:
-    from ponytaco.run import Run
-    from ponytaco.tally import StepReport
-    from ponytaco.training import train
+    from ponytaco.runs.folder import Run
+    from ponytaco.training.loop import train
+    from ponytaco.training.metrics import StepReport
 
     run = Run(arguments.run)
     log = None
     if arguments.tensorboard and ranks.is_first:
-        from ponytaco.tensorboard import EventLog
+        from ponytaco.training.tensorboard import EventLog
 
         log = EventLog(arguments.tensorboard, run)
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ponytaco.alignment import AlignmentScore
-from ponytaco.intelligibility import word_error_rate, word_errors
-from ponytaco.validation import Validation
+from ponytaco.evaluation.wer import word_error_rate, word_errors
+from ponytaco.metrics.alignment import AlignmentScore
+from ponytaco.training.validation import Validation
 
 FORMAT = 1
 """Of report.json; raised when a name in it changes its meaning."""

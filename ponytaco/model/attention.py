@@ -1,6 +1,6 @@
 """Location-sensitive attention: its parameters, and what of it is the same for every step.
 
-The stepping itself is in ``loops.py``, together with the LSTM that it alternates with.
+The stepping itself is in ``recurrence.py``, together with the LSTM that it alternates with.
 """
 
 from __future__ import annotations

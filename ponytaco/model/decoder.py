@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from ponytaco.model.attention import LocationSensitiveAttention
 from ponytaco.model.dropout import Dropout, dropout_factors
 from ponytaco.model.layers import LinearNorm, length_mask
-from ponytaco.model.loops import attention_loop, lstm_loop
 from ponytaco.model.prenet import Prenet
+from ponytaco.model.recurrence import attention_loop, lstm_loop
 
 
 class DecoderState(NamedTuple):

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from ponytaco.config import ModelConfig
+from ponytaco.model.ctc_head import CTCRecogniser
 from ponytaco.model.decoder import Decoder, DecoderOutput, KnownAttention
 from ponytaco.model.encoder import Encoder
+from ponytaco.model.inference_decoder import PackedDecoder
 from ponytaco.model.layers import length_mask
-from ponytaco.model.packed import PackedDecoder
 from ponytaco.model.postnet import Postnet
-from ponytaco.model.recogniser import CTCRecogniser
 
 # The gate's logit beyond a clip's end, as in NVIDIA/tacotron2: certainly over.
 _GATE_OVER = 1e3

@@ -4,15 +4,15 @@ Every name works without widgets too, as plain text, so that a notebook's cells 
 terminal.
 """
 
+from ponytaco.notebook.batch_form import ask_for_lines, speak_lines
 from ponytaco.notebook.characters import Character, fetch_archive, pick_character
-from ponytaco.notebook.clips import listen_to_clips, remember, show_packed, show_report
+from ponytaco.notebook.dataset_preview import listen_to_clips, remember, show_packed, show_report
 from ponytaco.notebook.environment import NotebookError, greet
-from ponytaco.notebook.lines import ask_for_lines, speak_lines
-from ponytaco.notebook.manner import Manner, manner, text_of
-from ponytaco.notebook.own import own_recordings, save_archive
-from ponytaco.notebook.session import train_voice
-from ponytaco.notebook.settings import Settings
+from ponytaco.notebook.recordings import own_recordings, save_archive
+from ponytaco.notebook.speech_form import Manner, manner, text_of
 from ponytaco.notebook.storage import Storage, connect_storage
+from ponytaco.notebook.train_cell import train_voice
+from ponytaco.notebook.training_form import Settings
 from ponytaco.notebook.voices import TrainedVoice, hear_progress, pick_voice, speak
 
 __all__ = [

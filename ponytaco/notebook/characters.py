@@ -12,19 +12,19 @@ from typing import Any
 
 from tqdm import tqdm
 
-from ponytaco.amounts import duration, file_size
-from ponytaco.fetch import FetchError
-from ponytaco.notebook.download import (
+from ponytaco.formatting import duration, file_size
+from ponytaco.io.download import FetchError
+from ponytaco.notebook.character_notes import note, number, recall
+from ponytaco.notebook.environment import friendly
+from ponytaco.notebook.public_archives import (
     ADD_THE_SHORTCUT,
     PublicArchive,
     download_archive,
     list_public_archives,
 )
-from ponytaco.notebook.environment import friendly
-from ponytaco.notebook.memory import note, number, recall
-from ponytaco.notebook.pick import Countdown, Option, Picked, pick
 from ponytaco.notebook.storage import Storage, StorageError, find_archives
-from ponytaco.run import read_history
+from ponytaco.notebook.widgets.chooser import Countdown, Option, Picked, pick
+from ponytaco.runs.history import read_history
 
 _COPY_BYTES = 8 * 2**20
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ponytaco.notebook.environment import friendly, in_colab
-from ponytaco.run import Run
+from ponytaco.runs.folder import Run
 
 # The machine's own disk on Colab. The tests of the notebooks put it elsewhere.
 _CONTENT = "PONYTACO_CONTENT", "/content"

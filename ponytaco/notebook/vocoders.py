@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ponytaco.fetch import PUBLISHED, FetchError, fetch
+from ponytaco.io.download import FetchError
+from ponytaco.io.pretrained import PUBLISHED, fetch
 from ponytaco.notebook.environment import friendly
 from ponytaco.notebook.storage import Storage
 

@@ -7,15 +7,16 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from ponytaco.amounts import duration
-from ponytaco.audio import save_wav
+from ponytaco.audio.wav import save_wav
 from ponytaco.device import choose_device
-from ponytaco.movie import MovieError, make_movie
+from ponytaco.formatting import duration
 from ponytaco.notebook.characters import Character
 from ponytaco.notebook.environment import friendly, in_colab
-from ponytaco.notebook.events import can_wait
-from ponytaco.notebook.manner import Manner
-from ponytaco.notebook.page import (
+from ponytaco.notebook.speech_form import Manner
+from ponytaco.notebook.storage import Storage
+from ponytaco.notebook.widgets.chooser import Option, pick
+from ponytaco.notebook.widgets.events import can_wait
+from ponytaco.notebook.widgets.html import (
     download_link,
     paragraph,
     picture,
@@ -24,12 +25,11 @@ from ponytaco.notebook.page import (
     show_html,
     wav_bytes,
 )
-from ponytaco.notebook.pick import Option, pick
-from ponytaco.notebook.storage import Storage
-from ponytaco.plots import plot_alignment
-from ponytaco.run import Run, RunError
-from ponytaco.speech import Sentence, Speech
-from ponytaco.synthesis import Voice
+from ponytaco.plotting import plot_alignment
+from ponytaco.runs.folder import Run, RunError
+from ponytaco.runs.movie import MovieError, make_movie
+from ponytaco.synthesis.result import Sentence, Speech
+from ponytaco.synthesis.voice import Voice
 
 # A notebook carries its players in its file: minutes of sound would make it too large to save.
 _LONGEST_EMBEDDED_SECONDS = 120

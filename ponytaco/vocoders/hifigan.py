@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ponytaco.config import AudioConfig, ConfigError
-from ponytaco.vocoders.chunks import in_chunks
+from ponytaco.vocoders.chunked import in_chunks
 from ponytaco.vocoders.precision import with_fallback
 from ponytaco.vocoders.weights import VocoderError, Weights
 

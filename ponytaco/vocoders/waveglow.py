@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ponytaco.config import AudioConfig, ConfigError
-from ponytaco.vocoders.chunks import in_chunks
+from ponytaco.vocoders.chunked import in_chunks
 from ponytaco.vocoders.denoiser import Denoiser
 from ponytaco.vocoders.precision import with_fallback
 from ponytaco.vocoders.weights import VocoderError, Weights

@@ -10,12 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ponytaco.torchfile import (
-    MoreThanWeightsError,
-    TorchFileError,
-    load_modules,
-    load_torch_file,
-)
+from ponytaco.io.torchfile.claims import MoreThanWeightsError, TorchFileError
+from ponytaco.io.torchfile.files import load_torch_file
+from ponytaco.io.torchfile.modules import load_modules
 
 # Where the published files keep the state dict: HiFi-GAN, NGC, a pickled WaveGlow.
 _TABLES = ("generator", "state_dict", "model")

@@ -5,9 +5,8 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from ponytaco.alignment import AlignmentScore
 from ponytaco.evaluation.charts import heatmap, line_chart
-from ponytaco.evaluation.page import report_page, verdict
+from ponytaco.evaluation.html_report import report_page, verdict
 from ponytaco.evaluation.results import (
     NEVER_STOPPED,
     STOPPED_EARLY,
@@ -18,7 +17,8 @@ from ponytaco.evaluation.results import (
     TextResult,
     stop_error,
 )
-from ponytaco.validation import SpokenClip, Validation
+from ponytaco.metrics.alignment import AlignmentScore
+from ponytaco.training.validation import SpokenClip, Validation
 
 ALIGNED = AlignmentScore(0.8, 1.0, 1.0, 1.0, 0.1, 1.0)
 LOST = AlignmentScore(0.2, 0.5, 0.5, 2.0, 0.6, 0.0, 0.3)

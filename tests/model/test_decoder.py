@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from decoders import SIZES, make_inputs, make_pair
+from support.decoders import SIZES, make_inputs, make_pair
 
 from ponytaco.model.decoder import DropoutMasks, KnownAttention
 

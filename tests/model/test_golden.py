@@ -4,19 +4,18 @@ Golden numbers: NVIDIA/tacotron2 and bfs18/tacotron2, all dropouts off.
 """
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from support.paths import GOLDEN
 
 from ponytaco.config import ModelConfig
-from ponytaco.gaf import balanced_backward, gradient_adaptive_factor
-from ponytaco.losses import tacotron_loss
-from ponytaco.mmi import mmi_loss
-from ponytaco.model import Tacotron2
+from ponytaco.losses.gaf import balanced_backward, gradient_adaptive_factor
+from ponytaco.losses.mmi import mmi_loss
+from ponytaco.losses.tacotron import tacotron_loss
+from ponytaco.model.tacotron2 import Tacotron2
 
-GOLDEN = Path(__file__).parents[1] / "golden"
 FILES = {"plain": "nvidia_tacotron2_tiny.npz", "mmi": "mmi_tacotron2_tiny.npz"}
 NOT_SIZES = {"n_symbols", "n_mel_channels", "max_decoder_steps", "gate_threshold"}
 NO_DROPOUT = {

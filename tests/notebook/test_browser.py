@@ -8,8 +8,8 @@ import re
 import shutil
 
 import pytest
-from notebook_copies import ROOT, build_wheel, copy_notebook, kernel_environment
-from notebook_servers import Classic, Lab, running, wait_for
+from support.notebook_copies import ROOT, build_wheel, copy_notebook, kernel_environment
+from support.notebook_servers import Classic, Lab, running, wait_for
 
 pytestmark = pytest.mark.browser
 

@@ -8,13 +8,13 @@ import pytest
 from ponytaco.config import ConfigError
 from ponytaco.device import choose_device
 from ponytaco.notebook import characters as characters_module
-from ponytaco.notebook import fetch_archive, pick_character, settings
-from ponytaco.notebook.characters import copy_whole, find_characters
+from ponytaco.notebook import training_form
+from ponytaco.notebook.character_notes import note
+from ponytaco.notebook.characters import copy_whole, fetch_archive, find_characters, pick_character
 from ponytaco.notebook.environment import NotebookError
-from ponytaco.notebook.memory import note
-from ponytaco.notebook.pick import Picked
-from ponytaco.notebook.settings import NVIDIA, OLDER_RUN, Settings
 from ponytaco.notebook.storage import Storage, StorageError
+from ponytaco.notebook.training_form import NVIDIA, OLDER_RUN, Settings
+from ponytaco.notebook.widgets.chooser import Picked
 
 
 @pytest.fixture
@@ -175,7 +175,7 @@ def test_an_interrupted_copy_leaves_nothing(storage, tmp_path, monkeypatch):
 def test_auto_takes_the_machines_preset(storage):
     small = Settings().config_for(storage.run("new"))
     expected = "full" if choose_device("auto").type == "cuda" else "small"
-    assert small.model == settings.presets.preset(expected).model
+    assert small.model == training_form.presets.preset(expected).model
 
 
 def test_the_forms_values_count(storage):
@@ -222,6 +222,8 @@ def test_a_new_voice_begins_with_one_of_the_users(storage, run_of_zecora, traine
         config = Settings().config_for(storage.run("new"), begin_with=path)
         assert config.model.attention_rnn_dim == trained_run.config.model.attention_rnn_dim
         assert config.model.n_frames_per_step == trained_run.config.model.n_frames_per_step
-        assert config.train.learning_rate == settings.presets.preset("warm").train.learning_rate
+        assert (
+            config.train.learning_rate == training_form.presets.preset("warm").train.learning_rate
+        )
     config = Settings("small").config_for(storage.run("new"), begin_with=begin_with)
-    assert config.model == settings.presets.preset("small").model
+    assert config.model == training_form.presets.preset("small").model

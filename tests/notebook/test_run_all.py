@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import nbformat
 import pytest
-from notebook_copies import build_wheel, copy_notebook, kernel_environment
+from support.notebook_copies import build_wheel, copy_notebook, kernel_environment
 
 nbclient = pytest.importorskip("nbclient")
 

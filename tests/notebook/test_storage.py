@@ -4,10 +4,16 @@ import types
 
 import pytest
 
-from ponytaco.notebook import connect_storage, storage
+from ponytaco.notebook import storage
+from ponytaco.notebook.character_notes import note, recall
 from ponytaco.notebook.environment import NotebookError
-from ponytaco.notebook.memory import note, recall
-from ponytaco.notebook.storage import Storage, StorageError, drive_root, find_archives
+from ponytaco.notebook.storage import (
+    Storage,
+    StorageError,
+    connect_storage,
+    drive_root,
+    find_archives,
+)
 
 
 def touch(path):

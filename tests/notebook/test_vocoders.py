@@ -4,7 +4,7 @@ import urllib.request
 
 import pytest
 
-from ponytaco.fetch import PUBLISHED
+from ponytaco.io.pretrained import PUBLISHED
 from ponytaco.notebook.storage import Storage
 from ponytaco.notebook.vocoders import get_vocoder
 

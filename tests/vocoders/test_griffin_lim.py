@@ -1,17 +1,16 @@
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from support.paths import GOLDEN
 
-from ponytaco.audio import MelSpectrogram
+from ponytaco.audio.mel import MelSpectrogram
 from ponytaco.config import AudioConfig
-from ponytaco.vocoders import VOCODERS, GriffinLim
+from ponytaco.vocoders.factory import VOCODERS
+from ponytaco.vocoders.griffin_lim import GriffinLim
 
-WAVEFORM = torch.from_numpy(
-    np.load(Path(__file__).parents[1] / "golden" / "nvidia_mel.npz")["wav"]
-)[None]
+WAVEFORM = torch.from_numpy(np.load(GOLDEN / "nvidia_mel.npz")["wav"])[None]
 
 
 @pytest.fixture(scope="module")

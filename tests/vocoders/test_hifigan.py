@@ -2,12 +2,12 @@ import json
 
 import pytest
 import torch
+from support.vocoder_files import golden, largest_tensors, reach, save
 from torch.nn import functional
-from vocoder_files import golden, largest_tensors, reach, save
 
 from ponytaco.config import AudioConfig
-from ponytaco.vocoders import HifiGan, VocoderError, read_weights
-from ponytaco.vocoders.hifigan import Generator, HifiGanConfig
+from ponytaco.vocoders.hifigan import Generator, HifiGan, HifiGanConfig
+from ponytaco.vocoders.weights import VocoderError, read_weights
 
 STATE, ARRAYS = golden("hifigan")
 V1 = HifiGanConfig(

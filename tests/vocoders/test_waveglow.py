@@ -3,17 +3,12 @@ import types
 
 import pytest
 import torch
+from support.vocoder_files import golden, largest_tensors, reach, save
 from torch import nn
 from torch.nn import functional
-from vocoder_files import (
-    golden,
-    largest_tensors,
-    no_preparations,  # noqa: F401
-    reach,
-    save,
-)
 
-from ponytaco.vocoders import VocoderError, WaveGlow, read_weights
+from ponytaco.vocoders.waveglow import WaveGlow
+from ponytaco.vocoders.weights import VocoderError, read_weights
 
 pytestmark = pytest.mark.usefixtures("no_preparations")
 

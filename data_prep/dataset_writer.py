@@ -1,0 +1,303 @@
+"""Preparation of a dataset folder: wavs, train.txt, val.txt, alignments, lexicon and report."""
+
+import json
+import os
+import random
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TextIO
+
+from tqdm import tqdm
+
+from data_prep import folders
+from data_prep.audio import wav_bytes
+from data_prep.clip_filter import Clip, ClipOptions, Reason, Rejection, Seen, advice, examine
+from data_prep.folders import PrepareError
+from data_prep.labels import Interval
+from data_prep.soundtools import ArchiveIndex, archive_sha256, index_archive, read_clips
+
+RECIPE = 2
+"""Version of the preparation. Increase it when the same archive and options give another dataset,
+so that older datasets are prepared again."""
+
+VAL_SHARE, MOST_VAL_CLIPS = 0.05, 50
+
+EXAMPLES_PER_REASON = 10
+
+MOST_HOURS = 100.0
+"""In one dataset, 16 GB: small compressed clips could otherwise fill any disk."""
+
+LONGEST_NAME = 100
+"""Characters of a wav's name; file systems allow 255 bytes for the whole name."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Outcome of a preparation."""
+
+    folder: Path
+    report: dict
+    """Content of report.json."""
+
+    fresh: bool
+    """False if the folder already existed, from the same archive and options."""
+
+    replaced: str = ""
+    """Name of the other archive from which the replaced folder was prepared, if any."""
+
+
+@dataclass(frozen=True)
+class _Line:
+    """Kept clip as a line of a filelist."""
+
+    name: str
+    text: str
+    arpabet: str | None
+
+    def __str__(self) -> str:
+        columns = [f"wavs/{self.name}.wav", self.text, self.arpabet]
+        return "|".join(column for column in columns if column)
+
+
+@dataclass
+class _Tally:
+    """Running counts over the clips of an archive."""
+
+    lines: list[_Line] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
+    seconds: float = 0.0
+    aligned: int = 0
+    alignments_dropped: int = 0
+    without_phones: int = 0
+    replaced_characters: int = 0
+    tags: Counter[str] = field(default_factory=Counter)
+    pronunciations: dict[str, Counter[tuple[str, ...]]] = field(default_factory=dict)
+    rejected: Counter[Reason] = field(default_factory=Counter)
+    examples: dict[Reason, list[str]] = field(default_factory=dict)
+
+
+def prepare(
+    archive: Path,
+    out: Path,
+    options: ClipOptions | None = None,
+    seed: int = 0,
+    progress: bool = True,
+) -> Prepared:
+    """Turn a character's archive into a dataset folder.
+
+    An unusable clip is left out, counted and explained in report.json; it never stops the run.
+    A folder prepared from the same archive with the same options is kept as it is; one prepared
+    from others is replaced.
+
+    Args:
+        archive: a soundtools tar.
+        out: the folder to write. Anything but an earlier dataset folder is left alone.
+        options: what to keep; ClipOptions() if None.
+        seed: of the random choice of validation clips.
+        progress: show a progress bar on stderr.
+
+    Returns:
+        The folder, its report, and whether it was written now.
+
+    Raises:
+        ArchiveError: if the archive is missing or unreadable.
+        PrepareError: if the folder is not ours to replace, fewer than two clips are usable, or
+            the disk is full. No partial folder is left behind.
+    """
+    options = options or ClipOptions()
+    out = Path(os.path.abspath(out))
+    folders.check_place(out)
+    index = index_archive(archive)
+    source = {
+        "made_by": folders.MADE_BY,
+        "recipe": RECIPE,
+        "archive": archive.name,
+        "sha256": archive_sha256(archive),
+        # Through JSON, so that it compares equal to a report on disk.
+        "options": json.loads(json.dumps(asdict(options))),
+        "seed": seed,
+    }
+    finished = folders.finished_report(out)
+    if finished is not None and all(finished.get(key) == source[key] for key in source):
+        return Prepared(out, finished, fresh=False)
+    partial = out.with_name(f".{out.name}.partial")
+    started = False
+    try:
+        folders.start_partial(partial)
+        started = True
+        tally = _write_clips(index, options, partial, progress)
+        report = source | _write_lists(partial, tally, index, seed)
+        folders.write_text(partial / "report.json", json.dumps(report, indent=1) + "\n")
+        folders.finish(partial, out)
+    except OSError as error:
+        raise PrepareError(folders.explain_os_error(error, out)) from error
+    finally:
+        if started:
+            folders.discard(partial)
+    before = finished["archive"] if finished is not None else archive.name
+    return Prepared(out, report, fresh=True, replaced="" if before == archive.name else before)
+
+
+def _write_clips(index: ArchiveIndex, options: ClipOptions, folder: Path, progress: bool) -> _Tally:
+    seen, tally = Seen(), _Tally()
+    with open(folder / "alignments.jsonl", "w", encoding="utf-8", newline="\n") as alignments:
+        clips = tqdm(
+            read_clips(index),
+            desc=index.path.name,
+            total=len(index.clips),
+            unit="clip",
+            disable=not progress,
+        )
+        for raw in clips:
+            result = examine(raw, options, seen)
+            if isinstance(result, Rejection):
+                _note_rejection(result, tally)
+            else:
+                _write_clip(result, tally, folder, alignments)
+            if tally.seconds > MOST_HOURS * 3600:
+                raise PrepareError(
+                    f"{index.path}: more than {MOST_HOURS:g} hours of audio. Split the archive."
+                )
+    if len(tally.lines) < 2:
+        raise PrepareError(
+            f"{index.path}: only {len(tally.lines)} of {len(index.clips)} clips can be used, and a "
+            f"dataset needs at least two. {_why_so_few(tally, options)}"
+        )
+    return tally
+
+
+def _why_so_few(tally: _Tally, options: ClipOptions) -> str:
+    if not tally.rejected:
+        return "Add more clips."
+    counted = ", ".join(f"{count} {reason}" for reason, count in tally.rejected.most_common())
+    reason = tally.rejected.most_common(1)[0][0]
+    return f"Left out: {counted}; for example {tally.examples[reason][0]} {advice(reason, options)}"
+
+
+def _note_rejection(rejection: Rejection, tally: _Tally) -> None:
+    tally.rejected[rejection.reason] += 1
+    examples = tally.examples.setdefault(rejection.reason, [])
+    if len(examples) < EXAMPLES_PER_REASON:
+        examples.append(f"{rejection.ref}: {rejection.sentence}")
+
+
+def _write_clip(clip: Clip, tally: _Tally, folder: Path, alignments: TextIO) -> None:
+    name = safe_name(clip.ref, tally.names)
+    # Encoded in memory first: a full disk then raises here and not inside a library.
+    (folder / "wavs" / f"{name}.wav").write_bytes(wav_bytes(clip.waveform))
+    if clip.tokens:
+        line = {"ref": name, "tokens": _rounded(clip.tokens), "words": _rounded(clip.words)}
+        alignments.write(json.dumps(line) + "\n")
+        tally.aligned += 1
+    elif clip.transcript.tokens:
+        tally.alignments_dropped += 1
+    else:
+        tally.without_phones += 1
+    tally.lines.append(_Line(name, clip.transcript.text, clip.transcript.arpabet))
+    tally.seconds += clip.seconds
+    tally.replaced_characters += clip.transcript.replaced
+    tally.tags.update(clip.tags)
+    for word, phones in clip.transcript.pronunciations:
+        tally.pronunciations.setdefault(word, Counter())[phones] += 1
+
+
+def _rounded(intervals: Iterable[Interval]) -> list[tuple[str, float, float]]:
+    return [(i.content, round(i.start, 4), round(i.end, 4)) for i in intervals]
+
+
+def safe_name(ref: str, taken: set[str]) -> str:
+    """Turn a clip's ref into a file name that is safe on any system and unique whatever the case.
+
+    Args:
+        ref: any text from an archive.
+        taken: the names given so far, in lower case; the new one is added.
+
+    Returns:
+        A name of A-Z, a-z, 0-9, `_`, `.` and `-`, without extension: at most 100 characters, and
+        a counter if needed.
+    """
+    base = re.sub(r"[^A-Za-z0-9_.-]", "_", ref)[:LONGEST_NAME].strip(".") or "clip"
+    name, count = base, 1
+    while name.lower() in taken:
+        count += 1
+        name = f"{base}-{count}"
+    taken.add(name.lower())
+    return name
+
+
+def split(texts: Sequence[str], seed: int) -> tuple[list[int], list[int]]:
+    """Draw the validation clips at random: about 5 %, at least one, at most 50.
+
+    Clips of the same text stay on one side, because validation would otherwise reward memorised
+    texts; they are divided only if even the rarest text has too many clips.
+
+    Args:
+        texts: text of each clip, at least two.
+        seed: the same seed and texts give the same split.
+
+    Returns:
+        Indices of the training clips and of the validation clips, both in order.
+    """
+    wanted = min(MOST_VAL_CLIPS, max(1, round(VAL_SHARE * len(texts))))
+    groups: dict[str, list[int]] = {}
+    for i, text in enumerate(texts):
+        groups.setdefault(" ".join(re.findall(r"\w+", text.lower())), []).append(i)
+    shuffled = list(groups.values())
+    random.Random(seed).shuffle(shuffled)
+    chosen: set[int] = set()
+    for group in shuffled:
+        if len(chosen) + len(group) <= wanted:
+            chosen.update(group)
+    if not chosen:
+        smallest = min(shuffled, key=len)
+        whole = len(smallest) <= min(MOST_VAL_CLIPS, len(texts) // 2)
+        chosen.update(smallest if whole else smallest[:wanted])
+    everything = range(len(texts))
+    return [i for i in everything if i not in chosen], [i for i in everything if i in chosen]
+
+
+def _write_lists(folder: Path, tally: _Tally, index: ArchiveIndex, seed: int) -> dict:
+    """Write both filelists and the lexicon, and return the statistics for the report."""
+    train, val = split([line.text for line in tally.lines], seed)
+    for name, chosen in (("train.txt", train), ("val.txt", val)):
+        text = "".join(f"{tally.lines[i]}\n" for i in chosen)
+        folders.write_text(folder / name, text)
+    folders.write_text(folder / "lexicon.txt", lexicon(tally.pronunciations))
+    return {
+        "clips": len(index.clips),
+        "kept": len(tally.lines),
+        "train": len(train),
+        "val": len(val),
+        "minutes": round(tally.seconds / 60, 2),
+        "rejected": {reason: tally.rejected[reason] for reason in Reason if tally.rejected[reason]},
+        "rejected_examples": tally.examples,
+        "alignments": {
+            "kept": tally.aligned,
+            "dropped": tally.alignments_dropped,
+            "without_phones": tally.without_phones,
+        },
+        "with_arpabet": sum(line.arpabet is not None for line in tally.lines),
+        "replaced_characters": tally.replaced_characters,
+        "tags": dict(tally.tags.most_common()),
+        "other_members": index.other_members,
+    }
+
+
+def lexicon(pronunciations: dict[str, Counter[tuple[str, ...]]]) -> str:
+    """Format a lexicon: words in alphabetical order, each with its most frequent pronunciation.
+
+    Args:
+        pronunciations: word -> its phones -> how often.
+
+    Returns:
+        Lines of the form `WORD  HH AH0 L OW1`.
+    """
+    lines = []
+    for word, counts in sorted(pronunciations.items()):
+        # Ties are broken alphabetically, so that the order of the clips does not matter.
+        phones = min(counts, key=lambda phones: (-counts[phones], phones))
+        lines.append(f"{word}  {' '.join(phones)}\n")
+    return "".join(lines)

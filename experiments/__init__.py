@@ -1,0 +1,1 @@
+"""Experiments on what makes a voice learn."""

@@ -1,0 +1,116 @@
+"""Wav files in and out, and the log-mel spectrogram that the published models were trained on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import torch
+from torch import Tensor
+
+from ponytaco.io.atomic import replacing
+
+LONGEST_SECONDS = 600
+"""Far longer than any sentence."""
+
+
+class AudioError(ValueError):
+    """A wav file cannot be read, written or used."""
+
+
+def load_wav(path: str | Path, sample_rate: int) -> Tensor:
+    """Read a mono clip.
+
+    Nothing is resampled or mixed here: data preparation does that once and well.
+
+    Args:
+        path: a file that libsndfile reads.
+        sample_rate: the rate that the file must have, Hz.
+
+    Returns:
+        Waveform (T_wav,), float32, from -1 to 1.
+
+    Raises:
+        AudioError: the file is missing, broken, empty, of another rate, or not mono.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise AudioError(f"No audio at {path}. Prepare the character again.")
+    try:
+        with soundfile.SoundFile(path) as file:
+            actual_rate = file.samplerate
+            # A small file can hold hours of silence, or claim them.
+            if file.frames * file.channels > LONGEST_SECONDS * sample_rate:
+                raise AudioError(
+                    f"{path} is longer than {LONGEST_SECONDS} seconds. Cut it into sentences and "
+                    "prepare the character again."
+                )
+            samples = file.read(dtype="float32", always_2d=True)
+    except (soundfile.SoundFileError, OSError, TypeError) as error:
+        raise AudioError(f"Cannot read {path}: {error} Prepare the character again.") from None
+    if actual_rate != sample_rate:
+        raise AudioError(
+            f"{path} has {actual_rate} Hz, but the model works at {sample_rate} Hz. "
+            "Prepare the character again at that rate."
+        )
+    if samples.shape[1] != 1:
+        raise AudioError(
+            f"{path} has {samples.shape[1]} channels instead of one. Prepare the character again."
+        )
+    if not samples.size or not np.isfinite(samples).all():
+        raise AudioError(f"{path} holds no usable samples. Prepare the character again.")
+    return torch.from_numpy(samples[:, 0].copy())
+
+
+def check_wav_path(path: Path) -> Path:
+    """The path, having made sure that a wav can go there; asked before the work, not after it.
+
+    Raises:
+        AudioError: it is named as another kind of file, is a folder, or its folder is not there.
+    """
+    if path.suffix.lower() not in ("", ".wav"):
+        wav = path.with_suffix(".wav").name
+        raise AudioError(
+            f"Only wav files are written, not {path.suffix}. Write {wav}, and convert it: "
+            f"ffmpeg -i {wav} {path.name}"
+        )
+    if path.is_dir():
+        raise AudioError(f"{path} is a folder. Name the wav file to write in it.")
+    if not path.parent.is_dir():
+        raise AudioError(
+            f"There is no folder {path.parent} to write {path.name} in. Make it first."
+        )
+    return path
+
+
+def save_wav(path: str | Path, waveform: Tensor, sample_rate: int) -> None:
+    """Write a mono 16-bit wav; the file is there whole or not at all.
+
+    Args:
+        path: where to; an existing file is replaced.
+        waveform: (T_wav,) or (1, T_wav); what exceeds -1 or 1 is clipped.
+        sample_rate: Hz.
+
+    Raises:
+        AudioError: the waveform has values that are no numbers, or the file cannot be written.
+    """
+    path = Path(path)
+    samples = waveform.detach().to("cpu", torch.float32)
+    if samples.dim() == 2 and samples.shape[0] == 1:
+        samples = samples[0]
+    if samples.dim() != 1:
+        raise AudioError(f"A waveform of shape {tuple(samples.shape)} is not mono: {path}.")
+    if not torch.isfinite(samples).all():
+        raise AudioError(f"The waveform for {path} holds values that are no numbers; not written.")
+    # Scaled here, because libsndfile lets values beyond 1 wrap around into loud clicks.
+    pcm = (samples.clamp(-1, 1) * 32767).round().to(torch.int16).numpy()
+    try:
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            soundfile.write(file, pcm, sample_rate, subtype="PCM_16", format="WAV")
+    except (soundfile.SoundFileError, OSError) as error:
+        # An OSError's own text names the temporary file, of which nobody has heard.
+        reason = getattr(error, "strerror", None) or error
+        raise AudioError(
+            f"Cannot write {path}: {reason}. Is there such a folder, and space on the disk?"
+        ) from None

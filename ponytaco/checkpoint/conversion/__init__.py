@@ -1,0 +1,1 @@
+"""Weights of one layout or size brought to another."""

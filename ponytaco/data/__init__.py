@@ -1,0 +1,1 @@
+"""A dataset folder to batches: reading, alignment targets, cached mels, sampling, collating."""

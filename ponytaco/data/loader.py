@@ -1,0 +1,170 @@
+"""Clips as padded batches, and the streams of them."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+
+from ponytaco.data.dataset import ClipDataset
+from ponytaco.data.sampler import BucketSampler, Pick
+
+
+class Batch(NamedTuple):
+    """Clips padded to the longest of them.
+
+    The lengths stay on the CPU, because Python, cuDNN's LSTM and the CTC loss ask for them.
+    """
+
+    text: Tensor  # (B, T_text) symbol ids
+    text_lengths: Tensor  # (B,)
+    mel: Tensor  # (B, n_mels, T_mel)
+    mel_lengths: Tensor  # (B,)
+    ctc: Tensor  # (B, T_ctc) ids of the CTC alphabet
+    ctc_lengths: Tensor  # (B,)
+    intervals: Tensor  # (B, T_text, 2) frames in which a symbol may be attended; NaN is padding
+    weight: Tensor  # (B,) 1; 0 for a clip that only keeps a process busy that has none of its own
+
+    def to(self, device: torch.device) -> Batch:
+        """The batch on a device, without waiting for the copy where memory is pinned."""
+        return Batch(
+            **{
+                name: tensor if name.endswith("_lengths") else tensor.to(device, non_blocking=True)
+                for name, tensor in self._asdict().items()
+            }
+        )
+
+    def parts(self, n_parts: int) -> list[Batch]:
+        """The clips in at most so many batches of about the same size, padded as they are."""
+        if n_parts == 1:
+            return [self]
+        columns = [tensor.chunk(n_parts) for tensor in self]
+        return [Batch(*part) for part in zip(*columns, strict=True)]
+
+
+class _Shards(TorchDataset[Batch]):
+    """What one process computes of each batch."""
+
+    def __init__(self, dataset: ClipDataset, sampler: BucketSampler) -> None:
+        self._dataset = dataset
+        self._sampler = sampler
+
+    def __getitem__(self, picks: list[Pick]) -> Batch:
+        """Its clips, padded as if they were with those of the other processes.
+
+        Padding reaches its neighbours, so that other padding would be another gradient.
+        """
+        own = self._sampler.shard(picks)
+        batch = collate(
+            [self._dataset[pick] for pick in own or picks[:1]],
+            n_symbols=max(self._dataset.n_symbols(pick) for pick in picks),
+            n_frames=max(self._dataset.lengths[pick.clip] for pick in picks),
+        )
+        return batch if own else batch._replace(weight=torch.zeros_like(batch.weight))
+
+
+def endless_batches(
+    dataset: ClipDataset,
+    sampler: BucketSampler,
+    n_workers: int,
+    say: Callable[[str], None] = lambda sentence: None,
+) -> Iterator[Batch]:
+    """This process's shards of batches without end, from the sampler's place on.
+
+    The sampler advances when a batch is handed out and not when a worker fetches it ahead, so
+    its state is always that of the steps done.
+
+    Args:
+        dataset: the clips.
+        sampler: its clips and its place in them.
+        n_workers: processes that load; 0 loads beside the step.
+        say: takes a sentence when one of them died, and loading goes on beside the step.
+    """
+    while True:
+        loader = DataLoader(
+            _Shards(dataset, sampler),
+            batch_size=None,
+            sampler=sampler.remaining(),
+            collate_fn=_as_it_is,
+            num_workers=n_workers,
+            pin_memory=torch.cuda.is_available(),
+            # Its own generator: otherwise each epoch, and each resume, would take a number from
+            # the one that the dropouts use.
+            generator=torch.Generator(),
+            worker_init_fn=_leave_signals_to_the_trainer if n_workers else None,
+        )
+        loaded = iter(loader)
+        while True:
+            try:
+                batch = next(loaded, None)
+            except RuntimeError as error:
+                if not n_workers or "DataLoader worker" not in str(error):
+                    raise
+                say("A process that loads clips died. They are loaded beside the steps from here.")
+                n_workers = 0
+                break
+            if batch is None:
+                break
+            sampler.advance()
+            yield batch
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
+def _leave_signals_to_the_trainer(worker: int) -> None:
+    """A SIGTERM that the whole process group gets must not kill the workers first.
+
+    torch would raise their death in the midst of the save that the signal brings about.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def validation_batches(dataset: ClipDataset, batch_size: int) -> Iterator[Batch]:
+    """All clips once, in their order, read from their ARPAbet text where they have one."""
+    for start in range(0, len(dataset), batch_size):
+        stop = min(start + batch_size, len(dataset))
+        yield collate([dataset[Pick(index, use_arpabet=True)] for index in range(start, stop)])
+
+
+def collate(clips: Sequence[tuple[Tensor, ...]], n_symbols: int = 0, n_frames: int = 0) -> Batch:
+    """Pad clips to a batch.
+
+    Args:
+        clips: as a ClipDataset has them.
+        n_symbols: at least so wide are the texts.
+        n_frames: at least so long are the mels.
+    """
+    texts, mels, targets, intervals = (list(column) for column in zip(*clips, strict=True))
+
+    def lengths(tensors: Sequence[Tensor]) -> Tensor:
+        return torch.tensor([len(tensor) for tensor in tensors])
+
+    return Batch(
+        text=_padded(texts, n_symbols),
+        text_lengths=lengths(texts),
+        mel=_padded(mels, n_frames).transpose(1, 2),
+        mel_lengths=lengths(mels),
+        ctc=_padded(targets),
+        ctc_lengths=lengths(targets),
+        intervals=_padded(intervals, n_symbols, torch.nan),
+        weight=torch.ones(len(clips)),
+    )
+
+
+def _padded(tensors: Sequence[Tensor], length: int = 0, value: float = 0.0) -> Tensor:
+    """(B, T, …) of tensors (T_i, …), where T is that of the longest or ``length``."""
+    padded = pad_sequence(list(tensors), batch_first=True, padding_value=value)
+    missing = length - padded.shape[1]
+    if missing <= 0:
+        return padded
+    return F.pad(padded, (*(0, 0) * (padded.dim() - 2), 0, missing), value=value)

@@ -1,0 +1,144 @@
+"""Clips' mels: computed once, and kept in one file beside the clips."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ponytaco.audio.mel import MelSpectrogram
+from ponytaco.audio.wav import AudioError, load_wav
+from ponytaco.config import AudioConfig
+from ponytaco.data.dataset_folder import Clip
+from ponytaco.io.atomic import replacing
+from ponytaco.io.torchfile.claims import TorchFileError
+from ponytaco.io.torchfile.files import check_members, load_torch_file
+
+
+@dataclass(frozen=True)
+class Mels:
+    """Every clip's mel in one memory-mapped tensor."""
+
+    frames: Tensor
+    """(sum of T_mel, n_mels), clip after clip."""
+    offsets: Tensor
+    """(n_clips + 1,) where each clip starts; its last value is the end."""
+    mean_frame: Tensor
+    """(n_mels,), mean over all frames."""
+
+    def __getitem__(self, index: int) -> Tensor:
+        """A clip's mel, (T_mel, n_mels)."""
+        start, stop = self.offsets[index : index + 2].tolist()
+        return self.frames[start:stop]
+
+    @property
+    def lengths(self) -> list[int]:
+        """Frames of each clip."""
+        return self.offsets.diff().tolist()
+
+    def clips(self) -> list[Tensor]:
+        """Each clip's mel, (T_mel, n_mels), sharing the memory."""
+        return list(self.frames.split(self.lengths))
+
+
+def load_mels(clips: Sequence[Clip], audio: AudioConfig, cache_folder: Path) -> Mels:
+    """The clips' mels, from the cache or computed into it.
+
+    The cache is one file beside the clips, named after the audio settings and the clips' names
+    and sizes, so that it is never taken for another's. Where the folder cannot be written the
+    mels stay in memory, with a warning.
+
+    Args:
+        clips: in the order in which ``Mels`` has them.
+        audio: the mel's settings.
+        cache_folder: where the cache lies.
+
+    Raises:
+        AudioError: a clip's audio is missing, broken or of another sample rate.
+    """
+    path = cache_folder / f"mels-{_cache_key(clips, audio)}.pt"
+    with contextlib.suppress(OSError, TorchFileError):  # a damaged file is made anew
+        return _cached_mels(path, len(clips), audio.n_mels)
+    mels = _compute_mels(clips, audio)
+    try:
+        with replacing(path) as temporary:
+            torch.save(vars(mels), temporary)
+    except (OSError, RuntimeError) as error:
+        warnings.warn(f"The mels are not cached in {cache_folder}: {error}", stacklevel=2)
+        return mels
+    for old in cache_folder.glob("mels-*.pt"):
+        if old != path:  # of other clips or settings: it would only fill the disk
+            old.unlink(missing_ok=True)
+    return _cached_mels(path, len(clips), audio.n_mels)
+
+
+def _cached_mels(path: Path, n_clips: int, n_mels: int) -> Mels:
+    """Mels from a file that may be damaged, or come with a stranger's data set."""
+    content = load_torch_file(path, mmap=True)
+    if not isinstance(content, dict) or content.keys() != {"frames", "offsets", "mean_frame"}:
+        raise TorchFileError("it holds no mels")
+    if not all(isinstance(value, Tensor) for value in content.values()):
+        raise TorchFileError("it holds no mels")
+    mels = Mels(**content)
+    frames, offsets, mean = mels.frames, mels.offsets, mels.mean_frame
+    shapes = (frames.shape[1:], offsets.shape, mean.shape)
+    if frames.dim() != 2 or shapes != ((n_mels,), (n_clips + 1,), (n_mels,)):
+        raise TorchFileError("it holds the mels of other clips")
+    if (frames.dtype, mean.dtype, offsets.dtype) != (torch.float32, torch.float32, torch.int64):
+        raise TorchFileError("it holds numbers of another type")
+    if offsets[0] != 0 or offsets[-1] != len(frames) or (offsets.diff() < 1).any():
+        raise TorchFileError("its clips do not follow each other")
+    check_members(path)
+    if not all(torch.isfinite(part).all() for part in (*frames.split(10_000), mean)):
+        raise TorchFileError("it holds values that are no numbers")
+    return mels
+
+
+class UnreadableClipsError(AudioError):
+    """Clips whose audio cannot be used.
+
+    Args:
+        errors: why, by the clips' refs.
+    """
+
+    _N_NAMED = 5
+
+    def __init__(self, errors: Mapping[str, AudioError]) -> None:
+        self.clips = frozenset(errors)
+        named = [str(error) for error in errors.values()][: self._N_NAMED]
+        more = len(errors) - len(named)
+        super().__init__(" ".join([*named, *([f"And {more} more."] if more else [])]))
+
+
+def _compute_mels(clips: Sequence[Clip], audio: AudioConfig) -> Mels:
+    extract = MelSpectrogram(**asdict(audio))
+    mels, errors = [], {}
+    for clip in clips:
+        try:
+            mels.append(extract(load_wav(clip.path, audio.sample_rate)[None])[0].T)
+        except AudioError as error:
+            errors[clip.ref] = error
+    if errors:
+        raise UnreadableClipsError(errors)
+    frames = torch.cat(mels)
+    offsets = torch.tensor([0, *(len(mel) for mel in mels)]).cumsum(0)
+    return Mels(frames, offsets, frames.mean(dim=0))
+
+
+def _cache_key(clips: Sequence[Clip], audio: AudioConfig) -> str:
+    described: list[Any] = [asdict(audio)]
+    for clip in clips:
+        try:
+            status = clip.path.stat()
+        except OSError:
+            raise AudioError(f"No audio at {clip.path}. Prepare the character again.") from None
+        described.append([clip.ref, status.st_size, status.st_mtime_ns])
+    return hashlib.sha256(json.dumps(described).encode()).hexdigest()[:16]

@@ -1,0 +1,157 @@
+"""Which clips make a batch: buckets of like length, in an order that is never stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ponytaco.data.dataset_folder import FilelistError
+
+# Far more often than anyone changes the size of a batch within an epoch.
+_MOST_CHANGES = 1000
+
+
+class Pick(NamedTuple):
+    """One clip of a batch, and in which of its spellings it is read."""
+
+    clip: int
+    use_arpabet: bool
+
+
+class BucketSampler:
+    """Batches of clips of like length, in an order that the seed and the epoch decide.
+
+    Because an epoch's order follows from its number, the sampler's whole state is how many
+    batches of which sizes have been drawn from it: with another size, or another number of
+    processes, the epoch goes on with just those clips that are left.
+
+    Args:
+        lengths: frames of each clip.
+        batch_size: clips a batch and process; the last one of an epoch may have fewer.
+        seed: of the order and of the spellings.
+        p_arpabet: probability that a clip is read from its ARPAbet text, in epochs of letters.
+        max_frames: clips longer than this are left out; 0 keeps all.
+        rank: of the process whose shards these are.
+        n_ranks: processes that share each batch.
+        arpabet_first: whether all clips are read from their ARPAbet text until ``begin_letters``.
+
+    Raises:
+        FilelistError: no clip is short enough.
+    """
+
+    # Lengths are blurred by this share before sorting, so that batches differ between epochs.
+    _BLUR = 0.1
+
+    def __init__(
+        self,
+        lengths: Sequence[int],
+        batch_size: int,
+        seed: int,
+        p_arpabet: float,
+        max_frames: int = 0,
+        rank: int = 0,
+        n_ranks: int = 1,
+        arpabet_first: bool = False,
+    ) -> None:
+        self.epoch = 0
+        self.position = 0
+        """Batches drawn of this epoch, since the size is what it is."""
+        self.rank = rank
+        self.n_ranks = n_ranks
+        self._earlier: list[tuple[int, int]] = []  # sizes before that, and batches drawn of each
+        all_lengths = np.asarray(lengths)
+        self._indices = np.flatnonzero(all_lengths <= (max_frames or np.inf))
+        if not len(self._indices):
+            raise FilelistError(
+                f"All {len(lengths)} clips are longer than max_clip_seconds. Raise it."
+            )
+        self._lengths = all_lengths[self._indices]
+        self._letters = self._letters_next = not arpabet_first
+        self._size = batch_size * n_ranks
+        self._seed = seed
+        self._p_arpabet = p_arpabet
+        self._n_batches = self.batches_per_epoch
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Batches that make an epoch."""
+        return -(-len(self._lengths) // self._size)
+
+    def remaining(self) -> list[list[Pick]]:
+        """The batches of this epoch that have not been handed out, each for all processes."""
+        rng = np.random.default_rng((self._seed, self.epoch))
+        blurred = self._lengths * (1 + self._BLUR * rng.random(len(self._lengths)))
+        p_arpabet = self._p_arpabet if self._letters else 1.0
+        spellings = rng.random(len(self._lengths)) < p_arpabet
+        picks = [Pick(int(self._indices[i]), bool(spellings[i])) for i in np.argsort(blurred)]
+        for size, n_drawn in self._earlier:
+            batches = _cut(picks, size)
+            left = np.sort(rng.permutation(len(batches))[n_drawn:])
+            picks = [pick for i in left for pick in batches[i]]
+        batches = _cut(picks, self._size)
+        return [batches[i] for i in rng.permutation(len(batches))][self.position :]
+
+    @property
+    def reads_letters(self) -> bool:
+        """Whether clips that have pronunciations are read from their letters, too."""
+        return self._letters and self._p_arpabet < 1
+
+    def begin_letters(self) -> None:
+        """Read clips from their letters, too, from the next epoch on, or from this one if new.
+
+        A clip's spelling must follow from its epoch, or a resumed run would read others.
+        """
+        self._letters_next = True
+        if not self.position and not self._earlier:
+            self._letters = True
+
+    def shard(self, batch: Sequence[Pick]) -> list[Pick]:
+        """This process's clips of a batch; none where there are fewer clips than processes.
+
+        A batch is sorted by length, so that every shard has short and long ones.
+        """
+        return list(batch[self.rank :: self.n_ranks])
+
+    def advance(self) -> None:
+        """Count a batch as handed out."""
+        self.position += 1
+        if self.position >= self._n_batches:
+            self._begin(self.epoch + 1)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The place in the data: the epoch, and [size, batches drawn] one after the other."""
+        drawn = [*self._earlier, *([(self._size, self.position)] if self.position else [])]
+        return {
+            "epoch": self.epoch,
+            "drawn": [list(pair) for pair in drawn],
+            "letters": [self._letters, self._letters_next],
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go to a place in the data.
+
+        Raises:
+            LookupError, TypeError, ValueError: it is no such state.
+        """
+        drawn = [(int(size), int(n)) for size, n in state["drawn"]]
+        if len(drawn) > _MOST_CHANGES or any(size < 1 or n < 0 for size, n in drawn):
+            raise ValueError("the place in the data is none")
+        self._begin(int(state["epoch"]))
+        self._letters, self._letters_next = map(bool, state["letters"])
+        if drawn and drawn[-1][0] == self._size:
+            self.position = drawn.pop()[1]
+        self._earlier = drawn
+        self._n_batches = self.position + len(self.remaining())
+        if self.position >= self._n_batches:  # other settings leave out clips that were left
+            self._begin(self.epoch + 1)
+
+    def _begin(self, epoch: int) -> None:
+        self.epoch, self.position, self._earlier = epoch, 0, []
+        self._letters = self._letters_next
+        self._n_batches = self.batches_per_epoch
+
+
+def _cut(picks: list[Pick], size: int) -> list[list[Pick]]:
+    return [picks[start : start + size] for start in range(0, len(picks), size)]

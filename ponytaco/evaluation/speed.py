@@ -1,0 +1,295 @@
+"""How fast this machine trains and speaks, measured on made-up clips in a minute or two."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ponytaco.checkpoint.format import new_model
+from ponytaco.config import Config
+from ponytaco.data.loader import Batch
+from ponytaco.model.inference_decoder import PackedDecoder
+from ponytaco.model.packed_linear import WEIGHT_TYPES, WeightTypeError, fastest_type
+from ponytaco.runs.state import Progress
+from ponytaco.text.symbols import CTC_SYMBOLS, SYMBOLS
+from ponytaco.timing import seconds_of
+from ponytaco.training.memory import in_parts_that_fit
+from ponytaco.training.precision import grad_scaler, product_dtype
+from ponytaco.training.step import make_optimizer, train_step
+
+ADVISED_STEPS = 10_000
+
+# What people say, and how fast; clips of a batch differ in length by this share to either side.
+_CLIP_SECONDS = 4.0
+_SYMBOLS_PER_SECOND = 15.0
+_LENGTH_SPREAD = 0.1
+_MEAN_LOG_MEL = -5.0
+# A sentence as it is spoken.
+_N_SYMBOLS, _N_FRAMES, _FEW_FRAMES = 100, 240, 24
+_BATCH_SPOKEN = 8
+# Of the time, how much goes to training; speaking is quickly measured.
+_TRAINING_SHARE = 0.7
+_MOST_ROUNDS = 50
+# Longer than this nobody waits; a gain smaller than this is not worth a setting.
+_MOST_HOURS, _WORTH_IT = 48.0, 0.8
+
+
+@dataclass(frozen=True)
+class TrainingSpeed:
+    """Training in one precision."""
+
+    precision: str
+    seconds_per_step: float
+    """The median; steps that refresh the gradient-adaptive factor take somewhat longer."""
+    n_steps: int
+    """Steps that were measured."""
+    n_parts: int
+    """Parts that a batch had to be computed in, to fit into the memory."""
+    peak_gigabytes: float | None
+    """The most of a GPU's memory that was in use; None on a CPU."""
+
+    def hours(self, n_steps: int) -> float:
+        """What so many steps take, validations aside."""
+        return n_steps * self.seconds_per_step / 3600
+
+
+@dataclass(frozen=True)
+class SpeakingSpeed:
+    """Speaking with one type of weights, vocoder aside."""
+
+    weight_type: str
+    times_real: float
+    """Seconds of sound a second, one sentence at a time."""
+    times_real_batch: float
+    """The same for eight sentences at once, their sounds added up."""
+
+
+def made_up_batch(config: Config, device: torch.device) -> Batch:
+    """A batch of the settings' size with clips of typical length, all noise."""
+    audio, n_clips = config.audio, config.train.batch_size
+    seconds = _CLIP_SECONDS * (1 + _LENGTH_SPREAD * torch.linspace(-1, 1, n_clips))
+    mel_lengths = (seconds * audio.sample_rate / audio.hop_length).long()
+    return noise_batch(config, (seconds * _SYMBOLS_PER_SECOND).long(), mel_lengths).to(device)
+
+
+def noise_batch(config: Config, text_lengths: Tensor, mel_lengths: Tensor) -> Batch:
+    """Clips of noise, the same at every call.
+
+    Args:
+        config: for the mel's bins.
+        text_lengths: (B,) symbols.
+        mel_lengths: (B,) frames.
+    """
+    generator = torch.Generator().manual_seed(0)
+    n_clips, n_frames, n_symbols = len(mel_lengths), int(mel_lengths.max()), int(text_lengths.max())
+    # Fewer targets than symbols, as clips have; each needs a step, which may make several frames.
+    ctc_lengths = text_lengths * 3 // 4
+    starts = torch.arange(n_symbols) * (n_frames / n_symbols)
+    return Batch(
+        text=torch.randint(1, len(SYMBOLS), (n_clips, n_symbols), generator=generator),
+        text_lengths=text_lengths,
+        mel=torch.randn(n_clips, config.audio.n_mels, n_frames, generator=generator)
+        + _MEAN_LOG_MEL,
+        mel_lengths=mel_lengths,
+        ctc=torch.randint(
+            1, len(CTC_SYMBOLS), (n_clips, int(ctc_lengths.max())), generator=generator
+        ),
+        ctc_lengths=ctc_lengths,
+        intervals=torch.stack((starts - 10, starts + 20), dim=1).expand(n_clips, -1, -1),
+        weight=torch.ones(n_clips),
+    )
+
+
+def precisions(device: torch.device) -> list[str]:
+    """The types of the large products that a device is worth measuring in."""
+    if device.type != "cuda":
+        # Asked of oneDNN, which runs them; the others would emulate bfloat16 at a snail's pace.
+        has_bfloat16 = torch.backends.mkldnn.is_available() and bool(
+            torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        )
+        return ["float32", "bfloat16"] if has_bfloat16 else ["float32"]
+    newest = product_dtype("auto", device)
+    return ["float32", "float16", *(["bfloat16"] if newest is torch.bfloat16 else [])]
+
+
+def measure_training(
+    config: Config, device: torch.device, seconds: float, say: Callable[[str], None] = print
+) -> Iterator[TrainingSpeed]:
+    """Train for a while in each precision that the device has.
+
+    Args:
+        config: the settings; their batch size is kept.
+        device: where to compute.
+        seconds: for all of them together; each gets one step at least.
+        say: takes a sentence when a batch does not fit into the memory.
+
+    Yields:
+        Each precision's speed as soon as it is known.
+    """
+    names = precisions(device)
+    batch = made_up_batch(config, device)
+    for name in names:
+        yield _train_in(config.replace(precision=name), batch, seconds / len(names), say)
+
+
+def training_step(
+    config: Config, batch: Batch, progress: Progress, say: Callable[[str], None] = print
+) -> Callable[[], None]:
+    """A step of a new model on a batch, to be called again and again.
+
+    Args:
+        config: the settings.
+        batch: on the device to compute on.
+        progress: counts the steps, and knows in how many parts a batch fits into the memory.
+        say: takes a sentence when a batch does not fit.
+    """
+    settings, device = config.train, batch.mel.device
+    torch.manual_seed(settings.seed)
+    model = new_model(config).to(device)
+    optimizer = make_optimizer(model, settings)
+    scaler = grad_scaler(product_dtype(settings.precision, device), device)
+    mean_frame = torch.full((config.audio.n_mels,), _MEAN_LOG_MEL, device=device)
+    gaf = torch.zeros((), device=device)
+
+    def step() -> None:
+        nonlocal gaf
+        losses = in_parts_that_fit(
+            lambda n_parts: train_step(
+                model, optimizer, batch, settings, progress, gaf, mean_frame, scaler, n_parts
+            ),
+            progress,
+            settings.batch_size,
+            say,
+        )
+        gaf = losses.gaf
+        progress.step += 1
+
+    return step
+
+
+def _train_in(
+    config: Config, batch: Batch, seconds: float, say: Callable[[str], None]
+) -> TrainingSpeed:
+    device, progress = batch.mel.device, Progress()
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    step = training_step(config, batch, progress, say)
+    deadline = time.monotonic() + seconds
+    taken: list[float] = []
+    while len(taken) <= _MOST_ROUNDS:
+        taken.append(seconds_of(step))
+        if time.monotonic() + taken[-1] > deadline:
+            break
+    # The first step sets much up; it counts only where there was no time for another.
+    counted = taken[1:] or taken
+    return TrainingSpeed(
+        precision=config.train.precision,
+        seconds_per_step=statistics.median(counted),
+        n_steps=len(counted),
+        n_parts=progress.n_parts,
+        peak_gigabytes=(
+            torch.cuda.max_memory_allocated(device) / 1e9 if device.type == "cuda" else None
+        ),
+    )
+
+
+def measure_speaking(
+    config: Config, device: torch.device, seconds: float
+) -> Iterator[SpeakingSpeed]:
+    """Speak made-up sentences with each type of weights, alone and eight at once.
+
+    Args:
+        config: the model's sizes.
+        device: where to compute.
+        seconds: for all of them together, about.
+
+    Yields:
+        Each type's speed as soon as it is known.
+    """
+    torch.manual_seed(config.train.seed)
+    decoder = new_model(config).to(device).eval().decoder
+    memory_dim = config.model.encoder_embedding_dim
+    memory = torch.randn(_BATCH_SPOKEN, _N_SYMBOLS, memory_dim, device=device).clamp(-1, 1)
+    seconds_per_frame = config.audio.hop_length / config.audio.sample_rate
+    names = [name for name in WEIGHT_TYPES if name != "auto"]
+    for name in names:
+        try:
+            packed = PackedDecoder(decoder, name)
+        except WeightTypeError:
+            continue  # not on this machine
+        for_each = seconds / len(names) / 2
+        one, eight = (
+            _frames_per_second(packed, memory[:n_clips], for_each) for n_clips in (1, _BATCH_SPOKEN)
+        )
+        yield SpeakingSpeed(name, one * seconds_per_frame, eight * seconds_per_frame)
+
+
+def _frames_per_second(packed: PackedDecoder, memory: Tensor, seconds: float) -> float:
+    """Frames of all sentences together, measured for about so long."""
+    text_lengths = torch.full((len(memory),), _N_SYMBOLS, device=memory.device)
+
+    def speak(n_frames: int) -> float:
+        # No probability is above 1, so that a sentence has as many frames as it may.
+        return seconds_of(lambda: packed(memory, text_lengths, n_frames, gate_threshold=1.0))
+
+    deadline = time.monotonic() + seconds
+    speak(_FEW_FRAMES)
+    # A slow machine says less.
+    is_quick = speak(_FEW_FRAMES) * _N_FRAMES / _FEW_FRAMES < seconds / 2
+    n_frames = _N_FRAMES if is_quick else _FEW_FRAMES
+    taken = [speak(n_frames)]
+    while time.monotonic() + taken[-1] < deadline and len(taken) < _MOST_ROUNDS:
+        taken.append(speak(n_frames))
+    return len(memory) * n_frames / statistics.median(taken)
+
+
+def advice(
+    preset: str,
+    device: torch.device,
+    training: list[TrainingSpeed],
+    speaking: list[SpeakingSpeed],
+) -> str:
+    """What a user should make of the figures, in a sentence or two.
+
+    Args:
+        preset: the settings' name.
+        device: what was measured.
+        training: at least one.
+        speaking: at least one.
+    """
+    best = min(training, key=lambda speed: speed.seconds_per_step)
+    hours = best.hours(ADVISED_STEPS)
+    takes = f"{ADVISED_STEPS:,} steps with '{preset}' take about {duration(hours)} here"
+    if hours <= _MOST_HOURS:
+        said = [f"{takes}."]
+    elif preset == "full" and device.type == "cpu":
+        said = [f"{takes}: too long. Use --preset small, or a GPU, such as Colab's."]
+    else:
+        said = [f"{takes}: too long. Use a GPU, or a faster one, such as Colab's."]
+    automatic = str(product_dtype("auto", device)).removeprefix("torch.")
+    usual = next((speed for speed in training if speed.precision == automatic), best)
+    if best.seconds_per_step < _WORTH_IT * usual.seconds_per_step:
+        said.append(f"Train with --precision {best.precision}.")
+    if best.n_parts > 1:
+        said.append("A batch does not fit into the memory at once: a smaller --batch-size helps.")
+    in_use = fastest_type(device)
+    voice = next((speed for speed in speaking if speed.weight_type == in_use), speaking[0])
+    said.append(f"A voice speaks {voice.times_real:.1f} times as fast as it sounds.")
+    return " ".join(said)
+
+
+def duration(hours: float) -> str:
+    """A time as people say it."""
+    if hours < 1:
+        return f"{max(1, round(hours * 60))} minutes"
+    return f"{hours:.1f} hours" if hours < _MOST_HOURS else f"{hours / 24:.1f} days"
+
+
+def shares(seconds: float) -> tuple[float, float]:
+    """How much of a time goes to training and how much to speaking."""
+    return _TRAINING_SHARE * seconds, (1 - _TRAINING_SHARE) * seconds

@@ -1,0 +1,143 @@
+"""Export to the layout of NVIDIA/tacotron2, which FakeYou and uberduck read, too."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from pathlib import Path
+
+import torch
+
+from ponytaco.checkpoint.format import (
+    Checkpoint,
+    save_whole,
+)
+from ponytaco.config import AudioConfig, ModelConfig
+from ponytaco.data.dataset_folder import FilelistError, read_datasets
+from ponytaco.export.bundle import Exported, ExportError, _require_new, open_voice, remarks_on
+from ponytaco.presets import preset, presets_with
+from ponytaco.text.symbols import NVIDIA_SYMBOLS
+
+# What NVIDIA's hparams.py fixes or computes; dropouts do not matter to speak.
+_NOT_HPARAMS = {"head", "n_frames_per_step"}
+
+
+def export_nvidia(source: Path, out: Path) -> Exported:
+    """Write a voice in the layout of NVIDIA/tacotron2, which FakeYou and uberduck read, too.
+
+    Its 148 symbols are filled by their sign. The file also goes on training there, beginning with
+    a fresh optimizer.
+
+    Args:
+        source: a run's folder or a checkpoint, with head 'plain'.
+        out: the file to write, as ``Zecora.pt``.
+
+    Raises:
+        RunError, CheckpointError: there is no usable voice, or it cannot be written.
+        ExportError: NVIDIA's code cannot hold this voice, or ``out`` is there already.
+    """
+    _require_new(out)
+    checkpoint = open_voice(source)
+    checkpoint.check_shapes()
+    model, train = checkpoint.config.model, checkpoint.config.train
+    if model.head != "plain":
+        raise ExportError(
+            f"{source} has the head 'mmi', whose layers NVIDIA's code does not know, and no plain "
+            "head computes the same. Share it as a bundle (--to bundle), or train a voice for that "
+            f"code: {_for_nvidia(checkpoint, source)}"
+        )
+    if model.n_frames_per_step != 1:
+        raise ExportError(
+            f"{source} makes {model.n_frames_per_step} frames a step; NVIDIA's code speaks only "
+            "with 1. Share it as a bundle (--to bundle), or train a voice for that code: "
+            f"{_for_nvidia(checkpoint, source)}"
+        )
+    places = {sign: i for i, sign in enumerate(checkpoint.symbols)}
+    missing = [sign for sign in NVIDIA_SYMBOLS if sign not in places]
+    if missing:
+        raise ExportError(
+            f"{source} does not know {len(missing)} of NVIDIA's 148 symbols: "
+            f"{' '.join(missing[:12])}. Share it as a bundle (--to bundle)."
+        )
+    # mi.* is the recogniser, which those programs refuse.
+    state = {k: v for k, v in checkpoint.state_dict.items() if not k.startswith("mi.")}
+    rows = torch.tensor([places[sign] for sign in NVIDIA_SYMBOLS])
+    state["embedding.weight"] = state["embedding.weight"][rows]
+    optimizer = torch.optim.Adam(
+        [torch.zeros(0, requires_grad=True) for name in state if _is_parameter(name)],
+        lr=train.learning_rate,
+        weight_decay=train.weight_decay,
+    )
+    save_whole(
+        out,
+        {
+            "iteration": checkpoint.progress.step,
+            "state_dict": state,
+            "optimizer": optimizer.state_dict(),
+            "learning_rate": train.learning_rate,
+        },
+    )
+    return Exported(
+        out, [*remarks_on(checkpoint), *_lost_signs(checkpoint), *_other_hparams(checkpoint)]
+    )
+
+
+def _for_nvidia(checkpoint: Checkpoint, source: Path) -> str:
+    """The command that trains a voice of the same size as NVIDIA's code wants it."""
+    sizes = {
+        name: size
+        for name, size in dataclasses.asdict(checkpoint.config.model).items()
+        if name not in _NOT_HPARAMS and not name.startswith("p_")
+    }
+    # Of those that fit, the last is made for warm starts.
+    found = [name for name in presets_with(sizes) if preset(name).frames_per_step[0] <= 2]
+    if found:
+        given = f"--preset {found[-1]}"
+    else:
+        defaults = dataclasses.asdict(ModelConfig())
+        given = " ".join(f"--set {n}={v}" for n, v in sizes.items() if v != defaults[n])
+    return (
+        f"ponytaco train DATASET NEW_RUN {given} --head plain --n-frames-per-step 1 "
+        f"--warm-start {shlex.quote(str(source))}"
+    )
+
+
+def _lost_signs(checkpoint: Checkpoint) -> list[str]:
+    beyond = [sign for sign in checkpoint.symbols if sign not in NVIDIA_SYMBOLS]
+    if not beyond:
+        return []
+    remark = f"Its {len(beyond)} signs beyond NVIDIA's 148 are left out: {' '.join(beyond)}."
+    try:
+        folders = read_datasets(checkpoint.dataset_folders)
+        texts = "".join(clip.text for folder in folders for clip in folder.train)
+    except (FilelistError, OSError):
+        return [remark]
+    learnt = [sign for sign in beyond if sign in texts]
+    if learnt:
+        remark += f" It has learnt {' '.join(learnt)}, and cannot be told them there."
+    return [remark]
+
+
+def _other_hparams(checkpoint: Checkpoint) -> list[str]:
+    """NVIDIA's defaults are ours, so that only what was changed must be said."""
+    changed = [
+        f"{field.name}={getattr(ours, field.name)}"
+        for ours, default in (
+            (checkpoint.config.model, ModelConfig(head="plain")),
+            (checkpoint.config.audio, AudioConfig()),
+        )
+        for field in dataclasses.fields(default)
+        if field.name not in _NOT_HPARAMS
+        and not field.name.startswith("p_")
+        and getattr(ours, field.name) != getattr(default, field.name)
+    ]
+    if not changed:
+        return []
+    return [
+        f"It has other sizes than the published model: set {', '.join(changed)} in hparams.py. "
+        "FakeYou and uberduck take the published sizes only."
+    ]
+
+
+def _is_parameter(name: str) -> bool:
+    return not name.endswith(("running_mean", "running_var", "num_batches_tracked"))

@@ -1,0 +1,92 @@
+"""What is known of a save, and the pointer file that says which one is the newest."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ponytaco.io.store.files import digest
+
+_NAME = re.compile(r"(?:best-)?step-(\d{8,15})-([0-9a-f]{16})")
+_MOST_POINTER_BYTES = 2**16
+
+
+@dataclass(frozen=True)
+class Save:
+    """One save; its bytes are told from all others by their digest."""
+
+    step: int
+    size: int
+    sha256: str
+    time: str
+    """When it was made, ISO 8601 in UTC."""
+
+    @property
+    def name(self) -> str:
+        """Its own file name, by which it can be checked even when the pointer is lost."""
+        return f"step-{self.step:08d}-{self.sha256[:16]}"
+
+    def __str__(self) -> str:
+        """For sentences: 'step 1,200 (2026-08-19 11:05 UTC)'."""
+        return f"step {self.step:,} ({self.time[:16].replace('T', ' ')} UTC)"
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """The saves that count: the newest first, and the best one."""
+
+    saves: tuple[Save, ...] = ()
+    best: Save | None = None
+
+    def to_bytes(self) -> bytes:
+        """As json."""
+        content = {
+            "saves": [asdict(s) for s in self.saves],
+            "best": self.best and asdict(self.best),
+        }
+        return (json.dumps(content, indent=1) + "\n").encode()
+
+    @classmethod
+    def read(cls, path: Path) -> Pointer | None:
+        """Read a pointer file; None when it is missing, torn, or no pointer."""
+        try:
+            with path.open("rb") as file:
+                content = json.loads(file.read(_MOST_POINTER_BYTES))
+            best = content["best"]
+            saves = tuple(_save(entry) for entry in content["saves"])
+            return cls(saves, None if best is None else _save(best))
+        except (OSError, ValueError, LookupError, TypeError, RecursionError):
+            return None
+
+
+def describe(path: Path, step: int) -> Save:
+    """What is to be known of a file that is a save of a step."""
+    return Save(step, path.stat().st_size, digest(path), written_at(path))
+
+
+def written_at(path: Path) -> str:
+    """When a file was written, ISO 8601 in UTC, so that the later text is the later time."""
+    try:
+        time = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    except FileNotFoundError:
+        return ""
+    return time.isoformat(timespec="microseconds")
+
+
+def parse_name(name: str) -> tuple[int, str] | None:
+    """A save's step and the first 16 digits of its digest; None for other files' names."""
+    found = _NAME.fullmatch(name)
+    return (int(found[1]), found[2]) if found else None
+
+
+def _save(entry: Any) -> Save:
+    save = Save(**entry)
+    if type(save.step) is not int or not 0 <= save.step < 10**15 or type(save.size) is not int:
+        raise ValueError("no save")
+    if not re.fullmatch("[0-9a-f]{64}", save.sha256) or not isinstance(save.time, str):
+        raise ValueError("no save")
+    return save

@@ -1,0 +1,1 @@
+"""What training minimises: Tacotron's loss, attention guidance, MMI, and their balance (GAF)."""

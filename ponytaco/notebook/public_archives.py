@@ -1,0 +1,74 @@
+"""The archives of the public soundtools folder on Google Drive; and how to have them by hand."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ponytaco.io.download import FetchError, drive, in_words, receive
+
+# The soundtools folder's audio-trimmed-22khz.
+_ARCHIVES_FOLDER = "11H3IoCeFnhHll0bzjUtC-njED5tCi78f"
+_SOUNDTOOLS_FOLDER = "1SWIeZWjIYXvtktnHuztV916dTtNylrpD"
+
+MOST_ARCHIVE_BYTES = 16 * 10**9
+"""100 hours at 22,050 Hz, more than any character has."""
+
+ADD_THE_SHORTCUT = (
+    "To have the characters on your Drive: open "
+    f"https://drive.google.com/drive/folders/{_SOUNDTOOLS_FOLDER} in the browser, click the "
+    "folder's name at the top (soundtools), then Organise > Add shortcut > My Drive > Add. Then "
+    "run this cell again. For clips of your own use Prepare.ipynb."
+)
+
+
+@dataclass(frozen=True)
+class PublicArchive:
+    """A character's archive in the public folder."""
+
+    file_id: str
+    name: str
+    """The file's name, as 'Zecora.tar'."""
+
+
+def list_public_archives() -> list[PublicArchive]:
+    """The archives of the public soundtools folder.
+
+    Raises:
+        FetchError: it cannot be listed; the text says how to go on by hand.
+    """
+    import gdown
+
+    options: dict[str, Any] = {"id": _ARCHIVES_FOLDER, "skip_download": True, "quiet": True}
+    if _takes(gdown.download_folder, "remaining_ok"):  # gdown 5 stops at 50 files without it
+        options["remaining_ok"] = True
+    try:
+        files = gdown.download_folder(**options)
+    except Exception as error:  # network, quota, a changed page: gdown has no common kind
+        raise FetchError(
+            f"The public soundtools folder could not be listed ({in_words(error, True)}). "
+            f"{ADD_THE_SHORTCUT}"
+        ) from error
+    # Only the last part of a path: a name from outside must not choose a folder here.
+    found = [PublicArchive(file.id, Path(file.path).name) for file in files or []]
+    return [archive for archive in found if archive.name.endswith(".tar")]
+
+
+def download_archive(archive: PublicArchive, folder: Path) -> Path:
+    """Download a public archive, unless it is there already.
+
+    Raises:
+        FetchError: it did not come, or is too large; the text says how to get it by hand.
+    """
+    whose = f"{Path(archive.name).stem}'s archive"
+    return receive(
+        [drive(archive.file_id)], folder / archive.name, whose, most_bytes=MOST_ARCHIVE_BYTES
+    )
+
+
+def _takes(function: Callable[..., object], name: str) -> bool:
+    parameters = inspect.signature(function).parameters
+    return name in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())

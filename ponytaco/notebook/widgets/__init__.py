@@ -1,0 +1,1 @@
+"""What the notebooks' cells are drawn with: events, chooser, panel, HTML."""

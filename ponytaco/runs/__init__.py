@@ -1,0 +1,1 @@
+"""A run's folder, its history, and how far it has come."""

@@ -1,0 +1,99 @@
+"""The alignment movie: a run's validation pictures as an animated GIF."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PIL import Image
+
+from ponytaco.io.atomic import replacing
+from ponytaco.runs.folder import Run
+
+# A long run has hundreds of pictures; this many tell the story within a size one can share.
+_MOST_FRAMES = 80
+_WIDTH = 800
+_FRAME_MS, _LAST_FRAME_MS = 250, 3000
+
+
+class MovieError(ValueError):
+    """There are no pictures, or the movie cannot be written."""
+
+
+def make_movie(run: Run, out: Path | None = None, width: int = _WIDTH) -> Path:
+    """Write ``alignment.gif``: a frame a validation, each with its step and score.
+
+    Args:
+        run: whose pictures are shown, oldest first.
+        out: the GIF; ``alignment.gif`` in the run's folder if left out.
+        width: of the movie, pixels.
+
+    Returns:
+        The GIF.
+
+    Raises:
+        MovieError: there are no pictures yet, one is broken, the movie cannot be written, or its
+            name is that of another kind of film.
+        RunError: the folder is no run's.
+    """
+    out = out or run.folder / "alignment.gif"
+    if out.suffix.lower() != ".gif":
+        gif = out.with_suffix(".gif")
+        raise MovieError(
+            f"The movie is a GIF and cannot be written as {out}. Write it to {gif}; if you "
+            f"have ffmpeg, it makes another kind of film of that: ffmpeg -i {gif} {out}"
+        )
+    pictures = chosen(sorted(run.alignments.glob("step-*.png")), _MOST_FRAMES)
+    if not pictures:
+        if not run.alignments.is_dir():
+            run.voices()
+        raise MovieError(
+            f"There are no pictures in {run.alignments} yet: each validation adds one. "
+            "Train a little longer."
+        )
+    size = _frame_size(pictures[-1], width)
+    frames = [_frame(path, size) for path in pictures]
+    try:
+        with replacing(out) as temporary:
+            frames[0].save(
+                temporary,
+                format="GIF",
+                save_all=True,
+                append_images=frames[1:],
+                duration=[_FRAME_MS] * (len(frames) - 1) + [_LAST_FRAME_MS],
+                loop=0,
+            )
+    except OSError as error:
+        raise MovieError(
+            f"Cannot write the movie {out}: {error.strerror or error}. Is the disk full?"
+        ) from error
+    return out
+
+
+def chosen(pictures: list[Path], most: int) -> list[Path]:
+    """At most so many of them, evenly chosen; the first and the last are always there."""
+    if len(pictures) <= most:
+        return pictures
+    return [pictures[round(i * (len(pictures) - 1) / (most - 1))] for i in range(most)]
+
+
+def _frame_size(path: Path, width: int) -> tuple[int, int]:
+    with _opened(path) as image:
+        return width, max(1, round(image.height * width / image.width))
+
+
+def _frame(path: Path, size: tuple[int, int]) -> Image.Image:
+    with _opened(path) as image:
+        small = image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+    # A palette of its own for each frame: mels and attention have more shades than a common one.
+    return small.quantize(64, dither=Image.Dither.NONE)
+
+
+def _opened(path: Path) -> Image.Image:
+    try:
+        image = Image.open(path)
+        image.load()
+    except (OSError, Image.DecompressionBombError) as error:
+        raise MovieError(
+            f"The picture {path} is broken ({error}). Delete it and try again."
+        ) from error
+    return image

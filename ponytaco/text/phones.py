@@ -1,0 +1,81 @@
+"""ARPAbet: pronunciations in braces, and dictionaries that supply them.
+
+In a text, ``{HH AH0 L OW1}`` is spoken phone by phone. Braces that hold anything but phones are
+no pronunciation: what is inside them is then read as ordinary text.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from ponytaco.text.symbols import PHONES
+
+BRACES = re.compile(r"\{([^{}]*)\}")
+"""A pair of braces; group 1 is its content, ARPAbet or not."""
+
+_PHONES = frozenset(PHONES)
+
+
+class Piece(NamedTuple):
+    """A stretch of a text: ordinary text, or else phones."""
+
+    text: str
+    phones: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return in_braces(self.phones) if self.phones else self.text
+
+
+def in_braces(phones: tuple[str, ...] | list[str]) -> str:
+    """Phones as they stand in a text: ``{HH AH0 L OW1}``."""
+    return "{" + " ".join(phones) + "}"
+
+
+def parse_phones(text: str) -> tuple[str, ...] | None:
+    """Read phones separated by spaces, in upper or lower case; None where one is no phone."""
+    phones = tuple(text.upper().split())
+    return phones if phones and _PHONES.issuperset(phones) else None
+
+
+def wrong_phone(phones: Sequence[str]) -> str:
+    """What is wrong with the first of these that is no phone, in a sentence; empty if all are."""
+    for phone in phones:
+        if phone.upper() in _PHONES:
+            continue
+        letters = phone.upper().rstrip("0123456789")
+        if letters + "1" in _PHONES:
+            help_ = f"its stress is 0, 1 or 2: {letters}0, {letters}1, {letters}2"
+        elif letters in _PHONES:
+            help_ = f"only vowels have a stress, so write {letters}"
+        else:
+            plain = [known for known in PHONES if not known[-1].isdigit()]
+            close = difflib.get_close_matches(letters, plain, n=3, cutoff=0.5)
+            help_ = f"like it are {', '.join(close)}" if close else f"there are {', '.join(plain)}"
+        return f"'{phone}' is no ARPAbet phone; {help_}."
+    return ""
+
+
+def split_braces(text: str) -> Iterator[Piece]:
+    """Split a text into ordinary text and pronunciations, in order.
+
+    Braces that hold no ARPAbet are opened, and their content joins the text around them.
+    """
+    ordinary = ""
+    end = 0
+    for braces in BRACES.finditer(text):
+        ordinary += text[end : braces.start()]
+        end = braces.end()
+        phones = parse_phones(braces[1])
+        if phones is None:
+            ordinary += braces[1]
+            continue
+        if ordinary:
+            yield Piece(ordinary)
+        yield Piece("", phones)
+        ordinary = ""
+    ordinary += text[end:]
+    if ordinary:
+        yield Piece(ordinary)

@@ -1,0 +1,109 @@
+"""The last steps' losses, left on their device until somebody wants to know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ponytaco.runs.state import Progress
+from ponytaco.training.step import StepLosses
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """The last few steps' means."""
+
+    step: int
+    max_steps: int
+    epoch: int
+    seconds_per_step: float
+    learning_rate: float
+    losses: dict[str, float]
+    """'loss' (what is minimised), 'mel', 'mel_postnet', 'gate', 'mi', 'gaf', 'guidance',
+    'guidance_weight', 'grad_norm'; those in use."""
+    skipped_steps: int
+
+    def history_row(self, progress: Progress) -> dict[str, float]:
+        """The columns of the history that a report fills."""
+        return {
+            **self.losses,
+            "epoch": self.epoch,
+            "seconds": progress.seconds,
+            "learning_rate": self.learning_rate,
+            "skipped_steps": self.skipped_steps,
+            "parts": progress.n_parts,
+        }
+
+
+class Tally:
+    """What steps reported since the last look.
+
+    Reading a value waits until a GPU has done the step; a GPU that is not asked works ahead.
+    """
+
+    def __init__(self) -> None:
+        self.skipped_in_a_row = 0
+        """Steps without a number before the last look, without one that had its numbers since."""
+        self._steps: list[StepLosses] = []
+        self._skipped: list[bool] = []
+
+    def __len__(self) -> int:
+        """Steps since the means were taken."""
+        return len(self._steps)
+
+    def add(self, losses: StepLosses) -> None:
+        """Take a step's losses."""
+        self._steps.append(losses)
+
+    def count_skipped(self) -> int:
+        """How many of the steps since the last count were skipped."""
+        unread = self._steps[len(self._skipped) :]
+        flags = torch.stack([step.skipped for step in unread]).tolist() if unread else []
+        for skipped in flags:
+            self.skipped_in_a_row = self.skipped_in_a_row + 1 if skipped else 0
+        self._skipped += flags
+        return sum(flags)
+
+    def take_means(self) -> dict[str, float]:
+        """Each loss's mean over the steps that were not skipped, by name; the steps are forgotten.
+
+        A loss that some steps lack is averaged over the others. Count the skipped first.
+        """
+        self.count_skipped()
+        done = [
+            step.values
+            for step, skipped in zip(self._steps, self._skipped, strict=True)
+            if not skipped
+        ]
+        names = sorted({name for values in done for name in values})
+        means = [_mean([values[name] for values in done if name in values]) for name in names]
+        self._steps, self._skipped = [], []
+        return dict(zip(names, torch.stack(means).tolist(), strict=True)) if means else {}
+
+    def report(
+        self,
+        progress: Progress,
+        max_steps: int,
+        epoch: int,
+        learning_rate: float,
+        seconds: float,
+    ) -> StepReport:
+        """The means, which are then forgotten; ``seconds`` is what the steps took together."""
+        n_steps = len(self)
+        return StepReport(
+            step=progress.step,
+            max_steps=max_steps,
+            epoch=epoch,
+            seconds_per_step=seconds / n_steps,
+            learning_rate=learning_rate,
+            losses=self.take_means(),
+            skipped_steps=progress.skipped_steps,
+        )
+
+
+def _mean(values: list[Tensor]) -> Tensor:
+    # Some are numbers that were never on the device, such as the guidance's weight.
+    device = next((value.device for value in values if value.device.type != "cpu"), None)
+    return torch.stack([value.float().to(device) for value in values]).mean().cpu()

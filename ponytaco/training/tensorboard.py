@@ -1,0 +1,92 @@
+"""Training as TensorBoard shows it: scalars, the validation pictures and their samples."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ponytaco.runs.folder import Run
+from ponytaco.training.metrics import StepReport
+from ponytaco.training.validation import Validation
+
+# A file that is always appended to may never reach Drive, and many small files are slow there.
+_COPY_SECONDS = 30 * 60
+
+
+class TensorBoardError(ValueError):
+    """TensorBoard is not installed."""
+
+
+class EventLog:
+    """Writes event files to a local disk, and closed copies of them elsewhere.
+
+    Args:
+        folder: for the event files, on a local disk.
+        run: whose pictures are shown.
+        copies: where closed files are copied to, as a folder on Drive; None for nowhere.
+        clock: seconds.
+
+    Raises:
+        TensorBoardError: the package tensorboard is missing.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        run: Run,
+        copies: Path | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            raise TensorBoardError(
+                "TensorBoard is not installed. Install it with: pip install ponytaco[tensorboard], "
+                "or switch it off in the settings."
+            ) from None
+        self._writer: Any = SummaryWriter(str(folder))
+        self._folder, self._run, self._copies, self._clock = folder, run, copies, clock
+        self._copied_at = clock()
+
+    def on_step(self, report: StepReport) -> None:
+        """Write the losses, and how fast it goes."""
+        for name, value in report.losses.items():
+            self._writer.add_scalar(f"training/{name}", value, report.step)
+        self._writer.add_scalar("training/learning_rate", report.learning_rate, report.step)
+        self._writer.add_scalar("speed/seconds_per_step", report.seconds_per_step, report.step)
+
+    def on_validation(self, validation: Validation) -> None:
+        """Write the scores and the picture: attention twice, both mels, and the gate."""
+        for name, value in validation.history_row().items():
+            self._writer.add_scalar(f"validation/{name}", value, validation.step)
+        with Image.open(self._run.picture(validation.step)) as image:
+            pixels = np.asarray(image.convert("RGB"))
+        self._writer.add_image("validation", pixels, validation.step, dataformats="HWC")
+        if self._copies is not None and self._clock() - self._copied_at > _COPY_SECONDS:
+            self._writer.close()  # the next value opens a new file
+            self._copy()
+
+    def close(self) -> None:
+        """Close the event file, and copy what is new."""
+        self._writer.close()
+        self._copy()
+
+    def _copy(self) -> None:
+        self._copied_at = self._clock()
+        if self._copies is None:
+            return
+        try:
+            self._copies.mkdir(parents=True, exist_ok=True)
+            for path in sorted(self._folder.glob("events.out.*")):
+                target = self._copies / path.name
+                if not target.is_file() or target.stat().st_size != path.stat().st_size:
+                    shutil.copyfile(path, target)
+        except OSError as error:
+            # The curves can be lost; the training must not be.
+            print(f"TensorBoard's files could not be copied to {self._copies}: {error}.")

@@ -1,0 +1,307 @@
+"""Validation during training: the loss over all clips, and attention when speaking freely."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from ponytaco.audio.wav import save_wav
+from ponytaco.config import AudioConfig, Config
+from ponytaco.data.dataset import ClipDataset
+from ponytaco.data.loader import Batch, validation_batches
+from ponytaco.losses.tacotron import tacotron_loss
+from ponytaco.metrics.alignment import AlignmentScore, mean_score, score_alignment
+from ponytaco.metrics.attention_errors import end_of_reading, may_stop_from
+from ponytaco.metrics.mel_cepstral import Likeness, compare
+from ponytaco.model.tacotron2 import Tacotron2
+from ponytaco.plotting import plot_validation
+from ponytaco.runs.folder import Run
+from ponytaco.runs.state import Progress
+from ponytaco.text.encode import spoken_symbols
+from ponytaco.vocoders.griffin_lim import GriffinLim
+
+# Clips that are also spoken freely; each costs as much time as its sentence is long.
+_N_FREE = 8
+
+# Validations in a row without a better voice after which it is said; then at twice as many, ….
+_PATIENCE = 8
+
+
+@dataclass(frozen=True)
+class SpokenClip:
+    """The first validation clip, for pictures and a sample."""
+
+    teacher_forced: npt.NDArray[np.float32]
+    """(T_steps, T_text) attention when fed the true frames."""
+    free: npt.NDArray[np.float32]
+    """(T_steps, T_text) attention when fed its own frames."""
+    target_mel: npt.NDArray[np.float32]
+    """(n_mels, T_mel) of the real clip."""
+    predicted_mel: npt.NDArray[np.float32]
+    """(n_mels, T_mel) as spoken freely."""
+    gate: npt.NDArray[np.float32]
+    """(T_mel,) probability of being over, as spoken freely."""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What a validation found."""
+
+    step: int
+    loss: float
+    """Mel before and after the postnet plus gate, mean over all real frames of all clips."""
+    teacher_forced: AlignmentScore
+    """Mean over all clips, fed the true frames."""
+    free: AlignmentScore
+    """Mean over the first clips, fed its own frames."""
+    stopped: float
+    """Share of those whose gate opened before the limit."""
+    score: float
+    """How good the voice is that speaks freely, 0 to 1: see ``voice_score``."""
+    distortion: float
+    """Mel-cepstral distortion of what it speaks freely, decibels, mean over those clips."""
+    length: float
+    """How long they are beside the real ones, mean; 1 is right."""
+    seconds: float
+    """Time it took."""
+    first_clip: SpokenClip
+
+    def history_row(self) -> dict[str, float]:
+        """The columns of the history that a validation fills."""
+        forced, free = self.teacher_forced, self.free
+        return {
+            "val_loss": self.loss,
+            "focus": forced.focus,
+            "coverage": forced.coverage,
+            "forward": forced.forward,
+            "in_order": forced.in_order,
+            "diagonality": forced.diagonality,
+            "longest_stall": forced.longest_stall,
+            "end_reached": forced.end_reached,
+            "forced_aligned": int(forced.aligned),
+            "free_focus": free.focus,
+            "free_coverage": free.coverage,
+            "free_forward": free.forward,
+            "free_in_order": free.in_order,
+            "free_diagonality": free.diagonality,
+            "free_longest_stall": free.longest_stall,
+            "free_end_reached": free.end_reached,
+            "free_stopped": self.stopped,
+            "free_length": self.length,
+            "distortion": self.distortion,
+            "score": self.score,
+            "aligned": int(free.aligned),
+        }
+
+
+@torch.no_grad()
+def validate(
+    model: Tacotron2, dataset: ClipDataset, config: Config, step: int, device: torch.device
+) -> Validation:
+    """Judge a model on clips it has not learnt from.
+
+    The prenet's dropout stays on, by design; it is seeded here, and training's random numbers
+    are left as they were, so that a validation changes nothing about the run.
+
+    Args:
+        model: on ``device``; left in evaluation mode.
+        dataset: the validation clips.
+        config: the run's settings.
+        step: for the report.
+        device: where to compute.
+    """
+    started = time.monotonic()
+    model.eval()
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(config.train.seed)
+        loss, scores, first_attention = _teacher_forced(model, dataset, config, device)
+        free_scores, stopped, likenesses, first_spoken = _speak_freely(model, dataset, device)
+    mel, gate, attention = first_spoken
+    return Validation(
+        step=step,
+        loss=loss,
+        teacher_forced=mean_score(scores),
+        free=mean_score(free_scores),
+        stopped=float(np.mean(stopped)),
+        score=float(np.mean([*map(voice_score, free_scores, likenesses, stopped)])),
+        distortion=float(np.mean([likeness.distortion for likeness in likenesses])),
+        length=float(np.mean([likeness.length for likeness in likenesses])),
+        seconds=time.monotonic() - started,
+        first_clip=SpokenClip(
+            teacher_forced=first_attention,
+            free=attention,
+            target_mel=dataset.mels[0].T.numpy(),
+            predicted_mel=mel,
+            gate=gate,
+        ),
+    )
+
+
+def voice_score(alignment: AlignmentScore, likeness: Likeness, stopped: bool) -> float:
+    """How good one freely spoken clip is, from 0 to 1; 1 would be the real clip itself.
+
+    The product of: the share of the text that was read, and in order; whether it was read to its
+    end and whether it stopped there (half for each that fails); and the likeness to the real clip
+    in sound and length. A teacher-forced loss knows nothing of these: it is told the past.
+
+    Args:
+        alignment: of the clip's attention.
+        likeness: to the real clip.
+        stopped: whether its gate opened before the limit.
+    """
+    read = alignment.coverage * alignment.in_order
+    ended = 0.5 * (1 + alignment.end_reached) * (1.0 if stopped else 0.5)
+    return read * ended * likeness.score
+
+
+def judge(validation: Validation, progress: Progress) -> bool:
+    """Record a validation in the run's progress, and say whether its voice is the best so far.
+
+    A voice that is aligned is better than any that is not; among their kind the higher score
+    wins. One whose loss or score is no number is never the best: nothing could be better than it.
+    """
+    aligned = validation.free.aligned
+    if not aligned:
+        progress.aligned_since = None
+    elif progress.aligned_since is None:
+        progress.aligned_since = progress.step
+        progress.first_aligned = progress.first_aligned or progress.step
+    is_best = (math.isfinite(validation.loss) and math.isfinite(validation.score)) and (
+        progress.best_score is None
+        or (aligned, validation.score) > (progress.best_aligned, progress.best_score)
+    )
+    if is_best:
+        progress.best_aligned, progress.best_score = aligned, validation.score
+        progress.best_step, progress.validations_since_best = progress.step, 0
+    else:
+        progress.validations_since_best += 1
+    return is_best
+
+
+def stagnation(progress: Progress) -> str | None:
+    """What to say when the voice has stopped getting better; None when there is nothing to say.
+
+    Said of an aligned voice after 8 validations without a better one, then after 16, 32, …
+    """
+    times, rest = divmod(progress.validations_since_best, _PATIENCE)
+    if not progress.best_aligned or rest or times.bit_count() != 1:
+        return None
+    return (
+        f"No better voice for {progress.validations_since_best} validations, since step "
+        f"{progress.best_step:,}: it may be done. That voice is kept in best_model. Listen to the "
+        "samples, and stop when you like what you hear."
+    )
+
+
+def save_pictures(validation: Validation, run: Run, audio: AudioConfig) -> None:
+    """Write a validation's picture and its spoken sample into the run's folder."""
+    clip = validation.first_clip
+    figure = plot_validation(
+        f"step {validation.step:,}: {validation.free}",
+        clip.teacher_forced,
+        clip.free,
+        clip.target_mel,
+        clip.predicted_mel,
+        clip.gate,
+    )
+    figure.savefig(run.picture(validation.step))
+    mel = torch.from_numpy(clip.predicted_mel)
+    save_wav(run.sample(validation.step), GriffinLim(audio)(mel[None])[0], audio.sample_rate)
+
+
+def _teacher_forced(
+    model: Tacotron2, dataset: ClipDataset, config: Config, device: torch.device
+) -> tuple[float, list[AlignmentScore], npt.NDArray[np.float32]]:
+    loss_sum, n_frames = 0.0, 0
+    attentions: list[npt.NDArray[np.float32]] = []
+    scores: list[AlignmentScore] = []
+    r = model.decoder.n_frames_per_step
+    for batch in validation_batches(dataset, config.train.batch_size):
+        batch = batch.to(device)
+        out = model(batch.text, batch.text_lengths, batch.mel, batch.mel_lengths)
+        loss = tacotron_loss(
+            out.mel,
+            out.mel_postnet,
+            out.gate,
+            batch.mel,
+            batch.mel_lengths,
+            config.train.gate_weight,
+        )
+        frames = int(batch.mel_lengths.sum())
+        loss_sum += float(loss.total) * frames
+        n_frames += frames
+        cut = _cut(out.alignment, batch.mel_lengths, batch.text_lengths, r)
+        attentions += cut[: 1 - len(attentions)]  # only the first is drawn
+        scores += _scores(cut, batch, dataset, r)
+    return loss_sum / n_frames, scores, attentions[0]
+
+
+def _speak_freely(
+    model: Tacotron2, dataset: ClipDataset, device: torch.device
+) -> tuple[list[AlignmentScore], list[bool], list[Likeness], tuple[npt.NDArray[np.float32], ...]]:
+    batch: Batch = next(validation_batches(dataset, _N_FREE)).to(device)
+    longest = int(batch.mel_lengths.max())
+    limit = longest + longest // 2 + 50  # room to show that it does not stop
+    ends = [may_stop_from(spoken_symbols(ids, dataset.symbols)) for ids in batch.text.tolist()]
+    out, lengths = model.infer(
+        batch.text,
+        batch.text_lengths,
+        max_frames=limit,
+        may_stop_from=torch.tensor(ends, device=device),
+    )
+    r = model.decoder.n_frames_per_step
+    attentions = _cut(out.alignment, lengths, batch.text_lengths, r)
+    stopped = (lengths < limit).tolist()
+    n_first = int(lengths[0])
+    first = (
+        out.mel_postnet[0, :, :n_first].float().cpu().numpy(),
+        torch.sigmoid(out.gate[0, :n_first]).float().cpu().numpy(),
+        attentions[0],
+    )
+    likenesses = [
+        compare(mel[:, :n_frames].float().cpu(), dataset.mels[i].T)
+        for i, (mel, n_frames) in enumerate(zip(out.mel_postnet, lengths.tolist(), strict=True))
+    ]
+    return _scores(attentions, batch, dataset, r, stopped), stopped, likenesses, first
+
+
+def _scores(
+    attentions: list[npt.NDArray[np.float32]],
+    batch: Batch,
+    dataset: ClipDataset,
+    r: int,
+    stopped: Sequence[bool] | None = None,
+) -> list[AlignmentScore]:
+    """Each clip's score, given its attention without padding.
+
+    A clip whose gate did not open went on after its text; how its attention wandered then says
+    nothing about how it reads, and nobody hears it.
+    """
+    scores = []
+    for i, (weights, ids) in enumerate(zip(attentions, batch.text.tolist(), strict=True)):
+        spoken = spoken_symbols(ids[: weights.shape[1]], dataset.symbols)
+        if stopped is not None and not stopped[i]:
+            end = end_of_reading(weights, spoken, r)
+            weights = weights if end is None else weights[: -(-end // r)]
+        scores.append(score_alignment(weights, r, spoken))
+    return scores
+
+
+def _cut(
+    alignment: Tensor, mel_lengths: Tensor, text_lengths: Tensor, n_frames_per_step: int
+) -> list[npt.NDArray[np.float32]]:
+    """Each clip's attention without its padding."""
+    weights = alignment.float().cpu().numpy()
+    steps = (-(-mel_lengths // n_frames_per_step)).tolist()
+    return [
+        clip[:n_steps, :n_symbols]
+        for clip, n_steps, n_symbols in zip(weights, steps, text_lengths.tolist(), strict=True)
+    ]

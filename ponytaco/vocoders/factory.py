@@ -1,0 +1,114 @@
+"""A vocoder by its name or by its file."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ponytaco.config import AudioConfig
+from ponytaco.io.download import FetchError
+from ponytaco.io.pretrained import fetch
+from ponytaco.vocoders.griffin_lim import GriffinLim
+from ponytaco.vocoders.hifigan import HifiGan
+from ponytaco.vocoders.waveglow import WaveGlow
+from ponytaco.vocoders.weights import VocoderError, Weights, read_weights
+
+Vocoder = Callable[[Tensor], Tensor]
+"""mel (B, n_mels, T_mel) -> waveform (B, T_wav)"""
+
+VOCODERS: Mapping[str, Callable[..., Vocoder]] = {
+    "griffin_lim": GriffinLim,
+    "hifigan": HifiGan,
+    "waveglow": WaveGlow,
+}
+
+
+def open_vocoder(
+    name_or_path: str | Path,
+    audio: AudioConfig,
+    device: str | torch.device = "cpu",
+    *,
+    say: Callable[[str], None] | None = None,
+    cache: Path | None = None,
+) -> Vocoder:
+    """A vocoder for a voice.
+
+    Args:
+        name_or_path: 'griffin_lim', which needs no weights; 'hifigan' or 'waveglow', whose
+            published weights are downloaded once; or a checkpoint of either.
+        audio: what the voice's mels are made with.
+        device: where to compute.
+        say: takes a sentence when weights cannot be had, and Griffin-Lim speaks in their stead;
+            without it that is an error.
+        cache: where downloaded weights are kept (~/.cache/ponytaco).
+
+    Raises:
+        VocoderError: there is no such vocoder, its file is damaged, or it was trained on other
+            mels than the voice's.
+        FetchError: its weights cannot be had, and there is no ``say``.
+    """
+    if str(name_or_path) == "griffin_lim":
+        return GriffinLim(audio)
+    if str(name_or_path) in VOCODERS:
+        # Before a download: all published vocoders take these mels.
+        _require_same_mels(str(name_or_path), AudioConfig(), audio)
+        try:
+            path = fetch(str(name_or_path), cache, say or (lambda sentence: None))
+        except FetchError as error:
+            if say is None:
+                raise
+            say(f"{error}\nUntil then Griffin-Lim speaks, which sounds metallic.")
+            return GriffinLim(audio)
+    else:
+        check_vocoder(name_or_path)
+        path = Path(name_or_path)
+    weights = read_weights(path)
+    vocoder = _KINDS[_kind(weights)](weights, device)
+    _require_same_mels(str(path), vocoder.audio, audio)
+    return vocoder
+
+
+def check_vocoder(name_or_path: str | Path) -> None:
+    """Ask for a vocoder before the work, not after it.
+
+    Raises:
+        VocoderError: it is no vocoder's name, and no file.
+    """
+    if str(name_or_path) not in VOCODERS and not Path(name_or_path).is_file():
+        raise VocoderError(
+            f"There is no vocoder '{name_or_path}'. Name one of {', '.join(VOCODERS)}, or the "
+            "file of a HiFi-GAN's generator or of a WaveGlow."
+        )
+
+
+_KINDS: Mapping[str, type[HifiGan] | type[WaveGlow]] = {"hifigan": HifiGan, "waveglow": WaveGlow}
+
+
+def _kind(weights: Weights) -> str:
+    names = weights.state.keys()
+    if {"conv_pre.weight", "ups.0.weight", "conv_post.weight"} <= names:
+        return "hifigan"
+    if {"upsample.weight", "convinv.0.conv.weight"} <= names:
+        return "waveglow"
+    what = ""
+    if any(name.startswith("decoder.attention_rnn.") for name in names):
+        what = ": it is a Tacotron 2, which makes mels and no sound"
+    raise VocoderError(
+        f"{weights.path} is no vocoder that is known here{what}. Take the generator of a HiFi-GAN "
+        "(its file is named g_…, not do_…) or a WaveGlow."
+    )
+
+
+def _require_same_mels(vocoder: str, theirs: AudioConfig, ours: AudioConfig) -> None:
+    for field in dataclasses.fields(AudioConfig):
+        wanted, given = getattr(theirs, field.name), getattr(ours, field.name)
+        if wanted != given:
+            raise VocoderError(
+                f"The vocoder {vocoder} was trained on mels with {field.name} {wanted}, but the "
+                f"voice's have {given}: it would not speak but hiss. Take griffin_lim, which fits "
+                "every voice, or a vocoder that was trained on such mels."
+            )

@@ -1,0 +1,508 @@
+"""Nothing that a disk or an end of the session does loses a save, or makes one of half a file."""
+
+import errno
+import json
+import os
+import random
+import shutil
+import threading
+import time
+import zlib
+from pathlib import Path
+
+import pytest
+from support.faulty_files import OPERATIONS, Faults, Kill
+from support.soak import IS_SOAK
+
+from ponytaco.io.store.files import PASSING_ERRORS
+from ponytaco.io.store.store import Store
+
+
+def content(step, extra=b""):
+    """A file of a save: its step, and bytes that differ from step to step."""
+    body = b"%d\n" % step + random.Random(step).randbytes(500) + extra
+    return body + b"%08x" % zlib.crc32(body)
+
+
+def read(path):
+    data = path.read_bytes()
+    if len(data) < 10 or b"%08x" % zlib.crc32(data[:-8]) != data[-8:]:
+        raise ValueError("it is damaged")
+    return int(data.split(b"\n")[0]), data
+
+
+def writer(step, extra=b""):
+    return lambda path: path.write_bytes(content(step, extra))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "drive"
+
+
+def store_in(folder, scratch=None, said=None, faults=None):
+    say = (said if said is not None else []).append
+    files = faults.files if faults else None
+    return Store(folder, read, scratch, say=say, files=files, delays=(0, 0))
+
+
+@pytest.fixture(params=["at once", "beside"])
+def scratch(request, tmp_path):
+    return tmp_path / "scratch" if request.param == "beside" else None
+
+
+def fill(folder, scratch=None, steps=(10, 20, 30), best=20):
+    store = store_in(folder, scratch)
+    store.load()
+    for step in steps:
+        assert store.save(writer(step), step, is_best=step == best)
+        store.close()
+    return store
+
+
+def loaded_step(folder, scratch=None, said=None):
+    found = store_in(folder, scratch, said).load()
+    return None if found is None else found.save.step
+
+
+# What a user finds
+
+
+def test_a_folder_has_the_current_the_best_and_the_one_before(folder, scratch):
+    store = fill(folder, scratch)
+    assert read(folder / "current_model")[0] == 30
+    assert read(folder / "best_model")[0] == 20
+    names = sorted(path.name for path in (folder / "saves").iterdir())
+    assert [name[:13] for name in names] == ["pointer.json", "step-00000020"]
+    pointer = json.loads((folder / "saves" / "pointer.json").read_text())
+    assert [save["step"] for save in pointer["saves"]] == [30, 20]
+    assert pointer["best"]["step"] == 20
+    assert set(pointer["best"]) == {"step", "size", "sha256", "time"}
+    assert store.problem == ""
+    if scratch is not None:
+        assert not list(scratch.iterdir())
+    assert not any(path.is_symlink() for path in folder.rglob("*"))
+
+
+def test_what_was_saved_is_loaded(folder, scratch):
+    fill(folder, scratch)
+    found = store_in(folder, scratch).load()
+    assert found.content == content(30) and found.sentence == ""
+    assert found.path == folder / "current_model"
+
+
+def test_nothing_is_none(folder):
+    assert store_in(folder).load() is None
+    assert not folder.exists()
+
+
+def test_older_files_are_emptied_before_they_are_removed(folder, scratch):
+    fill(folder, scratch)
+    faults = Faults()
+    sizes = []
+    remove = faults.files.remove
+
+    def spy(path):
+        sizes.append(path.stat().st_size)
+        remove(path)
+
+    object.__setattr__(faults.files, "remove", spy)
+    store = store_in(folder, scratch, faults=faults)
+    store.load()
+    store.save(writer(40), 40, is_best=True)
+    store.close()
+    assert len(sizes) >= 2 and set(sizes) == {0}
+    assert loaded_step(folder) == 40
+
+
+def test_a_run_from_before_there_was_a_store_goes_on(folder, scratch):
+    folder.mkdir()
+    (folder / "current_model").write_bytes(content(7))
+    (folder / "best_model").write_bytes(content(5))
+    store = store_in(folder, scratch)
+    assert store.load().save.step == 7
+    store.save(writer(8), 8)
+    store.close()
+    assert read(folder / "current_model")[0] == 8 and read(folder / "best_model")[0] == 5
+    (folder / "current_model").unlink()
+    assert loaded_step(folder) == 7
+
+
+def test_a_checkpoint_that_a_user_put_there_is_taken(folder):
+    fill(folder)
+    (folder / "current_model").write_bytes(content(4))
+    assert loaded_step(folder) == 4
+
+
+def test_steps_may_go_back(folder, scratch):
+    """After many steps that were no numbers a run goes back to an older save."""
+    fill(folder, scratch, steps=(10, 20, 30, 15))
+    assert loaded_step(folder) == 15
+    (folder / "current_model").unlink()
+    assert loaded_step(folder) == 30
+
+
+# Damage
+
+
+def damage(path, how, place):
+    data = bytearray(path.read_bytes())
+    if how == "truncated":
+        data = data[: int(place * (len(data) - 1))]
+    elif how == "bit":
+        data[int(place * (len(data) - 1))] ^= 1 << (int(place * 1000) % 8)
+    elif how == "emptied":
+        data = b""
+    path.write_bytes(data)
+    if how == "deleted":
+        path.unlink()
+
+
+POINTERS = ["there", "lost", "torn", "empty", "json of another kind"]
+
+
+def damage_pointer(path, how):
+    if how == "lost":
+        path.unlink()
+    elif how == "torn":
+        os.truncate(path, path.stat().st_size // 2)
+    elif how == "empty":
+        os.truncate(path, 0)
+    elif how != "there":
+        path.write_text('{"saves": [3], "best": {}}')
+
+
+@pytest.mark.parametrize("pointer", POINTERS)
+@pytest.mark.parametrize("how", ["truncated", "bit", "emptied", "deleted"])
+def test_a_damaged_newest_save_gives_the_older_one_and_says_so(tmp_path, pointer, how):
+    fill(tmp_path / "whole")
+    places = range(0, 100, 1 if pointer == "there" or IS_SOAK else 9)
+    for i in places if how in ("truncated", "bit") else [0]:
+        folder = Path(shutil.copytree(tmp_path / "whole", tmp_path / f"{i}"))
+        damage(folder / "current_model", how, i / 100)
+        damage_pointer(folder / "saves" / "pointer.json", pointer)
+        store = store_in(folder)
+        found = store.load()
+        assert found.save.step == 20 and found.content == content(20)
+        if pointer == "there" or how != "deleted":
+            assert "Going on from step 20" in found.sentence and "current_model" in found.sentence
+        store.save(writer(21), 21)
+        again = store_in(folder).load()
+        assert again.save.step == 21 and again.sentence == ""
+        damage(folder / "current_model", how, i / 100)
+        assert loaded_step(folder) == 20  # what the run went on from was kept
+        assert read(folder / "best_model")[0] == 20
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        b"[" * 60_000,
+        b'{"saves": [], "best": ' + b"9" * 5000 + b"}",
+        b'{"saves": [{"step": 9, "size": 1, "sha256": "../../evil", "time": ""}], "best": null}',
+        b'{"saves": [{"step": -9, "size": 1, "sha256": "' + b"0" * 64 + b'", "time": ""}]}',
+        b'{"saves": [], "best": null}' + b" " * 2**21,
+    ],
+)
+def test_a_pointer_by_a_stranger_is_lost_at_most(folder, hostile):
+    fill(folder)
+    (folder / "saves" / "pointer.json").write_bytes(hostile)
+    assert loaded_step(folder) == 30
+
+
+@pytest.mark.parametrize("pointer", POINTERS[1:])
+def test_without_a_pointer_the_newest_is_still_found(folder, pointer):
+    fill(folder)
+    damage_pointer(folder / "saves" / "pointer.json", pointer)
+    found = store_in(folder).load()
+    assert found.save.step == 30 and "pointer.json" in found.sentence
+
+
+def test_whole_files_with_other_bytes_are_not_taken_for_saves(folder):
+    fill(folder)
+    (folder / "current_model").write_bytes(content(30, b"other"))
+    (older,) = (folder / "saves").glob("step-*")
+    assert store_in(folder).load().path == older
+    older.write_bytes(content(20, b"other"))
+    assert store_in(folder).load().path == folder / "best_model"
+
+
+def test_a_best_that_was_being_replaced_is_put_back(folder):
+    fill(folder)
+    (folder / "best_model").rename(folder / "saves" / ".old-best")
+    store_in(folder).load()
+    assert read(folder / "best_model")[0] == 20
+
+
+def test_a_full_drive_is_not_filled_with_parts(folder, tmp_path):
+    fill(folder, tmp_path / "scratch")
+    store = store_in(folder, tmp_path / "scratch", faults=Faults(0, 10_000, 28, only=("write",)))
+    store.load()
+    for step in (40, 50):
+        store.save(writer(step), step)
+        store.close()
+    assert not list((folder / "saves").glob(".partial*"))
+
+
+def test_all_that_is_written_is_synced_before_it_counts(folder, tmp_path):
+    done = count_operations(*fresh(tmp_path, "count", tmp_path))
+    assert done.count("fsync") == done.count("write") + 1  # the save itself is written by torch
+    for i, name in enumerate(done):
+        assert name != "write" or done[i + 1] == "fsync"
+
+
+def test_the_best_is_the_last_resort(folder):
+    fill(folder)
+    (folder / "current_model").write_bytes(b"")
+    for path in (folder / "saves").glob("step-*"):
+        path.write_bytes(b"")
+    assert loaded_step(folder) == 20
+    (folder / "best_model").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"No save can be used: .*current_model.*best_model"):
+        store_in(folder).load()
+
+
+# Errors of the disk
+
+
+def count_operations(folder, scratch):
+    faults = Faults()
+    store = store_in(folder, scratch, faults=faults)
+    store.load()
+    store.save(writer(40), 40, is_best=True)
+    store.close()
+    return faults.done
+
+
+def fresh(tmp_path, name, scratch):
+    folder = tmp_path / name
+    local = None if scratch is None else tmp_path / f"{name}-scratch"
+    fill(folder, local)
+    return folder, local
+
+
+@pytest.mark.parametrize("number", sorted(PASSING_ERRORS))
+@pytest.mark.parametrize("n_failures", [1, 10_000])
+def test_an_error_at_any_operation_loses_nothing(tmp_path, scratch, number, n_failures):
+    operations = count_operations(*fresh(tmp_path, "count", scratch))
+    assert {"write", "fsync", "rename", "truncate", "remove"} == set(operations) == set(OPERATIONS)
+    for i in range(len(operations)):
+        folder, local = fresh(tmp_path, f"{i}", scratch)
+        faults, said = Faults(i, n_failures, number), []
+        store = store_in(folder, local, said, faults)
+        before = store.load()
+        assert before.save.step == 30
+        saved = [store.save(writer(40), 40, is_best=True)]
+        store.close()
+        saved.append(store.save(writer(50), 50))
+        store.close()
+        if n_failures == 1:  # it was tried again
+            assert all(saved) and not said and not store.problem
+            assert loaded_step(folder) == 50 and read(folder / "best_model")[0] == 40
+            continue
+        assert len(said) == 1 and "last good save" in said[0], operations[i]
+        assert store.problem
+        # whatever arrived is whole, and nothing went back
+        found = store_in(folder, local).load()
+        assert found.save.step in (30, 40, 50)
+        assert read(found.path)[0] == found.save.step
+        # and when the disk is there again, all goes on
+        store = store_in(folder, local)
+        store.load()
+        assert store.save(writer(60), 60)
+        store.close()
+        assert loaded_step(folder) == 60
+        assert read(folder / "best_model")[0] in (20, 40)
+
+
+def test_an_error_that_does_not_pass_is_not_waited_for(folder):
+    fill(folder)
+    faults, said = Faults(0, 10_000, errno.EACCES), []
+    assert errno.EACCES not in PASSING_ERRORS
+    store = store_in(folder, said=said, faults=faults)
+    store.load()
+    assert not store.save(writer(40), 40)
+    assert len(said) == 1 and faults.done.count("fsync") == 1
+
+
+def test_it_is_said_when_saving_works_again(folder):
+    fill(folder)
+    faults, said = Faults(0, 6, errno.ENOSPC, only=("fsync",)), []
+    store = store_in(folder, said=said, faults=faults)
+    store.load()
+    for step in range(40, 46):
+        store.save(writer(step), step)
+    assert len(said) == 2 and "No space left" in said[0] and "works again: step" in said[1]
+    assert not store.problem
+
+
+def test_a_file_that_reads_otherwise_than_it_was_written_is_no_save(folder, tmp_path):
+    """Drive has been seen to keep zeros where bytes were."""
+    fill(folder, tmp_path / "scratch")
+    faults, said = Faults(), []
+
+    def write(file, data):
+        file.write(bytes(len(data)) if data.startswith(b"40\n") else data)
+
+    object.__setattr__(faults.files, "write", write)
+    store = store_in(folder, tmp_path / "scratch", said, faults)
+    store.load()
+    store.save(writer(40), 40)
+    store.close()
+    assert len(said) == 1 and "other bytes" in said[0]
+    assert loaded_step(folder) == 30
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), RuntimeError("no"), OSError(28, "full")])
+def test_a_save_that_cannot_be_made_is_said(folder, error):
+    fill(folder)
+    said = []
+    store = store_in(folder, said=said)
+    store.load()
+
+    def fail(path):
+        path.write_bytes(b"half")
+        raise error
+
+    assert not store.save(fail, 40) and len(said) == 1 and store.problem
+    assert not [p for p in (folder / "saves").iterdir() if "partial" in p.name]
+
+
+@pytest.mark.parametrize("bad", [b"", b"half", content(39)])
+def test_a_save_that_does_not_verify_is_none(folder, bad):
+    fill(folder)
+    said = []
+    store = store_in(folder, said=said)
+    store.load()
+    assert not store.save(lambda path: path.write_bytes(bad), 40)
+    assert len(said) == 1 and loaded_step(folder) == 30
+
+
+# The end of a session, anywhere
+
+
+def test_a_death_at_any_operation_leaves_a_save(tmp_path, scratch, monkeypatch):
+    monkeypatch.setattr(threading, "excepthook", lambda args: None)
+    n_operations = len(count_operations(*fresh(tmp_path, "count", scratch)))
+    for i in range(n_operations):
+        folder, local = fresh(tmp_path, f"{i}", scratch)
+        store = store_in(folder, local, faults=Faults(i, number=None))
+        try:
+            store.load()
+            store.save(writer(40), 40, is_best=True)
+            store.close()
+        except Kill:
+            pass
+        for machine in {None, local}:  # the same machine again, or another one
+            found = store_in(folder, machine).load()
+            assert found.save.step in (30, 40)
+            assert found.content == content(found.save.step)
+        store = store_in(folder, None)
+        first = store.load().save.step
+        store.save(writer(50), 50)
+        assert loaded_step(folder) == 50
+        pointer = json.loads((folder / "saves" / "pointer.json").read_text())
+        assert read(folder / "best_model")[0] == pointer["best"]["step"]
+        left = sorted(path.name[:13] for path in (folder / "saves").iterdir())
+        assert left == ["pointer.json", f"step-{first:08d}"]
+
+
+# Beside training
+
+
+class SlowDrive:
+    """Files of which each write waits for leave."""
+
+    def __init__(self):
+        self.faults = Faults()
+        self.leave, self.threads = threading.Event(), set()
+        write = self.faults.files.write
+
+        def slow(file, data):
+            self.threads.add(threading.get_ident())
+            assert self.leave.wait(10)
+            write(file, data)
+
+        object.__setattr__(self.faults.files, "write", slow)
+
+
+def test_training_does_not_wait_for_a_slow_drive(folder, tmp_path):
+    drive = SlowDrive()
+    store = store_in(folder, tmp_path / "scratch", faults=drive.faults)
+    started = time.monotonic()
+    for step in range(1, 9):
+        assert store.save(writer(step), step, is_best=step == 4)
+        assert sum(t.name == "copying to Drive" for t in threading.enumerate()) == 1
+    assert time.monotonic() - started < 5
+    assert not (folder / "current_model").exists()
+    # the one under way, the best and the newest: the others would be waste
+    assert len(list((tmp_path / "scratch").iterdir())) == 3
+    drive.leave.set()
+    store.close()
+    assert loaded_step(folder) == 8 and read(folder / "best_model")[0] == 4
+    assert len(drive.threads) == 1 and not list((tmp_path / "scratch").iterdir())
+
+
+def test_what_never_arrived_is_taken_from_the_machine(folder, tmp_path):
+    scratch = tmp_path / "scratch"
+    fill(folder, scratch)
+    time.sleep(0.02)
+    faults = Faults(0, 10_000, errno.ENOTCONN, only=("write",))
+    store = store_in(folder, scratch, faults=faults)
+    store.load()
+    assert store.save(writer(40), 40)
+    store.close()
+    assert "not connected" in store.problem
+    assert loaded_step(folder) == 30
+    found = store_in(folder, scratch).load()
+    assert found.save.step == 40 and found.path.parent == scratch
+    store = store_in(folder, scratch)
+    store.load()
+    store.save(writer(50), 50)
+    store.close()
+    assert loaded_step(folder, scratch) == 50 and not list(scratch.iterdir())
+
+
+def scratch_with_a_save_that_never_arrived(folder, tmp_path):
+    scratch = tmp_path / "scratch"
+    fill(folder, scratch)
+    store = store_in(folder, scratch, faults=Faults(0, 10_000, errno.EIO, only=("write",)))
+    store.load()
+    assert store.save(writer(40), 40)
+    store.close()
+    return scratch
+
+
+def test_a_copy_that_arrived_late_is_not_newer_than_the_save_after_it(folder, tmp_path):
+    scratch = scratch_with_a_save_that_never_arrived(folder, tmp_path)
+    late = time.time() + 60
+    os.utime(folder / "current_model", (late, late))
+    assert loaded_step(folder, scratch) == 40
+    (folder / "current_model").write_bytes(content(5))  # of someone who will have meant it
+    os.utime(folder / "current_model", (late, late))
+    assert loaded_step(folder, scratch) == 5
+
+
+def test_after_one_from_the_machine_the_folder_still_keeps_two(folder, tmp_path):
+    scratch = scratch_with_a_save_that_never_arrived(folder, tmp_path)
+    store = store_in(folder, scratch)
+    assert store.load().save.step == 40
+    assert store.save(writer(50), 50)
+    store.close()
+    assert read(folder / "current_model")[0] == 50
+    (folder / "current_model").write_bytes(b"")
+    assert loaded_step(folder) == 30
+
+
+def test_an_older_copys_arrival_mends_no_newer_failure(folder, tmp_path):
+    drive = SlowDrive()
+    store = store_in(folder, tmp_path / "scratch", faults=drive.faults)
+    assert store.save(writer(1), 1)
+
+    def fail(path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    assert not store.save(fail, 2)
+    drive.leave.set()
+    store.close()
+    assert loaded_step(folder) == 1 and "Step 2" in store.problem

@@ -1,0 +1,308 @@
+import hashlib
+import io
+import sys
+import types
+import urllib.request
+from email.message import Message
+from pathlib import Path
+from typing import NamedTuple
+from urllib.error import HTTPError, URLError
+
+import pytest
+
+from ponytaco.cli import main
+from ponytaco.io.download import FetchError, drive, receive
+from ponytaco.io.pretrained import PUBLISHED, cache_folder, fetch
+
+WEIGHTS = b"PK\x03\x04 weights" * 1000
+DIGEST = hashlib.sha256(WEIGHTS).hexdigest()
+HERE, THERE = "https://here.example/g", drive("some-id")
+PIECE = 500
+
+
+class Half(NamedTuple):
+    """What comes before something happens."""
+
+    content: bytes
+    then: BaseException
+
+
+class Reply(io.BytesIO):
+    """What urlopen answers."""
+
+    def __init__(self, content, length=None, url=HERE):
+        super().__init__(content)
+        self.headers = Message()
+        self.headers["Content-Length"] = str(len(content) if length is None else length)
+        self.geturl = lambda: url
+
+
+@pytest.fixture
+def net(monkeypatch):
+    """A network with what is put into it, by address or Drive id; notes what happens."""
+    net = types.SimpleNamespace(held={}, asked=[], n_sent=0)
+
+    def answer(name):
+        net.asked.append(name)
+        content = net.held.get(name, URLError("no route to host"))
+        if isinstance(content, Exception):
+            raise content
+        return content
+
+    def urlopen(address, timeout):
+        content = answer(address)
+        return content if isinstance(content, Reply) else Reply(content)
+
+    def gdown_download(id, output, quiet):
+        content = answer(id)
+        sent, then = content if isinstance(content, Half) else (content, None)
+        for i in range(0, len(sent), PIECE):
+            net.n_sent += output.write(sent[i : i + PIECE])
+        if then is not None:
+            raise then
+
+    monkeypatch.setattr(urllib.request, "urlopen", urlopen)
+    monkeypatch.setitem(sys.modules, "gdown", types.SimpleNamespace(download=gdown_download))
+    return net
+
+
+def get(path, said=None, addresses=(HERE, THERE), **options):
+    options = {"most_bytes": 10**6} | options
+    said = [] if said is None else said
+    return receive(addresses, path, "The voice", say=said.append, **options)
+
+
+def refused(path, reason, addresses=(HERE, THERE), **options):
+    """Nothing is left but what, why, and what to do by hand, in a few numbered lines."""
+    with pytest.raises(FetchError) as error:
+        get(path, addresses=addresses, **options)
+    said = str(error.value)
+    why, first, second, third, *hint = said.splitlines()
+    assert why.startswith("The voice could not be downloaded (") and reason in why
+    assert why.endswith("). To get it by hand:") and "\t" not in said
+    assert first.startswith("1. Open ") and all(address in first for address in addresses)
+    assert second.startswith("2. ") and third == f"3. Put it at {path}"
+    assert all(len(line) < 200 for line in (why, *hint)) and len(hint) <= 1
+    assert not path.parent.is_dir() or not list(path.parent.iterdir())
+    return said
+
+
+def test_the_first_place_that_has_it_is_enough(net, tmp_path):
+    net.held[HERE] = WEIGHTS
+    path = tmp_path / "new" / "g"
+    assert get(path) == path and path.read_bytes() == WEIGHTS
+    assert net.asked == [HERE]
+    assert get(path, sha256=DIGEST) == path
+    assert net.asked == [HERE]  # kept
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_the_next_place_is_tried(net, tmp_path):
+    net.held["some-id"] = WEIGHTS
+    said = []
+    assert get(tmp_path / "g", said).read_bytes() == WEIGHTS
+    assert net.asked == [HERE, "some-id"]
+    assert [line for line in said if "did not work: there is no connection." in line]
+
+
+def test_the_last_places_failure_is_said_once(net, tmp_path):
+    said = []
+    with pytest.raises(FetchError, match="no connection"):
+        get(tmp_path / "g", said, addresses=[HERE])
+    assert said == [f"Downloading The voice from {HERE} …"]
+
+
+# What gdown says, for example, when too many people fetch a file.
+QUOTA = """Failed to retrieve file url:
+
+\tToo many users have viewed or downloaded this file recently. Please
+\ttry accessing the file again later. If the file you are trying to
+\taccess is particularly large or is shared with many people, it may
+\ttake up to 24 hours to be able to view or download the file.
+
+You may still be able to access the file from the browser:
+
+\thttps://drive.google.com/uc?id=the-id
+
+but Gdown can't. Please check connections and permissions."""
+
+NOT_THE_FILE = [
+    (b"", "nothing came"),
+    (b"\n<!DOCTYPE html><html>Quota exceeded</html>", "a web page came and not the file"),
+    (b"x" * (10**6 + 1), "larger than 1 MB"),
+    (OSError(28, "No space left on device"), "the disk says: No space left"),
+]
+ODD = [ValueError("long " * 1000), ValueError(), RuntimeError("It has\n\tlines.")]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        *NOT_THE_FILE,
+        (Reply(b"x" * 99, length=100), "broke off"),
+        *((error, f"the answer cannot be read ({type(error).__name__})") for error in ODD),
+        (HTTPError(HERE, 404, "Not Found", Message(), None), "error 404"),
+    ],
+)
+def test_what_is_not_the_file_leaves_nothing(net, tmp_path, content, reason):
+    net.held[HERE] = content
+    said = refused(tmp_path / "new" / "g", reason)
+    assert "here.example: " in said and "drive.google.com: there is no connection)" in said
+    assert "tomorrow" not in said  # Drive did not answer
+
+
+@pytest.mark.parametrize(
+    ("content", "reason", "is_answer"),
+    [
+        *((content, reason, reason.endswith(("came", "file"))) for content, reason in NOT_THE_FILE),
+        *((error, "Google Drive does not give it out now", True) for error in ODD),
+        (Half(b"", RuntimeError(QUOTA)), "Google Drive does not give it out now", True),
+        (Half(b"half", ConnectionError("reset")), "no connection", False),
+        (Half(b"half", OSError(28, "No space left on device")), "No space left", False),
+    ],
+)
+def test_drive_may_send_anything_too(net, tmp_path, content, reason, is_answer):
+    net.held["some-id"] = content
+    said = refused(tmp_path / "new" / "g", reason, [THERE])
+    assert ("try again tomorrow" in said) == is_answer
+    assert net.n_sent <= 10**6
+
+
+def test_without_a_network_it_is_said_once_and_nothing_of_quotas(net, tmp_path):
+    said = refused(tmp_path / "g", "(there is no connection)")
+    assert "tomorrow" not in said
+
+
+def test_only_google_is_said_to_have_a_quota(net, tmp_path):
+    net.held[HERE] = b"<html>"
+    assert "tomorrow" not in refused(tmp_path / "g", "a web page", [HERE])
+
+
+@pytest.mark.parametrize("place", [HERE, "some-id"])
+def test_a_file_that_is_too_large_is_broken_off(net, tmp_path, place):
+    net.held[place] = WEIGHTS
+    refused(tmp_path / "g", "larger than 2 kB", most_bytes=4 * PIECE)
+    assert net.n_sent == (4 * PIECE if place == "some-id" else 0)
+    assert get(tmp_path / "g", most_bytes=len(WEIGHTS)).is_file()
+
+
+def test_another_file_than_the_known_one_is_refused(net, tmp_path):
+    net.held |= {HERE: b"PK other", "some-id": WEIGHTS}
+    refused(tmp_path / "g", "another file", sha256="0" * 64)
+    assert get(tmp_path / "g", sha256=DIGEST).read_bytes() == WEIGHTS
+    (tmp_path / "g").write_bytes(b"cut off by a disconnect")
+    assert get(tmp_path / "g", sha256=DIGEST).read_bytes() == WEIGHTS
+
+
+def test_until_it_is_complete_it_has_another_name(net, tmp_path, monkeypatch):
+    seen = []
+
+    def gdown_download(id, output, quiet):
+        output.write(b"half")
+        seen.extend(path.name for path in tmp_path.iterdir())
+
+    monkeypatch.setattr(sys.modules["gdown"], "download", gdown_download)
+    get(tmp_path / "g.tar", addresses=[THERE])
+    assert len(seen) == 1 and seen[0].startswith(".") and not seen[0].endswith(".tar")
+
+
+def test_an_interruption_leaves_nothing(net, tmp_path):
+    net.held["some-id"] = Half(b"half", KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        get(tmp_path / "g", addresses=[THERE])
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_a_file_is_said(net, tmp_path):
+    (tmp_path / "in the way").write_text("")
+    net.held[HERE] = WEIGHTS
+    with pytest.raises(FetchError, match=r"(?i)could not be downloaded .*(exists|not a dir)"):
+        get(tmp_path / "in the way" / "g")
+
+
+def test_only_https(net, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"secret")
+    refused(tmp_path / "new" / "g", "no https", [secret.as_uri()])
+    assert not net.asked
+    net.held[HERE] = Reply(WEIGHTS, url="http://elsewhere.example/g")
+    refused(tmp_path / "new" / "g", "not https", [HERE])
+
+
+# The real gdown, before a Drive that answers
+
+
+def answering(monkeypatch, content, headers):
+    requests = pytest.importorskip("requests")
+
+    def get(session, url, **options):
+        response = requests.Response()
+        response.status_code, response.url = 200, url
+        response.raw = io.BytesIO(content)
+        response.headers.update(headers)
+        return response
+
+    monkeypatch.setattr(requests.Session, "get", get)
+
+
+REAL = drive("1" * 33)
+
+
+def test_the_real_gdown_fills_the_file(tmp_path, monkeypatch):
+    headers = {
+        "Content-Type": "application/octet-stream",
+        "Content-Disposition": "attachment; filename*=UTF-8''x.tar",
+    }
+    answering(monkeypatch, WEIGHTS, headers)
+    path = tmp_path / "x.tar"
+    assert get(path, addresses=[REAL], sha256=DIGEST).read_bytes() == WEIGHTS
+    path.unlink()
+    refused(path, "larger than", [REAL], most_bytes=100)
+
+
+def test_the_real_gdowns_quota_error_is_said_plainly(tmp_path, monkeypatch):
+    page = b'<html><p class="uc-error-subcaption">Too many users have viewed it.</p></html>'
+    answering(monkeypatch, page, {"Content-Type": "text/html; charset=utf-8"})
+    said = refused(tmp_path / "x.tar", "Google Drive does not give it out now", [REAL])
+    assert "tomorrow" in said
+
+
+def test_the_real_gdown_without_a_network(tmp_path, monkeypatch):
+    requests = pytest.importorskip("requests")
+
+    def get(session, url, **options):
+        raise requests.exceptions.ConnectionError("HTTPSConnectionPool(host='drive.google.com')")
+
+    monkeypatch.setattr(requests.Session, "get", get)
+    said = refused(tmp_path / "x.tar", "there is no connection", [REAL])
+    assert "tomorrow" not in said and "Pool" not in said
+
+
+# What is published
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_weights_have_two_places_and_a_limit(name):
+    published = PUBLISHED[name]
+    assert len(published.addresses) >= 2
+    assert all(address.startswith("https://") for address in published.addresses)
+    assert 10**8 < published.most_bytes <= 2 * 10**9
+    assert Path(published.file_name).name == published.file_name
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones():
+    with pytest.raises(FetchError, match="hifigan, waveglow, tacotron2"):
+        fetch("wavenet")
+
+
+def test_the_command(net, tmp_path, capsys, monkeypatch):
+    net.held[PUBLISHED["hifigan"].addresses[0]] = WEIGHTS
+    assert main(["fetch", "hifigan", "-o", str(tmp_path / "kept")]) == 0
+    path = tmp_path / "kept" / PUBLISHED["hifigan"].file_name
+    assert capsys.readouterr().out.splitlines()[-1] == str(path) and path.is_file()
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    assert cache_folder() == tmp_path / ".cache" / "ponytaco"
+    assert main(["fetch", "waveglow"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("ponytaco: WaveGlow") and "by hand:\n1. Open" in said
+    assert str(cache_folder() / "waveglow_256channels_universal_v5.pt") in said

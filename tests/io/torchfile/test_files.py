@@ -1,0 +1,236 @@
+"""What strangers can put into a torch file, and that none of it runs or fills the memory."""
+
+import os
+import pickle
+import struct
+import zipfile
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from support.hostile_files import Call, rezip
+from support.soak import often
+
+from ponytaco.checkpoint.format import CheckpointError, load_checkpoint, new_model
+from ponytaco.checkpoint.warm_start import warm_start
+from ponytaco.io.torchfile.claims import TorchFileError
+from ponytaco.io.torchfile.files import check_members, load_torch_file
+from ponytaco.presets import preset
+from ponytaco.text.symbols import SYMBOLS
+
+
+def refuse(path, said):
+    with pytest.raises(TorchFileError, match=said):
+        load_torch_file(path)
+    for read in (load_checkpoint, lambda path: warm_start(MODEL, SYMBOLS, path)):
+        with pytest.raises(CheckpointError) as error:
+            read(path)
+        assert str(path) in str(error.value) and str(error.value).endswith(".")
+
+
+MODEL = new_model(preset("tiny"))
+RICH = {
+    "half": torch.ones(3).half(), "brain": torch.ones(2).bfloat16(), "flags": torch.ones(2) > 0,
+    "turned": torch.arange(12.0).view(3, 4).t(), "none": torch.zeros(0, 3),
+    "one": torch.tensor(1.5),
+    "parameter": torch.nn.Parameter(torch.ones(3)), "shape": torch.zeros(2, 3).shape,
+    "numbers": [1, 2**70, -0.5, True, None], "bytes": b"x", "dtype": torch.float64,
+    "rng": torch.get_rng_state(), "state": MODEL.state_dict(),
+    "optimizer": torch.optim.Adam(MODEL.parameters()).state_dict(),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("is_zip", [True, False])
+def test_weights_and_plain_values_come_back(tmp_path, is_zip):
+    torch.save(RICH, tmp_path / "f", _use_new_zipfile_serialization=is_zip)
+    read = load_torch_file(tmp_path / "f")
+    assert list(read) == list(RICH)
+    for name in ("half", "brain", "flags", "turned", "none", "one", "rng"):
+        assert torch.equal(read[name], RICH[name]), name
+    assert read["shape"] == RICH["shape"] and read["numbers"] == RICH["numbers"]
+
+
+def test_storages_may_be_shared_and_cut(tmp_path):
+    whole = torch.arange(10.0)
+    torch.save({"a": whole, "b": whole[2:5], "c": whole[::3]}, tmp_path / "f")
+    assert load_torch_file(tmp_path / "f")["c"].tolist() == [0, 3, 6, 9]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (torch.zeros(1).expand(10**12), "larger than its numbers"),
+        (torch.zeros(4).as_strided((4, 4), (1, 0)), "larger than its numbers"),
+        (torch.empty(10**12, device="meta"), "more than weights"),
+        (torch.ones(2).to_sparse(), "more than weights"),
+        (Call(bytearray, 2**40), "more than weights"),
+        (Call(torch.Tensor, 2**31), "more than weights"),
+        (Call(torch.FloatTensor, 2**31), "more than weights"),
+        (Call(os.mkdir, "/tmp/it-ran"), "more than weights .*mkdir"),
+        (torch.nn.Linear(2, 2), r"torch\.nn.*state_dict"),
+        ({1, 2}, "more than weights"),
+    ],
+)
+@pytest.mark.parametrize("is_zip", [True, False])
+def test_what_is_more_than_weights_is_refused(tmp_path, little_memory, content, said, is_zip):
+    try:
+        torch.save({"w": content}, tmp_path / "f", _use_new_zipfile_serialization=is_zip)
+    except (NotImplementedError, RuntimeError):
+        pytest.skip("the older form cannot hold it")
+    refuse(tmp_path / "f", said)
+    assert not os.path.exists("/tmp/it-ran")
+
+
+def test_waveglow_as_a_program_is_refused_with_the_way_out(tmp_path, monkeypatch):
+    import sys
+    import types
+
+    glow = types.ModuleType("glow")
+    glow.WaveGlow = type("WaveGlow", (), {"__module__": "glow"})
+    monkeypatch.setitem(sys.modules, "glow", glow)
+    torch.save({"model": glow.WaveGlow()}, tmp_path / "f")
+    monkeypatch.delitem(sys.modules, "glow")
+    refuse(tmp_path / "f", "WaveGlow as a whole program.*vocoder")
+
+
+def test_a_storage_larger_than_its_record_is_refused(tmp_path):
+    torch.save({"w": torch.arange(1000.0)}, tmp_path / "f")
+
+    def cut(members):
+        (name,) = [name for name in members if "/data/" in name]
+        members[name] = members[name][:16]
+
+    rezip(tmp_path / "f", cut)
+    refuse(tmp_path / "f", "not as large as it claims")
+
+
+def test_a_claim_beyond_an_older_file_is_refused(tmp_path, little_memory):
+    path = tmp_path / "f"
+    torch.save({"w": torch.zeros(1000)}, path, _use_new_zipfile_serialization=False)
+    content = path.read_bytes()
+    number = struct.pack("<BH", ord("M"), 1000)
+    assert number in content
+    path.write_bytes(content.replace(number, b"J" + struct.pack("<i", 2**31 - 1)))
+    refuse(path, "claims more than it holds")
+
+
+def test_a_text_beyond_an_older_file_is_refused(tmp_path, little_memory):
+    path = tmp_path / "f"
+    torch.save({"w": 1}, path, _use_new_zipfile_serialization=False)
+    magic = path.read_bytes()[:14]
+    path.write_bytes(magic + b"." + b"\x80\x04\x8d" + struct.pack("<Q", 2**40) + b"x")
+    refuse(path, "claims more than it holds|damaged")
+
+
+def test_a_place_far_out_in_the_memo_costs_nothing(tmp_path, little_memory):
+    torch.save({"w": 1}, tmp_path / "f")
+
+    def far_out(members):
+        (name,) = [name for name in members if name.endswith("data.pkl")]
+        members[name] = b"\x80\x02}r" + struct.pack("<I", 2**32 - 1) + b"."
+
+    rezip(tmp_path / "f", far_out)
+    assert load_torch_file(tmp_path / "f") == {}
+
+
+def test_a_compressed_bomb_is_refused(tmp_path, little_memory):
+    torch.save({"w": torch.zeros(20_000_000)}, tmp_path / "f")
+    rezip(tmp_path / "f", compression=zipfile.ZIP_DEFLATED)
+    assert (tmp_path / "f").stat().st_size < 2**20
+    refuse(tmp_path / "f", "compressed")
+
+
+def test_members_that_share_their_bytes_are_refused(tmp_path):
+    """A table of contents that names one record a thousand times, each as large as the file."""
+    torch.save({"w": torch.zeros(1000)}, tmp_path / "f")
+    with zipfile.ZipFile(tmp_path / "f", "a") as archive:
+        (record,) = [info for info in archive.infolist() if "/data/" in info.filename]
+        for i in range(1000):
+            copy = zipfile.ZipInfo(f"archive/data/{i + 1}")
+            copy.header_offset, copy.CRC = record.header_offset, record.CRC
+            copy.file_size = copy.compress_size = record.file_size
+            archive.filelist.append(copy)
+            archive.NameToInfo[copy.filename] = copy
+        archive._didModify = True
+    refuse(tmp_path / "f", "claims more than it holds|damaged")
+
+
+def test_something_behind_the_table_of_contents_is_refused(tmp_path):
+    torch.save({"w": torch.zeros(10)}, tmp_path / "f")
+    with (tmp_path / "f").open("ab") as file:
+        file.write(b"another table")
+    refuse(tmp_path / "f", "its end is missing")
+
+
+def test_a_table_of_contents_of_gigabytes_is_refused(tmp_path, little_memory):
+    path = tmp_path / "f"
+    path.write_bytes(b"PK\x03\x04")
+    size = 2**31
+    end = b"PK\x05\x06" + struct.pack("<HHHHLLH", 0, 0, 9, 9, size - 100, 4, 0)
+    with path.open("r+b") as file:  # a hole: it takes no room on the disk
+        file.truncate(size)
+        file.seek(size - len(end))
+        file.write(end)
+    refuse(path, "table of contents")
+
+
+def test_a_file_larger_than_any_voice_is_refused(tmp_path):
+    path = tmp_path / "f"
+    path.write_bytes(b"PK\x03\x04")
+    os.truncate(path, 5 * 2**30)
+    refuse(path, "GB")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"", "empty"), (b"<html>", "web page"), (pickle.dumps({"w": 1}), "no file of torch"),
+     (b"PK\x03\x04" + bytes(100), "damaged")],
+)  # fmt: skip
+def test_other_files_are_refused(tmp_path, content, said):
+    (tmp_path / "f").write_bytes(content)
+    refuse(tmp_path / "f", said)
+
+
+def test_a_bit_in_a_member_is_found(tmp_path):
+    torch.save({"w": torch.zeros(1000)}, tmp_path / "f")
+    check_members(tmp_path / "f")
+    content = bytearray((tmp_path / "f").read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "f").write_bytes(content)
+    load_torch_file(tmp_path / "f")  # torch does not look
+    with pytest.raises(TorchFileError, match="damaged in"):
+        check_members(tmp_path / "f")
+
+
+@pytest.fixture(scope="module")
+def small_files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("small")
+    files = []
+    for is_zip in (True, False):
+        torch.save({"w": torch.ones(4), "n": [1, "a"]}, folder / "f",
+                   _use_new_zipfile_serialization=is_zip)  # fmt: skip
+        files.append((folder / "f").read_bytes())
+    return files
+
+
+@settings(
+    max_examples=often(200),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    which=st.booleans(),
+    changes=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=6),
+    length=st.floats(0.5, 1),
+)
+def test_a_damaged_file_is_read_or_refused(small_files, tmp_path, which, changes, length):
+    content = bytearray(small_files[which])
+    for place, byte in changes:
+        content[int(place * (len(content) - 1))] = byte
+    path = tmp_path / "f"
+    path.write_bytes(content[: int(len(content) * length)] if length < 0.9 else content)
+    try:
+        load_torch_file(path)
+    except TorchFileError as error:
+        assert str(error)

@@ -1,0 +1,196 @@
+import dataclasses
+from types import SimpleNamespace
+
+import pytest
+
+from ponytaco.notebook.widgets import panel as panel_module
+from ponytaco.notebook.widgets import panel_text
+from ponytaco.notebook.widgets.budget import Budget
+from ponytaco.notebook.widgets.panel import Panel, TextPanel, thinned
+from ponytaco.runs.folder import Run
+from ponytaco.runs.history import read_history
+from ponytaco.training.loop import train
+
+
+class Clock:
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What was displayed."""
+    things = []
+    monkeypatch.setattr(panel_module, "show_live", things.append)
+    return things
+
+
+@pytest.fixture
+def panel(trained_run, shown):
+    return Panel(trained_run.run, trained_run.config.train, lambda: None)
+
+
+# The budget
+
+
+@pytest.mark.parametrize("cost", [0.001, 0.1, 0.5, 3.0])
+def test_a_budget_keeps_to_its_share(cost):
+    clock = Clock()
+    budget = Budget(0.01, least_seconds=1.0, clock=clock)
+    times = 0
+    while clock.now < 3600:
+        if budget.ready:
+            times += 1
+            with budget.spending():
+                clock.now += cost
+        clock.now += 0.05
+    assert budget.spent <= 0.011 * 3600
+    assert times <= 3600 / 1.0
+    assert times >= min(3500, 0.9 * 36 / cost) - 1 if cost > 0.01 else times > 3000
+
+
+# The panel
+
+
+def test_it_appears_after_the_first_step_and_shows_what_it_knows(panel, trained_run, shown):
+    assert shown == []
+    assert panel.poll() is False
+    assert shown == [panel.box]
+    assert "the first steps" in panel.title.value
+    panel.on_step(dataclasses.replace(trained_run.reports[-1], step=30, max_steps=60))
+    panel._texts = Budget(1.0)
+    panel.poll()
+    assert "step 31 of 60" in panel.title.value
+    assert panel.bar.value == 31
+    assert "Next picture and sample at step 60" in panel.milestones.value
+    for name in ("loss", "GAF", "learning rate", "attention"):
+        assert f">{name}<" in panel.numbers.value
+
+
+def test_a_validation_brings_picture_and_sound(panel, trained_run):
+    panel.poll()
+    validation = trained_run.validations[-1]
+    panel.on_validation(validation)
+    assert panel.picture.value == trained_run.run.picture(validation.step).read_bytes()
+    assert panel.picture.layout.display != "none"
+    assert "<audio" in panel.sample.value
+
+
+def test_the_curves_are_drawn_again_when_there_is_something_new(panel, trained_run):
+    panel.on_step(trained_run.reports[0])
+    panel.poll()
+    first = panel.curves.value
+    assert first.startswith(b"\x89PNG")
+    panel._curves = Budget(1.0)
+    panel.poll()
+    assert panel.curves.value == first
+    panel.on_step(dataclasses.replace(trained_run.reports[-1], step=90))
+    panel.poll()
+    assert panel.curves.value != first
+
+
+def test_the_stop_button_stops(trained_run, shown):
+    clicks = [False]
+    panel = Panel(
+        trained_run.run, trained_run.config.train, lambda: clicks[0] and panel.stop.click()
+    )
+    assert panel.poll() is False
+    clicks[0] = True
+    panel._polls = Budget(1.0)
+    assert panel.poll() is True
+    assert panel.stop.disabled and "Stopping" in panel.stop.description
+    panel.close("stopped and saved at step 60")
+    assert "stopped and saved at step 60" in panel.title.value
+
+
+def test_stop_saves_a_real_training(fake_dataset, trained_run, tmp_path, shown):
+    run = Run(tmp_path / "Beeps <b>")
+    config = trained_run.config.replace(max_steps=1000, validate_every=10)
+    clicks = []
+
+    def click():
+        if clicks:
+            panel.stop.click()
+
+    panel = Panel(run, config.train, click)
+    panel._polls = Budget(1.0)
+
+    def on_validation(validation):
+        panel.on_validation(validation)
+        clicks.append(1)
+
+    result = train(
+        fake_dataset, run, config, say=lambda text: None, stop=panel.poll,
+        on_step=panel.on_step, on_validation=on_validation,
+    )  # fmt: skip
+    panel.close("stopped")
+    assert result.step == 11 and not result.finished  # the button was pressed after step 10
+    assert run.resumable
+    assert "<b>" in run.folder.name and "Beeps &lt;b&gt;" in panel.title.value
+    assert panel.spent_seconds > 0
+
+
+def test_a_panel_that_never_appeared_closes(panel, shown):
+    panel.close("stopped by an error")
+    assert shown == []
+
+
+def test_the_terminal_gets_lines(trained_run, capsys):
+    panel = TextPanel(trained_run.run, least_seconds=1000)
+    assert panel.poll() is False
+    panel.on_step(trained_run.reports[0])
+    panel.on_step(trained_run.reports[1])
+    panel.on_validation(trained_run.validations[0])
+    panel.close("finished")
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 2  # the second report comes too soon
+    assert said[0].startswith("step 10 of 60: attention")
+    assert "focus" in said[1]
+
+
+def test_thinning_keeps_the_newest_and_all_validations():
+    rows = [{"step": i, "loss": 1.0} for i in range(1000)]
+    rows[500]["val_loss"] = 1.0
+    few = thinned(rows, 100)
+    assert len(few) <= 101
+    assert few[-1] is rows[-1] and rows[500] in few
+    assert [row["step"] for row in few] == sorted(row["step"] for row in few)
+    assert thinned(rows[:50], 100) == rows[:50]
+
+
+# Words
+
+
+@pytest.mark.parametrize(
+    ("checks", "said"),
+    [
+        ([], "not checked yet"),
+        ([0, 0], "not aligned yet"),
+        ([0, 1], "aligned at step 500"),
+        ([1, 1, 1], "aligned at step 250"),
+        ([1, 0], "aligned at step 250, lost it for now"),
+    ],
+)
+def test_alignment_in_words(checks, said):
+    rows = [{"step": 250.0 * i, "aligned": float(c)} for i, c in enumerate(checks, start=1)]
+    assert panel_text.alignment_state([{"step": 10.0}, *rows]) == said
+
+
+def test_alignment_of_a_real_history(trained_run):
+    assert panel_text.alignment_state(read_history(trained_run.run.history)) != "not checked yet"
+
+
+def test_the_next_check():
+    assert panel_text.next_check(0, 250, 1000) == 250
+    assert panel_text.next_check(250, 250, 1000) == 500
+    assert panel_text.next_check(990, 250, 995) == 995
+
+
+def test_skipped_steps_are_shown_once_there_are_some(trained_run):
+    report = trained_run.reports[0]
+    assert "steps skipped" not in dict(panel_text.numbers(report))
+    some = SimpleNamespace(**{**vars(report), "skipped_steps": 3})
+    assert dict(panel_text.numbers(some))["steps skipped"] == "3"

@@ -1,0 +1,93 @@
+import shutil
+import struct
+import zlib
+
+import pytest
+from PIL import Image
+
+from ponytaco.cli import main
+from ponytaco.runs.folder import Run
+from ponytaco.runs.movie import MovieError, chosen, make_movie
+
+
+@pytest.fixture
+def run(trained_run, tmp_path):
+    return Run(shutil.copytree(trained_run.run.folder, tmp_path / "Beeps"))
+
+
+def frames_of(path):
+    with Image.open(path) as movie:
+        durations = []
+        for i in range(movie.n_frames):
+            movie.seek(i)
+            durations.append(movie.info["duration"])
+        return movie.size, durations
+
+
+def test_a_frame_for_each_validation(run):
+    path = make_movie(run)
+    assert path == run.folder / "alignment.gif"
+    size, durations = frames_of(path)
+    assert size[0] == 800
+    assert len(durations) == len(list(run.alignments.iterdir())) == 2
+    assert durations[-1] > durations[0]  # time to look at what has become of it
+    assert list(run.folder.glob(".alignment*")) == []
+
+
+def test_pictures_of_different_sizes_become_one(run):
+    with Image.open(run.picture(60)) as image:
+        image.resize((300, 900)).save(run.picture(90))
+    size, durations = frames_of(make_movie(run, width=200))
+    assert size == (200, 600) and len(durations) == 3
+
+
+def test_a_long_run_is_told_in_few_frames():
+    pictures = list(range(1000))
+    few = chosen(pictures, 80)
+    assert len(few) == 80 and (few[0], few[-1]) == (0, 999) and few == sorted(set(few))
+    assert chosen(pictures[:80], 80) == pictures[:80]
+
+
+def test_no_pictures_and_broken_pictures_are_said(run, tmp_path):
+    Run(tmp_path / "empty").prepare()
+    with pytest.raises(MovieError, match="no pictures"):
+        make_movie(Run(tmp_path / "empty"))
+    run.picture(60).write_bytes(b"no picture")
+    with pytest.raises(MovieError, match="step-000060.png is broken"):
+        make_movie(run)
+
+
+def test_a_picture_of_billions_of_pixels_is_not_drawn(run):
+    huge = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    chunk = b"IHDR" + huge
+    png = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk
+    png += struct.pack(">I", zlib.crc32(chunk)) + struct.pack(">I", 0) + b"IDAT" + bytes(4)
+    run.picture(60).write_bytes(png)
+    with pytest.raises(MovieError, match=r"step-000060\.png is broken \(Image size"):
+        make_movie(run)
+
+
+def test_a_movie_that_cannot_be_written_is_said(run, tmp_path):
+    with pytest.raises(MovieError, match="Cannot write the movie"):
+        make_movie(run, tmp_path / "nowhere" / "x.gif")
+
+
+def test_the_command(run, tmp_path, capsys):
+    out = tmp_path / "out.gif"
+    assert main(["movie", str(run.folder), "-o", str(out)]) == 0
+    assert str(out) in capsys.readouterr().out and out.is_file()
+    assert main(["movie", str(tmp_path / "nothing")]) == 1
+    said = capsys.readouterr().err
+    assert f"nothing at {tmp_path / 'nothing'}" in said
+
+
+@pytest.mark.parametrize("name", ["x.mp4", "x.gif.webm", "x"])
+def test_another_kind_of_film_is_refused(run, tmp_path, name):
+    with pytest.raises(MovieError, match=r"is a GIF .*x\.gif") as error:
+        make_movie(run, tmp_path / name)
+    assert "ffmpeg" in str(error.value) and "\n" not in str(error.value)
+    assert not (tmp_path / name).exists()
+
+
+def test_the_ending_may_be_in_capitals(run, tmp_path):
+    assert make_movie(run, tmp_path / "X.GIF").is_file()

