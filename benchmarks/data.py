@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 
 from benchmarks.report import Report, options
 from data_prep.dataset_writer import prepare
-from data_prep.demo_voice import write_demo_archive
+from data_prep.demo.espeak import write_demo_archive
 from ponytaco.config import Config
 from ponytaco.data.dataset import ClipDataset, Datasets, open_datasets
 from ponytaco.data.dataset_folder import DatasetFolder, read_dataset

@@ -1,1 +1,1 @@
-"""From archives and recordings of a character to a dataset folder that ponytaco reads."""
+"""Preparation of a character's archive or recordings as a dataset folder for ponytaco."""

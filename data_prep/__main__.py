@@ -1,7 +1,6 @@
 """Command line: `python -m data_prep list | prepare | pack | demo`."""
 
 import argparse
-import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -10,14 +9,15 @@ from pathlib import Path
 from data_prep.clip_filter import ClipOptions, Reason, advice
 from data_prep.dataset_writer import Prepared, prepare
 from data_prep.folders import PrepareError, explain_os_error
-from data_prep.recordings import RecordingsError, pack
+from data_prep.recordings import check_out, pack
 from data_prep.soundtools import ArchiveError, archive_seconds, index_archive
+from ponytaco.errors import PonytacoError
 
 FEW_MINUTES = 2
-"""Of clips; where there is less, `prepare` says so."""
+"""Minutes of clips below which `prepare` gives a warning."""
 
 MOST_SHOWN = 10
-"""Left-out recordings that `pack` prints in full."""
+"""Left-out recordings that `pack` lists."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,26 +27,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: arguments without the program's name; those of the process if None.
 
     Returns:
-        Exit code: 0, or 1 after an error, which is then one sentence on stderr.
+        Exit code: 0, or 1 after an error that a user can fix, explained on stderr. Any other
+        error is a bug and keeps its traceback.
     """
     arguments = _parser().parse_args(argv)
     try:
         return arguments.command(arguments)
-    except (ArchiveError, PrepareError, RecordingsError) as error:
+    except PonytacoError as error:
         print(error, file=sys.stderr)
     except OSError as error:
-        # What the user named; a temporary file's own name would tell nothing.
+        # The user's own path; the name of a temporary file would be of no help.
         place = Path(getattr(arguments, "out", error.filename or "."))
         print(explain_os_error(error, place), file=sys.stderr)
     except KeyboardInterrupt:
-        print("Stopped. Nothing half-written is left; run the command again.", file=sys.stderr)
+        print("Stopped. No partial output is left behind; run the command again.", file=sys.stderr)
     return 1
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m data_prep",
-        description="From a character's archive, or from own recordings, to a dataset folder.",
+        description="Turn a character's archive, or your own recordings, into a dataset folder.",
         allow_abbrev=False,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -60,12 +61,12 @@ def _parser() -> argparse.ArgumentParser:
 def _add_list(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser(
         "list",
-        help="show the archives beneath a folder",
-        description="Show each soundtools archive (.tar) beneath a folder: its size, clips, "
-        "minutes and path, which is what `prepare` takes.",
+        help="list the archives below a folder",
+        description="List the soundtools archives (.tar) below a folder with their size, clips, "
+        "minutes, and the path to give to `prepare`.",
         allow_abbrev=False,
     )
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="searched with all its folders")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="searched with its subfolders")
     parser.set_defaults(command=_list)
 
 
@@ -75,12 +76,12 @@ def _add_prepare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "prepare",
         help="turn an archive into a dataset folder",
         description="Turn a character's archive into a dataset folder for `ponytaco train`. Clips "
-        "that cannot be used are left out and counted; the same command again does nothing.",
+        "that cannot be used are left out and counted. Repeating the same command does nothing.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("archive", type=Path, metavar="ARCHIVE", help="a soundtools tar")
-    parser.add_argument("out", type=Path, metavar="OUT", help="the dataset folder to make")
+    parser.add_argument("out", type=Path, metavar="OUT", help="the dataset folder to write")
     parser.add_argument(
         "--min-seconds", type=float, default=defaults.min_seconds, metavar="X",
         help="leave out shorter clips",
@@ -105,10 +106,10 @@ def _add_prepare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--style-signs",
         action=argparse.BooleanOptionalAction,
         default=defaults.style_signs,
-        help="put the sign of a clip's mood before its text",
+        help="prefix each text with the sign of the clip's style",
     )
     parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of the choice of validation clips"
+        "--seed", type=int, default=0, metavar="N", help="draws the validation clips"
     )
     parser.set_defaults(command=_prepare)
 
@@ -116,16 +117,14 @@ def _add_prepare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def _add_pack(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser(
         "pack",
-        help="make an archive of own recordings with texts",
-        description="Make a soundtools archive of own recordings: .wav or .flac files with a .txt "
-        "of the same name beside each, or a table metadata.csv with lines name|text.",
+        help="make an archive of your own recordings",
+        description="Make a soundtools archive of your own recordings: .wav or .flac files, each "
+        "beside a .txt of the same name, or with a table metadata.csv of rows name|text.",
         allow_abbrev=False,
     )
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="with sounds and texts")
-    parser.add_argument("out", type=Path, metavar="OUT.tar", help="the archive to make")
-    parser.add_argument(
-        "--character", required=True, metavar="NAME", help="who speaks; must be given"
-    )
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="with audio and texts")
+    parser.add_argument("out", type=Path, metavar="OUT.tar", help="the archive to write")
+    parser.add_argument("--character", required=True, metavar="NAME", help="the speaker (required)")
     _add_overwrite(parser)
     parser.set_defaults(command=_pack)
 
@@ -133,23 +132,23 @@ def _add_pack(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
 def _add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser(
         "demo",
-        help="make an archive of a synthetic voice, to try everything",
-        description="Make a soundtools archive of sentences that a synthetic voice speaks, to try "
+        help="make an archive of a synthetic voice",
+        description="Make a soundtools archive of sentences spoken by a synthetic voice, to try "
         "everything without a download.",
         allow_abbrev=False,
     )
-    parser.add_argument("out", type=Path, metavar="OUT.tar", help="the archive to make")
-    parser.add_argument("--clips", type=int, metavar="N", help="how many sentences it speaks (400)")
-    parser.add_argument("--seed", type=int, metavar="N", help="of the sentences (1234)")
-    parser.add_argument("--voice", metavar="NAME", help="another speaker of espeak-ng, as en-us+m3")
+    parser.add_argument("out", type=Path, metavar="OUT.tar", help="the archive to write")
+    parser.add_argument("--clips", type=int, metavar="N", help="number of sentences (400)")
+    parser.add_argument("--seed", type=int, metavar="N", help="draws the sentences (1234)")
+    parser.add_argument(
+        "--voice", metavar="NAME", help="another voice of espeak-ng, such as en-us+m3"
+    )
     _add_overwrite(parser)
     parser.set_defaults(command=_demo)
 
 
 def _add_overwrite(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace OUT.tar if it exists (refused)"
-    )
+    parser.add_argument("--overwrite", action="store_true", help="replace OUT.tar if it exists")
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -158,7 +157,7 @@ def _list(arguments: argparse.Namespace) -> int:
     archives = sorted(path for path in arguments.folder.rglob("*.tar") if path.is_file())
     if not archives:
         raise PrepareError(
-            f"{arguments.folder}: holds no .tar. Download a character's archive into it, "
+            f"{arguments.folder}: contains no .tar. Download a character's archive into it, "
             "or make one with `python -m data_prep pack` or `demo`."
         )
     width = max(len(str(path)) for path in archives)
@@ -175,55 +174,53 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _describe_archive(path: Path) -> tuple[str, bool]:
-    """Its clips and minutes, or why it cannot be read; and whether it can."""
+    """Clips and minutes of an archive, or why it is unreadable; and whether it is readable."""
     try:
         index = index_archive(path)
         minutes = archive_seconds(index) / 60
-    except OSError as error:
-        return f"unreadable: {error.strerror or error}", False
     except ArchiveError as error:
         return f"unreadable: {str(error).removeprefix(f'{path}: ')}", False
     return f"{len(index.clips):6d} clips  {minutes:6.1f} minutes", True
 
 
 def _prepare(arguments: argparse.Namespace) -> int:
-    try:
-        options = ClipOptions(
-            min_seconds=arguments.min_seconds,
-            max_seconds=arguments.max_seconds,
-            skip_very_noisy=arguments.skip_very_noisy,
-            skip_tags=tuple(t.strip() for t in arguments.skip_tags.split(",") if t.strip()),
-            style_signs=arguments.style_signs,
-        )
-    except ValueError as error:
-        raise PrepareError(f"{error}. Change --min-seconds or --max-seconds.") from None
+    options = ClipOptions(
+        min_seconds=arguments.min_seconds,
+        max_seconds=arguments.max_seconds,
+        skip_very_noisy=arguments.skip_very_noisy,
+        skip_tags=tuple(t.strip() for t in arguments.skip_tags.split(",") if t.strip()),
+        style_signs=arguments.style_signs,
+    )
     print(summary(prepare(arguments.archive, arguments.out, options, arguments.seed)))
     return 0
 
 
 def summary(prepared: Prepared) -> str:
-    """Tell in a few lines what a preparation kept, what it left out, and where it is."""
+    """Summarise in a few lines what a preparation kept, what it left out, and where it is."""
     report, lines = prepared.report, []
     if not prepared.fresh:
-        lines.append("Nothing to do: prepared before from the same archive with the same options.")
+        lines.append("Nothing to do: already prepared from the same archive with the same options.")
     if prepared.replaced:
-        lines.append(f"Replaced the dataset that was made from {prepared.replaced}.")
+        lines.append(f"Replaced the dataset prepared from {prepared.replaced}.")
     lines.append(
         f"Kept {report['kept']} of {report['clips']} clips, {report['minutes']:.1f} minutes: "
-        f"{report['train']} to train with, {report['val']} to validate."
+        f"{report['train']} for training, {report['val']} for validation."
     )
     if report["minutes"] < FEW_MINUTES:
         lines.append(_why_little(report))
     for reason, count in report["rejected"].items():
-        lines.append(f"Left out {count}: {reason}. For example {_example(report, reason)}")
+        example = report["rejected_examples"][reason][0]
+        lines.append(f"Left out {count}: {reason}. For example {example}")
     alignments = report["alignments"]
     lines.append(
-        f"Phone times for {alignments['kept']} clips; {alignments['dropped']} did not fit their "
-        f"sound, {alignments['without_phones']} have none. "
-        f"ARPAbet text for {report['with_arpabet']}."
+        f"Phone alignments for {alignments['kept']} clips; those of {alignments['dropped']} did "
+        f"not fit the audio, {alignments['without_phones']} clips have none. "
+        f"ARPAbet texts for {report['with_arpabet']} clips."
     )
     if report["replaced_characters"]:
-        lines.append(f"Replaced {report['replaced_characters']} characters that no text may hold.")
+        lines.append(
+            f"Replaced {report['replaced_characters']} characters that a text cannot contain."
+        )
     if report["other_members"]:
         lines.append(f"Ignored {report['other_members']} archive members that belong to no clip.")
     lines.append(f"The dataset is in {prepared.folder}; report.json there has the details.")
@@ -232,20 +229,14 @@ def summary(prepared: Prepared) -> str:
 
 
 def _why_little(report: dict) -> str:
-    """That there is little, and what to do about it if clips were left out."""
-    little = f"That is little: a voice wants {FEW_MINUTES} minutes and more."
+    """Warn that there is little audio, with advice on the clips that were left out."""
+    little = f"That is little: a voice needs at least {FEW_MINUTES} minutes."
     rejected = report["rejected"]
     if sum(rejected.values()) < report["kept"]:
-        return f"{little} Add clips, or begin with another voice (--warm-start)."
-    most = max(rejected, key=rejected.__getitem__)
-    options = ClipOptions(
-        **report["options"] | {"skip_tags": tuple(report["options"]["skip_tags"])}
-    )
-    return f"{little} Most clips were left out as '{most}'. {advice(Reason(most), options)}"
-
-
-def _example(report: dict, reason: str) -> str:
-    return report["rejected_examples"][reason][0]
+        return f"{little} Add clips, or start from another voice (--warm-start)."
+    most = Reason(max(rejected, key=rejected.__getitem__))
+    helpful = advice(most, ClipOptions(**report["options"]))
+    return f"{little} The main reason for leaving clips out: {most}. {helpful}"
 
 
 def _pack(arguments: argparse.Namespace) -> int:
@@ -254,19 +245,16 @@ def _pack(arguments: argparse.Namespace) -> int:
     for sentence in packed.left_out[:MOST_SHOWN]:
         print(f"Left out {sentence}")
     if len(packed.left_out) > MOST_SHOWN:
-        print(f"Left out {len(packed.left_out) - MOST_SHOWN} more for such reasons.")
+        print(f"Left out {len(packed.left_out) - MOST_SHOWN} more for similar reasons.")
     print(f"Next: {_prepare_command(arguments.out, arguments.character)}")
     return 0
 
 
 def _demo(arguments: argparse.Namespace) -> int:
     # Imported here: only this command needs a speech synthesiser.
-    from data_prep.demo_voice import write_demo_archive
+    from data_prep.demo.espeak import write_demo_archive
 
-    if os.path.lexists(arguments.out) and not arguments.overwrite:
-        raise RecordingsError(
-            f"{arguments.out}: exists already. Give another name, or add --overwrite."
-        )
+    check_out(arguments.out, arguments.overwrite)
     given = {"n_clips": arguments.clips, "seed": arguments.seed, "voice": arguments.voice}
     write_demo_archive(arguments.out, **{k: v for k, v in given.items() if v is not None})
     print(f"Wrote {arguments.out}. Next: {_prepare_command(arguments.out, arguments.out.stem)}")

@@ -1,4 +1,4 @@
-"""Sound of any form to 22,050 Hz mono; its level, its clipping, its trimming."""
+"""Audio of any format as 22,050 Hz mono: decoding, resampling, levels, clipping, trimming."""
 
 import io
 import wave
@@ -7,72 +7,74 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from data_prep.errors import DataPrepError
+
 Waveform = npt.NDArray[np.float32]
 
 SAMPLE_RATE = 22_050
-"""Hz, of every wav in a dataset folder."""
+"""Hz of every wav in a dataset folder."""
 
 PEAK = 0.99
-"""A waveform that goes higher is scaled down to it, so that PCM16 does not cut it off."""
+"""Waveforms with a higher peak are scaled down to it, so that PCM16 does not clip them."""
 
 LONGEST_DECODED_SECONDS = 120.0
-"""Longer than any clip; a small flac can hold hours of silence, which would fill the memory."""
+"""Longer than any clip; a small flac can contain hours of silence, which would fill the memory."""
 
 MOST_CHANNELS = 32
 
 MOST_SAMPLES = 50_000_000
-"""Of all channels: two minutes of 192 kHz stereo, 200 MB when decoded. A flac of silence in eight
-channels at 400 kHz would be 1.5 GB."""
+"""Over all channels: two minutes of 192 kHz stereo, 200 MB when decoded. Two minutes of silence in
+eight channels at 400 kHz, a small flac, would decode to 1.5 GB."""
 
 SILENCE_RMS = 10 ** (-55 / 20)
-"""-55 dB of full scale in the loudest 50 ms: nobody speaks that quietly into a recording."""
+"""-55 dBFS in the loudest 50 ms: no recorded speech is that quiet."""
 
 FLAT_RUN = 4
-"""Samples. Natural peaks touch their highest value for one or two samples, cut-off ones longer."""
+"""Samples. Natural peaks stay at their maximum for one or two samples, clipped ones longer."""
 
 
-class AudioError(ValueError):
-    """Sound that cannot be used; its text is a sentence that says why."""
+class AudioError(DataPrepError):
+    """Unusable audio; the message is a clause that gives the reason, without a full stop."""
 
 
 class TooLongError(AudioError):
-    """Sound so long that it is not even decoded."""
+    """Audio that is not decoded because of its length."""
 
 
 @dataclass(frozen=True)
 class Sound:
-    """Decoded sound."""
+    """Decoded audio."""
 
     waveform: Waveform
-    """(T_wav,) mono at SAMPLE_RATE, without DC offset, at most PEAK high."""
+    """(T_wav,) mono at SAMPLE_RATE, without DC offset, with a peak of at most PEAK."""
 
     clipped_share: float
-    """0..1: how many samples of the original are part of a cut-off peak."""
+    """0..1: share of the original samples that lie in clipped peaks."""
 
     @property
     def seconds(self) -> float:
-        """Length of the waveform."""
+        """Length of the waveform in seconds."""
         return len(self.waveform) / SAMPLE_RATE
 
 
 def decode(data: bytes) -> Sound:
-    """Decode a sound file of any rate, channel count and sample format.
+    """Decode an audio file of any sample rate, channel count and sample format.
 
     Args:
-        data: the bytes of a wav, flac, or another file that libsndfile reads.
+        data: content of a wav, flac, or other file that libsndfile reads.
 
     Returns:
-        The sound, mixed to mono, resampled to 22,050 Hz and guarded against peaks over 0.99.
+        The audio, mixed down to mono, resampled to 22,050 Hz, with a peak of at most 0.99.
 
     Raises:
         TooLongError: if it is longer than 120 seconds.
-        AudioError: if it cannot be decoded, is empty, or holds samples that are no numbers.
+        AudioError: if it cannot be decoded, is empty, or contains NaN or infinite samples.
     """
     channels, rate = _read_samples(data)
     if channels.shape[0] == 0:
-        raise AudioError("it holds no samples")
+        raise AudioError("it contains no samples")
     if not np.isfinite(channels).all():
-        raise AudioError("it holds samples that are not numbers (NaN or infinite)")
+        raise AudioError("it contains samples that are not numbers (NaN or infinite)")
     clipped = max(clipped_share(channels[:, i]) for i in range(channels.shape[1]))
     mono = channels.mean(axis=1, dtype=np.float64)
     # A constant offset is inaudible, but would hide silence from every level measurement.
@@ -87,7 +89,7 @@ def _read_samples(data: bytes) -> tuple[npt.NDArray[np.float32], int]:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
             rate, count = int(file.samplerate), int(file.channels)
             if not 1_000 <= rate <= 400_000:
-                raise AudioError(f"its sample rate of {rate} Hz makes no sense")
+                raise AudioError(f"its sample rate of {rate} Hz is not plausible")
             if not 1 <= count <= MOST_CHANNELS:
                 raise AudioError(f"it has {count} channels")
             if file.frames > LONGEST_DECODED_SECONDS * rate:
@@ -98,11 +100,11 @@ def _read_samples(data: bytes) -> tuple[npt.NDArray[np.float32], int]:
             limit = int(LONGEST_DECODED_SECONDS * rate)
             return file.read(limit, dtype="float32", always_2d=True), rate
     except (soundfile.SoundFileError, RuntimeError, TypeError, MemoryError) as error:
-        raise AudioError(f"it cannot be decoded ({_said_by_library(error)})") from None
+        raise AudioError(f"it cannot be decoded ({_reason(error)})") from None
 
 
-def _said_by_library(error: Exception) -> str:
-    """Without the address of what was to be opened, which libsndfile puts before its reason."""
+def _reason(error: Exception) -> str:
+    """Message of libsndfile without its prefix, the address of the opened object."""
     return str(getattr(error, "error_string", error))[:100].rstrip(".")
 
 
@@ -129,21 +131,21 @@ def resample(waveform: Waveform, sample_rate: int, target_rate: int = SAMPLE_RAT
 
 
 def peak_guard(waveform: Waveform) -> Waveform:
-    """Scale a waveform down to a peak of 0.99 if it is higher; never scale up."""
+    """Scale a waveform down to a peak of 0.99 if its peak is higher; never scale it up."""
     peak = float(np.abs(waveform).max(initial=0.0))
     return waveform if peak <= PEAK else (waveform * np.float32(PEAK / peak)).astype(np.float32)
 
 
 def clipped_share(samples: npt.NDArray[np.float32]) -> float:
-    """Share of samples that lie in cut-off peaks: runs of at least 4 at the highest level.
+    """Measure the share of clipped samples: runs of at least 4 samples at the peak level.
 
-    Finds clips that were cut off and then made quieter, too.
+    This also detects clips that were attenuated after clipping.
 
     Args:
-        samples: (T_wav,) of one channel, before any resampling, which rounds the corners.
+        samples: (T_wav,) of one channel, before resampling, which rounds off clipped peaks.
 
     Returns:
-        0..1; 0 for sound so quiet that its few levels repeat by themselves.
+        0..1; 0 for audio so quiet that equal samples are a matter of quantisation.
     """
     peak = float(np.abs(samples).max(initial=0.0))
     if peak < 0.05:
@@ -159,28 +161,28 @@ def clipped_share(samples: npt.NDArray[np.float32]) -> float:
 
 
 def is_silent(waveform: Waveform) -> bool:
-    """Whether even the loudest 50 ms are quieter than -55 dB of full scale."""
+    """Whether even the loudest 50 ms are below -55 dBFS."""
     return float(_frame_rms(waveform, SAMPLE_RATE // 20).max(initial=0.0)) < SILENCE_RMS
 
 
 def _frame_rms(waveform: Waveform, size: int) -> npt.NDArray[np.float64]:
-    """RMS of consecutive frames of `size` samples; the last one is filled up with silence."""
+    """RMS of consecutive frames of `size` samples; the last frame is zero-padded."""
     padded = np.pad(waveform.astype(np.float64), (0, -len(waveform) % size))
     return np.sqrt(np.mean(padded.reshape(-1, size) ** 2, axis=1))
 
 
 def trim_by_level(waveform: Waveform, margin_seconds: float = 0.05) -> tuple[int, int]:
-    """Find where the sound starts and ends by its level.
+    """Find the start and end of the speech by its level.
 
-    What is 45 dB below the loudest frame, or below the 0.1 % of full scale at which soundtools
-    trims, counts as silence.
+    Frames 45 dB below the loudest one count as silence, and so do those below 0.1 % of full
+    scale, the level at which soundtools trims.
 
     Args:
         waveform: (T_wav,) at 22,050 Hz.
-        margin_seconds: silence to leave at both ends, where there is some.
+        margin_seconds: silence to keep at both ends, as far as there is any.
 
     Returns:
-        First sample and the one after the last; the whole clip where all of it is silent.
+        First sample and the one after the last; those of the whole clip if all of it is silent.
     """
     size = SAMPLE_RATE // 100
     rms = _frame_rms(waveform, size)
@@ -194,21 +196,21 @@ def trim_by_level(waveform: Waveform, margin_seconds: float = 0.05) -> tuple[int
 
 
 def pcm16(waveform: Waveform) -> npt.NDArray[np.int16]:
-    """Round to 16 bits, so that reading PCM16 and writing it again changes nothing."""
+    """Round to 16 bits, so that decoding and encoding leave PCM16 unchanged."""
     return np.clip(np.rint(waveform * 32768.0), -32768, 32767).astype("<i2")
 
 
 def wav_bytes(waveform: Waveform, sample_rate: int = SAMPLE_RATE) -> bytes:
     """Encode a waveform as a mono PCM16 wav file.
 
-    Made in memory with the standard library, because libsndfile hides why a write failed.
+    The standard library does it in memory, because libsndfile hides why a write failed.
 
     Args:
         waveform: (T_wav,) in -1..1.
         sample_rate: Hz.
 
     Returns:
-        The bytes of the file.
+        Content of the file.
     """
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as file:
@@ -220,14 +222,14 @@ def wav_bytes(waveform: Waveform, sample_rate: int = SAMPLE_RATE) -> bytes:
 
 
 def sound_seconds(head: bytes, size: int) -> float | None:
-    """Length of a wav or flac from its first bytes, without decoding.
+    """Read the length of a wav or flac from its header, without decoding.
 
     Args:
-        head: the first bytes of the file, some hundred at least.
-        size: bytes of the whole file.
+        head: the first bytes of the file, at least a few hundred.
+        size: size of the whole file in bytes.
 
     Returns:
-        Seconds, or None where the head does not tell.
+        Seconds, or None if the header does not tell.
     """
     if head[:4] == b"fLaC" and len(head) >= 26:
         # STREAMINFO (RFC 9639, 8.2): 20 bits sample rate at byte 18, 36 bits samples to byte 26.

@@ -1,4 +1,4 @@
-"""Which clips are kept, and why each other one is not."""
+"""Clip filter: decides which clips are kept, and gives a reason for each of the others."""
 
 import hashlib
 from collections.abc import Sequence
@@ -15,20 +15,21 @@ from data_prep.audio import (
     pcm16,
     trim_by_level,
 )
+from data_prep.errors import DataPrepError
 from data_prep.labels import Interval, Label, LabelError, parse_label
 from data_prep.offsets import Offset, find_offset
 from data_prep.soundtools import RawClip
 from data_prep.transcripts import Transcript, is_speakable, spoken_phones, transcribe
 
 SPEECH_MARGIN_SECONDS = 0.08
-"""Left around the first and the last phone: aligners cut soft onsets and fading vowels short."""
+"""Kept before the first and after the last phone: aligners cut soft onsets and offsets short."""
 
 MOST_CLIPPED = 0.002
-"""Share of samples in cut-off peaks. A shout that just touches the limit has about a tenth."""
+"""Highest share of clipped samples. A shout that just reaches full scale has a tenth of this."""
 
 
 class Reason(StrEnum):
-    """Why a clip is left out. The names are stable: report.json counts by them."""
+    """Reason for leaving a clip out. The values are stable, because report.json uses them."""
 
     NO_LABEL = "no label"
     BROKEN_LABEL = "broken label"
@@ -45,9 +46,13 @@ class Reason(StrEnum):
     DUPLICATE = "duplicate"
 
 
+class OptionsError(DataPrepError):
+    """Options that no clip can meet."""
+
+
 @dataclass(frozen=True)
 class ClipOptions:
-    """What to keep, and how to write it."""
+    """Options of the clip filter and of the texts."""
 
     min_seconds: float = 0.4
     """Shorter clips, after trimming, are left out."""
@@ -56,98 +61,103 @@ class ClipOptions:
     """Longer clips, after trimming, are left out."""
 
     skip_very_noisy: bool = True
-    """Leave out clips whose label says "Very Noisy"."""
+    """Leave out clips that are labelled "Very Noisy"."""
 
     skip_tags: tuple[str, ...] = ("Singing",)
     """Leave out clips with one of these tags. Sung vowels teach a speaking voice to drawl."""
 
     style_signs: bool = False
-    """Put the sign of a clip's mood, such as ☻ for Happy, before its text."""
+    """Prefix the text of each clip with its style sign, such as ☻ for Happy."""
 
     def __post_init__(self) -> None:
-        """Refuse limits that no clip can meet."""
+        """Refuse limits that no clip can meet.
+
+        Raises:
+            OptionsError: unless 0 < min_seconds < max_seconds <= 60.
+        """
         if not 0 < self.min_seconds < self.max_seconds <= 60:
-            raise ValueError(
-                f"min_seconds {self.min_seconds:g} and max_seconds {self.max_seconds:g} must be "
-                "above 0, at most 60, and the first below the second"
+            raise OptionsError(
+                f"No clip can have min_seconds {self.min_seconds:g} and max_seconds "
+                f"{self.max_seconds:g}. Choose a minimum above 0, a maximum of at most 60, and "
+                "the minimum below the maximum."
             )
 
 
 def advice(reason: Reason, options: ClipOptions) -> str:
-    """What to do where most clips are left out for this reason, one sentence."""
+    """Advise in one sentence what to do when most clips are left out for this reason."""
     match reason:
         case Reason.TOO_SHORT:
             return f"Allow shorter clips: --min-seconds below {options.min_seconds:g}."
         case Reason.TOO_LONG:
             return (
-                f"Allow longer clips: --max-seconds above {options.max_seconds:g}, 60 at most; or "
+                f"Allow longer clips (--max-seconds above {options.max_seconds:g}, at most 60), or "
                 "cut them into sentences."
             )
         case Reason.VERY_NOISY:
-            return "Keep noisy clips, too: --no-skip-very-noisy."
+            return "Keep noisy clips as well: --no-skip-very-noisy."
         case Reason.TAG:
             return f'Keep clips with these tags ({", ".join(options.skip_tags)}): --skip-tags "".'
         case Reason.NO_LABEL | Reason.BROKEN_LABEL:
             return (
-                "Each clip needs its label.json; download the archive again. For recordings of "
-                "your own `python -m data_prep pack` writes the labels."
+                "Each clip needs a label.json: download the archive again. For your own "
+                "recordings, `python -m data_prep pack` writes the labels."
             )
         case Reason.NO_AUDIO | Reason.BROKEN_AUDIO:
-            return "Each clip needs its audio.wav or audio.flac; download the archive again."
+            return "Each clip needs an audio.wav or audio.flac: download the archive again."
         case Reason.EMPTY_TEXT | Reason.NOTHING_SPEAKABLE:
-            return "Write into the labels what is said."
+            return "Add the spoken texts to the labels."
         case Reason.SILENCE_ONLY:
-            return "Record them again, or make them louder."
+            return "Record these clips again, or make them louder."
         case Reason.CLIPPED:
-            return "Record them again at a lower level: what is cut off cannot be repaired."
+            return "Record these clips again at a lower level: clipping cannot be repaired."
         case Reason.DUPLICATE:
-            return "Add clips that are not there yet."
+            return "Add clips that the archive does not have yet."
 
 
 @dataclass(frozen=True)
 class Rejection:
-    """A clip that is left out."""
+    """Clip that is left out."""
 
     ref: str
     reason: Reason
     sentence: str
-    """What is wrong with this very clip."""
+    """Explanation for this very clip."""
 
 
 @dataclass(frozen=True)
 class Clip:
-    """A clip that is kept. All times are seconds of its waveform."""
+    """Clip that is kept. All times are seconds of its waveform."""
 
     ref: str
     waveform: Waveform
     """(T_wav,) at 22,050 Hz, trimmed."""
 
     transcript: Transcript
-    """Its texts; its times are still the label's: use tokens and words of this class."""
+    """Texts. Its times are still the label's: use tokens and words below instead."""
 
     tags: tuple[str, ...]
     offset: Offset | None
-    """None where the label has no phones or cannot belong to the sound."""
+    """None if the label has no phones or cannot belong to the audio."""
 
     tokens: tuple[Interval, ...]
-    """The phones; empty where the offset is not trusted."""
+    """Phones; empty if the offset is not trusted."""
 
     words: tuple[Interval, ...]
-    """The words; likewise."""
+    """Words; empty likewise."""
 
     @property
     def seconds(self) -> float:
-        """Length of the waveform."""
+        """Length of the waveform in seconds."""
         return len(self.waveform) / SAMPLE_RATE
 
 
 @dataclass
 class Seen:
-    """What was kept so far, to recognise duplicates."""
+    """Clips kept so far, to recognise duplicates."""
 
     refs: set[str] = field(default_factory=set)
     digests: dict[bytes, str] = field(default_factory=dict)
-    """Fingerprint of a kept waveform -> the clip's ref."""
+    """SHA-256 of a kept waveform -> ref of its clip."""
 
 
 class _RejectError(Exception):
@@ -157,15 +167,15 @@ class _RejectError(Exception):
 
 
 def examine(raw: RawClip, options: ClipOptions, seen: Seen) -> Clip | Rejection:
-    """Decide over one clip, cheap questions first, and prepare it if it is kept.
+    """Filter and prepare one clip, with the cheapest checks first.
 
     Args:
         raw: the clip from the archive.
         options: what to keep.
-        seen: of this archive; a kept clip is added.
+        seen: the clips kept so far from this archive; a kept clip is added.
 
     Returns:
-        The prepared clip, or why it is left out. Nothing in a clip raises an error.
+        The prepared clip, or the reason for leaving it out. No content of a clip raises an error.
     """
     try:
         label, transcript = _examine_label(raw, options)
@@ -178,7 +188,7 @@ def examine(raw: RawClip, options: ClipOptions, seen: Seen) -> Clip | Rejection:
 
 def _examine_label(raw: RawClip, options: ClipOptions) -> tuple[Label, Transcript]:
     if "label" in raw.too_large:
-        raise _RejectError(Reason.BROKEN_LABEL, "Its label is too large to be one.")
+        raise _RejectError(Reason.BROKEN_LABEL, "Its label.json is too large.")
     if raw.label is None:
         raise _RejectError(Reason.NO_LABEL, "The archive has no label.json for it.")
     try:
@@ -186,7 +196,7 @@ def _examine_label(raw: RawClip, options: ClipOptions) -> tuple[Label, Transcrip
     except LabelError as error:
         raise _RejectError(Reason.BROKEN_LABEL, f"Its label cannot be used: {error}.") from None
     if options.skip_very_noisy and label.noise.strip().lower() == "very noisy":
-        raise _RejectError(Reason.VERY_NOISY, "Its label says that it is very noisy.")
+        raise _RejectError(Reason.VERY_NOISY, 'It is labelled "Very Noisy".')
     unwanted = {tag.strip().lower() for tag in options.skip_tags}
     for tag in label.tags:
         if tag.strip().lower() in unwanted:
@@ -205,7 +215,7 @@ def _examine_audio(
     raw: RawClip, label: Label, transcript: Transcript, options: ClipOptions
 ) -> Clip:
     if "audio" in raw.too_large:
-        raise _RejectError(Reason.TOO_LONG, "Its audio file is too large to be a clip.")
+        raise _RejectError(Reason.TOO_LONG, "Its audio file is too large for a clip.")
     if raw.audio is None:
         raise _RejectError(Reason.NO_AUDIO, "The archive has no audio.wav or audio.flac for it.")
     try:
@@ -215,12 +225,9 @@ def _examine_audio(
     except AudioError as error:
         raise _RejectError(Reason.BROKEN_AUDIO, f"Its audio cannot be used: {error}.") from None
     if is_silent(sound.waveform):
-        raise _RejectError(Reason.SILENCE_ONLY, "Nothing in it is louder than -55 dB.")
+        raise _RejectError(Reason.SILENCE_ONLY, "It is silent: nothing is louder than -55 dB.")
     if sound.clipped_share > MOST_CLIPPED:
-        raise _RejectError(
-            Reason.CLIPPED,
-            f"{sound.clipped_share:.1%} of its samples are cut off at the highest level.",
-        )
+        raise _RejectError(Reason.CLIPPED, f"{sound.clipped_share:.1%} of its samples are clipped.")
     clip = _cut_and_align(raw.ref, sound.waveform, label, transcript)
     if clip.seconds < options.min_seconds:
         raise _RejectError(
@@ -235,7 +242,7 @@ def _examine_audio(
 
 
 def _cut_and_align(ref: str, waveform: Waveform, label: Label, transcript: Transcript) -> Clip:
-    """Trim by the phones where they can be placed in the sound, and by its level otherwise."""
+    """Trim by the phones if they can be aligned with the audio, otherwise by its level."""
     phones, offset = spoken_phones(label), None
     if phones and label.untrimmed_seconds is not None:
         offset = find_offset(waveform, phones, label.untrimmed_seconds)
@@ -260,7 +267,7 @@ def _cut_and_align(ref: str, waveform: Waveform, label: Label, transcript: Trans
 
 
 def _shifted(intervals: Sequence[Interval], shift: float, length: float) -> tuple[Interval, ...]:
-    """Times of the written wav; what was trimmed away of a first or last phone is cut off."""
+    """Convert to times of the written wav; phones end where it ends."""
 
     def place(time: float) -> float:
         return min(max(time - shift, 0.0), length)
@@ -270,9 +277,11 @@ def _shifted(intervals: Sequence[Interval], shift: float, length: float) -> tupl
 
 def _check_duplicate(clip: Clip, seen: Seen) -> None:
     if clip.ref in seen.refs:
-        raise _RejectError(Reason.DUPLICATE, "A clip of the same name was kept before.")
+        raise _RejectError(Reason.DUPLICATE, "Another clip of the same name was kept.")
     digest = hashlib.sha256(pcm16(clip.waveform).tobytes()).digest()
     if digest in seen.digests:
-        raise _RejectError(Reason.DUPLICATE, f"It sounds exactly as {seen.digests[digest]}.")
+        raise _RejectError(
+            Reason.DUPLICATE, f"Its audio is identical to that of {seen.digests[digest]}."
+        )
     seen.refs.add(clip.ref)
     seen.digests[digest] = clip.ref

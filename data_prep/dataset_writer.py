@@ -1,4 +1,4 @@
-"""Writes a dataset folder: wavs, train.txt, val.txt, alignments, lexicon and report."""
+"""Preparation of a dataset folder: wavs, train.txt, val.txt, alignments, lexicon and report."""
 
 import json
 import os
@@ -17,25 +17,21 @@ from data_prep.audio import wav_bytes
 from data_prep.clip_filter import Clip, ClipOptions, Reason, Rejection, Seen, advice, examine
 from data_prep.folders import PrepareError
 from data_prep.labels import Interval
-from data_prep.soundtools import (
-    ArchiveIndex,
-    archive_sha256,
-    index_archive,
-    read_clips,
-)
+from data_prep.soundtools import ArchiveIndex, archive_sha256, index_archive, read_clips
 
-RECIPE = 1
-"""Raise it when the same archive and options give another dataset, so that old ones are redone."""
+RECIPE = 2
+"""Version of the preparation. Increase it when the same archive and options give another dataset,
+so that older datasets are prepared again."""
 
 VAL_SHARE, MOST_VAL_CLIPS = 0.05, 50
 
 EXAMPLES_PER_REASON = 10
 
 MOST_HOURS = 100.0
-"""Of one dataset, 16 GB: small compressed clips could otherwise fill any disk."""
+"""In one dataset, 16 GB: small compressed clips could otherwise fill any disk."""
 
 LONGEST_NAME = 100
-"""Characters of a wav's name; file systems allow 255 bytes of the whole name."""
+"""Characters of a wav's name; file systems allow 255 bytes for the whole name."""
 
 
 @dataclass(frozen=True)
@@ -47,15 +43,15 @@ class Prepared:
     """Content of report.json."""
 
     fresh: bool
-    """False if the folder was there already, from the same archive and options."""
+    """False if the folder already existed, from the same archive and options."""
 
     replaced: str = ""
-    """Name of the other archive that the folder was made from before, if any."""
+    """Name of the other archive from which the replaced folder was prepared, if any."""
 
 
 @dataclass(frozen=True)
 class _Line:
-    """What the filelists need of a kept clip."""
+    """Kept clip as a line of a filelist."""
 
     name: str
     text: str
@@ -68,7 +64,7 @@ class _Line:
 
 @dataclass
 class _Tally:
-    """What is counted while clips go by."""
+    """Running counts over the clips of an archive."""
 
     lines: list[_Line] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
@@ -92,24 +88,24 @@ def prepare(
 ) -> Prepared:
     """Turn a character's archive into a dataset folder.
 
-    A clip that cannot be used is left out, counted and explained in report.json; it never stops
-    the run. If the folder was already made from the same archive with the same options, nothing
-    is done; if from others, it is replaced.
+    An unusable clip is left out, counted and explained in report.json; it never stops the run.
+    A folder prepared from the same archive with the same options is kept as it is; one prepared
+    from others is replaced.
 
     Args:
         archive: a soundtools tar.
-        out: the folder to make. Anything else than an earlier dataset folder is never touched.
-        options: what to keep, ClipOptions() if None.
-        seed: of the choice of validation clips.
-        progress: show a bar on stderr.
+        out: the folder to write. Anything but an earlier dataset folder is left alone.
+        options: what to keep; ClipOptions() if None.
+        seed: of the random choice of validation clips.
+        progress: show a progress bar on stderr.
 
     Returns:
-        The folder, its report, and whether anything had to be done.
+        The folder, its report, and whether it was written now.
 
     Raises:
         ArchiveError: if the archive is missing or unreadable.
         PrepareError: if the folder is not ours to replace, fewer than two clips are usable, or
-            the disk is full. Nothing half-written is left.
+            the disk is full. No partial folder is left behind.
     """
     options = options or ClipOptions()
     out = Path(os.path.abspath(out))
@@ -120,7 +116,7 @@ def prepare(
         "recipe": RECIPE,
         "archive": archive.name,
         "sha256": archive_sha256(archive),
-        # Through JSON, so that it compares equal to what a report on disk says.
+        # Through JSON, so that it compares equal to a report on disk.
         "options": json.loads(json.dumps(asdict(options))),
         "seed": seed,
     }
@@ -163,19 +159,19 @@ def _write_clips(index: ArchiveIndex, options: ClipOptions, folder: Path, progre
                 _write_clip(result, tally, folder, alignments)
             if tally.seconds > MOST_HOURS * 3600:
                 raise PrepareError(
-                    f"{index.path}: more than {MOST_HOURS:g} hours of sound. Split the archive."
+                    f"{index.path}: more than {MOST_HOURS:g} hours of audio. Split the archive."
                 )
     if len(tally.lines) < 2:
         raise PrepareError(
-            f"{index.path}: only {len(tally.lines)} of {len(index.clips)} clips can be used, and "
-            f"two are the least. {_why_so_few(tally, options)}"
+            f"{index.path}: only {len(tally.lines)} of {len(index.clips)} clips can be used, and a "
+            f"dataset needs at least two. {_why_so_few(tally, options)}"
         )
     return tally
 
 
 def _why_so_few(tally: _Tally, options: ClipOptions) -> str:
     if not tally.rejected:
-        return "It holds no others. Add clips."
+        return "Add more clips."
     counted = ", ".join(f"{count} {reason}" for reason, count in tally.rejected.most_common())
     reason = tally.rejected.most_common(1)[0][0]
     return f"Left out: {counted}; for example {tally.examples[reason][0]} {advice(reason, options)}"
@@ -190,7 +186,7 @@ def _note_rejection(rejection: Rejection, tally: _Tally) -> None:
 
 def _write_clip(clip: Clip, tally: _Tally, folder: Path, alignments: TextIO) -> None:
     name = safe_name(clip.ref, tally.names)
-    # In memory first: a full disk then raises here, and not somewhere inside of a library.
+    # Encoded in memory first: a full disk then raises here and not inside a library.
     (folder / "wavs" / f"{name}.wav").write_bytes(wav_bytes(clip.waveform))
     if clip.tokens:
         line = {"ref": name, "tokens": _rounded(clip.tokens), "words": _rounded(clip.words)}
@@ -213,15 +209,15 @@ def _rounded(intervals: Iterable[Interval]) -> list[tuple[str, float, float]]:
 
 
 def safe_name(ref: str, taken: set[str]) -> str:
-    """Make a clip's ref a file name that is safe anywhere and unique even where case is ignored.
+    """Turn a clip's ref into a file name that is safe on any system and unique whatever the case.
 
     Args:
-        ref: as the archive has it, any text.
-        taken: names given so far, in lower case; the new one is added.
+        ref: any text from an archive.
+        taken: the names given so far, in lower case; the new one is added.
 
     Returns:
-        A name of A-Z, a-z, 0-9, `_`, `.` and `-`, without extension, at most 100 characters and
-        a counter long.
+        A name of A-Z, a-z, 0-9, `_`, `.` and `-`, without extension: at most 100 characters, and
+        a counter if needed.
     """
     base = re.sub(r"[^A-Za-z0-9_.-]", "_", ref)[:LONGEST_NAME].strip(".") or "clip"
     name, count = base, 1
@@ -233,14 +229,14 @@ def safe_name(ref: str, taken: set[str]) -> str:
 
 
 def split(texts: Sequence[str], seed: int) -> tuple[list[int], list[int]]:
-    """Choose the validation clips by chance: about 5 %, at least one, at most 50.
+    """Draw the validation clips at random: about 5 %, at least one, at most 50.
 
-    Clips of the same text go to the same side, or validation would reward learning by heart;
-    only if every text is said so often that there is no other way are they divided.
+    Clips of the same text stay on one side, because validation would otherwise reward memorised
+    texts; they are divided only if even the rarest text has too many clips.
 
     Args:
         texts: text of each clip, at least two.
-        seed: the same seed and texts give the same choice.
+        seed: the same seed and texts give the same split.
 
     Returns:
         Indices of the training clips and of the validation clips, both in order.
@@ -264,7 +260,7 @@ def split(texts: Sequence[str], seed: int) -> tuple[list[int], list[int]]:
 
 
 def _write_lists(folder: Path, tally: _Tally, index: ArchiveIndex, seed: int) -> dict:
-    """Write the two filelists and the lexicon, and return what the report says of the clips."""
+    """Write both filelists and the lexicon, and return the statistics for the report."""
     train, val = split([line.text for line in tally.lines], seed)
     for name, chosen in (("train.txt", train), ("val.txt", val)):
         text = "".join(f"{tally.lines[i]}\n" for i in chosen)
@@ -291,10 +287,17 @@ def _write_lists(folder: Path, tally: _Tally, index: ArchiveIndex, seed: int) ->
 
 
 def lexicon(pronunciations: dict[str, Counter[tuple[str, ...]]]) -> str:
-    """Each word with its most frequent pronunciation, `WORD  HH AH0 L OW1`, by alphabet."""
+    """Format a lexicon: words in alphabetical order, each with its most frequent pronunciation.
+
+    Args:
+        pronunciations: word -> its phones -> how often.
+
+    Returns:
+        Lines of the form `WORD  HH AH0 L OW1`.
+    """
     lines = []
     for word, counts in sorted(pronunciations.items()):
-        # Of equally frequent ones the first by alphabet, whatever the order of the clips.
+        # Ties are broken alphabetically, so that the order of the clips does not matter.
         phones = min(counts, key=lambda phones: (-counts[phones], phones))
         lines.append(f"{word}  {' '.join(phones)}\n")
     return "".join(lines)

@@ -1,6 +1,11 @@
-"""How an error of ours looks in a notebook."""
+"""Base class of this package's errors."""
+
+from ponytaco.errors import PonytacoError
 
 
-def sentence_alone(error: Exception) -> list[str]:
-    """What IPython prints for an error, without the traceback: it asks for `_render_traceback_`."""
-    return [f"\N{WARNING SIGN} {error}"]
+class DataPrepError(PonytacoError):
+    """Error that a user can fix; a notebook shows its message without a traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython prints in place of a traceback."""
+        return [f"\N{WARNING SIGN} {self}"]

@@ -1,4 +1,4 @@
-"""Puts a dataset folder in its place: all of it or nothing, and never over a user's own files."""
+"""Safe replacement of dataset folders: all or nothing, and never over a user's own files."""
 
 import errno
 import json
@@ -7,28 +7,30 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from data_prep.errors import sentence_alone
+from data_prep.errors import DataPrepError
+from ponytaco.formatting import and_more
 
 MADE_BY = "ponytaco data_prep"
-"""Written into report.json; only folders that say so are ever replaced."""
+"""Mark in report.json; only folders that carry it are ever replaced."""
 
 UNFINISHED = "unfinished.txt"
+
+MOST_NAMED = 3
+"""Files that an error lists by name."""
 
 # Reasons with ten examples each are some kB.
 _MOST_REPORT_BYTES = 16 * 2**20
 
-# What a dataset folder holds: our files, and the cache of mels that training keeps beside them.
+# The content of a dataset folder; training keeps its mel cache beside these files.
 _OURS = {"train.txt", "val.txt", "wavs", "alignments.jsonl", "lexicon.txt", "report.json"}
 
 
-class PrepareError(Exception):
-    """A preparation that failed; its text says what, where and what next."""
-
-    _render_traceback_ = sentence_alone
+class PrepareError(DataPrepError):
+    """Failed preparation; the message tells what, where and what to do next."""
 
 
 def finished_report(folder: Path) -> dict | None:
-    """Report of a complete dataset folder, None if there is none or files of it are missing."""
+    """Return the report of a complete dataset folder; None if any of its files is missing."""
     report = _read_report(folder)
     if report is None or not all((folder / name).is_file() for name in ("train.txt", "val.txt")):
         return None
@@ -43,51 +45,51 @@ def _read_report(folder: Path) -> dict | None:
     try:
         with open(folder / "report.json", "rb") as file:
             report = json.loads(file.read(_MOST_REPORT_BYTES))
+    # ValueError: besides its subclasses for JSON and UTF-8, an integer of thousands of digits.
     except (OSError, ValueError, RecursionError):
         return None
     return report if isinstance(report, dict) and report.get("made_by") == MADE_BY else None
 
 
 def check_place(out: Path) -> None:
-    """Refuse to prepare over anything that is not a dataset folder of ours.
+    """Refuse to replace anything but an empty folder or a dataset folder of ours.
 
     Raises:
         PrepareError: with what to do instead.
     """
     if not out.name:
-        raise PrepareError(f"{out}: not a name for a dataset folder. Give a new one, as data/LJ.")
+        raise PrepareError(f"{out}: cannot name a dataset folder. Choose a name such as data/LJ.")
     if not os.path.lexists(out):
         return
     if not out.is_dir() or out.is_symlink():
+        raise PrepareError(f"{out}: exists as a file or a link. Choose another folder name.")
+    names = sorted(os.listdir(out))
+    if names and _read_report(out) is None:
         raise PrepareError(
-            f"{out}: there is something else of this name. Give a new folder's name."
+            f"{out}: contains files that were not prepared here, so it is left alone. "
+            "Choose another folder, or empty this one."
         )
-    if any(out.iterdir()) and _read_report(out) is None:
+    # Other files, such as a voice that was trained into the folder; "mels-" is the mel cache.
+    others = [name for name in names if name not in _OURS and not name.startswith((".", "mels-"))]
+    if others:
         raise PrepareError(
-            f"{out}: holds files that were not prepared here, which are left alone. "
-            "Give a new folder's name, or empty this one."
+            f"{out}: also contains {and_more(others, MOST_NAMED)}, so it is left alone. "
+            "Choose another folder, or move these files elsewhere."
         )
-    for name in sorted(os.listdir(out)):
-        is_cache = name.startswith((".", "mels-"))
-        if name not in _OURS and not is_cache:  # a voice that was trained into it, say
-            raise PrepareError(
-                f"{out}: holds other files ({name}), which are left alone. "
-                "Give a new folder's name, or move them elsewhere."
-            )
 
 
 def start_partial(partial: Path) -> None:
-    """Make the temporary folder of a preparation, in place of one that was interrupted.
+    """Create the temporary folder of a preparation, replacing that of an interrupted one.
 
     Raises:
-        PrepareError: if its name is taken by something that is not ours.
-        OSError: if it cannot be made.
+        PrepareError: if the name is taken by something that is not ours.
+        OSError: if the folder cannot be created.
     """
     if os.path.lexists(partial):
         ours = partial.is_dir() and not partial.is_symlink()
         if not ours or (any(partial.iterdir()) and not (partial / UNFINISHED).exists()):
             raise PrepareError(
-                f"{partial}: is in the way, and was not made here. Move it elsewhere."
+                f"{partial}: is in the way and was not made here. Move it elsewhere."
             )
         shutil.rmtree(partial)
     partial.mkdir(parents=True)
@@ -100,7 +102,7 @@ def start_partial(partial: Path) -> None:
 
 
 def finish(partial: Path, out: Path) -> None:
-    """Rename a complete temporary folder to its name; what it replaces is deleted after that."""
+    """Rename a complete temporary folder to its final name, then delete the folder it replaces."""
     (partial / UNFINISHED).unlink()
     if not out.is_dir():
         os.replace(partial, out)
@@ -122,16 +124,16 @@ def discard(partial: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 with plain line ends; what UTF-8 cannot hold becomes a question mark."""
+    """Write UTF-8 with LF line endings; lone surrogates become question marks."""
     path.write_bytes(text.encode("utf-8", "replace"))
 
 
 def explain_os_error(error: OSError, place: Path) -> str:
-    """Say in one sentence why writing failed and what to do."""
+    """Explain in one sentence why writing failed and what to do."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"{place}: the disk is full. Free some space and run the same command again."
     if error.errno in (errno.EEXIST, errno.ENOTDIR):
         return f"{place}: a file is in the way where a folder must be. Choose another place."
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return f"{place}: may not be written there. Choose another folder."
+        return f"{place}: you may not write there. Choose another folder."
     return f"{place}: cannot be written ({error.strerror or error}). Choose another folder."

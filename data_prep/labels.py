@@ -1,8 +1,12 @@
-"""The label of one soundtools clip: who speaks, what is said, and which phone sounds when."""
+"""Label of one soundtools clip: speaker, text, and when each word and phone is spoken."""
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+
+from data_prep.errors import DataPrepError
 
 LONGEST_TEXT = 2_000
 """Characters. 15 seconds of fast speech are about 300; more is a mistake in the label."""
@@ -11,19 +15,19 @@ LONGEST_TIME_SECONDS = 1e6
 """Later than any moment of any episode (11 days); a larger number is garbage."""
 
 MOST_INTERVALS = 10_000
-"""Words or phones of one clip; 15 seconds of fast speech hold about 300 phones."""
+"""Words or phones of one clip; 15 seconds of fast speech contain about 300 phones."""
 
 
-class LabelError(ValueError):
-    """A label that cannot be used; its text is a sentence that says why."""
+class LabelError(DataPrepError):
+    """Unusable label; the message is a clause that gives the reason, without a full stop."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A word or a phone and the time it takes."""
+    """A word or a phone with its start and end time."""
 
     content: str
-    """The word, lower case, or the phone, such as "HH", "AH0" or "sil"."""
+    """The word in lower case, or the phone, such as "HH", "AH0" or "sil"."""
 
     start: float
     """Seconds from the start of the clip before its silence was trimmed."""
@@ -34,51 +38,91 @@ class Interval:
 
 @dataclass(frozen=True)
 class Label:
-    """What soundtools knows of a clip. All times are seconds, see Interval."""
+    """Content of a label. All times are seconds, see Interval."""
 
     text: str
-    """What is said, as it was typed, not cleaned."""
+    """The transcript as it was typed, not cleaned."""
 
     character: str = ""
     episode: str = ""
     tags: tuple[str, ...] = ()
-    """Moods such as "Happy" or "Singing"."""
+    """Styles and other marks, such as "Happy" or "Singing"."""
 
     noise: str = ""
     """Empty, "Noisy" or "Very Noisy"."""
 
     episode_interval: tuple[float, float] | None = None
-    """Where the clip lies in its episode; its length is that of the clip before trimming."""
+    """Position of the clip in its episode, as long as the clip before trimming."""
 
     words: tuple[Interval, ...] = ()
     phones: tuple[Interval, ...] = ()
 
     @property
     def untrimmed_seconds(self) -> float | None:
-        """Length of the clip before its silence was trimmed; None where the label lacks it."""
+        """Length of the clip before its silence was trimmed; None if the label lacks it."""
         if self.episode_interval is None:
             return None
         return self.episode_interval[1] - self.episode_interval[0]
 
 
+def make_label(
+    text: str,
+    seconds: float,
+    character: str,
+    episode: str,
+    tags: Sequence[str] = (),
+    words: Sequence[Interval] = (),
+    phones: Sequence[Interval] = (),
+) -> dict[str, Any]:
+    """Build the content of a label.json for a clean clip that was not trimmed.
+
+    Args:
+        text: the transcript.
+        seconds: length of the clip.
+        character: the speaker.
+        episode: where the clip comes from.
+        tags: its styles.
+        words: the words with their times, if they are known.
+        phones: the phones with their times, if they are known.
+
+    Returns:
+        What `parse_label` reads, to be written as JSON.
+    """
+    return {
+        "character": character,
+        "episode": episode,
+        "tags": list(tags),
+        "noise": "",
+        "utterance": {"content": text, "episode_interval": [0.0, seconds]},
+        "words": [_as_json(word) for word in words],
+        "phones": [_as_json(phone) for phone in phones],
+    }
+
+
+def _as_json(interval: Interval) -> dict[str, Any]:
+    times = [round(interval.start, 5), round(interval.end, 5)]
+    return {"content": interval.content, "interval": times}
+
+
 def parse_label(data: bytes) -> Label:
     """Read a label.json.
 
-    Only the text is required; what else is missing stays empty. What is there must be right.
+    Only the text is required; other missing fields stay empty, but a malformed one is an error.
 
     Args:
-        data: the bytes of the file.
+        data: content of the file.
 
     Returns:
-        The label; its words and phones sorted by time.
+        The label, with words and phones sorted by time.
 
     Raises:
-        LabelError: with a sentence that says what is wrong.
+        LabelError: if it is malformed.
     """
     try:
         raw = json.loads(data)
     except RecursionError:
         raise LabelError("it is nested too deeply") from None
+    # Besides its subclasses for JSON and UTF-8: an integer of thousands of digits.
     except ValueError as error:
         raise LabelError(f"it is not readable JSON ({str(error)[:100]})") from None
     if not isinstance(raw, dict):
@@ -132,7 +176,7 @@ def _intervals(source: dict, key: str) -> tuple[Interval, ...]:
     if not isinstance(value, list):
         raise LabelError(f'its "{key}" are not a list')
     if len(value) > MOST_INTERVALS:
-        raise LabelError(f'its "{key}" are {len(value)}, more than {MOST_INTERVALS}')
+        raise LabelError(f'it has {len(value)} "{key}", more than {MOST_INTERVALS}')
     found = []
     for item in value:
         if not isinstance(item, dict):
@@ -152,9 +196,9 @@ def _interval(value: object, name: str) -> tuple[float, float]:
 
 
 def _time(value: object, name: str) -> float:
-    # bool is an int to Python, but true is no time.
+    # bool is a subclass of int in Python, but true is not a time.
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise LabelError(f"an {name} holds something that is not a number")
+        raise LabelError(f"an {name} contains something that is not a number")
     if not 0 <= value <= LONGEST_TIME_SECONDS or not math.isfinite(value):
-        raise LabelError(f"an {name} holds an impossible time")
+        raise LabelError(f"an {name} contains an impossible time")
     return float(value)

@@ -1,9 +1,9 @@
-"""Where a trimmed wav lies in the clip that its label describes.
+"""Time offset between a label and its trimmed wav.
 
-Labels of soundtools give the times of the clip before its silence was trimmed at both ends, and
-nobody wrote down how much was trimmed at which end. The sum is known from episode_interval; here
-the phones, each class of which sounds typically loud in a low and a high band, are slid along
-the sound to find the share of the start.
+Labels of soundtools give times in the clip before its silence was trimmed at both ends, but not
+how much was trimmed at which end. episode_interval gives the sum. The share of the start comes
+from a cross-correlation: each class of phones has a typical loudness in a low and in a high band,
+which is compared with the measured one at every possible offset.
 """
 
 from collections.abc import Sequence
@@ -17,29 +17,29 @@ from data_prep.labels import Interval
 
 HOP_SECONDS = 0.01
 FFT_SIZE = 512
-"""23 ms, about the length of the shortest phones."""
+"""Samples: 23 ms, about the length of the shortest phones."""
 
 BANDS_HZ = ((100.0, 1_500.0), (3_500.0, 9_000.0))
-"""Voice and its first formants; the hiss of fricatives. What lies between tells little."""
+"""Voicing with the first formants, and the noise of fricatives. The range between tells little."""
 
 RANGE_DB = 50.0
-"""Below the loudest frames by this much, everything counts as silent."""
+"""Dynamic range: lower levels, relative to the loudest frames, count as silence."""
 
 LEAST_FIT = 0.55
-"""Correlation of expected and measured loudness from which an offset is trusted.
+"""Least correlation of expected and measured loudness at which an offset is trusted.
 
-Measured on three voices: with their own labels, 360 clips have 0.65 to 0.92, and still at least
-0.55 under noise of 5 dB; with the label of another clip of a fitting length, 97 % are below 0.55.
+Measured on 360 clips of three voices: 0.65 to 0.92 with their own labels, and at least 0.55 at a
+signal-to-noise ratio of 5 dB; with the label of another clip of similar length, 97 % are below it.
 """
 
 LEAST_PHONES = 3
-"""Fewer fit in many places."""
+"""Fewer phones fit in many places."""
 
 MOST_TRIMMED_SECONDS = 30.0
-"""More silence than this around a clip means that its episode_interval is wrong."""
+"""Longest silence around a clip; a longer one means that its episode_interval is wrong."""
 
 TOLERANCE_SECONDS = 0.03
-"""By how much a wav may be longer than its label says, because of rounding."""
+"""Excess of a wav over the length in its label that rounding can explain."""
 
 _LOW_HIGH = {
     "AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW": (1.0, 0.55),
@@ -50,7 +50,7 @@ _LOW_HIGH = {
     "F TH HH K": (0.3, 0.5),
     "P B D G DH V": (0.5, 0.3),
 }
-"""Loudness of the phone classes in the two bands, 1 is loudest: rough values from phonetics."""
+"""Loudness of the phone classes in the two bands, 1 for the loudest: rough phonetic values."""
 
 LOUDNESS = {phone: levels for group, levels in _LOW_HIGH.items() for phone in group.split()}
 
@@ -59,24 +59,24 @@ UNKNOWN_LOUDNESS = (0.7, 0.5)
 
 @dataclass(frozen=True)
 class Offset:
-    """Where a wav starts in the untrimmed clip."""
+    """Position of a trimmed wav in the untrimmed clip."""
 
     seconds: float
-    """To subtract from the label's times to get times in the wav."""
+    """Subtracted from the label's times, it gives times in the wav."""
 
     fit: float
-    """-1..1, correlation of the loudness expected from the phones and the measured one."""
+    """-1..1: correlation of expected and measured loudness."""
 
     @property
     def trusted(self) -> bool:
-        """Whether the fit is good enough to use the label's times."""
+        """Whether the fit is good enough for the label's times to be used."""
         return self.fit >= LEAST_FIT
 
 
 def find_offset(
     waveform: Waveform, spoken: Sequence[Interval], untrimmed_seconds: float
 ) -> Offset | None:
-    """Find how much was trimmed from the start of a clip.
+    """Estimate how much was trimmed from the start of a clip.
 
     Args:
         waveform: (T_wav,) at 22,050 Hz, as it came from the archive.
@@ -84,8 +84,8 @@ def find_offset(
         untrimmed_seconds: length of the untrimmed clip.
 
     Returns:
-        The offset that fits best with its fit, or None where the label cannot belong to the
-        sound: too few phones, a wav longer than the clip it was cut from, phones after its end.
+        The best offset with its fit; None if the label has too few phones or cannot belong to
+        the audio: a wav longer than the untrimmed clip, or phones after its end.
     """
     seconds = len(waveform) / SAMPLE_RATE
     trimmed_seconds = untrimmed_seconds - seconds
@@ -104,13 +104,13 @@ def find_offset(
 
 
 def band_loudness(waveform: Waveform) -> npt.NDArray[np.float64]:
-    """Loudness over time in the two bands.
+    """Measure the loudness over time in the two bands.
 
     Args:
         waveform: (T_wav,) at 22,050 Hz.
 
     Returns:
-        (2, frames) one every 10 ms; 0 is 50 dB below the loudest frames, 1 as loud as these.
+        (2, frames), a frame every 10 ms; 1 is the level of the loudest frames, 0 is 50 dB lower.
     """
     frame_starts = np.arange(0, len(waveform), HOP_SECONDS * SAMPLE_RATE).astype(int)
     padded = np.pad(waveform, (FFT_SIZE // 2, FFT_SIZE // 2))
@@ -127,7 +127,7 @@ def band_loudness(waveform: Waveform) -> npt.NDArray[np.float64]:
 
 
 def expected_loudness(spoken: Sequence[Interval], frames: int) -> npt.NDArray[np.float64]:
-    """Loudness that the phones of a label lead to expect, (2, frames) one every 10 ms."""
+    """Predict the loudness from the phones of a label: (2, frames), a frame every 10 ms."""
     expected = np.zeros((2, frames))
     for phone in spoken:
         levels = LOUDNESS.get(phone.content.rstrip("012"), UNKNOWN_LOUDNESS)
@@ -139,10 +139,10 @@ def expected_loudness(spoken: Sequence[Interval], frames: int) -> npt.NDArray[np
 def _correlations(
     measured: npt.NDArray[np.float64], expected: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """Correlation of both over the whole untrimmed clip for every shift, mean of the bands.
+    """Correlate both over the whole untrimmed clip at every shift, averaged over the bands.
 
-    What was trimmed away counts as silent, so that phones outside of the wav speak against a
-    shift. With that, the norms do not depend on the shift, and only a product is left to slide.
+    Trimmed parts count as silence, so that phones outside of the wav lower the correlation. The
+    norms then do not depend on the shift, and a plain cross-correlation remains.
     """
     total = np.zeros(expected.shape[1] - measured.shape[1] + 1)
     frames = expected.shape[1]
@@ -155,7 +155,7 @@ def _correlations(
 
 
 def _peak(scores: npt.NDArray[np.float64]) -> float:
-    """Place of the maximum, between the frames by a parabola through its neighbours."""
+    """Position of the maximum, refined by parabolic interpolation between the frames."""
     best = int(scores.argmax())
     if not 0 < best < len(scores) - 1:
         return float(best)

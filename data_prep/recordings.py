@@ -1,8 +1,9 @@
-"""Own recordings, with their texts, into the archive form of soundtools."""
+"""Packing of a user's own recordings and their texts into a soundtools archive."""
 
 import csv
 import errno
 import io
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,17 +11,18 @@ from pathlib import Path
 
 from data_prep.audio import SAMPLE_RATE, AudioError, decode
 from data_prep.clip_filter import MOST_CLIPPED
-from data_prep.errors import sentence_alone
+from data_prep.errors import DataPrepError
 from data_prep.folders import explain_os_error
+from data_prep.labels import make_label
 from data_prep.soundtools import ArchiveWriter
 
 SOUND_SUFFIXES = (".wav", ".flac")
 
 LARGEST_SOUND_BYTES = 256 * 2**20
-"""Two minutes of 192 kHz stereo in 32 bit are 184 MB."""
+"""Two minutes of 192 kHz stereo at 32 bits are 184 MB."""
 
 LARGEST_TEXT_BYTES = 64 * 2**20
-"""Of a table or a text; LJSpeech's table of 24 hours has 3 MB."""
+"""Limit of a table or a text; LJSpeech's table of 24 hours has 3 MB."""
 
 LONGEST_CHARACTER = 60
 
@@ -29,15 +31,13 @@ _CHARACTER = re.compile(rf"\w[\w .'()-]{{0,{LONGEST_CHARACTER - 1}}}")
 _HEADER_NAMES = frozenset({"id", "file", "filename", "file_name", "path", "audio", "wav", "clip"})
 
 
-class RecordingsError(Exception):
-    """Recordings that cannot be packed; its text says what, where and what next."""
-
-    _render_traceback_ = sentence_alone
+class RecordingsError(DataPrepError):
+    """Recordings that cannot be packed; the message tells what, where and what to do next."""
 
 
 @dataclass(frozen=True)
 class Recording:
-    """A sound file and what is said in it."""
+    """Audio file and its text."""
 
     sound: Path
     text: str
@@ -50,16 +50,16 @@ class Packed:
     clips: int
     seconds: float
     left_out: tuple[str, ...]
-    """A sentence for each recording, text or line that was not packed."""
+    """One sentence for each recording, text or row that was not packed."""
 
 
 def pack(folder: Path, out: Path, character: str, overwrite: bool = False) -> Packed:
     """Pack recordings into a soundtools archive that `prepare` reads.
 
-    Two layouts are understood: sound files (wav or flac) each with a text file of the same name
-    beside it; and a table, metadata.csv or the only .csv of the folder, with lines `name|text` or
-    `name|text|normalised text` as in LJSpeech, or with commas, and the sounds in the folder or
-    in its `wavs`. The sounds are mixed to mono at 22,050 Hz, but not trimmed.
+    Two layouts are supported: audio files (wav or flac), each beside a text file of the same
+    name; and a table, metadata.csv or the only .csv of the folder, with rows `name|text` or
+    `name|text|normalised text` as in LJSpeech, or with commas, and the audio in the folder or in
+    its `wavs`. The audio is mixed down to mono at 22,050 Hz, but not trimmed.
 
     Args:
         folder: with the recordings.
@@ -71,14 +71,13 @@ def pack(folder: Path, out: Path, character: str, overwrite: bool = False) -> Pa
         What was packed, and what was left out and why.
 
     Raises:
-        RecordingsError: if there is nothing to pack, the character's name cannot be one, or out
-            is in the way or cannot be written; nothing half-written is left.
+        RecordingsError: if there is nothing to pack, the character's name is invalid, or out
+            exists or cannot be written. No partial archive is left behind.
     """
     check_character(character)
     if not folder.is_dir():
         raise RecordingsError(f"{folder}: there is no such folder. Check the name.")
-    if out.exists() and not overwrite:
-        raise RecordingsError(f"{out}: exists already. Give another name, or add --overwrite.")
+    check_out(out, overwrite)
     recordings, left_out = find_recordings(folder)
     if not recordings:
         raise RecordingsError(_nothing_found(folder, left_out))
@@ -90,22 +89,32 @@ def pack(folder: Path, out: Path, character: str, overwrite: bool = False) -> Pa
 
 
 def check_character(name: str) -> None:
-    """Refuse a name that could not be a file's or a folder's on any machine.
+    """Refuse a name that is not valid as a file or folder name on every system.
 
     Raises:
-        RecordingsError: with what a name may have.
+        RecordingsError: with the characters that a name may have.
     """
     if not _CHARACTER.fullmatch(name) or name != name.strip() or name.endswith("."):
         raise RecordingsError(
             f"{name[:LONGEST_CHARACTER]!r} cannot name a character. Use letters, digits, spaces "
-            f"and . ' ( ) - , a letter or digit first, at most {LONGEST_CHARACTER} characters."
+            f"and . ' ( ) - with a letter or digit first, at most {LONGEST_CHARACTER} characters."
         )
+
+
+def check_out(out: Path, overwrite: bool) -> None:
+    """Refuse to write an archive over an existing file, unless asked to.
+
+    Raises:
+        RecordingsError: if out exists and overwrite is false.
+    """
+    if os.path.lexists(out) and not overwrite:
+        raise RecordingsError(f"{out}: already exists. Choose another name, or add --overwrite.")
 
 
 def _write(
     recordings: list[Recording], folder: Path, out: Path, character: str, left_out: list[str]
 ) -> tuple[int, float]:
-    """Write the archive; how many clips it has and how many seconds."""
+    """Write the archive and return its number of clips and seconds."""
     count, seconds = 0, 0.0
     refs: set[str] = set()
     with ArchiveWriter(out) as archive:
@@ -119,14 +128,13 @@ def _write(
                 left_out.append(f"{recording.sound.name}: cannot be read ({error.strerror}).")
                 continue
             if sound.clipped_share > MOST_CLIPPED:
-                # Seen here, because resampling rounds off the corners that tell it.
+                # Checked here, because `prepare` cannot see it: resampling rounds off the peaks.
                 share = f"{sound.clipped_share:.1%}"
-                left_out.append(f"{recording.sound.name}: {share} of its samples are cut off.")
+                left_out.append(f"{recording.sound.name}: {share} of its samples are clipped.")
                 continue
             ref = _free_ref(recording.sound.stem, refs)
-            archive.add(
-                ref, sound.waveform, SAMPLE_RATE, _label(recording.text, character, sound.seconds)
-            )
+            label = make_label(recording.text, round(sound.seconds, 3), character, "recordings")
+            archive.add(ref, sound.waveform, SAMPLE_RATE, label)
             count, seconds = count + 1, seconds + sound.seconds
         if not count:
             raise RecordingsError(_nothing_found(folder, left_out))
@@ -136,7 +144,7 @@ def _write(
 def _sound_bytes(path: Path) -> bytes:
     if path.stat().st_size > LARGEST_SOUND_BYTES:
         raise AudioError(
-            f"it has more than {LARGEST_SOUND_BYTES >> 20} MB, too many for a clip; cut it up"
+            f"it has more than {LARGEST_SOUND_BYTES >> 20} MB, too many for a clip; split it"
         )
     return path.read_bytes()
 
@@ -151,38 +159,26 @@ def _free_ref(stem: str, taken: set[str]) -> str:
     return ref
 
 
-def _label(text: str, character: str, seconds: float) -> dict:
-    return {
-        "character": character,
-        "episode": "recordings",
-        "tags": [],
-        "noise": "",
-        "utterance": {"content": text, "episode_interval": [0.0, round(seconds, 3)]},
-        "words": [],
-        "phones": [],
-    }
-
-
 def _nothing_found(folder: Path, left_out: list[str]) -> str:
     why = f" {len(left_out)} were left out, the first: {left_out[0]}" if left_out else ""
     return (
-        f"{folder}: holds no recording with a text.{why} Put a .txt of the same name beside each "
-        "wav or flac, or a metadata.csv with lines `name|text` into the folder."
+        f"{folder}: contains no recording with a text.{why} Put a .txt of the same name beside "
+        "each wav or flac, or a metadata.csv with rows `name|text` into the folder."
     )
 
 
 def find_recordings(folder: Path) -> tuple[list[Recording], list[str]]:
-    """Pair the sounds of a folder with their texts, by its table or by equal names.
+    """Pair the audio files of a folder with their texts, by its table or by equal names.
 
     Args:
         folder: with the recordings.
 
     Returns:
-        The recordings in the order of the table or of their names, and a sentence for everything
-        that has no counterpart.
+        The recordings in the order of the table or of their names, and one sentence for
+        everything without a counterpart.
 
     Raises:
-        RecordingsError: if there are several tables, or one that cannot be read.
+        RecordingsError: if there are several tables, or an unreadable one.
     """
     table = _find_table(folder)
     return _by_table(folder, table) if table else _by_name(folder)
@@ -194,7 +190,7 @@ def _find_table(folder: Path) -> Path | None:
     tables = sorted(folder.glob("*.csv"))
     if len(tables) > 1:
         raise RecordingsError(
-            f"{folder}: holds {len(tables)} csv files. Name the one with the texts metadata.csv."
+            f"{folder}: contains {len(tables)} csv files. Name the one with the texts metadata.csv."
         )
     return tables[0] if tables else None
 
@@ -222,9 +218,9 @@ def _by_table(folder: Path, table: Path) -> tuple[list[Recording], list[str]]:
         if not name or not text:
             left_out.append(f"{table.name}, row {number}: has no name or no text.")
         elif sound is None:
-            left_out.append(f"{table.name}, row {number}: there is no sound {name}.")
+            left_out.append(f"{table.name}, row {number}: there is no audio file {name}.")
         elif sound in used:
-            left_out.append(f"{table.name}, row {number}: {name} has a text already.")
+            left_out.append(f"{table.name}, row {number}: {name} already has a text.")
         else:
             used.add(sound)
             found.append(Recording(sound, text))
@@ -232,14 +228,14 @@ def _by_table(folder: Path, table: Path) -> tuple[list[Recording], list[str]]:
 
 
 def _rows(table: Path) -> Iterator[tuple[str, str]]:
-    """Name and text of each row; the last filled column is the normalised text, if there is one."""
+    """Iterate over name and text; the last filled of the text columns is the normalised one."""
     try:
         content = _read_text(table)
     except OSError as error:
         raise RecordingsError(f"{table}: cannot be read ({error.strerror}).") from None
     try:
         if "|" in content:
-            # LJSpeech does not quote: a quotation mark is part of the text.
+            # LJSpeech uses no quoting: a quotation mark is part of the text.
             rows = list(csv.reader(io.StringIO(content), delimiter="|", quoting=csv.QUOTE_NONE))
         else:
             rows = list(csv.reader(io.StringIO(content), skipinitialspace=True))
@@ -252,7 +248,7 @@ def _rows(table: Path) -> Iterator[tuple[str, str]]:
 
 
 def _find_sound(folder: Path, name: str) -> Path | None:
-    """The sound a table names, with or without suffix; never one outside of the folder."""
+    """Find the audio file for a name with or without suffix, never outside of the folder."""
     root = folder.resolve()
     for place in (folder / "wavs", folder):
         for suffix in ("", *SOUND_SUFFIXES):
@@ -261,13 +257,13 @@ def _find_sound(folder: Path, name: str) -> Path | None:
                 inside = sound.resolve().is_relative_to(root)
                 if inside and sound.is_file() and sound.suffix.lower() in SOUND_SUFFIXES:
                     return sound
-            except (OSError, ValueError):  # a name that no file can have
+            except (OSError, ValueError):  # not a valid file name
                 continue
     return None
 
 
 def _read_text(path: Path) -> str:
-    """Read a text in UTF-8, or else in the encoding of older Windows editors."""
+    """Read a text in UTF-8 or, failing that, in the encoding of older Windows editors."""
     if path.stat().st_size > LARGEST_TEXT_BYTES:
         raise OSError(errno.EFBIG, f"it has more than {LARGEST_TEXT_BYTES >> 20} MB", str(path))
     data = path.read_bytes()

@@ -1,8 +1,9 @@
-"""The archive form of soundtools: one tar a character, `<ref>/audio.<wav|flac>` + `label.json`.
+"""Archives of soundtools: one tar per character, `<ref>/audio.<wav|flac>` + `label.json`.
 
 Nothing is ever unpacked to disk, and only one clip is in memory at a time.
 """
 
+import contextlib
 import hashlib
 import io
 import json
@@ -15,39 +16,38 @@ from types import TracebackType
 from typing import IO, Self, cast
 
 from data_prep.audio import Waveform, sound_seconds, wav_bytes
-from data_prep.errors import sentence_alone
+from data_prep.errors import DataPrepError
+from ponytaco.io.atomic import replacing
 
 LARGEST_AUDIO_BYTES = 64 * 2**20
-"""15 seconds of 192 kHz stereo float are 23 MB; a larger member is no clip."""
+"""15 seconds of 192 kHz stereo float are 23 MB; a larger member cannot be a clip."""
 
 LARGEST_LABEL_BYTES = 4 * 2**20
 """A label of 15 seconds is about 10 kB."""
 
 MOST_MEMBERS = 1_000_000
-"""Of one archive; the largest characters have some ten thousand clips."""
+"""In one archive; the largest characters have some ten thousand clips."""
 
 MOST_CLIPS = 100_000
-"""Of one archive: about 100 hours."""
+"""In one archive: about 100 hours."""
 
 LONGEST_NAME = 1_000
-"""Characters of a clip's name with the folders that it lies in."""
+"""Characters of a clip's path in the archive."""
 
 _LARGEST_HEADER_BYTES = 2**20
-"""Of what may stand before a member, such as a long name."""
+"""Of a member's extended header, such as a long name."""
 
 AUDIO_NAMES = frozenset({"audio.wav", "audio.flac"})
 LABEL_NAME = "label.json"
 
 
-class ArchiveError(Exception):
-    """An archive that cannot be read or written; its text says what, where and what next."""
-
-    _render_traceback_ = sentence_alone
+class ArchiveError(DataPrepError):
+    """Unreadable archive; the message tells what, where and what to do next."""
 
 
 @dataclass(frozen=True)
 class Member:
-    """Where the content of one tar member lies in the archive's file."""
+    """Position of one member's content in the tar file."""
 
     offset: int
     """Bytes from the start of the archive."""
@@ -58,10 +58,10 @@ class Member:
 
 @dataclass
 class ClipMembers:
-    """The members of one clip."""
+    """Tar members of one clip."""
 
     ref: str
-    """Name of the clip's folder in the archive; not safe as a file name."""
+    """Name of the clip's folder in the archive; unsafe as a file name."""
 
     audio: Member | None = None
     label: Member | None = None
@@ -69,34 +69,34 @@ class ClipMembers:
 
 @dataclass
 class ArchiveIndex:
-    """What an archive holds. Its size is that of the table of contents, not of the sound."""
+    """Table of contents of an archive, without any audio."""
 
     path: Path
     clips: list[ClipMembers] = field(default_factory=list)
     other_members: int = 0
-    """Files, links and devices that are no part of a clip (folders are not counted)."""
+    """Files, links and devices that belong to no clip (folders are not counted)."""
 
 
 @dataclass(frozen=True)
 class RawClip:
-    """A clip as it lies in the archive, not decoded."""
+    """Clip as read from the archive, not decoded."""
 
     ref: str
     audio: bytes | None
-    """None where the archive has no audio of this clip, or where it is too large."""
+    """None if the archive has no audio for this clip, or if it is too large."""
 
     label: bytes | None
-    """None where the archive has no label of this clip, or where it is too large."""
+    """None if the archive has no label for this clip, or if it is too large."""
 
     too_large: tuple[str, ...] = ()
     """Which of "audio" and "label" was left unread because of its size."""
 
 
 def index_archive(path: Path) -> ArchiveIndex:
-    """Find the clips of an archive without reading their sound.
+    """Find the clips of an archive without reading their audio.
 
-    Audio and label may come in any order and lie under extra folders. A folder whose audio (or
-    label) comes twice becomes two clips of the same ref, for the caller to judge.
+    Audio and label may come in any order and below further folders. A folder whose audio (or
+    label) comes twice becomes two clips of the same ref; the caller decides between them.
 
     Args:
         path: an uncompressed tar.
@@ -105,49 +105,65 @@ def index_archive(path: Path) -> ArchiveIndex:
         The clips in the order of the archive.
 
     Raises:
-        ArchiveError: if the archive is missing, is no tar, is cut off, or holds no clip.
+        ArchiveError: if the archive is missing, truncated, not a tar, or without clips.
     """
     index = ArchiveIndex(path)
     open_clips: dict[str, ClipMembers] = {}
-    try:
-        with (
-            open(path, "rb") as file,
-            tarfile.open(fileobj=cast(IO[bytes], _HeaderReader(file)), mode="r:") as archive,
-        ):
-            for member in _members(archive, path):
-                _note_member(index, open_clips, member)
-            _check_end(file, archive.offset, path)
-    except FileNotFoundError:
-        raise ArchiveError(f"{path}: there is no such archive. Check the name.") from None
-    except IsADirectoryError:
-        raise ArchiveError(
-            f"{path}: is a folder, not an archive. `python -m data_prep list` shows the archives "
-            "in it; recordings of your own become one with `python -m data_prep pack`."
-        ) from None
-    except tarfile.TarError as error:
-        raise ArchiveError(
-            f"{path}: not a readable, uncompressed tar ({error}). "
-            "Download it again; if it is compressed, uncompress it first."
-        ) from None
-    except OSError as error:
-        raise ArchiveError(f"{path}: cannot be read ({error.strerror or error}).") from None
-    # What tarfile lets through when numbers in a header are none, or headers follow without end.
-    except (ValueError, LookupError, OverflowError, RecursionError, MemoryError) as error:
-        raise ArchiveError(
-            f"{path}: damaged in a header ({type(error).__name__}). Download it again."
-        ) from None
+    with _open(path) as file, _open_tar(file, path) as archive:
+        for member in _members(archive, path):
+            _note_member(index, open_clips, member)
+        _check_end(file, archive.offset, path)
     if not index.clips:
         raise ArchiveError(
-            f"{path}: holds no clip. Clips are pairs <name>/audio.wav (or .flac) "
+            f"{path}: contains no clips. A clip is a pair of <name>/audio.wav (or .flac) "
             "and <name>/label.json; `python -m data_prep pack` makes such an archive."
         )
     return index
 
 
-class _HeaderReader:
-    """A file of which no one reads more at once than a header may have.
+@contextlib.contextmanager
+def _open(path: Path) -> Iterator[io.BufferedReader]:
+    """Open an archive and turn errors of the file system into an ArchiveError."""
+    try:
+        with open(path, "rb") as file:
+            yield file
+    except FileNotFoundError:
+        raise ArchiveError(f"{path}: there is no such archive. Check the name.") from None
+    except IsADirectoryError:
+        raise ArchiveError(
+            f"{path}: is a folder, not an archive. `python -m data_prep list` shows the archives "
+            "in it; `python -m data_prep pack` makes one of your own recordings."
+        ) from None
+    except OSError as error:
+        raise ArchiveError(f"{path}: cannot be read ({error.strerror or error}).") from None
 
-    tarfile reads the long name or the extended header of a member whole, whatever its size.
+
+def _open_tar(file: IO[bytes], path: Path) -> tarfile.TarFile:
+    with _tar_errors(path):
+        return tarfile.open(fileobj=cast(IO[bytes], _HeaderReader(file)), mode="r:")
+
+
+@contextlib.contextmanager
+def _tar_errors(path: Path) -> Iterator[None]:
+    """Turn what tarfile raises on a malformed archive into an ArchiveError."""
+    try:
+        yield
+    except tarfile.TarError as error:
+        raise ArchiveError(
+            f"{path}: not a readable, uncompressed tar ({error}). "
+            "Download it again; if it is compressed, uncompress it first."
+        ) from None
+    # Malformed numbers in a header, or headers without end.
+    except (ValueError, LookupError, OverflowError, RecursionError, MemoryError) as error:
+        raise ArchiveError(
+            f"{path}: a header is damaged ({type(error).__name__}). Download it again."
+        ) from None
+
+
+class _HeaderReader:
+    """File that refuses reads larger than a header.
+
+    tarfile reads the long name or the extended header of a member at once, whatever its size.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -163,20 +179,25 @@ class _HeaderReader:
 
 
 def _members(archive: tarfile.TarFile, path: Path) -> Iterator[tarfile.TarInfo]:
-    """The headers one after the other, none of them remembered."""
+    """Iterate over the headers without keeping them in memory."""
     last, count = -1, 0
-    while (member := archive.next()) is not None:
+    while (member := _next_member(archive, path)) is not None:
         count += 1
-        # A negative size would lead back, and round for ever.
+        # A negative size would lead back, into an endless loop.
         if member.size < 0 or member.offset_data <= last or archive.offset < member.offset_data:
             raise ArchiveError(f"{path}: damaged near byte {member.offset}. Download it again.")
         if count > MOST_MEMBERS:
             raise ArchiveError(
-                f"{path}: more than {MOST_MEMBERS:,} files, which is no character's archive."
+                f"{path}: more than {MOST_MEMBERS:,} files, too many for a character's archive."
             )
         last = member.offset_data
         yield member
         _forget_headers(archive)
+
+
+def _next_member(archive: tarfile.TarFile, path: Path) -> tarfile.TarInfo | None:
+    with _tar_errors(path):
+        return archive.next()
 
 
 def _note_member(
@@ -186,7 +207,7 @@ def _note_member(
         return
     path = PurePosixPath(member.name)
     kind = "audio" if path.name in AUDIO_NAMES else "label" if path.name == LABEL_NAME else None
-    # A sparse file's content does not lie in one piece; no tool writes clips that way.
+    # The content of a sparse file is not contiguous; no tool writes clips that way.
     is_clip = kind is not None and member.isreg() and not member.issparse()
     if not is_clip or not path.parent.name or len(member.name) > LONGEST_NAME:
         index.other_members += 1
@@ -203,46 +224,47 @@ def _note_member(
 
 
 def _forget_headers(archive: tarfile.TarFile) -> None:
-    """Keep the memory small: tarfile remembers every header it has read or written."""
+    """Free memory: tarfile keeps every header that it has read or written."""
     archive.members.clear()  # type: ignore[attr-defined]  # documented, but not in the type stubs
 
 
 def _check_end(file: IO[bytes], offset: int, path: Path) -> None:
-    """Tarfile takes a damaged header for the end; the true end is a block of zeros, or nothing."""
+    """Refuse an archive whose reading stopped early.
+
+    tarfile takes a damaged header for the end of an archive; the true end is a block of zeros, or
+    the end of the file.
+    """
     size = file.seek(0, os.SEEK_END)
     file.seek(min(offset, size))
     if offset > size or file.read(tarfile.BLOCKSIZE).strip(b"\0"):
-        raise ArchiveError(f"{path}: damaged or cut off near byte {offset}. Copy it again.")
+        raise ArchiveError(f"{path}: damaged or truncated near byte {offset}. Copy it again.")
 
 
 def read_clips(index: ArchiveIndex) -> Iterator[RawClip]:
     """Read the clips of an archive one after the other.
 
     Args:
-        index: of index_archive.
+        index: from index_archive.
 
     Yields:
         Every clip of the index, with None for each part that is missing or too large.
 
     Raises:
-        ArchiveError: if the archive vanishes or cannot be read any more.
+        ArchiveError: if the archive has vanished, changed, or become unreadable.
     """
-    try:
-        with open(index.path, "rb") as file:
-            for clip in index.clips:
-                too_large = tuple(
-                    name
-                    for name, member, limit in (
-                        ("audio", clip.audio, LARGEST_AUDIO_BYTES),
-                        ("label", clip.label, LARGEST_LABEL_BYTES),
-                    )
-                    if member is not None and member.size > limit
+    with _open(index.path) as file:
+        for clip in index.clips:
+            too_large = tuple(
+                name
+                for name, member, limit in (
+                    ("audio", clip.audio, LARGEST_AUDIO_BYTES),
+                    ("label", clip.label, LARGEST_LABEL_BYTES),
                 )
-                audio = None if "audio" in too_large else _read(file, clip.audio)
-                label = None if "label" in too_large else _read(file, clip.label)
-                yield RawClip(clip.ref, audio, label, too_large)
-    except OSError as error:
-        raise ArchiveError(f"{index.path}: cannot be read ({error.strerror or error}).") from None
+                if member is not None and member.size > limit
+            )
+            audio = None if "audio" in too_large else _read(file, clip.audio)
+            label = None if "label" in too_large else _read(file, clip.label)
+            yield RawClip(clip.ref, audio, label, too_large)
 
 
 def _read(file: IO[bytes], member: Member | None) -> bytes | None:
@@ -251,30 +273,25 @@ def _read(file: IO[bytes], member: Member | None) -> bytes | None:
     file.seek(member.offset)
     data = file.read(member.size)
     if len(data) < member.size:
-        raise ArchiveError(f"{file.name}: shorter than it was a moment ago. Copy it again.")
+        raise ArchiveError(f"{file.name}: has become shorter while it was read. Copy it again.")
     return data
 
 
 def archive_sha256(path: Path) -> str:
-    """Fingerprint of an archive's content, as 64 hexadecimal digits.
+    """Compute the SHA-256 of an archive as 64 hexadecimal digits.
 
     Raises:
         ArchiveError: if the archive cannot be read.
     """
-    try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
-        raise ArchiveError(f"{path}: there is no such archive. Check the name.") from None
-    except OSError as error:
-        raise ArchiveError(f"{path}: cannot be read ({error.strerror or error}).") from None
+    with _open(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class ArchiveWriter:
-    """Writes a soundtools tar: `with ArchiveWriter(path) as archive: archive.add(...)`.
+    """Writer of a soundtools tar: `with ArchiveWriter(path) as archive: archive.add(...)`.
 
-    The archive appears under its name only when it is complete; after an error nothing is left.
-    The same clips give the same bytes, whoever writes them and whenever.
+    The write is atomic: the archive takes its place when it is complete, and an error leaves
+    nothing behind. The same clips always give the same bytes.
 
     Args:
         path: the tar to write; replaced if it exists.
@@ -282,26 +299,28 @@ class ArchiveWriter:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._partial = path.with_name(f".{path.name}.partial")
         self._refs: set[str] = set()
 
     def __enter__(self) -> Self:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._tar = tarfile.open(self._partial, "w", format=tarfile.PAX_FORMAT)  # noqa: SIM115
+        with contextlib.ExitStack() as stack:
+            temporary = stack.enter_context(replacing(self.path))
+            tar = tarfile.open(temporary, "w", format=tarfile.PAX_FORMAT)
+            self._tar = stack.enter_context(tar)
+            self._stack = stack.pop_all()
         return self
 
     def add(self, ref: str, waveform: Waveform, sample_rate: int, label: dict) -> None:
         """Append one clip.
 
         Args:
-            ref: name of the clip, unique in the archive, usable as a folder's name.
-            waveform: (T_wav,) float32 in -1..1; louder samples are cut off.
+            ref: name of the clip, unique in the archive and valid as a folder name.
+            waveform: (T_wav,) float32 in -1..1; samples outside are clipped.
             sample_rate: Hz.
-            label: content of label.json, in the form that parse_label reads; for a clip that was
-                not trimmed, episode_interval is [0, seconds of the clip].
+            label: content of label.json, from `make_label` for instance.
 
         Raises:
-            ValueError: if the ref is unusable or was added before.
+            ValueError: if the ref is invalid or was added before.
         """
         if not ref or ref in {".", ".."} or "/" in ref or "\\" in ref or "\0" in ref:
             raise ValueError(f"{ref!r} cannot name a clip")
@@ -313,7 +332,7 @@ class ArchiveWriter:
         self._add_file(f"{ref}/label.json", text.encode("utf-8", "replace"))
 
     def _add_file(self, name: str, data: bytes) -> None:
-        # A fresh TarInfo has time 0 and owner 0.
+        # A new TarInfo has time 0 and owner 0.
         info = tarfile.TarInfo(name)
         info.size = len(data)
         self._tar.addfile(info, io.BytesIO(data))
@@ -325,22 +344,20 @@ class ArchiveWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        try:
-            self._tar.close()
-            if error is None:
-                os.replace(self._partial, self.path)
-        finally:
-            self._partial.unlink(missing_ok=True)
+        self._stack.__exit__(kind, error, trace)
 
 
 def archive_seconds(index: ArchiveIndex) -> float:
-    """Length of all clips of an archive, from their headers alone.
+    """Sum up the lengths of an archive's clips, read from their headers alone.
 
     Returns:
         Seconds; clips whose header does not tell count as 0.
+
+    Raises:
+        ArchiveError: if the archive cannot be read.
     """
     total = 0.0
-    with open(index.path, "rb") as file:
+    with _open(index.path) as file:
         for clip in index.clips:
             if clip.audio is not None:
                 file.seek(clip.audio.offset)

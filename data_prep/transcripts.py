@@ -1,4 +1,4 @@
-"""From a label to the texts a voice is trained on: letters, ARPAbet, and who sounds when."""
+"""Transcripts of a clip: its text in letters and in ARPAbet, with the times of words and phones."""
 
 import re
 import unicodedata
@@ -7,54 +7,26 @@ from dataclasses import dataclass
 
 from data_prep.labels import Interval, Label
 from data_prep.word_matching import Match, TextWord, match_words, spelling_key, split_words
-
-_VOWELS = "AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW"
-_CONSONANTS = "B CH D DH F G HH JH K L M N NG P R S SH T TH V W Y Z ZH"
-ARPABET = frozenset(_CONSONANTS.split()) | {
-    vowel + stress for vowel in _VOWELS.split() for stress in ("", "0", "1", "2")
-}
-"""The 84 phones that the seed's symbol table knows."""
+from ponytaco.text.phones import BRACES, in_braces, parse_phones
+from ponytaco.text.segmentation import is_abbreviation_dot
+from ponytaco.text.styles import match_style
+from ponytaco.text.symbols import PHONES, STYLE_SIGNS
 
 SILENCES = frozenset({"sil", "sp", ""})
 
 LEAST_MATCHED = 0.6
-"""Share of a text's words with known phones from which the ARPAbet text is worth having."""
+"""Share of a text's words with known phones from which an ARPAbet text is written."""
 
-STYLE_SIGNS = {
-    "Anxious": "☺",
-    "Happy": "☻",
-    "Angry": "♥",
-    "Annoyed": "♦",
-    "Serious": "♣",
-    "Amused": "♠",
-    "Singing": "♪",
-    "Fear": "◘",
-    "Sad": "○",
-    "Shouting": "◙",
-    "Confused": "♂",
-    "Surprised": "♀",
-    "Smug": "•",
-    "Love": "♫",
-    "Sarcastic": "☼",
-    "Tired": "►",
-    "Exhausted": "►",
-    "Tired or Exhausted": "►",
-    "Whispering": "◄",
-}
-"""Signs of the moods, as in the notebooks from which the symbol table comes."""
+# soundtools has one tag for two styles, which share a sign.
+_STYLE_OF_TAG = {"tired or exhausted": "Tired"}
 
-_ABBREVIATIONS = (
-    "mr mrs ms dr st messrs jr sr lt col gen rev capt sgt maj prof hon vs co ltd mt ft no"
-)
-"""Abbreviations that are written with a dot, and that a label may spell as short as the text."""
-
+_ARPABET = frozenset(PHONES)
 _QUOTES = str.maketrans({"‘": "'", "’": "'", "ʼ": "'", "`": "'", "“": '"', "”": '"', "„": '"'})
-_BRACED = re.compile(r"\{([^{}]*)\}")
 
 
 @dataclass(frozen=True)
 class SpokenWord:
-    """A word of the label with the phones that sound in its time."""
+    """Word of the label with the phones spoken in its time."""
 
     content: str
     start: float
@@ -63,56 +35,56 @@ class SpokenWord:
 
     @property
     def known(self) -> bool:
-        """Whether it has phones, and all of them are ARPAbet."""
-        return bool(self.phones) and all(phone.content in ARPABET for phone in self.phones)
+        """Whether the word has phones, all of them ARPAbet."""
+        return bool(self.phones) and all(phone.content in _ARPABET for phone in self.phones)
 
 
 @dataclass(frozen=True)
 class Transcript:
-    """The texts of a clip. All times are still the label's, see Interval."""
+    """Texts of a clip. All times are still the label's, see Interval."""
 
     text: str
-    """What is said, in letters; no `|`, no line breaks."""
+    """Text in letters, without `|` and line breaks."""
 
     arpabet: str | None
-    """The same with words as `{HH AH0 L OW1}`; None where too few words have known phones."""
+    """Text with words as `{HH AH0 L OW1}`; None if too few words have known phones."""
 
     tokens: tuple[Interval, ...]
-    """The phones in the braces of the ARPAbet text, in its order; without one, all phones."""
+    """Phones in the braces of the ARPAbet text, in order; all phones if there is no such text."""
 
     words: tuple[Interval, ...]
-    """The words of the label."""
+    """Words of the label."""
 
     pronunciations: tuple[tuple[str, tuple[str, ...]], ...]
-    """Words in capitals with their phones, as often as they are said."""
+    """Words in capitals with their phones, one entry for each time a word is spoken."""
 
     replaced: int
-    """Characters of the typed text that had to be replaced or left out."""
+    """Number of characters of the typed text that were replaced or removed."""
 
 
 def transcribe(label: Label, style_signs: bool = False) -> Transcript:
-    """Turn a label into texts.
+    """Build the transcript of a clip from its label.
 
     Args:
         label: of the clip.
-        style_signs: put the sign of the first tag that has one before both texts.
+        style_signs: prefix both texts with the style sign of the clip's tags, see `style_sign`.
 
     Returns:
-        The transcript; its text is empty where the label's is.
+        The transcript; its text is empty if the label's is.
     """
     text, replaced = clean_text(label.text)
-    said = spoken_words(label)
+    spoken = spoken_words(label)
     words = split_words(text)
-    matches = match_words([w.key for w in words], [spelling_key(w.content) for w in said])
-    usable = [m for m in matches if all(w.known for w in said[m.label_start : m.label_end])]
+    matches = match_words([w.key for w in words], [spelling_key(w.content) for w in spoken])
+    usable = [m for m in matches if all(w.known for w in spoken[m.label_start : m.label_end])]
     matched = sum(m.text_end - m.text_start for m in usable)
-    arpabet, tokens = None, tuple(p for w in said for p in w.phones if p.content in ARPABET)
+    arpabet, tokens = None, tuple(p for w in spoken for p in w.phones if p.content in _ARPABET)
     if usable and matched >= LEAST_MATCHED * len(words):
-        arpabet = _write_arpabet(text, words, said, usable)
+        arpabet = _write_arpabet(text, words, spoken, usable)
         tokens = tuple(
             phone
             for match in usable
-            for word in said[match.label_start : match.label_end]
+            for word in spoken[match.label_start : match.label_end]
             for phone in word.phones
         )
     sign = style_sign(label.tags) if style_signs else ""
@@ -120,24 +92,24 @@ def transcribe(label: Label, style_signs: bool = False) -> Transcript:
         text=sign + text if text else "",
         arpabet=sign + arpabet if arpabet else None,
         tokens=tokens,
-        words=tuple(Interval(w.content, w.start, w.end) for w in said),
-        pronunciations=tuple(_pronunciations(text, words, said, usable)),
+        words=tuple(Interval(w.content, w.start, w.end) for w in spoken),
+        pronunciations=tuple(_pronunciations(text, words, spoken, usable)),
         replaced=replaced,
     )
 
 
 def clean_text(typed: str) -> tuple[str, int]:
-    """Make a typed text fit for one column of one line.
+    """Clean a typed text so that it fits into one column of one line.
 
-    Unicode is normalised (NFKC), typographic quotes become plain ones, white space is merged;
-    control characters, line breaks and `|` become spaces, invisible characters go, and braces
-    that hold no ARPAbet become parentheses.
+    Unicode is normalised (NFKC), typographic quotes become plain ones, white space is merged,
+    control characters, line breaks and `|` become spaces, invisible characters are removed, and
+    braces without ARPAbet inside become parentheses.
 
     Args:
         typed: any text.
 
     Returns:
-        The text, and how many of its characters were replaced or left out.
+        The text, and the number of characters that were replaced or removed.
     """
     replaced = 0
     kept = []
@@ -158,40 +130,44 @@ def clean_text(typed: str) -> tuple[str, int]:
 
 
 def _replace_braces(text: str) -> tuple[str, int]:
-    """Braces mean ARPAbet to the reader of the text; where they do not hold any, replace them."""
+    """Replace braces by parentheses, except around ARPAbet, which the trainer reads as phones."""
     pieces, place, replaced = [], 0, 0
-    for found in [*_BRACED.finditer(text), None]:
+    for found in [*BRACES.finditer(text), None]:
         between = text[place : found.start() if found else len(text)]
         replaced += between.count("{") + between.count("}")
         pieces.append(between.replace("{", "(").replace("}", ")"))
         if found:
-            phones = found.group(1).split()
-            good = phones and all(phone in ARPABET for phone in phones)
-            pieces.append(f"{{{' '.join(phones)}}}" if good else f"({found.group(1)})")
-            replaced += 0 if good else 2
+            phones = parse_phones(found[1])
+            pieces.append(in_braces(phones) if phones else f"({found[1]})")
+            replaced += 0 if phones else 2
             place = found.end()
     return "".join(pieces), replaced
 
 
 def is_speakable(text: str) -> bool:
-    """Whether anything in a clean text has a sound: a letter or a digit of any script."""
+    """Whether a cleaned text has anything to speak: a letter or a digit of any script."""
     return any(char.isalnum() for char in text)
 
 
 def style_sign(tags: Sequence[str]) -> str:
-    """Sign of the first tag that has one, or an empty text."""
-    return next((STYLE_SIGNS[tag] for tag in tags if tag in STYLE_SIGNS), "")
+    """Return the style sign of a clip; empty if none of its tags has one.
+
+    Of several tags the first one with a sign wins: ("Neutral", "Happy", "Whispering") gives that
+    of Happy. Tags match the names of ponytaco's styles in any case.
+    """
+    styles = (match_style(_STYLE_OF_TAG.get(tag.strip().casefold(), tag)) for tag in tags)
+    return next((STYLE_SIGNS[style] for style in styles if style and style in STYLE_SIGNS), "")
 
 
 def spoken_phones(label: Label) -> tuple[Interval, ...]:
-    """The phones of a label without its silences."""
+    """Return the phones of a label without its silences."""
     return tuple(phone for phone in label.phones if phone.content not in SILENCES)
 
 
 def spoken_words(label: Label) -> list[SpokenWord]:
-    """Give each word of a label the phones whose middle lies in its time."""
+    """Assign to each word of a label the phones whose midpoints lie in its time."""
     phones = spoken_phones(label)
-    said, place = [], 0
+    spoken, place = [], 0
     for word in label.words:
         if not spelling_key(word.content):
             continue
@@ -200,8 +176,8 @@ def spoken_words(label: Label) -> list[SpokenWord]:
         first = place
         while place < len(phones) and _middle(phones[place]) < word.end:
             place += 1
-        said.append(SpokenWord(word.content, word.start, word.end, phones[first:place]))
-    return said
+        spoken.append(SpokenWord(word.content, word.start, word.end, phones[first:place]))
+    return spoken
 
 
 def _middle(phone: Interval) -> float:
@@ -213,43 +189,41 @@ def _phones_of(word: SpokenWord) -> tuple[str, ...]:
 
 
 def _write_arpabet(
-    text: str, words: Sequence[TextWord], said: Sequence[SpokenWord], matches: Sequence[Match]
+    text: str, words: Sequence[TextWord], spoken: Sequence[SpokenWord], matches: Sequence[Match]
 ) -> str:
-    """Replace matched words by their phones, leave everything between them as it stands."""
+    """Replace the matched words by their phones and keep everything between them."""
     pieces, place = [], 0
     for match in matches:
         first, last = words[match.text_start], words[match.text_end - 1]
-        spoken = said[match.label_start : match.label_end]
+        reading = spoken[match.label_start : match.label_end]
         pieces.append(text[place : first.start])
-        pieces.append(" ".join(f"{{{' '.join(_phones_of(word))}}}" for word in spoken))
+        pieces.append(" ".join(in_braces(_phones_of(word)) for word in reading))
         place = last.end
-        if _ends_abbreviation(text, first, last, spoken):
+        if first is last and _has_abbreviation_dot(text, first, reading):
             place += 1
     return "".join([*pieces, text[place:]])
 
 
-def _ends_abbreviation(
-    text: str, first: TextWord, last: TextWord, spoken: Sequence[SpokenWord]
-) -> bool:
-    """Whether the dot after a word belongs to it ("Mr.", "i.e."), and is no end of a sentence."""
-    written = text[first.start : last.end]
-    if not re.match(r"\.[ ,;:]", text[last.end : last.end + 2]) or re.search(r"\d", written):
+def _has_abbreviation_dot(text: str, word: TextWord, reading: Sequence[SpokenWord]) -> bool:
+    """Whether the dot after a word marks an abbreviation ("Mr.", "i.e."), not a sentence's end."""
+    written, following = text[word.start : word.end], text[word.end :]
+    if not re.match(r"\.[ ,;:]", following) or re.search(r"\d", written):
         return False
-    spelled_out = first.key != "".join(spelling_key(word.content) for word in spoken)
-    return first is last and ("." in written or spelled_out or first.key in _ABBREVIATIONS.split())
+    spelled_out = word.key != "".join(spelling_key(spoken.content) for spoken in reading)
+    return spelled_out or is_abbreviation_dot(written, following[1:])
 
 
 def _pronunciations(
-    text: str, words: Sequence[TextWord], said: Sequence[SpokenWord], matches: Sequence[Match]
+    text: str, words: Sequence[TextWord], spoken: Sequence[SpokenWord], matches: Sequence[Match]
 ) -> list[tuple[str, tuple[str, ...]]]:
-    """Words as the label spells them and, with its `'` and `-`, as the text does."""
-    found = [(word.content.upper(), _phones_of(word)) for word in said if word.known]
+    """List words in the label's spelling and, with its `'` and `-`, in that of the text."""
+    found = [(word.content.upper(), _phones_of(word)) for word in spoken if word.known]
     for match in matches:
         if match.text_end - match.text_start == 1 == match.label_end - match.label_start:
-            word, spoken = words[match.text_start], said[match.label_start]
+            word, reading = words[match.text_start], spoken[match.label_start]
             written = text[word.start : word.end].upper()
-            same_word = word.key == spelling_key(spoken.content) and word.key.isalpha()
-            if same_word and written != spoken.content.upper():
-                found.append((written, _phones_of(spoken)))
-    # One word a line, set off from its phones by spaces.
+            same_word = word.key == spelling_key(reading.content) and word.key.isalpha()
+            if same_word and written != reading.content.upper():
+                found.append((written, _phones_of(reading)))
+    # lexicon.txt has one word per line, separated from its phones by spaces.
     return [(w, phones) for w, phones in found if w and w.isprintable() and " " not in w]

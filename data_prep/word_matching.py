@@ -1,6 +1,6 @@
-"""Which words of a written text are which words of a label.
+"""Word matching between a written text and the words of a label.
 
-The words of a label are lower case, mostly without `-` and `'`, and spelled out: "$5" is "five"
+The words of a label are in lower case, mostly without `-` and `'`, and spelled out: "$5" is "five"
 "dollars" there, "Mr." is "mister", "well-known" may be "wellknown" or "well" "known".
 """
 
@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
+from ponytaco.text.phones import BRACES
+
 _LETTERS = r"[^\W\d_]"
 _WORD = re.compile(
-    r"\{[^{}]*\}"  # ARPAbet that is already in the text
+    rf"{BRACES.pattern}"  # ARPAbet that is already in the text
     r"|(?:'(?=(?:tis|twas|em|cause|til|cuz|bout|round)\b))?"
     r"[$£€#]?[^\W_]+"
     r"(?:['-][^\W_]+"  # don't, well-known
@@ -26,17 +28,17 @@ _WORD = re.compile(
 
 @dataclass(frozen=True)
 class TextWord:
-    """A word where it stands in a text: text[start:end]."""
+    """Word at text[start:end] of a text."""
 
     start: int
     end: int
     key: str
-    """Its form for comparisons, see spelling_key; never empty."""
+    """Normalised spelling for comparisons, see spelling_key; never empty."""
 
 
 @dataclass(frozen=True)
 class Match:
-    """Words words[text_start:text_end] of a text that are words [label_start:label_end]."""
+    """Text words [text_start:text_end] matched with label words [label_start:label_end]."""
 
     text_start: int
     text_end: int
@@ -45,7 +47,7 @@ class Match:
 
 
 def spelling_key(word: str) -> str:
-    """Reduce a word to what its spellings share: lower case letters and digits, no accents.
+    """Normalise the spelling of a word: lower-case letters and digits without accents.
 
     Braced ARPAbet stays as it is, so that it equals no word of a label.
     """
@@ -56,7 +58,7 @@ def spelling_key(word: str) -> str:
 
 
 def split_words(text: str) -> list[TextWord]:
-    """Find the words of a text; numbers, abbreviations and braced ARPAbet are words, too."""
+    """Find the words of a text, which include numbers, abbreviations and braced ARPAbet."""
     return [
         TextWord(found.start(), found.end(), spelling_key(found.group()))
         for found in _WORD.finditer(text)
@@ -64,18 +66,18 @@ def split_words(text: str) -> list[TextWord]:
 
 
 def match_words(text_keys: Sequence[str], label_keys: Sequence[str]) -> list[Match]:
-    """Pair the words of a text with those of a label.
+    """Match the words of a text with those of a label.
 
-    Equal words are anchors; between two anchors, words that are joined or split differently
-    are put together, and a number or an abbreviation takes all that was said in its place.
-    What is doubtful stays unmatched.
+    Equal words are anchors. Between two anchors, words that are joined or split differently are
+    matched by their letters, and a number or an abbreviation takes all the label words in its
+    place. Doubtful words stay unmatched.
 
     Args:
-        text_keys: the text's words as spelling_key gives them.
+        text_keys: the text's words, normalised by spelling_key.
         label_keys: the label's words, likewise.
 
     Returns:
-        Matches in the order of the text; none overlap, none are empty on either side.
+        Matches in the order of the text, which never overlap and have words on both sides.
     """
     matches: list[Match] = []
     text_done = label_done = 0
@@ -93,7 +95,7 @@ def match_words(text_keys: Sequence[str], label_keys: Sequence[str]) -> list[Mat
 
 @dataclass
 class _Gap:
-    """Words between two anchors, text_keys[i:i_end] and label_keys[j:j_end]."""
+    """Unmatched words between two anchors: text_keys[i:i_end] and label_keys[j:j_end]."""
 
     text_keys: Sequence[str]
     label_keys: Sequence[str]
@@ -129,19 +131,19 @@ class _Gap:
     def _pair_rest(self) -> list[Match]:
         text = self.text_keys[self.i : self.i_end]
         label = self.label_keys[self.j : self.j_end]
-        if len(text) == 1 and label and _may_be_said(text[0], label):
+        if len(text) == 1 and label and _may_be_reading(text[0], label):
             return [Match(self.i, self.i_end, self.j, self.j_end)]
         if len(text) != len(label):
             return []
         return [
             Match(self.i + k, self.i + k + 1, self.j + k, self.j + k + 1)
             for k in range(len(text))
-            if _may_be_said(text[k], label[k : k + 1])
+            if _may_be_reading(text[k], label[k : k + 1])
         ]
 
 
 def _joined(left: Sequence[str], right: Sequence[str]) -> tuple[int, int] | None:
-    """How many words of each side, from the front, are the same letters when joined."""
+    """Count the words at the front of each side that have the same letters when joined."""
     if not left or not right:
         return None
     a, b, i, j = left[0], right[0], 1, 1
@@ -155,14 +157,14 @@ def _joined(left: Sequence[str], right: Sequence[str]) -> tuple[int, int] | None
     return i, j
 
 
-def _may_be_said(written: str, said: Sequence[str]) -> bool:
-    """Whether a written word may have been spelled out, or spelled otherwise, as the said ones."""
+def _may_be_reading(written: str, spoken: Sequence[str]) -> bool:
+    """Whether the spoken words may spell out a written word, or spell it differently."""
     if written.startswith("{"):
         return False
     if not written.isalpha():
-        # The longest number anybody writes takes fewer words than this a character.
-        return len(said) <= 4 * len(written)
-    if len(said) > len(written):
+        # A number takes fewer words than this per character.
+        return len(spoken) <= 4 * len(written)
+    if len(spoken) > len(written):
         return False
-    joined = "".join(said)
+    joined = "".join(spoken)
     return written[0] == joined[0] or SequenceMatcher(None, written, joined).ratio() >= 0.6

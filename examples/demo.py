@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from data_prep.demo_voice import sentences
+from data_prep.demo.grammar import sentences
 from ponytaco.audio.wav import save_wav
 from ponytaco.data.dataset_folder import read_dataset
 from ponytaco.evaluation.evaluate import evaluate

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from benchmarks.report import Report
 from data_prep.clip_filter import ClipOptions
 from data_prep.dataset_writer import prepare
-from data_prep.demo_voice import write_demo_archive
+from data_prep.demo.espeak import write_demo_archive
 from ponytaco import presets
 from ponytaco.runs.folder import Run
 from ponytaco.runs.history import read_history

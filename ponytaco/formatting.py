@@ -1,6 +1,8 @@
-"""Durations and sizes in words for people."""
+"""Durations, sizes and lists in words for people."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 def duration(seconds: float) -> str:
@@ -18,3 +20,9 @@ def file_size(n_bytes: float) -> str:
     if n_bytes < 1e6:
         return f"{n_bytes / 1e3:.0f} kB"
     return f"{n_bytes / 1e6:.0f} MB" if n_bytes < 1e9 else f"{n_bytes / 1e9:.1f} GB"
+
+
+def and_more(names: Sequence[str], most: int) -> str:
+    """List the first ``most`` names and count the others, as 'a, b and 3 more'."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")

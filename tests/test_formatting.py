@@ -1,6 +1,6 @@
 import pytest
 
-from ponytaco.formatting import duration, file_size
+from ponytaco.formatting import and_more, duration, file_size
 
 
 @pytest.mark.parametrize(
@@ -17,3 +17,12 @@ def test_durations(seconds, said):
 )
 def test_sizes(n_bytes, said):
     assert file_size(n_bytes) == said
+
+
+@pytest.mark.parametrize(
+    ("names", "listed"),
+    [([], ""), (["a"], "a"), (["a", "b"], "a, b"), (["a", "b", "c"], "a, b and 1 more"),
+     (list("abcdef"), "a, b and 4 more")],
+)  # fmt: skip
+def test_long_lists_end_with_a_count(names, listed):
+    assert and_more(names, most=2) == listed

@@ -2,6 +2,8 @@
 
 import ast
 import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,9 @@ LAYERS = (
 LAYER_OF = {room: number for number, rooms in enumerate(LAYERS) for room in rooms}
 # These belong to all of them: the public API, and the door of `python -m ponytaco`.
 DOORS = {"ponytaco", "ponytaco.__main__"}
+
+# What data_prep may import of ponytaco: nothing in it loads torch.
+TORCH_FREE = ("ponytaco.errors", "ponytaco.formatting", "ponytaco.io.atomic", "ponytaco.text")
 
 # What only a notebook has; ponytaco must also work without.
 NOTEBOOK_ONLY = ("IPython", "ipywidgets", "google.colab", "jupyter_ui_poll")
@@ -128,11 +133,32 @@ def test_ponytaco_does_not_know_data_prep(path):
 
 
 @pytest.mark.parametrize("path", DATA_PREP, ids=module_name)
-def test_data_prep_knows_neither_ponytaco_nor_torch(path):
+def test_data_prep_imports_no_torch_and_of_ponytaco_only_what_is_free_of_it(path):
     forbidden = ("ponytaco", "torch", "torchaudio")
     assert not [
-        n for n in imports_of(path) if any(is_or_is_in(n, package) for package in forbidden)
+        n
+        for n in imports_of(path)
+        if any(is_or_is_in(n, package) for package in forbidden)
+        and not any(is_or_is_in(n, package) for package in TORCH_FREE)
     ]
+
+
+def test_nothing_that_data_prep_imports_loads_torch():
+    """And no librosa, which takes a second: it is imported where something is resampled."""
+    of_ponytaco = [
+        module_name(path)
+        for path in PONYTACO
+        if any(is_or_is_in(module_name(path), package) for package in TORCH_FREE)
+    ]
+    modules = [*map(module_name, DATA_PREP), *of_ponytaco]
+    assert len(modules) > 20
+    code = (
+        f"import importlib, sys; [importlib.import_module(name) for name in {modules}]; "
+        "print(*{'torch', 'torchaudio', 'librosa'} & set(sys.modules))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.split() == []
 
 
 def test_only_tacotron2_takes_the_model_config():

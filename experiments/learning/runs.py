@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from data_prep.demo_voice import VOCABULARY
-from data_prep.demo_voice import sentences as demo_sentences
+from data_prep.demo.grammar import VOCABULARY
+from data_prep.demo.grammar import sentences as demo_sentences
 from experiments.learning.recipes import differences
 from ponytaco.checkpoint.format import load_checkpoint
 from ponytaco.config import Config, ConfigError

@@ -11,7 +11,7 @@ from ponytaco.text.cleaners import CLEANERS, transliterate
 from ponytaco.text.encode import unknown_characters
 from ponytaco.text.errors import TextError
 from ponytaco.text.lexicon import Lexicon, check_braces
-from ponytaco.text.phones import split_braces
+from ponytaco.text.phones import BRACES, split_braces
 from ponytaco.text.segmentation import Part, split_paragraphs, split_parts, split_sentences
 from ponytaco.text.styles import NO_STYLE, find_style, known_styles, split_styles
 from ponytaco.text.symbols import CTC_SYMBOLS, PAD, PHONE_MARK, STYLE_SIGNS
@@ -183,7 +183,7 @@ class Reader:
                 continue
             pronounced = self._lexicon.apply(word)
             if self._lexicon.entries:
-                outside = re.sub(r"\{[^{}]*\}", " ", pronounced)
+                outside = BRACES.sub(" ", pronounced)
                 spelled += _LETTERS.findall(outside)
             words.append((_name(word), pronounced))
         return words

@@ -11,10 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ponytaco.text.errors import TextError
-from ponytaco.text.phones import in_braces, parse_phones, split_braces, wrong_phone
+from ponytaco.text.phones import BRACES, in_braces, parse_phones, split_braces, wrong_phone
 from ponytaco.text.symbols import PHONES
-
-_BRACES = re.compile(r"\{([^{}]*)\}")
 
 
 class PronunciationError(TextError):
@@ -33,7 +31,7 @@ def check_braces(text: str) -> str:
     Raises:
         PronunciationError: a phone does not exist, braces are empty, or one of them is alone.
     """
-    alone = re.search(r"[{}]", _BRACES.sub(lambda braces: " " * len(braces[0]), text))
+    alone = re.search(r"[{}]", BRACES.sub(lambda braces: " " * len(braces[0]), text))
     if alone:
         place = text[alone.start() : alone.start() + 30].split("\n")[0]
         if alone[0] == "}":
@@ -42,7 +40,7 @@ def check_braces(text: str) -> str:
         raise PronunciationError(
             f"A brace is not {missing}: '{place}'. A pronunciation reads {{HH AH0 L OW1}}."
         )
-    return _BRACES.sub(_checked, text)
+    return BRACES.sub(_checked, text)
 
 
 def _checked(braces: re.Match[str]) -> str:

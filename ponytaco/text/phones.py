@@ -13,8 +13,10 @@ from typing import NamedTuple
 
 from ponytaco.text.symbols import PHONES
 
+BRACES = re.compile(r"\{([^{}]*)\}")
+"""A pair of braces; group 1 is its content, ARPAbet or not."""
+
 _PHONES = frozenset(PHONES)
-_BRACES = re.compile(r"\{([^{}]*)\}")
 
 
 class Piece(NamedTuple):
@@ -63,7 +65,7 @@ def split_braces(text: str) -> Iterator[Piece]:
     """
     ordinary = ""
     end = 0
-    for braces in _BRACES.finditer(text):
+    for braces in BRACES.finditer(text):
         ordinary += text[end : braces.start()]
         end = braces.end()
         phones = parse_phones(braces[1])

@@ -16,8 +16,8 @@ _NEVER_LAST = frozenset((
 ))
 # These may end a sentence; they do where a word follows that often begins one.
 _SOMETIMES_LAST = frozenset((
-    "co", "corp", "ltd", "inc", "jr", "sr", "esq", "st", "ave", "blvd", "dept", "est", "a.m",
-    "p.m", "ph.d",
+    "co", "corp", "ltd", "inc", "jr", "sr", "esq", "st", "ave", "blvd", "dept", "est", "ft",
+    "hon", "a.m", "p.m", "ph.d",
 ))
 _BEGINNERS = frozenset((
     "a", "an", "and", "as", "at", "but", "by", "for", "he", "her", "here", "his", "how", "i",
@@ -112,6 +112,17 @@ def split_parts(sentence: str, limit: int, count: Callable[[str], int]) -> list[
         aim = max(1, aim * 3 // 4)
 
 
+def is_abbreviation_dot(word: str, following: str) -> bool:
+    """Whether the full stop after a word marks an abbreviation and does not end a sentence.
+
+    Args:
+        word: without the full stop, as "Mr" or "e.g".
+        following: the text after the full stop.
+    """
+    word = word.lower()
+    return _is_abbreviation(word) and not _abbreviation_ends(word, _first_word(following))
+
+
 def _sentences_of(line: str) -> Iterator[str]:
     start = 0
     for end in _END.finditer(line):
@@ -140,7 +151,7 @@ def _ends_sentence(before: str, end: re.Match[str], after: str) -> bool:
         return True
     *earlier, word = before.split() or [""]
     word = word.lstrip(_OPENERS)
-    next_word = re.split(r"\W", following, maxsplit=1)[0]
+    next_word = _first_word(after)
     if _is_abbreviation(word.lower()):
         return _abbreviation_ends(word.lower(), next_word)
     if word.isdigit() and not earlier:
@@ -149,6 +160,10 @@ def _ends_sentence(before: str, end: re.Match[str], after: str) -> bool:
         # "plan B. Then" and not "J. Smith" or "J. A. Smith"
         return next_word.lower() in _BEGINNERS and not _INITIALS.match(following)
     return True
+
+
+def _first_word(text: str) -> str:
+    return re.split(r"\W", text.lstrip().lstrip(_OPENERS), maxsplit=1)[0]
 
 
 def _is_abbreviation(word: str) -> bool:

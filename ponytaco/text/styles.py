@@ -31,11 +31,16 @@ def find_style(name: str, known: Sequence[str] | None = None) -> str:
     Raises:
         StyleError: there is no such style.
     """
-    style = _style(name)
+    style = match_style(name)
     if style is None:
         hint = "" if known is not None and not known else _hint(name)
         raise StyleError(f"There is no style '{name}'.{hint} {known_styles(known)}")
     return style
+
+
+def match_style(name: str) -> str | None:
+    """A style's proper name, as ``find_style`` finds it; None where there is no such style."""
+    return {_plain(style): style for style in (NO_STYLE, *STYLE_SIGNS)}.get(_plain(name))
 
 
 def known_styles(known: Sequence[str] | None) -> str:
@@ -76,7 +81,7 @@ def split_styles(
     for brackets in _BRACKETS.finditer(text):
         stretch += text[end : brackets.start()]
         end = brackets.end()
-        named = _style(brackets[1])
+        named = match_style(brackets[1])
         if named is not None:
             stretches.append((style, stretch))
             style, stretch = named, ""
@@ -91,11 +96,6 @@ def split_styles(
 
 def _spoken(stretches: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     return (part for part in stretches if any(character.isalnum() for character in part[1]))
-
-
-def _style(name: str) -> str | None:
-    wanted = _plain(name)
-    return {_plain(style): style for style in (NO_STYLE, *STYLE_SIGNS)}.get(wanted)
 
 
 def _hint(name: str) -> str:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support.soak import often
 
 from data_prep.audio import SAMPLE_RATE, wav_bytes
-from data_prep.clip_filter import Clip, ClipOptions, Reason, Rejection, Seen, examine
+from data_prep.clip_filter import Clip, ClipOptions, OptionsError, Reason, Rejection, Seen, examine
 from data_prep.soundtools import RawClip
 
 WORDS = ["see", "my", "mice", "no", "ships", "us"]
@@ -189,7 +189,7 @@ def test_a_rejected_clip_makes_no_later_one_a_duplicate(raw):
 
 @pytest.mark.parametrize("limits", [(0, 5), (5, 5), (1, 61), (float("nan"), 5)])
 def test_impossible_options_are_refused(limits):
-    with pytest.raises(ValueError, match="min_seconds"):
+    with pytest.raises(OptionsError, match="min_seconds"):
         ClipOptions(min_seconds=limits[0], max_seconds=limits[1])
 
 

@@ -160,6 +160,15 @@ def test_files_of_others_are_never_deleted(small_archive, tmp_path, place):
     assert (tmp_path / place / "thesis.doc").exists()
 
 
+def test_files_that_were_added_to_a_dataset_are_named_and_never_deleted(small_archive, tmp_path):
+    out = prepare(small_archive, tmp_path / "out", progress=False).folder
+    for name in "abcde":
+        (out / name).touch()
+    with pytest.raises(PrepareError, match="also contains a, b, c and 2 more, so it is left alone"):
+        prepare(small_archive, out, seed=1, progress=False)
+    assert all((out / name).exists() for name in "abcde")
+
+
 def test_a_foreign_report_does_not_make_a_folder_ours(small_archive, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "report.json").write_text('{"kept": 12}')
@@ -171,7 +180,7 @@ def test_an_empty_folder_is_filled_and_a_file_is_refused(small_archive, tmp_path
     (tmp_path / "out").mkdir()
     assert prepare(small_archive, tmp_path / "out", progress=False).fresh
     (tmp_path / "file").touch()
-    with pytest.raises(PrepareError, match="something else"):
+    with pytest.raises(PrepareError, match="exists as a file"):
         prepare(small_archive, tmp_path / "file", progress=False)
     with pytest.raises(PrepareError, match=r"file[/\\]below"):
         prepare(small_archive, tmp_path / "file" / "below", progress=False)

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.soak import often
 
-from data_prep.labels import Interval, Label, LabelError, parse_label
+from data_prep.labels import Interval, Label, LabelError, make_label, parse_label
 
 GOOD = {
     "character": "Zecora",
@@ -37,6 +37,15 @@ def test_a_good_label_is_read_whole_and_sorted():
 def test_only_the_text_is_required():
     label = parse({"utterance": {"content": "Hi"}})
     assert label == Label("Hi") and label.untrimmed_seconds is None
+
+
+def test_a_label_that_was_made_is_read_back():
+    words, phones = (
+        (Interval("hi", 0.1, 0.5),),
+        (Interval("HH", 0.1, 0.2), Interval("AY1", 0.2, 0.5)),
+    )
+    made = make_label("Hi.", 0.6, "Me", "now", tags=("Happy",), words=words, phones=phones)
+    assert parse(made) == Label("Hi.", "Me", "now", ("Happy",), "", (0.0, 0.6), words, phones)
 
 
 def changed(**fields: object) -> dict:
@@ -73,7 +82,7 @@ def words(interval: object) -> dict:
         (words([2, 1]), "before it starts"),
     ],
 )
-def test_what_is_wrong_is_said(label, part):
+def test_the_error_names_what_is_wrong(label, part):
     with pytest.raises(LabelError, match=part):
         parse(label)
 

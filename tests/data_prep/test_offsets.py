@@ -3,9 +3,14 @@ import pytest
 
 from data_prep.audio import SAMPLE_RATE, decode
 from data_prep.labels import Interval, parse_label
-from data_prep.offsets import find_offset
+from data_prep.offsets import LOUDNESS, find_offset
 from data_prep.soundtools import index_archive, read_clips
 from data_prep.transcripts import spoken_phones
+from ponytaco.text.symbols import PHONES
+
+
+def test_every_phone_has_a_loudness():
+    assert set(LOUDNESS) == {phone.rstrip("012") for phone in PHONES}
 
 
 def phones_of(clip) -> tuple[Interval, ...]:

@@ -97,7 +97,7 @@ def test_oversized_members_are_not_read(tmp_path, monkeypatch):
         ("missing.tar", None, "no such archive"),
         ("text.tar", b"hello world, this is no tar" * 40, "not a readable, uncompressed tar"),
         ("empty.tar", b"", "not a readable"),
-        ("zeros.tar", bytes(10_240), "holds no clip"),
+        ("zeros.tar", bytes(10_240), "contains no clips"),
     ],
 )
 def test_a_bad_archive_is_explained(tmp_path, name, content, part):
@@ -114,6 +114,21 @@ def test_a_folder_is_no_archive(tmp_path):
         index_archive(tmp_path)
 
 
+@pytest.mark.parametrize("error", [KeyError("x"), ValueError("x")])
+def test_only_what_tarfile_raises_is_blamed_on_the_archive(small_archive, monkeypatch, error):
+    """A mistake of ours keeps its traceback, even if tarfile raises errors of the same class."""
+
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(soundtools, "_note_member", fail)
+    with pytest.raises(type(error)):
+        index_archive(small_archive)
+    monkeypatch.setattr(tarfile.TarFile, "next", fail)
+    with pytest.raises(ArchiveError, match="header is damaged"):
+        index_archive(small_archive)
+
+
 @pytest.mark.parametrize("kept", [0.3, 0.5, 0.9])
 def test_a_cut_off_archive_is_refused(small_archive, kept):
     data = small_archive.read_bytes()
@@ -127,7 +142,7 @@ def test_a_damaged_header_in_the_middle_is_not_taken_for_the_end(tmp_path):
     data = bytearray(path.read_bytes())
     data[2048 + 10] ^= 0xFF
     path.write_bytes(data)
-    with pytest.raises(ArchiveError, match="damaged or cut off near byte 2048"):
+    with pytest.raises(ArchiveError, match="damaged or truncated near byte 2048"):
         index_archive(path)
 
 

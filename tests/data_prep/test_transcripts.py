@@ -7,14 +7,9 @@ from hypothesis import strategies as st
 from support.soak import often
 
 from data_prep.labels import Interval, Label
-from data_prep.transcripts import (
-    ARPABET,
-    STYLE_SIGNS,
-    clean_text,
-    is_speakable,
-    style_sign,
-    transcribe,
-)
+from data_prep.transcripts import clean_text, is_speakable, style_sign, transcribe
+from ponytaco.text.styles import split_styles
+from ponytaco.text.symbols import PHONES, STYLE_SIGNS
 
 
 def label(text: str, *words: tuple[str, str], **fields) -> Label:
@@ -43,6 +38,7 @@ MISTER, CAKE = ("mister", "M IH1 S T ER0"), ("cake", "K EY1 K")
         ("Mr. Cake.", [("mr", MISTER[1]), CAKE], "{M IH1 S T ER0} {K EY1 K}."),
         ("e.g., Cake", [("eg", "IY1 JH IY1"), CAKE], "{IY1 JH IY1}, {K EY1 K}"),
         ("Hello. Cake", [HELLO, CAKE], "{HH AH0 L OW1}. {K EY1 K}"),
+        ("Oh no. Cake", [("oh", "OW1"), ("no", "N OW1"), CAKE], "{OW1} {N OW1}. {K EY1 K}"),
         ("At 12. Cake", [("at", "AE1 T"), ("twelve", "T W EH1 L V"), CAKE], None),
         ("Hello xyzzy pony", [HELLO, PONY], "{HH AH0 L OW1} xyzzy {P OW1 N IY0}"),
         ("Hello pony-cake", [HELLO, PONY, CAKE], "{HH AH0 L OW1} {P OW1 N IY0} {K EY1 K}"),
@@ -69,7 +65,7 @@ def test_a_poor_match_gives_no_arpabet_but_all_phones():
 def test_tokens_have_the_label_s_times_without_silences():
     tokens = transcribe(label("Hello", HELLO)).tokens
     assert tokens[0] == Interval("HH", 0.5, 0.6)
-    assert all(token.content in ARPABET for token in tokens)
+    assert all(token.content in PHONES for token in tokens)
 
 
 def test_a_nameless_word_of_the_label_is_no_word():
@@ -98,13 +94,26 @@ def test_style_signs_are_an_option():
     assert transcribe(happy).text == "Hello"
     result = transcribe(happy, style_signs=True)
     assert (result.text, result.arpabet) == ("☻Hello", "☻{HH AH0 L OW1}")
-    assert style_sign(["Neutral"]) == "" and style_sign(["Tired"]) == "►"
+    assert style_sign(["Neutral"]) == style_sign(["Excited about cake"]) == style_sign([]) == ""
     assert not is_speakable(transcribe(Label("…", tags=("Happy",)), style_signs=True).text)
 
 
-def test_the_phones_are_the_seed_s_84_and_the_signs_its_17():
-    assert len(ARPABET) == 84 and {"AA", "ER2", "ZH"} <= ARPABET
-    assert set(STYLE_SIGNS.values()) == set("☺☻♥♦♣♠♪◘○◙♂♀•♫☼►◄")
+@pytest.mark.parametrize("style", STYLE_SIGNS)
+@pytest.mark.parametrize("tag", [str, str.lower, str.upper, " {} ".format])
+def test_a_clip_s_tag_gives_the_sign_that_its_name_in_brackets_promises(style, tag):
+    ((promised, _),), _ = split_styles(f"[{style}]Hello")
+    result = transcribe(label("Hello", HELLO, tags=(tag(style),)), style_signs=True)
+    assert result.text == f"{STYLE_SIGNS[promised]}Hello"
+    assert result.arpabet == f"{STYLE_SIGNS[promised]}{{HH AH0 L OW1}}"
+
+
+def test_soundtools_one_tag_for_two_styles_has_their_sign():
+    assert style_sign(["Tired or Exhausted"]) == STYLE_SIGNS["Tired"] == STYLE_SIGNS["Exhausted"]
+
+
+def test_the_first_tag_with_a_sign_wins():
+    assert style_sign(["Happy", "Whispering"]) == STYLE_SIGNS["Happy"]
+    assert style_sign(["Neutral", "Whispering", "Happy"]) == STYLE_SIGNS["Whispering"]
 
 
 @pytest.mark.parametrize(
@@ -120,6 +129,7 @@ def test_the_phones_are_the_seed_s_84_and_the_signs_its_17():
         ("it’s “here”", 'it\'s "here"', 0),
         ("{HH AY1} {laughs} }{", "{HH AY1} (laughs) )(", 4),
         ("{ HH  AY1 } {} {HH XX}", "{HH AY1} () (HH XX)", 4),
+        ("{hh ay1}", "{HH AY1}", 0),
     ],
 )
 def test_texts_are_cleaned_and_replacements_counted(typed, clean, replaced):

@@ -53,7 +53,7 @@ def wheel(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory):
-    from data_prep.demo_voice import write_demo_archive
+    from data_prep.demo.espeak import write_demo_archive
 
     path = tmp_path_factory.mktemp("demo") / "Demo.tar"
     write_demo_archive(path, n_clips=40)

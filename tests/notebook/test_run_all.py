@@ -28,7 +28,7 @@ def colab(tmp_path_factory):
     # A shared folder, of which the user has added a shortcut.
     shared = mount / ".shortcut-targets-by-id" / "1SWIe" / "soundtools/data/audio-trimmed-22khz"
     shared.mkdir(parents=True)
-    from data_prep.demo_voice import write_demo_archive
+    from data_prep.demo.espeak import write_demo_archive
 
     write_demo_archive(shared / "Demo.tar", n_clips=24)
     return SimpleNamespace(

@@ -2,7 +2,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ponytaco.text.segmentation import split_paragraphs, split_parts, split_sentences
+from ponytaco.text import cleaners, segmentation
+from ponytaco.text.segmentation import (
+    is_abbreviation_dot,
+    split_paragraphs,
+    split_parts,
+    split_sentences,
+)
 
 
 def letters(text):
@@ -10,7 +16,7 @@ def letters(text):
 
 
 @pytest.mark.parametrize(
-    ("text", "sentences"),
+    ("text", "expected"),
     [
         ("Bad day.", ["Bad day."]),
         ("Bad day", ["Bad day"]),
@@ -54,8 +60,28 @@ def letters(text):
          ["This line was broken by a margin after the name of Twilight Sparkle.", "Yes."]),
     ],
 )  # fmt: skip
-def test_sentences(text, sentences):
-    assert split_sentences(text) == sentences
+def test_sentences(text, expected):
+    assert split_sentences(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("word", "following", "is_abbreviation"),
+    [
+        ("Mr", " Cake.", True),
+        ("e.g", ", cake", True),
+        ("St", " Louis", True),
+        ("St", " He does.", False),
+        ("No", " 5", True),
+        ("No", " It is not.", False),
+        ("cake", " Then", False),
+    ],
+)
+def test_a_full_stop_is_an_abbreviation_s_or_a_sentence_s(word, following, is_abbreviation):
+    assert is_abbreviation_dot(word, following) is is_abbreviation
+
+
+def test_every_abbreviation_that_is_read_out_is_known_here():
+    assert all(map(segmentation._is_abbreviation, cleaners._ABBREVIATIONS))
 
 
 def test_paragraphs_are_parted_by_empty_lines():

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ponytaco.text.styles import NO_STYLE, StyleError, find_style, split_styles
+from ponytaco.text.styles import NO_STYLE, StyleError, find_style, match_style, split_styles
 from ponytaco.text.symbols import STYLE_SIGNS
 
 
@@ -14,6 +14,11 @@ def test_a_style_is_found_in_any_case(name):
 def test_names_of_two_words_and_the_neutral_one():
     assert find_style("canterlot_voice") == find_style("Canterlot-Voice") == "Canterlot Voice"
     assert find_style("neutral") == NO_STYLE
+
+
+def test_a_name_matches_a_style_or_none():
+    assert match_style("SAD") == "Sad" and match_style("Neutral") == NO_STYLE
+    assert match_style("sadd") is None
 
 
 def test_an_unknown_style_names_those_there_are():

@@ -1,0 +1,1 @@
+"""Demo character: sentences of a small grammar, spoken by a synthetic voice."""
