@@ -4,6 +4,7 @@
 # make soak    what draws by chance or kills sessions, much longer
 # make test-latest   the suite on the newest versions of everything
 # make test-browser  the notebooks in a real browser; screenshots go to test-output/
+# make test-gpu  what needs CUDA, with PYTHON's own torch: the environment of `make test` has none
 # make home URL=https://github.com/OWNER/REPO   tell notebooks and README where they live
 # Each makes the virtual environment it needs; nothing is installed by hand.
 
@@ -13,7 +14,7 @@ BIN := $(VENV)/bin
 DEMO ?= demo
 DEMO_MINUTES ?= 6
 
-.PHONY: help demo test test-latest test-browser soak home check format clean
+.PHONY: help demo test test-latest test-browser test-gpu soak home check format clean
 
 help:
 	@sed -n 's/^# \(make.*\)/\1/p' Makefile
@@ -54,6 +55,9 @@ test-browser: $(VENV)/.browser
 	$(MAKE) --no-print-directory VENV=.venv-latest CONSTRAINTS=constraints/latest.txt .venv-latest/.lab
 	OMP_NUM_THREADS=1 PONYTACO_CHROMIUM="$(CHROMIUM)" PONYTACO_LAB_PYTHON=$(CURDIR)/.venv-latest/bin/python \
 	  $(BIN)/python -m pytest -m browser tests/notebook/test_browser.py
+
+test-gpu:
+	$(PYTHON) -m pytest -m gpu tests/gpu
 
 CHROMIUM ?= /usr/bin/chromium
 

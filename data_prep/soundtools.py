@@ -17,7 +17,7 @@ from typing import IO, Self, cast
 
 from data_prep.audio import Waveform, sound_seconds, wav_bytes
 from data_prep.errors import DataPrepError
-from ponytaco.io.atomic import replacing
+from ponytaco.io.atomic import atomic_write
 
 LARGEST_AUDIO_BYTES = 64 * 2**20
 """15 seconds of 192 kHz stereo float are 23 MB; a larger member cannot be a clip."""
@@ -304,7 +304,7 @@ class ArchiveWriter:
     def __enter__(self) -> Self:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as stack:
-            temporary = stack.enter_context(replacing(self.path))
+            temporary = stack.enter_context(atomic_write(self.path))
             tar = tarfile.open(temporary, "w", format=tarfile.PAX_FORMAT)
             self._tar = stack.enter_context(tar)
             self._stack = stack.pop_all()

@@ -56,21 +56,21 @@ def make_clip(
     rng = np.random.default_rng(seed)
     pieces, phones, spoken, now = [], [], [], 0.0
 
-    def say(phone: str, seconds: float) -> None:
+    def log(phone: str, seconds: float) -> None:
         nonlocal now
         pieces.append(_phone_sound(phone, round(seconds * SAMPLE_RATE), rng))
         phones.append({"content": phone, "interval": [round(now, 4), round(now + seconds, 4)]})
         now += seconds
 
-    say("sil", before)
+    log("sil", before)
     for word in words:
         start = now
         for phone in WORDS[word]:
-            say(phone, float(rng.uniform(0.07, 0.16)))
+            log(phone, float(rng.uniform(0.07, 0.16)))
         spoken.append({"content": word, "interval": [round(start, 4), round(now, 4)]})
         if rng.random() < 0.4:
-            say("sil", float(rng.uniform(0.05, 0.2)))
-    say("sil", after)
+            log("sil", float(rng.uniform(0.05, 0.2)))
+    log("sil", after)
     waveform = np.concatenate(pieces) + rng.normal(0, 1e-5, sum(map(len, pieces)))
     whole = {
         "character": "Test",

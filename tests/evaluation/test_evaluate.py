@@ -68,7 +68,7 @@ def found(trained_run, fake_dataset, tmp_path_factory):
     path = folder / "sentences.txt"
     path.write_text("Bad day.\n\nBad {K EY1 K}.\n…\n", encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scoring, "Listener", EchoListener)
+        patch.setattr(scoring, "SpeechRecogniser", EchoListener)
         patch.setattr(speaking, "pitch", rising_pitch)
         return evaluate(run, sentences=path, device="cpu")
 
@@ -200,7 +200,7 @@ class ListOfWords(EchoListener):
 
 
 def test_new_words_change_nothing_about_how_clips_are_heard(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(scoring, "Listener", ListOfWords)
+    monkeypatch.setattr(scoring, "SpeechRecogniser", ListOfWords)
     known, strange = tmp_path / "known.txt", tmp_path / "strange.txt"
     known.write_text("Bad day.\n")
     strange.write_text("Aardvarks play.\n")
