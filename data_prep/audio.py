@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from data_prep.errors import DataPrepError
+from ponytaco.errors import PonytacoError
 
 Waveform = npt.NDArray[np.float32]
 
@@ -33,7 +33,7 @@ FLAT_RUN = 4
 """Samples. Natural peaks stay at their maximum for one or two samples, clipped ones longer."""
 
 
-class AudioError(DataPrepError):
+class AudioError(PonytacoError):
     """Unusable audio; the message is a clause that gives the reason, without a full stop."""
 
 

@@ -15,11 +15,11 @@ from data_prep.audio import (
     pcm16,
     trim_by_level,
 )
-from data_prep.errors import DataPrepError
 from data_prep.labels import Interval, Label, LabelError, parse_label
 from data_prep.offsets import Offset, find_offset
 from data_prep.soundtools import RawClip
 from data_prep.transcripts import Transcript, is_speakable, spoken_phones, transcribe
+from ponytaco.errors import PonytacoError
 
 SPEECH_MARGIN_SECONDS = 0.08
 """Kept before the first and after the last phone: aligners cut soft onsets and offsets short."""
@@ -46,7 +46,7 @@ class Reason(StrEnum):
     DUPLICATE = "duplicate"
 
 
-class OptionsError(DataPrepError):
+class OptionsError(PonytacoError):
     """Options that no clip can meet."""
 
 

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from data_prep.errors import DataPrepError
+from ponytaco.errors import PonytacoError
 from ponytaco.formatting import and_more
 
 MADE_BY = "ponytaco data_prep"
@@ -25,7 +25,7 @@ _MOST_REPORT_BYTES = 16 * 2**20
 _OURS = {"train.txt", "val.txt", "wavs", "alignments.jsonl", "lexicon.txt", "report.json"}
 
 
-class PrepareError(DataPrepError):
+class PrepareError(PonytacoError):
     """Failed preparation; the message tells what, where and what to do next."""
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from data_prep.errors import DataPrepError
+from ponytaco.errors import PonytacoError
 
 LONGEST_TEXT = 2_000
 """Characters. 15 seconds of fast speech are about 300; more is a mistake in the label."""
@@ -18,7 +18,7 @@ MOST_INTERVALS = 10_000
 """Words or phones of one clip; 15 seconds of fast speech contain about 300 phones."""
 
 
-class LabelError(DataPrepError):
+class LabelError(PonytacoError):
     """Unusable label; the message is a clause that gives the reason, without a full stop."""
 
 

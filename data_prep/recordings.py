@@ -11,10 +11,10 @@ from pathlib import Path
 
 from data_prep.audio import SAMPLE_RATE, AudioError, decode
 from data_prep.clip_filter import MOST_CLIPPED
-from data_prep.errors import DataPrepError
 from data_prep.folders import explain_os_error
 from data_prep.labels import make_label
 from data_prep.soundtools import ArchiveWriter
+from ponytaco.errors import PonytacoError
 
 SOUND_SUFFIXES = (".wav", ".flac")
 
@@ -31,7 +31,7 @@ _CHARACTER = re.compile(rf"\w[\w .'()-]{{0,{LONGEST_CHARACTER - 1}}}")
 _HEADER_NAMES = frozenset({"id", "file", "filename", "file_name", "path", "audio", "wav", "clip"})
 
 
-class RecordingsError(DataPrepError):
+class RecordingsError(PonytacoError):
     """Recordings that cannot be packed; the message tells what, where and what to do next."""
 
 

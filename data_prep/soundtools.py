@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import IO, Self, cast
 
 from data_prep.audio import Waveform, sound_seconds, wav_bytes
-from data_prep.errors import DataPrepError
+from ponytaco.errors import PonytacoError
 from ponytaco.io.atomic import atomic_write
 
 LARGEST_AUDIO_BYTES = 64 * 2**20
@@ -41,7 +41,7 @@ AUDIO_NAMES = frozenset({"audio.wav", "audio.flac"})
 LABEL_NAME = "label.json"
 
 
-class ArchiveError(DataPrepError):
+class ArchiveError(PonytacoError):
     """Unreadable archive; the message tells what, where and what to do next."""
 
 

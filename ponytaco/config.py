@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, get_type_hints
 
+from ponytaco.errors import PonytacoError
 
-class ConfigError(ValueError):
+
+class ConfigError(PonytacoError):
     """A setting is unknown, of the wrong type, or contradicts another."""
 
 

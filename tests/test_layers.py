@@ -13,7 +13,8 @@ ROOT = Path(__file__).resolve().parents[1]
 # A folder, or a module beside the folders, imports only from those to the left of its own layer;
 # the modules of one folder may import each other.
 LAYERS = (
-    {"errors", "config"},
+    {"errors"},
+    {"config"},
     {"presets"},
     {"device", "formatting", "timing", "plotting"},
     {"io"},

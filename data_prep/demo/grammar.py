@@ -4,7 +4,7 @@ import random
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
-from data_prep.errors import DataPrepError
+from ponytaco.errors import PonytacoError
 
 # Words by their place in a sentence. A speech recogniser can tell them apart: words that it
 # confuses are left out, and so are short ones such as "the", "did" and "our", which it inserts
@@ -104,7 +104,7 @@ _MOST_REPEATED = 10_000
 """Repeated draws in a row after which the grammar counts as exhausted."""
 
 
-class DemoVoiceError(DataPrepError):
+class DemoVoiceError(PonytacoError):
     """Failure of the demo voice; the message tells why and what to do next."""
 
 

@@ -17,6 +17,7 @@ from experiments.learning import recipes as named
 from experiments.learning import runs, summary
 from experiments.learning.picture import draw
 from ponytaco import config, presets
+from ponytaco.errors import PonytacoError
 
 
 def main() -> None:
@@ -25,7 +26,7 @@ def main() -> None:
     try:
         failed = [] if arguments.report_only else _work(arguments)
         _report(_learners(arguments), arguments)
-    except ValueError as error:
+    except PonytacoError as error:
         sys.exit(str(error))
     if failed:
         sys.exit(f"{len(failed)} failed: {', '.join(one.name for one in failed)}.")
@@ -118,7 +119,7 @@ def _learners(arguments: argparse.Namespace) -> list[runs.Learner]:
 def _report(learners: list[runs.Learner], arguments: argparse.Namespace) -> None:
     begun = [(one, settings) for one in learners if (settings := one.config()) and one.rows()]
     if not begun:
-        raise ValueError(f"There is no run with a history in {arguments.folder} yet.")
+        raise PonytacoError(f"There is no run with a history in {arguments.folder} yet.")
     outcomes = [
         summary.outcome(
             one.recipe, one.seed, one.rows(), arguments.steps, settings.train.validate_every,

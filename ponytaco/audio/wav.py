@@ -9,13 +9,14 @@ import soundfile
 import torch
 from torch import Tensor
 
+from ponytaco.errors import PonytacoError
 from ponytaco.io.atomic import atomic_write
 
 LONGEST_SECONDS = 600
 """Far longer than any sentence."""
 
 
-class AudioError(ValueError):
+class AudioError(PonytacoError):
     """A wav file cannot be read, written or used."""
 
 

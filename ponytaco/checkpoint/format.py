@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ponytaco import __version__
 from ponytaco.config import Config, ConfigError
+from ponytaco.errors import PonytacoError
 from ponytaco.io.atomic import atomic_write
 from ponytaco.io.torchfile.claims import TorchFileError
 from ponytaco.io.torchfile.files import check_members, load_torch_file
@@ -26,7 +27,7 @@ FORMAT_VERSION = 1
 _MOST_SYMBOLS = 10_000
 
 
-class CheckpointError(ValueError):
+class CheckpointError(PonytacoError):
     """A checkpoint is missing, broken, of another kind, or cannot be written."""
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from ponytaco import __version__
 from ponytaco.cli import bench, evaluate, export, fetch, mels, movie, speak, train
+from ponytaco.errors import PonytacoError
 
 # What the commands need besides is imported when they run, because torch takes seconds to load
 # and ``--help`` should not.
@@ -35,18 +36,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         return 1
-    except (ValueError, OSError) as error:
-        # Every error of ours is a ValueError whose text says what, where and what next; an
-        # OSError is the machine's (disk full, no permission) and names its file.
-        if type(error) in (ValueError, UnicodeError):
-            raise  # not one of ours: a mistake in this program, worth its traceback
+    except (PonytacoError, OSError) as error:
+        # Whatever else is raised is a bug in ponytaco, worth its traceback.
         print(f"ponytaco: {_sentence(error)}", file=sys.stderr)
         return 1
 
 
 def _sentence(error: Exception) -> str:
-    if isinstance(error, UnicodeDecodeError):
-        return "The text is not in UTF-8. Save it in that encoding and try again."
     if isinstance(error, OSError) and error.filename and error.strerror:
         return f"{error.filename}: {error.strerror}. Check the name, and the space on the disk."
     return str(error)

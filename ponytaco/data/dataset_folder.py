@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ponytaco.errors import PonytacoError
+
 Interval = tuple[str, float, float]
 """A phone or a word with its start and end, in seconds of the clip."""
 
@@ -25,7 +27,7 @@ _MOST_BYTES = 256 * 2**20  # 20 hours of phones and words are about 30 MB
 _LATEST_SECONDS = 1e6
 
 
-class FilelistError(ValueError):
+class FilelistError(PonytacoError):
     """A dataset folder, or a file in it, breaks the contract."""
 
 

@@ -11,6 +11,7 @@ import librosa
 import numpy as np
 import numpy.typing as npt
 
+from ponytaco.errors import PonytacoError
 from ponytaco.text.encode import clean
 from ponytaco.text.lexicon import Lexicon
 
@@ -93,7 +94,7 @@ SILENCE_SECONDS = 0.2
 that word, and at times everything."""
 
 
-class RecogniserError(RuntimeError):
+class RecogniserError(PonytacoError):
     """The recogniser cannot be set up; the text says why and what to do."""
 
 

@@ -15,6 +15,7 @@ from ponytaco.checkpoint.format import Checkpoint, load_checkpoint
 from ponytaco.data.dataset import ClipDataset, Datasets, open_datasets
 from ponytaco.data.dataset_folder import Clip, FilelistError, as_paths, read_datasets
 from ponytaco.device import choose_device
+from ponytaco.errors import PonytacoError
 from ponytaco.evaluation.asr import RecogniserError, SpeechRecogniser, spoken_words
 from ponytaco.evaluation.html_report import report_page
 from ponytaco.evaluation.results import (
@@ -40,7 +41,7 @@ _N_CEILING = 30
 _QUICK_CLIPS, _QUICK_SENTENCES, _QUICK_CEILING = 8, 10, 10
 
 
-class EvaluationError(ValueError):
+class EvaluationError(PonytacoError):
     """An evaluation cannot be done as asked."""
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ponytaco.errors import PonytacoError
+
 _MOST_BYTES = 2**20  # some ten thousand sentences, days of speaking
 
 
-class SentencesError(ValueError):
+class SentencesError(PonytacoError):
     """A file of sentences cannot be used."""
 
 

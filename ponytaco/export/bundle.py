@@ -14,12 +14,13 @@ from ponytaco.checkpoint.format import (
     not_learnt_yet,
     save_checkpoint,
 )
+from ponytaco.errors import PonytacoError
 from ponytaco.export.card import model_card
 from ponytaco.runs.folder import voice_files
 from ponytaco.runs.state import RunState
 
 
-class ExportError(ValueError):
+class ExportError(PonytacoError):
     """A voice cannot be exported so; the text says why and what to do instead."""
 
 

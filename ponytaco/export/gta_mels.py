@@ -15,13 +15,14 @@ from ponytaco.data.dataset import ClipDataset, open_datasets
 from ponytaco.data.dataset_folder import Clip, FilelistError, read_dataset
 from ponytaco.data.loader import validation_batches
 from ponytaco.device import choose_device
+from ponytaco.errors import PonytacoError
 from ponytaco.io.atomic import atomic_write
 from ponytaco.model.layers import length_mask
 from ponytaco.model.tacotron2 import Tacotron2
 from ponytaco.runs.folder import Run, write_text
 
 
-class MelsError(ValueError):
+class MelsError(PonytacoError):
     """The mels cannot be written."""
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from ponytaco.errors import PonytacoError
 from ponytaco.formatting import file_size
 from ponytaco.io.atomic import atomic_write
 
@@ -25,7 +26,7 @@ _QUOTA_HINT = (
 )
 
 
-class DownloadError(ValueError):
+class DownloadError(PonytacoError):
     """A file could not be downloaded; the text says how to get it by hand."""
 
 

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ponytaco.errors import PonytacoError
+
 WEIGHT_TYPES = ("auto", "float32", "float16", "bfloat16", "int8")
 
 Product = Callable[[Tensor], Tensor]
@@ -26,7 +28,7 @@ _WORTH_PACKING = 2**18
 _INT8_STEPS, _INT8_ZERO = 63, 64
 
 
-class WeightTypeError(ValueError):
+class WeightTypeError(PonytacoError):
     """There is no such type of weights, or not on this machine."""
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import platform
+import traceback
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
 import torch
 
 from ponytaco import __version__
+from ponytaco.errors import PonytacoError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -20,20 +23,16 @@ OUT_OF_MEMORY = (
 )
 
 
-class NotebookError(Exception):
-    """A problem the user can mend; a notebook shows its sentence alone, without the traceback."""
-
-    def _render_traceback_(self) -> list[str]:
-        """What IPython prints for it (IPython asks an exception for this method)."""
-        return [f"\N{WARNING SIGN} {self}"]
+class NotebookError(PonytacoError):
+    """A cell cannot do what was asked; the message tells what to do."""
 
 
 def friendly(function: Callable[P, T]) -> Callable[P, T]:
-    """Turn the errors that users can mend into a NotebookError.
+    """Show errors in a notebook as its user needs them.
 
-    Ours are subclasses of ValueError whose text says what, where and what next; an OSError is the
-    machine's (disk full, no permission) and names its file. Anything else is a mistake in this
-    program and keeps its traceback.
+    A ``PonytacoError`` shows its message alone, as does an ``OSError`` (disk full, no permission),
+    which names its file. Anything else is a bug: it keeps its traceback, below a sentence that asks
+    to report it.
     """
 
     @functools.wraps(function)
@@ -42,12 +41,25 @@ def friendly(function: Callable[P, T]) -> Callable[P, T]:
             return function(*args, **kwargs)
         except torch.cuda.OutOfMemoryError as error:
             raise NotebookError(OUT_OF_MEMORY) from error
-        except (ValueError, OSError) as error:
-            if type(error) in (ValueError, UnicodeError):
-                raise
+        except PonytacoError:
+            raise
+        except OSError as error:
             raise NotebookError(str(error)) from error
+        except Exception as error:
+            print(bug_report(error))
+            raise
 
     return wrapper
+
+
+def bug_report(error: Exception) -> str:
+    """Ask to report an unexpected error, with what a report needs: version and last lines."""
+    last_lines = "".join(traceback.format_exception(error)[-2:]).rstrip()
+    return (
+        "This is a mistake in ponytaco. Please report it, with these lines:\n"
+        f"ponytaco {__version__}, Python {platform.python_version()}, torch {torch.__version__}\n"
+        f"{last_lines}"
+    )
 
 
 @friendly

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ponytaco.errors import PonytacoError
 from ponytaco.notebook.environment import friendly, in_colab
 from ponytaco.runs.folder import Run
 
@@ -24,7 +25,7 @@ _PLACES = (
 )
 
 
-class StorageError(ValueError):
+class StorageError(PonytacoError):
     """Drive or the folder cannot be used."""
 
 

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ponytaco.errors import PonytacoError
 from ponytaco.io.atomic import atomic_write
 
 
-class RunError(ValueError):
+class RunError(PonytacoError):
     """A folder is not a run's, or cannot be one."""
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from ponytaco.errors import PonytacoError
 from ponytaco.io.atomic import atomic_write
 from ponytaco.runs.folder import Run
 
@@ -15,7 +16,7 @@ _WIDTH = 800
 _FRAME_MS, _LAST_FRAME_MS = 250, 3000
 
 
-class MovieError(ValueError):
+class MovieError(PonytacoError):
     """There are no pictures, or the movie cannot be written."""
 
 

@@ -6,6 +6,8 @@ import types
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ponytaco.errors import PonytacoError
+
 LIMITS: Mapping[str, tuple[float, float]] = types.MappingProxyType(
     {
         "best_of": (1, 64),
@@ -23,7 +25,7 @@ MAX_SYMBOLS_LIMITS = (10, 1000)
 voices know. No voice has learnt pieces of a letter."""
 
 
-class SpeechOptionsError(ValueError):
+class SpeechOptionsError(PonytacoError):
     """A way of speaking cannot be."""
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ponytaco.errors import PonytacoError
 from ponytaco.text.errors import TextError
 from ponytaco.text.phones import BRACES, in_braces, parse_phones, split_braces, wrong_phone
 from ponytaco.text.symbols import PHONES
@@ -98,7 +99,7 @@ _COMMENT = re.compile(r"^\s*;;;.*|(?:^|\s)#(?:\s.*)?$|\s#.*")
 _MOST_BYTES = 64 * 2**20  # CMUdict has 4 MB
 
 
-class LexiconError(ValueError):
+class LexiconError(PonytacoError):
     """A pronunciation dictionary cannot be read."""
 
 

@@ -18,6 +18,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from ponytaco.errors import PonytacoError
+
 T = TypeVar("T")
 MaybeTensor = TypeVar("MaybeTensor", bound=Tensor | None)
 
@@ -29,7 +31,7 @@ _WAIT = datetime.timedelta(hours=12)
 _N_WISHES = 3
 
 
-class RanksError(ValueError):
+class RanksError(PonytacoError):
     """Several processes cannot train together, or one of them is gone."""
 
 

@@ -13,7 +13,7 @@ from ponytaco.checkpoint.conversion.reduction_factor import set_frames_per_step
 from ponytaco.checkpoint.format import Checkpoint, CheckpointError, verified_checkpoint
 from ponytaco.config import Config
 from ponytaco.data.sampler import BucketSampler
-from ponytaco.io.store.store import Loaded, Store
+from ponytaco.io.store.store import Loaded, Store, StoreError
 from ponytaco.model.tacotron2 import Tacotron2
 from ponytaco.runs.folder import Run
 from ponytaco.runs.state import RunState
@@ -45,9 +45,7 @@ def find_newest_save(
     """
     try:
         found = store.load()
-    except CheckpointError:
-        raise
-    except ValueError as error:
+    except StoreError as error:
         raise CheckpointError(
             f"{run.folder} cannot be resumed. {error} Move its files elsewhere to begin anew."
         ) from None

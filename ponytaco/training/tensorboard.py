@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from ponytaco.errors import PonytacoError
 from ponytaco.runs.folder import Run
 from ponytaco.training.metrics import StepReport
 from ponytaco.training.validation import Validation
@@ -19,7 +20,7 @@ from ponytaco.training.validation import Validation
 _COPY_SECONDS = 30 * 60
 
 
-class TensorBoardError(ValueError):
+class TensorBoardError(PonytacoError):
     """TensorBoard is not installed."""
 
 

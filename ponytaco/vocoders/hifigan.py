@@ -203,8 +203,6 @@ def _config_beside(path: Path) -> dict[str, Any]:
             raise VocoderError(f"{beside} is too large to be a vocoder's settings.")
         content = json.loads(beside.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        if isinstance(error, VocoderError):
-            raise
         raise VocoderError(f"{beside} cannot be read: {error}") from None
     # It may be another program's, as a run's own config.json.
     return content if isinstance(content, dict) and "upsample_rates" in content else {}

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ponytaco.errors import PonytacoError
 from ponytaco.io.torchfile.claims import MoreThanWeightsError, TorchFileError
 from ponytaco.io.torchfile.files import load_torch_file
 from ponytaco.io.torchfile.modules import load_modules
@@ -23,7 +24,7 @@ _NORMED = (
 )
 
 
-class VocoderError(ValueError):
+class VocoderError(PonytacoError):
     """A vocoder cannot be had, or does not fit the voice."""
 
 

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 import soundfile
 import torch
+from support.errors import BUGS
 
 import ponytaco.training.loop as training_module
 from ponytaco.audio.wav import AudioError, save_wav
@@ -532,6 +533,30 @@ def test_the_help_says_what_each_preset_is_for(capsys, monkeypatch):
     said = capsys.readouterr().out
     assert PRESET_DOCS.keys() == PRESETS.keys()
     assert all(f"{name}: {doc}" in said for name, doc in PRESET_DOCS.items())
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: type(bug).__name__)
+@pytest.mark.parametrize(
+    ("words", "place"),
+    [
+        (["train", "data", "run"], "ponytaco.training.loop.train"),
+        (["speak", "voice", "Hello."], "ponytaco.synthesis.voice.Voice"),
+        (["evaluate", "run"], "ponytaco.evaluation.evaluate.evaluate"),
+        (["export", "run", "--to", "bundle"], "ponytaco.export.bundle.export_bundle"),
+        (["movie", "run"], "ponytaco.runs.movie.make_movie"),
+        (["fetch", "hifigan"], "ponytaco.io.pretrained.fetch"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_a_bug_keeps_its_traceback(words, place, bug, monkeypatch, capsys):
+    def fail(*_, **__):
+        raise bug
+
+    monkeypatch.setattr(place, fail)
+    with pytest.raises(type(bug)) as raised:
+        main(words)
+    assert raised.value is bug
+    assert capsys.readouterr().err == ""
 
 
 def test_the_help_has_the_commands(capsys):

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.gpu
 VALUES, GRADIENTS = 1e-4, 1e-3
 NO_DROPOUT = {
     f"p_{name}_dropout": 0.0
-    for name in ("encoder", "prenet", "attention", "decoder", "head", "postnet", "recogniser")
+    for name in ("encoder", "prenet", "attention", "decoder", "head", "postnet", "ctc")
 }
 MODELS = {
     "tiny": preset("tiny"),

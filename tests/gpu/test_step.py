@@ -26,7 +26,7 @@ pytestmark = pytest.mark.gpu
 
 NO_DROPOUT = {
     f"p_{name}_dropout": 0.0
-    for name in ("encoder", "prenet", "attention", "decoder", "head", "postnet", "recogniser")
+    for name in ("encoder", "prenet", "attention", "decoder", "head", "postnet", "ctc")
 }
 # Nothing is drawn by chance, so that two devices and two types do the same.
 CERTAIN = preset("tiny").replace(

@@ -11,7 +11,7 @@ import pytest
 from ponytaco.notebook.batch_form import ask_for_lines, speak_lines
 from ponytaco.notebook.characters import Character
 from ponytaco.notebook.dataset_preview import listen_to_clips, show_packed, show_report
-from ponytaco.notebook.environment import NotebookError, friendly
+from ponytaco.notebook.environment import NotebookError
 from ponytaco.notebook.recordings import own_recordings, save_archive
 from ponytaco.notebook.speech_form import manner, text_of
 from ponytaco.notebook.storage import Storage
@@ -253,17 +253,3 @@ def test_training_in_a_terminal(fake_dataset, tmp_path, capsys):
     again = train_voice(Character("Beeps"), storage, Settings(), "21")
     assert again.step == 21  # with the settings the run began with
     assert "Resuming Beeps at step 20" in capsys.readouterr().out
-
-
-def test_mistakes_keep_their_traceback_and_problems_are_sentences():
-    def mistake():
-        raise ValueError("bug")
-
-    def problem():
-        raise FileNotFoundError(2, "No such file", "x.tar")
-
-    with pytest.raises(ValueError, match="bug"):
-        friendly(mistake)()
-    with pytest.raises(NotebookError, match=r"x\.tar") as error:
-        friendly(problem)()
-    assert error.value._render_traceback_()[0].endswith("'x.tar'")

@@ -749,7 +749,7 @@ def test_broken_data_is_said_before_anything_is_trained_or_made(
 def test_a_setting_that_cannot_be_is_said_before_anything_is_made(
     fake_dataset, tmp_path, no_pictures, change
 ):
-    with pytest.raises(ValueError, match=next(iter(change.values()))):
+    with pytest.raises(ConfigError, match=next(iter(change.values()))):
         quietly(fake_dataset, Run(tmp_path / "run"), FAST.replace(**change))
     assert nothing_was_made(tmp_path / "run")
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from ponytaco.errors import PonytacoError
 from ponytaco.io.store.files import PASSING_ERRORS, Files, copy, digest, discard, write_small
 from ponytaco.io.store.saves import Pointer, Save, describe, parse_name, written_at
 
@@ -35,6 +36,10 @@ _WHAT_NEXT = {
     errno.EDQUOT: " Empty Drive's trash, or free some space.",
     errno.ENOTCONN: " Drive is not connected any more.",
 }
+
+
+class StoreError(PonytacoError):
+    """No save can be used, or one is not what was saved."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,7 @@ class Store(Generic[T]):
 
     Args:
         folder: the run's folder; on Drive, or anywhere.
-        read: reads a file as a whole and raises ValueError when it cannot be used; returns its
+        read: reads a file as a whole and raises a PonytacoError when it cannot be used; returns its
             step and its content.
         scratch: a folder of this run alone on a local disk. With one, saves are written there and
             copied beside training; without, they are written into ``folder`` at once.
@@ -128,7 +133,7 @@ class Store(Generic[T]):
         self._n_saves += 1
         try:
             task = self._attempts(lambda: self._write_local(write, step, is_best))
-        except (OSError, ValueError, RuntimeError) as error:
+        except (OSError, PonytacoError, RuntimeError) as error:
             self._report(self._n_saves, step, error)
             return False
         if self._scratch is None:
@@ -190,7 +195,7 @@ class Store(Generic[T]):
     def _publish(self, task: _Task) -> None:
         try:
             self._attempts(lambda: self._publish_once(task))
-        except (OSError, ValueError) as error:
+        except (OSError, PonytacoError) as error:
             self._report(task.number, task.save.step, error)
             return
         if task.number < self._failed_save:
@@ -294,7 +299,7 @@ class Store(Generic[T]):
         """The newest save that verifies, or None where there is none.
 
         Raises:
-            ValueError: there are files, but none of them can be used; the text says why.
+            StoreError: there are files, but none of them can be used; the text says why.
         """
         pointer = Pointer.read(self.pointer)
         problems: list[str] = []
@@ -310,7 +315,7 @@ class Store(Generic[T]):
             except FileNotFoundError:
                 problems.append(f"{path.name} is missing")
                 continue
-            except (OSError, ValueError) as error:
+            except (OSError, PonytacoError) as error:
                 said = _reason(error).rstrip(".")
                 problems.append(said if path.name in said else f"{path.name}: {said}")
                 continue
@@ -318,7 +323,7 @@ class Store(Generic[T]):
             self._remember(path, save)
             return Loaded(content, save, path, _fallback(save, newest, problems))
         if any(not problem.endswith("missing") for problem in problems):
-            raise ValueError(f"No save can be used: {'; '.join(problems)}.")
+            raise StoreError(f"No save can be used: {'; '.join(problems)}.")
         return None
 
     def _candidates(self) -> list[Path]:
@@ -343,18 +348,18 @@ class Store(Generic[T]):
         """Read a file, and hold it against what is known of it.
 
         Raises:
-            ValueError, OSError: it cannot be used.
+            PonytacoError, OSError: it cannot be used.
         """
         named = parse_name(path.name)
         if named is not None and not digest(path).startswith(named[1]):
-            raise ValueError("its bytes are not those that were saved")
+            raise StoreError("its bytes are not those that were saved")
         step, content = self._read(path)
         if path == self.current and self._known.saves:
             newest = self._known.saves[0]
             # A checkpoint of another step was put there by someone, who will have meant it.
             is_known = any(_is(path, save) for save in self._known.saves)
             if step == newest.step and not is_known:
-                raise ValueError("its bytes are not those that were saved")
+                raise StoreError("its bytes are not those that were saved")
         return step, content
 
     def _remember(self, path: Path, save: Save) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+from ponytaco.errors import PonytacoError
+
 MOST_DIMENSIONS = 16
 
 # What weights and plain values consist of. torch's own list also has constructors that take a
@@ -28,7 +30,7 @@ _STORAGE_BYTES = {
 }  # fmt: skip
 
 
-class TorchFileError(ValueError):
+class TorchFileError(PonytacoError):
     """A file is no torch file, is damaged, or claims what cannot be; its text is half a sentence.
 
     The reader's caller knows what the file was to be, and says so before it.

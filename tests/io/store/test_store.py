@@ -14,8 +14,9 @@ import pytest
 from support.faulty_files import OPERATIONS, Faults, Kill
 from support.soak import IS_SOAK
 
+from ponytaco.errors import PonytacoError
 from ponytaco.io.store.files import PASSING_ERRORS
-from ponytaco.io.store.store import Store
+from ponytaco.io.store.store import Store, StoreError
 
 
 def content(step, extra=b""):
@@ -27,7 +28,7 @@ def content(step, extra=b""):
 def read(path):
     data = path.read_bytes()
     if len(data) < 10 or b"%08x" % zlib.crc32(data[:-8]) != data[-8:]:
-        raise ValueError("it is damaged")
+        raise PonytacoError("it is damaged")
     return int(data.split(b"\n")[0]), data
 
 
@@ -258,7 +259,7 @@ def test_the_best_is_the_last_resort(folder):
         path.write_bytes(b"")
     assert loaded_step(folder) == 20
     (folder / "best_model").write_bytes(b"")
-    with pytest.raises(ValueError, match=r"No save can be used: .*current_model.*best_model"):
+    with pytest.raises(StoreError, match=r"No save can be used: .*current_model.*best_model"):
         store_in(folder).load()
 
 
@@ -353,7 +354,7 @@ def test_a_file_that_reads_otherwise_than_it_was_written_is_no_save(folder, tmp_
     assert loaded_step(folder) == 30
 
 
-@pytest.mark.parametrize("error", [ValueError("no"), RuntimeError("no"), OSError(28, "full")])
+@pytest.mark.parametrize("error", [PonytacoError("no"), RuntimeError("no"), OSError(28, "full")])
 def test_a_save_that_cannot_be_made_is_said(folder, error):
     fill(folder)
     said = []
