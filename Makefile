@@ -79,7 +79,8 @@ HAS_TORCH = test "$$(uname)" != Linux || .venv-newest/bin/python -m pip install 
   --dry-run --no-deps --no-index -c constraints/latest.txt torch >/dev/null 2>&1
 
 test-latest: .venv-newest/bin/python
-	@if $(HAS_TORCH); then \
+	@if [ "$$(.venv-newest/bin/python -V)" = "$$($(PYTHON) -V)" ]; then $(MAKE) test $(LATEST); \
+	elif $(HAS_TORCH); then \
 	  $(MAKE) test PYTHON=$(NEWEST) VENV=.venv-newest CONSTRAINTS=constraints/latest.txt; \
 	else \
 	  echo "There is no CPU build of torch here for $$(.venv-newest/bin/python -V): it runs the tests" \
