@@ -54,8 +54,9 @@ check: $(VENV)/.installed
 	$(BIN)/python -m pytest tests/test_notebooks.py tests/test_layers.py
 	$(MAKE) --no-print-directory docs
 
+# Not quietly: then mkdocs would not count the warnings that --strict refuses.
 docs: $(VENV)/.docs
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "The site is in build/docs; open build/docs/index.html."
 
 $(VENV)/.docs: $(VENV)/.installed
