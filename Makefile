@@ -1,8 +1,10 @@
 # make demo    from nothing to a voice: a synthetic speaker is made, learnt and spoken with
 # make test    the test suite, under the versions that Google Colab has
-# make check   lint, types, the notebooks' form and the layers
+# make quick   the fast tests, below 40 seconds
+# make check   lint, types, the notebooks' form, the layers and the docs
+# make docs    README and docs/ as a site, in build/docs
 # make soak    what draws by chance or kills sessions, much longer
-# make test-latest   the suite on the newest versions of everything
+# make test-latest   the suite on the newest versions, and on the newest Python that is here
 # make test-browser  the notebooks in a real browser; screenshots go to test-output/
 # make test-gpu  what needs CUDA, with PYTHON's own torch: the environment of `make test` has none
 # make home URL=https://github.com/OWNER/REPO   tell notebooks and README where they live
@@ -14,7 +16,7 @@ BIN := $(VENV)/bin
 DEMO ?= demo
 DEMO_MINUTES ?= 6
 
-.PHONY: help demo test test-latest test-browser test-gpu soak home check format clean
+.PHONY: help demo test quick test-latest test-browser test-gpu soak home check docs format clean
 
 help:
 	@sed -n 's/^# \(make.*\)/\1/p' Makefile
@@ -25,36 +27,94 @@ demo: export GOMP_SPINCOUNT = 2000
 demo: $(VENV)/.installed
 	mkdir -p $(DEMO)
 	$(BIN)/python -m data_prep demo $(DEMO)/Demo.tar --overwrite
-	$(BIN)/python -m data_prep prepare $(DEMO)/Demo.tar $(DEMO)/Demo
+	$(BIN)/ponytaco prepare $(DEMO)/Demo.tar $(DEMO)/Demo
 	$(BIN)/ponytaco train $(DEMO)/Demo $(DEMO)/run --preset small --p-arpabet 1 \
 	  --max-minutes $(DEMO_MINUTES) --set decay_start=400 --set decay_steps=200 --set drop_frame_rate=0.2
 	$(BIN)/python -m examples.demo $(DEMO)
 
 # One thread a process and a process a core: the suite's tensors are too small to share.
-test: $(VENV)/.installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
+test: $(VENV)/.installed
+	$(PYTEST) -n auto
+
+QUICK ?= tests/text tests/metrics tests/losses tests/model tests/audio tests/data_prep tests/test_*.py
+
+quick: $(VENV)/.installed
+	$(PYTEST) -n auto $(QUICK)
+
+# The files whose tests draw by chance, and those that know the soak.
 soak: $(VENV)/.installed
-	OMP_NUM_THREADS=1 PONYTACO_SOAK=1 $(BIN)/python -m pytest -n auto tests/io/store tests/data_prep \
-	  tests/text tests/training/test_kills.py tests/training/test_interrupts.py tests/io/torchfile/test_files.py tests/io/torchfile/test_modules.py \
-	  tests/data_prep/test_hostile_labels.py tests/audio/test_hostile_wav.py tests/data/test_dataset_folder.py
+	PONYTACO_SOAK=1 $(PYTEST) -n auto \
+	  $$(grep -rlE --include='test_*.py' 'IS_SOAK|^(from|import) hypothesis' tests)
 
 check: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/test_notebooks.py tests/test_layers.py
+	$(MAKE) --no-print-directory docs
 
-# torch stays at the constraint's build: the newest one on Linux is gigabytes of CUDA.
-test-latest:
-	$(MAKE) test VENV=.venv-latest CONSTRAINTS=constraints/latest.txt
+# Not quietly: then mkdocs would not count the warnings that --strict refuses.
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "The site is in build/docs; open build/docs/index.html."
+
+$(VENV)/.docs: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet -c $(CONSTRAINTS) -e ".[docs]"
+	touch $@
+
+LATEST := VENV=.venv-latest CONSTRAINTS=constraints/latest.txt
+
+# The newest Python that is here and can make virtual environments; pyenv's lie in a folder of their
+# own. 3.13 is what Colab has.
+NEWEST ?= $(shell for name in python3.13 python3.12 $(PYTHON); do \
+    for python in $$name $${PYENV_ROOT:-$$HOME/.pyenv}/versions/*/bin/$$name; do \
+      if $$python -c 'import ensurepip, venv' 2>/dev/null; then echo $$python; exit; fi; \
+    done; done)
+
+# On Linux the package index has torch with gigabytes of CUDA. A build for the CPU alone comes from
+# pip's find-links, or from a folder or page that TORCH_WHEELS names.
+TORCH_WHEELS ?=
+PIP_OPTIONS := --quiet $(addprefix --find-links=,$(TORCH_WHEELS))
+HAS_TORCH = test "$$(uname)" != Linux || .venv-newest/bin/python -m pip install $(PIP_OPTIONS) \
+  --dry-run --no-deps --no-index -c constraints/latest.txt torch >/dev/null 2>&1
+
+test-latest: .venv-newest/bin/python
+	@if [ "$$(.venv-newest/bin/python -V)" = "$$($(PYTHON) -V)" ]; then $(MAKE) test $(LATEST); \
+	elif $(HAS_TORCH); then \
+	  $(MAKE) test PYTHON=$(NEWEST) VENV=.venv-newest CONSTRAINTS=constraints/latest.txt; \
+	else \
+	  echo "There is no CPU build of torch here for $$(.venv-newest/bin/python -V): it runs the tests" \
+	    "that need no torch, and then $$($(PYTHON) -V) runs the whole suite." && \
+	  $(MAKE) test-without-torch && $(MAKE) test $(LATEST); \
+	fi
+
+.PHONY: test-without-torch
+test-without-torch: .venv-newest/.without-torch
+	PONYTACO_WITHOUT_TORCH=1 OMP_NUM_THREADS=1 .venv-newest/bin/python -m pytest -n auto
+
+.venv-newest/bin/python:
+	$(NEWEST) -m venv .venv-newest
+
+# Should any package ask for torch, pip refuses instead of fetching it.
+.venv-newest/.without-torch: pyproject.toml .venv-newest/bin/python
+	echo 'torch<0' > .venv-newest/constraints.txt
+	.venv-newest/bin/python -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
+	  print(*(r for r in p['dependencies'] if not r.startswith('torch')), \
+	  *(r for e in '$(EXTRAS)'.split(',') for r in p['optional-dependencies'][e]), sep='\n')" \
+	  > .venv-newest/requirements.txt
+	.venv-newest/bin/python -m pip install --quiet -c .venv-newest/constraints.txt \
+	  -r .venv-newest/requirements.txt
+	.venv-newest/bin/python -m pip install --quiet --no-deps -e .
+	touch $@
 
 # Twice: as on Colab, and with the newest JupyterLab in the environment of test-latest.
 test-browser: $(VENV)/.browser
 	@test -x "$(CHROMIUM)" || $(MAKE) --no-print-directory debian-chromium
-	$(MAKE) --no-print-directory VENV=.venv-latest CONSTRAINTS=constraints/latest.txt .venv-latest/.lab
-	OMP_NUM_THREADS=1 PONYTACO_CHROMIUM="$(CHROMIUM)" PONYTACO_LAB_PYTHON=$(CURDIR)/.venv-latest/bin/python \
-	  $(BIN)/python -m pytest -m browser tests/notebook/test_browser.py
+	$(MAKE) --no-print-directory $(LATEST) .venv-latest/.lab
+	PONYTACO_CHROMIUM="$(CHROMIUM)" PONYTACO_LAB_PYTHON=$(CURDIR)/.venv-latest/bin/python \
+	  $(PYTEST) -m browser tests/notebook/test_browser.py
 
 test-gpu:
 	$(PYTHON) -m pytest -m gpu tests/gpu
@@ -79,16 +139,17 @@ format: $(VENV)/.installed
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv .venv-latest $(DEMO) test-output build *.egg-info
+	rm -rf .venv .venv-latest .venv-newest $(DEMO) test-output build *.egg-info
 
 CONSTRAINTS ?= constraints/colab.txt
+EXTRAS := demo,evaluate,notebook,tensorboard,test
 
 $(VENV)/.installed: pyproject.toml $(CONSTRAINTS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "ponytaco needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || $(MAKE) --no-print-directory debian-venv
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet -c $(CONSTRAINTS) -e ".[demo,evaluate,notebook,tensorboard,test]"
+	$(BIN)/python -m pip install $(PIP_OPTIONS) -c $(CONSTRAINTS) -e ".[$(EXTRAS)]"
 	touch $@
 
 # Debian and Ubuntu keep a part of Python's venv in a package of its own.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import librosa
 import numpy as np
 import torch
@@ -87,13 +89,16 @@ class GriffinLim:
         return magnitude
 
     def _waveform(self, bands: np.ndarray) -> np.ndarray:
+        # librosa 1.0 renamed its argument, and 1.2 forgets the old name.
+        names = inspect.signature(librosa.griffinlim).parameters
+        seed = {"rng" if "rng" in names else "random_state": self.seed}
         return librosa.griffinlim(
             self._lengthened(self.magnitude(bands)),
             n_iter=self.n_iter,
             hop_length=self.hop_length,
             win_length=self.win_length,
             n_fft=self.n_fft,
-            random_state=self.seed,
+            **seed,
         )
 
     def _lengthened(self, magnitude: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ import nbformat
 import pytest
 from support.notebook_copies import build_wheel, copy_notebook, kernel_environment
 
+pytest.importorskip("torch")
 nbclient = pytest.importorskip("nbclient")
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -7,6 +7,7 @@ from importlib.metadata import version
 
 import pytest
 
+pytest.importorskip("torch")
 jupyter_client = pytest.importorskip("jupyter_client.manager")
 pytest.importorskip("jupyter_ui_poll")
 
