@@ -11,9 +11,10 @@ from hypothesis import settings
 from support.soak import IS_SOAK
 
 # For the tests that do not say how often they draw.
+# Machines are shared, and a first example may load a library: no deadline.
+settings.register_profile("usual", deadline=None)
 settings.register_profile("soak", max_examples=10_000, deadline=None)
-if IS_SOAK:
-    settings.load_profile("soak")
+settings.load_profile("soak" if IS_SOAK else "usual")
 
 
 class _SkipsWithoutTorch(importlib.abc.MetaPathFinder):
