@@ -16,7 +16,7 @@ from ponytaco.cli import main
 from ponytaco.config import AudioConfig
 from ponytaco.data.dataset import open_datasets
 from ponytaco.data.dataset_folder import read_dataset
-from ponytaco.evaluation import evaluate
+from ponytaco.evaluation.evaluate import evaluate
 from ponytaco.export.gta_mels import write_mels
 from ponytaco.model.packed_linear import WeightTypeError
 from ponytaco.runs.folder import Run
