@@ -16,6 +16,7 @@ import torch
 from support.errors import BUGS
 
 import ponytaco.training.loop as training_module
+import ponytaco.training.session as session_module
 from ponytaco.audio.wav import AudioError, save_wav
 from ponytaco.checkpoint.format import load_checkpoint, save_checkpoint
 from ponytaco.cli import _parser, main
@@ -482,7 +483,7 @@ def test_a_full_disk_while_training(
     trained_run, fake_dataset, tmp_path, capsys, monkeypatch, where
 ):
     # trained_run has made the mel cache, so that the checkpoint is the first that does not fit
-    monkeypatch.setattr(training_module, "save_pictures", lambda *args: None)
+    monkeypatch.setattr(session_module, "save_pictures", lambda *args: None)
     module, name = where.split(".")
     monkeypatch.setattr({"torch": torch, "os": os}[module], name, no_space)
     words = ["train", fake_dataset, tmp_path / "run", *TINY, "--max-steps", "1"]
@@ -507,7 +508,7 @@ def test_an_interrupt_while_loading_is_no_traceback(fake_dataset, tmp_path, caps
     def interrupt(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training_module, "open_datasets", interrupt)
+    monkeypatch.setattr(session_module, "open_datasets", interrupt)
     assert main(["train", str(fake_dataset), str(tmp_path / "run"), *TINY]) == 130
     assert capsys.readouterr().err == "ponytaco: interrupted.\n"
 
