@@ -116,7 +116,7 @@ def test_a_wrong_random_number_would_be_seen(fake_dataset, tmp_path, device, mea
     quietly(fake_dataset, Run(tmp_path / "one"), config)
     quietly(fake_dataset, Run(tmp_path / "parts"), config, stop=stop_after(13))
     monkeypatch.setattr(
-        "ponytaco.training.resume.set_rng_state", lambda *args: disturb_random_numbers()
+        "ponytaco.training.session.set_rng_state", lambda *args: disturb_random_numbers()
     )
     quietly(fake_dataset, Run(tmp_path / "parts"), config)
     one, parts = (load_checkpoint(Run(tmp_path / n).current_model) for n in ("one", "parts"))
