@@ -21,12 +21,12 @@ from ponytaco.data.dataset import ClipDataset, Datasets, open_datasets
 from ponytaco.data.dataset_folder import DatasetFolder, read_dataset
 from ponytaco.data.loader import collate, training_batches
 from ponytaco.data.sampler import BucketSampler, Pick
+from ponytaco.device import choose_device
 from ponytaco.evaluation.speed import made_up_batch, training_step
 from ponytaco.presets import preset
 from ponytaco.runs.state import RunState
 from ponytaco.text.symbols import SYMBOLS
 from ponytaco.timing import seconds_of, take_turns
-from ponytaco.training.loop import choose_device
 
 
 def main() -> None:
