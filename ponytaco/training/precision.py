@@ -1,4 +1,4 @@
-"""Which type the large products run in."""
+"""The floating-point type of a training step's large products, and the loss scale it needs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 
 
 def product_dtype(name: str, device: torch.device) -> torch.dtype:
-    """The type that a setting means on a device.
+    """Return the type that a setting means on a device.
 
     'auto' is float32 on a CPU, bfloat16 on a GPU whose hardware has it (compute capability 8.0 and
     newer), and float16 on an older one, such as Colab's T4.
@@ -27,5 +27,8 @@ def product_dtype(name: str, device: torch.device) -> torch.dtype:
 
 
 def grad_scaler(dtype: torch.dtype, device: torch.device) -> torch.amp.GradScaler:
-    """Keeps float16's small gradients from vanishing; does nothing for the other types."""
+    """Return a loss scaler, which keeps float16's small gradients from underflowing to zero.
+
+    It does nothing for the other types.
+    """
     return torch.amp.GradScaler(device.type, enabled=dtype is torch.float16)
