@@ -17,6 +17,8 @@ T = TypeVar("T")
 _SYMPTOMS = (
     "out of memory",
     "DefaultCPUAllocator",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
 )
 
 

@@ -14,7 +14,7 @@ from ponytaco.runs.folder import Run
 from ponytaco.runs.history import read_history
 from ponytaco.runs.state import RunState
 from ponytaco.training.loop import train
-from ponytaco.training.memory import in_micro_batches
+from ponytaco.training.memory import in_micro_batches, is_out_of_memory
 from ponytaco.training.validation import validate
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
@@ -82,6 +82,28 @@ def test_memory_is_released_before_the_next_attempt(kind):
     run_state = RunState()
     assert in_micro_batches(work, run_state, 4, lambda message: None) == 2
     assert run_state.n_micro_batches == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"), True),
+        (MemoryError(), True),
+        (RuntimeError("[enforce fail at alloc_cpu.cpp:118] DefaultCPUAllocator: can't"), True),
+        (RuntimeError("CUDA error: out of memory"), True),
+        (
+            RuntimeError(
+                "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"
+            ),
+            True,
+        ),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED"), False),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_NOT_SUPPORTED"), False),
+    ],
+)
+def test_out_of_memory_is_recognised(error, expected):
+    assert is_out_of_memory(error) == expected
 
 
 def test_another_error_is_not_taken_for_out_of_memory():
