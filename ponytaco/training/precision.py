@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from ponytaco.config import ConfigError
+
 
 def product_dtype(name: str, device: torch.device) -> torch.dtype:
     """Return the type that a setting means on a device.
@@ -24,6 +26,20 @@ def product_dtype(name: str, device: torch.device) -> torch.dtype:
     # torch's own is_bf16_supported also counts emulation, which is slower than float16.
     has_bfloat16 = torch.cuda.get_device_capability(device) >= (8, 0)
     return torch.bfloat16 if has_bfloat16 else torch.float16
+
+
+def require_trainable(name: str, device: torch.device) -> None:
+    """Refuse float16 on a CPU, where oneDNN has no LSTM in float16 at some sizes.
+
+    Args:
+        name: the setting, as for ``product_dtype``.
+        device: where training would run.
+
+    Raises:
+        ConfigError: if the device cannot train in this type.
+    """
+    if name == "float16" and device.type == "cpu":
+        raise ConfigError("precision float16 needs a GPU. Use bfloat16 or float32 on a CPU.")
 
 
 def grad_scaler(dtype: torch.dtype, device: torch.device) -> torch.amp.GradScaler:

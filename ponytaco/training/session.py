@@ -40,7 +40,7 @@ from ponytaco.training.interrupts import BestEffort, interruptible, save_on_erro
 from ponytaco.training.memory import in_micro_batches
 from ponytaco.training.metrics import RunningMetrics, StepReport
 from ponytaco.training.optimizer import make_optimizer, set_learning_rate
-from ponytaco.training.precision import grad_scaler, product_dtype
+from ponytaco.training.precision import grad_scaler, product_dtype, require_trainable
 from ponytaco.training.resume import describe_resume, find_newest_save, open_store
 from ponytaco.training.rng import (
     all_rng_states,
@@ -100,6 +100,7 @@ class Session:
         settings = config.train
         self.run, self.config, self.ranks, self.log = run, config, ranks, log
         self.device = choose_device(settings.device, ranks.local_rank if ranks.count > 1 else None)
+        require_trainable(settings.precision, self.device)
         self._paths = as_paths(dataset_folders)
         run.require_apart_from(self._paths)
         folders = ranks.first_then_others(lambda: read_datasets(self._paths))

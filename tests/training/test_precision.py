@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from ponytaco.checkpoint.format import new_model
+from ponytaco.config import ConfigError
 from ponytaco.data.dataset import open_datasets
 from ponytaco.data.dataset_folder import read_dataset
 from ponytaco.data.loader import collate
@@ -13,7 +14,7 @@ from ponytaco.data.sampler import BucketSampler
 from ponytaco.presets import preset
 from ponytaco.runs.state import RunState
 from ponytaco.text.symbols import SYMBOLS
-from ponytaco.training.precision import grad_scaler, product_dtype
+from ponytaco.training.precision import grad_scaler, product_dtype, require_trainable
 from ponytaco.training.step import train_step
 
 CPU = torch.device("cpu")
@@ -94,3 +95,11 @@ def test_auto_depends_on_the_hardware(monkeypatch):
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device, c=capability: c)
         assert product_dtype("auto", gpu) is expected
     assert product_dtype("float32", gpu) is torch.float32
+
+
+def test_float16_is_refused_on_a_cpu():
+    with pytest.raises(ConfigError, match="bfloat16 or float32"):
+        require_trainable("float16", CPU)
+    require_trainable("float16", torch.device("cuda"))
+    for name in ("auto", "float32", "bfloat16"):
+        require_trainable(name, CPU)

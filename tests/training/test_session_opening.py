@@ -143,7 +143,9 @@ def test_broken_data_is_refused_before_anything_is_trained_or_made(
 # Settings
 
 
-@pytest.mark.parametrize("change", [{"cleaner": "spanish"}, {"device": "cuda:99"}])
+@pytest.mark.parametrize(
+    "change", [{"cleaner": "spanish"}, {"device": "cuda:99"}, {"precision": "float16"}]
+)
 def test_impossible_settings_are_refused_before_anything_is_made(fake_dataset, tmp_path, change):
     with pytest.raises(ConfigError, match=next(iter(change.values()))):
         train_quietly(fake_dataset, Run(tmp_path / "run"), FAST.replace(**change))
