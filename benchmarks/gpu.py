@@ -1,8 +1,8 @@
-"""What a GPU makes of the full-size model: training, speaking and a vocoder, in a few minutes.
+"""Time the full-size model on a GPU: training, speaking and a vocoder, in a few minutes.
 
-``python -m benchmarks.gpu [--save]``. The reference is the decoder of tests/reference, frame by
-frame as the published code has it; but for its attention, which is masked for all clips at once:
-one softmax a clip would take a GPU longer than all else. ``--device cpu --quick`` tries the
+``python -m benchmarks.gpu [--save]``. The reference is the decoder of tests/reference, which works
+frame by frame like the published code; only its attention is masked for all clips at once, because
+one softmax per clip would take a GPU longer than all else. ``--device cpu --quick`` tries the
 benchmark itself.
 """
 
@@ -41,7 +41,7 @@ from ponytaco.vocoders.precision import with_fallback
 from ponytaco.vocoders.weights import Weights
 
 _PRECISIONS = ("float32", "bfloat16", "float16")
-# With fewer, the first steps in float16 would be skipped, whose scale begins too high.
+# The default loss scale starts too high: the first steps in float16 would be skipped.
 _SCALE = 256.0
 _V1 = HifiGanConfig(
     resblock="1",
@@ -54,17 +54,17 @@ _V1 = HifiGanConfig(
 
 
 class Plan(NamedTuple):
-    """What is measured, where and how often."""
+    """Device, settings and size of the measurements, and how often each is repeated."""
 
     device: torch.device
     config: Config
     size: Size
-    spoken: int  # frames of a sentence
+    spoken: int  # frames of a spoken sentence
     rounds: int
 
 
 class Reference(FrameByFrame):
-    """The reference decoder as a GPU should have it."""
+    """The reference decoder with attention that is fast on a GPU."""
 
     def __init__(self, config: Config, ours: nn.Module) -> None:
         super().__init__(config, ours)
@@ -73,7 +73,7 @@ class Reference(FrameByFrame):
     def forward(
         self, memory: Tensor, lengths: Tensor, mel: Tensor, *_: object, **__: object
     ) -> DecoderOutput:
-        """As ``FrameByFrame``, on the memory's device."""
+        """Decode like ``FrameByFrame``, on the memory's device."""
         n_steps = -(-mel.shape[2] // self.n_frames_per_step)
         ones = (memory.new_ones(n_steps, len(memory), width) for width in self._widths)
         masks = [nn.functional.dropout(*pair) for pair in zip(ones, self._rates, strict=True)]
@@ -99,12 +99,12 @@ def _attend(
 
 
 class Trainer:
-    """A model that takes steps on one batch of noise.
+    """A model in training on one batch of noise.
 
     Args:
         plan: device, settings and size.
-        reference: whether it has the reference decoder.
-        changes: to the settings.
+        reference: whether the model has the reference decoder.
+        changes: changes to the settings.
     """
 
     def __init__(self, plan: Plan, reference: bool = False, **changes: object) -> None:
@@ -128,8 +128,8 @@ class Trainer:
         self._mean_frame = torch.full((config.audio.n_mels,), -5.0, device=plan.device)
 
     def step(self, refresh: bool = False) -> None:
-        """One step, with or without a refresh of the gradient-adaptive factor."""
-        # Aligned just now: its own frames are fed only then, and guidance is still whole.
+        """Take a step, with or without a refresh of the gradient-adaptive factor."""
+        # Aligned just now: teacher forcing may fade, and guidance is still full.
         run_state = RunState(step=0 if refresh else 1, aligned_since=0)
         self._gaf = train_step(
             self.model, self._optimizer, self._batch, self._settings, run_state, self._gaf,
@@ -138,10 +138,10 @@ class Trainer:
 
 
 def measure_precisions(report: Report, plan: Plan) -> None:
-    """A step in each precision, with and without a refresh of the factor."""
+    """Time a step in each precision, with and without a refresh of the factor."""
     calls: dict[str, Callable[[], object]] = {}
     memory = {}
-    # Not every CPU trains in float16.
+    # float16 is for GPUs only.
     names = _PRECISIONS if plan.device.type == "cuda" else _PRECISIONS[:2]
     for name in names:
         trainer = Trainer(plan, precision=name)
@@ -168,7 +168,7 @@ def measure_precisions(report: Report, plan: Plan) -> None:
 
 
 def measure_reference(report: Report, plan: Plan) -> None:
-    """Against the reference decoder, both in float32."""
+    """Compare with the reference decoder in float32."""
     trainers = {
         "reference": Trainer(plan, reference=True, precision="float32"),
         "float32": Trainer(plan, precision="float32"),
@@ -188,7 +188,7 @@ def measure_reference(report: Report, plan: Plan) -> None:
 
 
 def measure_kernels(report: Report, plan: Plan) -> None:
-    """What a frame costs in launches, and how much of the time the GPU computes."""
+    """Count kernel launches per frame, and measure the share of the time the GPU computes."""
     few = max(10, plan.size.frames // 10)
     rows = []
     for name in ("float32", "bfloat16"):
@@ -202,17 +202,17 @@ def measure_kernels(report: Report, plan: Plan) -> None:
         rows.append((name, (counts[1] - counts[0]) / few, counts[1], f"{100 * busy / wall:.0f} %"))
     report.log(
         f"Kernels and copies that a step launches, and the share of its time in which the GPU "
-        f"computes, at {2 * few} frames. What is not that share waits for Python."
+        f"computes, at {2 * few} frames. The rest of the time it waits for Python."
     )
     report.table(("precision", "launches a frame", "launches a step", "GPU computes"), rows)
 
 
 def measure_growth(report: Report, plan: Plan) -> None:
-    """How a step grows, and what there is to choose; in bfloat16."""
+    """Compare sizes and settings of a step, in bfloat16."""
     size = plan.size
     plain = plan._replace(config=plan.config.replace(precision="bfloat16"))
     variants: dict[str, tuple[Size, dict[str, object]]] = {
-        "as it is": (size, {}),
+        "default": (size, {}),
         "twice the clips": (size._replace(batch=2 * size.batch), {}),
         "a quarter of the clips": (size._replace(batch=max(1, size.batch // 4)), {}),
         "twice the frames": (size._replace(frames=2 * size.frames), {}),
@@ -228,15 +228,15 @@ def measure_growth(report: Report, plan: Plan) -> None:
         for name, (of, changes) in variants.items()
     }
     times = take_turns({n: t.step for n, t in trainers.items()}, min(3, plan.rounds))
-    report.log("How a step grows, in bfloat16.")
+    report.log("Sizes and settings of a step, in bfloat16.")
     report.table(
         ("step", "ratio", "ms"),
-        [(n, times.ratio(n, "as it is"), 1000 * times.median(n)) for n in trainers],
+        [(n, times.ratio(n, "default"), 1000 * times.median(n)) for n in trainers],
     )
 
 
 def measure_speaking(report: Report, plan: Plan) -> None:
-    """Speaking freely with each type of weights, alone and eight at once."""
+    """Time free-running speech with each type of weights, one sentence and eight at once."""
     decoder = new_model(plan.config).to(plan.device).eval().decoder
     reference = Reference(plan.config, decoder.cpu()).decoder.to(plan.device)
     decoder.to(plan.device)
@@ -247,22 +247,22 @@ def measure_speaking(report: Report, plan: Plan) -> None:
 
     def slowly(n: int) -> None:
         with torch.no_grad():
-            nothing_true = memory.new_zeros(n, decoder.n_mels, few)
-            reference(memory[:n], lengths[:n], nothing_true, forced=[False] * few)
+            no_teacher = memory.new_zeros(n, decoder.n_mels, few)
+            reference(memory[:n], lengths[:n], no_teacher, forced=[False] * few)
 
     frames = {"reference": few}
     calls: dict[str, Callable[[], object]] = {f"reference {n}": partial(slowly, n) for n in (1, 8)}
     for name in _PRECISIONS:
         packed, frames[name] = PackedDecoder(decoder, name), plan.spoken
         for n in (1, 8):
-            # No probability is above 1, so that a sentence has as many frames as it may.
+            # No stop probability is above 1, so that every sentence has all frames.
             calls[f"{name} {n}"] = partial(packed, memory[:n], lengths[:n], plan.spoken, 1.0)
     times = take_turns(calls, plan.rounds)
 
     def real(name: str, n: int) -> float:
         return n * _seconds(plan, frames[name]) / times.median(f"{name} {n}")
 
-    report.log(f"Speaking freely, {plan.spoken} frames, the vocoder aside.")
+    report.log(f"Free-running speech, {plan.spoken} frames, without the vocoder.")
     report.table(
         ("weights", "x reference", "x real time", "8 at once, x reference", "8, x real time"),
         [
@@ -274,7 +274,7 @@ def measure_speaking(report: Report, plan: Plan) -> None:
 
 
 def measure_vocoder(report: Report, plan: Plan) -> None:
-    """HiFi-GAN V1 with random weights, as it is used and in float32."""
+    """Time HiFi-GAN V1 with random weights, in its usual precision and in float32."""
     torch.manual_seed(0)
     network = Generator(_V1).eval()
     with tempfile.TemporaryDirectory() as folder:
@@ -311,7 +311,7 @@ def _seconds(plan: Plan, n_frames: int) -> float:
 
 
 def _peak(call: Callable[[], object], device: torch.device) -> float:
-    """GB that a call takes at most, all that there is already left out; NaN on a CPU."""
+    """Return the peak memory that a call allocates, in GB; NaN on a CPU."""
     if device.type != "cuda":
         call()
         return float("nan")
@@ -324,7 +324,7 @@ def _peak(call: Callable[[], object], device: torch.device) -> float:
 
 
 def _kernels(call: Callable[[], object], device: torch.device) -> tuple[int, float]:
-    """How many kernels and copies a call launches, and the seconds that they take together."""
+    """Return the number of kernels and copies that a call launches, and their total seconds."""
     is_gpu = device.type == "cuda"
     kind = torch.autograd.DeviceType.CUDA if is_gpu else torch.autograd.DeviceType.CPU
     activities = [ProfilerActivity.CPU, ProfilerActivity.CUDA][is_gpu : is_gpu + 1]
@@ -332,7 +332,7 @@ def _kernels(call: Callable[[], object], device: torch.device) -> tuple[int, flo
         call()
         if is_gpu:
             torch.cuda.synchronize(device)
-    # An annotation, such as the optimizer's, spans kernels that count already.
+    # An annotation, such as the optimizer's, spans kernels that are counted already.
     events = [
         event
         for event in profiler.key_averages()
@@ -342,7 +342,7 @@ def _kernels(call: Callable[[], object], device: torch.device) -> tuple[int, flo
     return sum(event.count for event in events), sum(times) / 1e6
 
 
-_PARTS = {
+_SECTIONS = {
     "precisions": measure_precisions,
     "reference": measure_reference,
     "kernels": measure_kernels,
@@ -357,15 +357,17 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--preset", default="full", help="the model's size (full)")
     parser.add_argument("--size", default="32,80,500", help="clips, symbols, frames (32,80,500)")
     parser.add_argument("--device", default="auto", help="where to compute (auto)")
-    parser.add_argument("--only", choices=_PARTS, action="append", help="parts to measure (all)")
     parser.add_argument(
-        "--minutes", type=float, default=4.0, help="after which no part is begun (4)"
+        "--only", choices=_SECTIONS, action="append", help="sections to measure (all)"
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=4.0, help="after which no section is started (4)"
     )
     return parser.parse_args()
 
 
 def main() -> None:
-    """Print each part as it is measured."""
+    """Print each section as soon as it is measured."""
     arguments = _arguments()
     started = time.monotonic()
     spoken = 500
@@ -382,12 +384,12 @@ def main() -> None:
         f"of {plan.rounds} rounds taken in turns, on {plan.device}. Peaks are what a step takes "
         "beside weights, moments and batch. TF32 as torch has it: in convolutions and LSTMs."
     )
-    for name in arguments.only or _PARTS:
+    for name in arguments.only or _SECTIONS:
         minutes = (time.monotonic() - started) / 60
         if minutes > arguments.minutes:
-            report.log(f"{name}: left out, for {arguments.minutes:g} minutes are over.")
+            report.log(f"{name}: left out, because {arguments.minutes:g} minutes have passed.")
             continue
-        _PARTS[name](report, plan)
+        _SECTIONS[name](report, plan)
         gc.collect()
         if plan.device.type == "cuda":
             torch.cuda.empty_cache()

@@ -1,4 +1,4 @@
-"""Tests that need a GPU; PONYTACO_GPU_TESTS_DEVICE=cpu tries the tests themselves without one."""
+"""Tests that need a GPU; with PONYTACO_GPU_TESTS_DEVICE=cpu most of them also run without one."""
 
 import os
 
@@ -17,7 +17,7 @@ def device():
 
 @pytest.fixture(autouse=True)
 def whole_float32():
-    """TF32 rounds the factors of float32 products to 11 bits, which would hide small mistakes."""
+    """Switch off TF32, whose rounding of factors to 11 bits would hide small errors."""
     libraries = (torch.backends.cudnn, torch.backends.cuda.matmul)
     before = [library.allow_tf32 for library in libraries]
     for library in libraries:
@@ -29,7 +29,7 @@ def whole_float32():
 
 @pytest.fixture
 def measured(record_property):
-    """Takes a name and a number, or a word, that the run's summary shows."""
+    """Return a function that takes a name and a value for the summary of the tests."""
 
     def take(name, value):
         record_property(name, f"{value:.2g}" if isinstance(value, float) else str(value))

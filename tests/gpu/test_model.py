@@ -1,4 +1,4 @@
-"""The model on a GPU against the CPU's, in float32, and its decoder against the reference."""
+"""The model on a GPU against the CPU, in float32, and its decoder against the reference."""
 
 import copy
 
@@ -25,8 +25,8 @@ from ponytaco.presets import preset
 
 pytestmark = pytest.mark.gpu
 
-# Two devices add up in another order. float32 has 24 bits: a sum of a thousand numbers is off by
-# some 1e-6, and what a recurrence hands on grows over its steps.
+# Two devices sum in another order. float32 has 24 bits: a sum of a thousand numbers is off by
+# about 1e-6, and in a recurrence the error grows from step to step.
 VALUES, GRADIENTS = 1e-4, 1e-3
 NO_DROPOUT = {
     f"p_{name}_dropout": 0.0
@@ -87,7 +87,7 @@ def gradients(model, loss):
     "how", ["true frames", "windows of its own frames", "told where attention should be"]
 )
 @pytest.mark.parametrize("name", MODELS)
-def test_output_losses_and_gradients_are_the_cpus(device, measured, name, how):
+def test_output_losses_and_gradients_are_equal_to_the_cpus(device, measured, name, how):
     here, there, batch = make_pair(name, device)
     (expected, expected_losses), (out, losses) = (
         run(model, batch, at, how) for model, at in ((here, torch.device("cpu")), (there, device))
@@ -106,7 +106,7 @@ def test_output_losses_and_gradients_are_the_cpus(device, measured, name, how):
 
 
 @pytest.mark.parametrize("name", ["tiny", "full"])
-def test_the_gradient_adaptive_factor_is_the_cpus(device, measured, name):
+def test_the_gradient_adaptive_factor_is_equal_to_the_cpus(device, measured, name):
     here, there, batch = make_pair(name, device)
     factors, grads = [], []
     for model, at in ((here, torch.device("cpu")), (there, device)):
@@ -122,7 +122,7 @@ def test_the_gradient_adaptive_factor_is_the_cpus(device, measured, name):
 
 
 def decoders(name, device):
-    """Ours and the reference with the same weights, on the device, and inputs for them."""
+    """Return our decoder, the reference with the same weights, and inputs, all on the device."""
     config = MODELS[name]
     c = config.model
     sizes = {
@@ -184,11 +184,11 @@ def test_speaking_freely_is_the_reference(device, measured, name, weight_type):
         expected = reference(memory, lengths, mel, forced=[False] * mel.shape[2])
     worst = max(map(distance, out[:4], expected))
     measured("apart by", worst)
-    # A weight of 11 or 8 bits is off by 2^-12 or 2^-9 on average, and each frame hands it on.
+    # A weight of 11 or 8 bits is off by 2^-12 or 2^-9 on average, and errors add up over frames.
     assert worst < {"float32": VALUES, "float16": 0.01, "bfloat16": 0.06}[weight_type]
 
 
-def test_fewer_frames_a_step_on_the_gpu(device):
+def test_a_smaller_reduction_factor(device):
     here, there, batch = make_pair("seven frames a step", device)
     for model in (here, there):
         set_frames_per_step(model, 2)
@@ -198,7 +198,7 @@ def test_fewer_frames_a_step_on_the_gpu(device):
     assert max(distance(out[n], expected[n]) for n in expected) < VALUES
 
 
-def test_dropout_keeps_share_and_mean(device):
+def test_dropout_has_the_right_share_and_mean(device):
     torch.manual_seed(0)
     n, p = 1_000_003, 0.3
     x = torch.ones(n, device=device, requires_grad=True)

@@ -36,7 +36,7 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 
 @pytest.fixture(scope="module")
 def certain(trained_run, tmp_path_factory):
-    """The trained voice without its prenet's dropout: two devices speak the same."""
+    """The trained voice without prenet dropout, so that two devices speak the same."""
     folder = tmp_path_factory.mktemp("certain") / "run"
     shutil.copytree(trained_run.run.folder, folder)
     run = Run(folder)
@@ -56,7 +56,7 @@ def mel_of(voice, text="Bad day.", **how):
 # Voices
 
 
-def test_a_voice_says_what_it_says_on_the_cpu(certain, device, measured):
+def test_a_voice_speaks_as_on_the_cpu(certain, device, measured):
     here, there = (Voice(certain.folder, device=at, weight_type="float32") for at in (CPU, device))
     expected, ours = mel_of(here), mel_of(there)
     assert ours.shape == expected.shape
@@ -65,7 +65,7 @@ def test_a_voice_says_what_it_says_on_the_cpu(certain, device, measured):
 
 
 @pytest.mark.parametrize("weight_type", ["auto", "float16", "bfloat16"])
-def test_shorter_weights_sound_alike(certain, device, measured, weight_type):
+def test_16_bit_weights_sound_alike(certain, device, measured, weight_type):
     expected = mel_of(Voice(certain.folder, device=device, weight_type="float32"))
     ours = mel_of(Voice(certain.folder, device=device, weight_type=weight_type))
     if device.type == "cuda" and weight_type == "auto":
@@ -76,13 +76,13 @@ def test_shorter_weights_sound_alike(certain, device, measured, weight_type):
 
 def test_int8_is_refused(certain, device):
     if device.type == "cpu":
-        pytest.skip("which a CPU has")
+        pytest.skip("a CPU supports int8")
     with pytest.raises(WeightTypeError, match="Use float16"):
         Voice(certain.folder, device=device, weight_type="int8")
 
 
 @pytest.mark.parametrize("name", ["the device", "its name"])
-def test_a_seed_is_a_way_of_speaking(trained_run, device, name):
+def test_a_seed_fixes_the_speech(trained_run, device, name):
     voice = Voice(trained_run.run.folder, device=device if name == "the device" else str(device))
     first = mel_of(voice, seed=3)
     torch.rand(5, device=device)
@@ -90,7 +90,7 @@ def test_a_seed_is_a_way_of_speaking(trained_run, device, name):
     assert not torch.equal(mel_of(voice, seed=4), first)
 
 
-def test_speaking_leaves_the_random_numbers_alone(trained_run, device):
+def test_speaking_does_not_change_the_random_numbers(trained_run, device):
     voice = Voice(trained_run.run.folder, device=device)
     torch.manual_seed(1)
     expected = torch.rand(4, device=device)
@@ -154,7 +154,7 @@ def test_an_evaluation(trained_run, fake_dataset, device, tmp_path, hasty_vocode
 
 
 def golden(name, folder):
-    """A small vocoder's file and the other arrays that are kept with it."""
+    """Write a small vocoder's weights to a file; return them and the other golden arrays."""
     with np.load(GOLDEN / f"{name}_tiny.npz") as file:
         arrays = {key: torch.from_numpy(file[key]) for key in file.files if key != "config"}
     state = {k.removeprefix("state/"): v for k, v in arrays.items() if k.startswith("state/")}
@@ -172,7 +172,7 @@ def test_griffin_lim_is_the_same_to_the_bit(device):
 def test_hifigan_is_what_the_published_code_makes(device, measured, tmp_path):
     weights, arrays = golden("hifigan", tmp_path)
     sound = HifiGan(weights, device=device)(arrays["mel"])
-    assert sound.device == CPU  # as the mel
+    assert sound.device == CPU  # like the mel
     noise = decibels(arrays["wav"][:, 0], sound)
     measured("decibels above the noise of float16", noise)
     assert noise > 35
@@ -191,7 +191,7 @@ def test_hifigan_in_float32(device, measured, tmp_path):
 
 
 @torch.inference_mode()
-def test_what_overflows_is_computed_again(device, tmp_path):
+def test_an_overflow_is_computed_again_in_float32(device, tmp_path):
     weights, arrays = golden("hifigan", tmp_path)
     network = Generator(HifiGan(weights).config)
     weights.put_into(network)
@@ -226,7 +226,7 @@ def test_long_mels_in_chunks(device, measured, tmp_path, name):
 
 def test_train_speak_and_bench(fake_dataset, tmp_path, device, capsys, monkeypatch):
     monkeypatch.setattr(session_module, "save_pictures", lambda *args: None)
-    run, wav, on = str(tmp_path / "Beeps"), tmp_path / "said.wav", ["--device", str(device)]
+    run, wav, on = str(tmp_path / "Beeps"), tmp_path / "speech.wav", ["--device", str(device)]
     assert main([
         "train", str(fake_dataset), run, "--preset", "tiny", "--batch-size", "4",
         "--set", "max_steps=10", *on,
@@ -235,5 +235,4 @@ def test_train_speak_and_bench(fake_dataset, tmp_path, device, capsys, monkeypat
     assert main(["speak", run, "Bad day.", "--out", str(wav), "--max-seconds", "0.5", *on]) == 0
     assert load_wav(wav, 22_050).abs().max() > 1e-3
     assert main(["bench", "--preset", "tiny", "--minutes", "0.05", *on]) == 0
-    said = capsys.readouterr().out
-    assert "float32" in said
+    assert "float32" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""A training step on a GPU: in each precision, without waiting, in a memory that is too small."""
+"""The training step on a GPU: its precisions, that it never waits, and out of memory."""
 
 import contextlib
 import copy
@@ -29,7 +29,7 @@ NO_DROPOUT = {
     f"p_{name}_dropout": 0.0
     for name in ("encoder", "prenet", "attention", "decoder", "head", "postnet", "ctc")
 }
-# Nothing is drawn by chance, so that two devices and two types do the same.
+# Nothing is random, so that two devices and two types do the same.
 CERTAIN = preset("tiny").replace(
     **NO_DROPOUT, drop_frame_rate=0.0, attention_forcing=0.0, gaf_every=2, batch_size=3,
     precision="float32",
@@ -38,7 +38,7 @@ LENGTHS = torch.tensor([12, 9, 17]), torch.tensor([40, 31, 57])
 
 
 class Steps:
-    """A model that takes steps on one batch of noise."""
+    """A model in training on one batch of noise."""
 
     def __init__(self, config, device, lengths=LENGTHS, scale=None):
         self.settings = config.train
@@ -62,7 +62,7 @@ class Steps:
         return losses
 
 
-def test_auto_is_the_gpu_and_a_type_that_it_has(device):
+def test_auto_is_the_gpu_and_a_type_that_it_supports(device):
     assert choose_device("auto").type == device.type
     if device.type == "cuda":
         has_bfloat16 = torch.cuda.get_device_capability(device) >= (8, 0)
@@ -70,7 +70,7 @@ def test_auto_is_the_gpu_and_a_type_that_it_has(device):
 
 
 @pytest.mark.parametrize("n_micro_batches", [1, 3])
-def test_steps_are_the_cpus(device, measured, n_micro_batches):
+def test_steps_are_equal_to_the_cpus(device, measured, n_micro_batches):
     here, there = Steps(CERTAIN, torch.device("cpu")), Steps(CERTAIN, device)
     worst = 0.0
     for _ in range(5):
@@ -80,19 +80,19 @@ def test_steps_are_the_cpus(device, measured, n_micro_batches):
         worst = max(worst, distance(ours.gaf, expected.gaf, least=1e-3))
     measured("losses apart by", worst)
     # Adam's first steps are as long as the rate whatever the gradient's size, so that weights
-    # whose gradient is near zero go astray; what they do to the losses is small.
+    # whose gradient is near zero differ; their effect on the losses is small.
     assert worst < 5e-3
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 @pytest.mark.parametrize("name", ["tiny", "full"])
-def test_a_shorter_type_learns_what_float32_learns(device, measured, name, precision):
+def test_a_16_bit_type_learns_what_float32_learns(device, measured, name, precision):
     if device.type == "cpu" and name == "full":
         pytest.skip("a CPU takes minutes")
     config = preset(name).replace(
         **NO_DROPOUT, drop_frame_rate=0.0, attention_forcing=0.0, gaf_every=2, batch_size=3
     )
-    # float16's scale begins too high by design, and the first steps would be skipped
+    # float16's scale starts too high by design, and the first steps would be skipped.
     scale = 256.0 if precision == "float16" else None
     whole = Steps(config.replace(precision="float32"), device)
     short = Steps(config.replace(precision=precision), device, scale=scale)
@@ -104,23 +104,23 @@ def test_a_shorter_type_learns_what_float32_learns(device, measured, name, preci
         apart = max(distance(ours.values[n], expected.values[n]) for n in names)
         first, worst = first or apart, max(worst, apart)
         if number == 0:
-            assert apart > 0  # the shorter type is really used
+            assert apart > 0  # the 16-bit type is really used
     measured("first losses apart by", first)
     measured("losses apart by", worst)
-    # Adam's first steps turn what rounding leaves of a gradient near zero into whole steps: at the
-    # published size and rate the losses then part for a while (0.32 and 0.11 were measured).
+    # Adam's first steps turn the rounding error of a gradient near zero into a full step: at the
+    # published size and rate the losses then differ for a while (by 0.32 and 0.11, measured).
     assert first < {"bfloat16": 0.01, "float16": 0.002}[precision]
     assert worst < (0.05 if name == "tiny" else 0.6)
     assert {p.dtype for p in short.model.parameters()} == {torch.float32}
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
-def test_with_everything_that_is_drawn_by_chance_it_stays_finite_and_learns(device, precision):
+def test_with_everything_random_it_stays_finite_and_learns(device, precision):
     config = preset("tiny").replace(precision=precision, batch_size=3, gaf_every=3)
     steps = Steps(config, device)
     losses = [steps() for _ in range(30)]
     done = [step for step in losses if not step.skipped]
-    # float16 looks for its scale.
+    # float16 searches for its scale.
     assert len(done) == 30 if precision != "float16" else len(done) > 10
     assert all(torch.isfinite(v).all() for v in steps.model.state_dict().values())
     assert done[-1].values["loss"] < done[0].values["loss"]
@@ -139,7 +139,7 @@ def test_a_scale_that_overflows_recovers(device):
     assert all(torch.isfinite(v).all() for v in steps.model.state_dict().values())
 
 
-def test_a_batch_without_numbers_changes_nothing(device):
+def test_a_batch_that_is_not_finite_changes_nothing(device):
     steps = Steps(CERTAIN, device)
     steps()
     before = copy.deepcopy((steps.model.state_dict(), steps.optimizer.state_dict()))
@@ -164,7 +164,7 @@ def test_the_share_of_dropped_frames(device):
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
 @pytest.mark.parametrize("refreshes", [False, True])
 def test_a_step_never_waits_for_the_gpu(device, measured, precision, refreshes):
-    """But where torch's own CTC loss does, forward and backward.
+    """Only torch's own CTC loss waits, forward and backward.
 
     In float32 the first call of ``torch.cuda`` about TF32 may, too.
     """
@@ -174,14 +174,14 @@ def test_a_step_never_waits_for_the_gpu(device, measured, precision, refreshes):
     steps = Steps(preset("tiny").replace(precision=precision, gaf_every=every), device)
     steps()
     steps()
-    with warnings.catch_warnings(record=True) as said:
+    with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         torch.cuda.set_sync_debug_mode("warn")
         try:
             steps()
         finally:
             torch.cuda.set_sync_debug_mode("default")
-    waits = [w for w in said if "synchroniz" in str(w.message)]
+    waits = [w for w in warned if "synchroniz" in str(w.message)]
     places = sorted({f"{Path(w.filename).parent.name}/{Path(w.filename).name}:{w.lineno}"
                      for w in waits})  # fmt: skip
     measured(f"waits {len(waits)} times, in", " ".join(places) or "no place")
@@ -190,7 +190,7 @@ def test_a_step_never_waits_for_the_gpu(device, measured, precision, refreshes):
 
 
 def test_the_same_step_twice(device, measured):
-    """Names what a GPU adds up in another order each time; a long batch has the most of it."""
+    """It names the gradients that a GPU sums in another order each time, most in a long batch."""
     config = preset("tiny").replace(precision="float32", n_frames_per_step=1, gaf_every=1)
     grads = []
     for _ in range(2):
@@ -210,7 +210,7 @@ def test_the_same_step_twice(device, measured):
 
 @contextlib.contextmanager
 def memory_for(n_clips, config, lengths, device, monkeypatch):
-    """So little memory that a step fits in with so many clips, and not with all of them."""
+    """Limit the memory so that a step fits with ``n_clips`` clips, but not with all of them."""
     if device.type != "cuda":
         forward = Tacotron2.forward
 
@@ -252,7 +252,7 @@ def memory_for(n_clips, config, lengths, device, monkeypatch):
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_what_does_not_fit_is_computed_in_parts(device, measured, monkeypatch, precision):
+def test_a_batch_that_does_not_fit_is_split(device, measured, monkeypatch, precision):
     n_clips, n_frames = (32, 400) if device.type == "cuda" else (8, 20)
     config = Config().replace(
         **{name: getattr(preset("small").model, name) for name in (
@@ -264,14 +264,16 @@ def test_what_does_not_fit_is_computed_in_parts(device, measured, monkeypatch, p
     expected = Steps(config, device, lengths)(4)
     loss = float(expected.values["loss"])
     del expected
-    said = []
+    messages = []
     with memory_for(n_clips // 4, config, lengths, device, monkeypatch):
         steps = Steps(config, device, lengths)
-        found = [in_micro_batches(steps, steps.run_state, n_clips, said.append) for _ in range(2)]
-    measured("parts", steps.run_state.n_micro_batches)
+        found = [
+            in_micro_batches(steps, steps.run_state, n_clips, messages.append) for _ in range(2)
+        ]
+    measured("micro-batches", steps.run_state.n_micro_batches)
     assert steps.run_state.n_micro_batches in (2, 4)
-    assert len(said) == {2: 1, 4: 2}[steps.run_state.n_micro_batches]
-    assert all("memory is too small" in sentence for sentence in said)
+    assert len(messages) == {2: 1, 4: 2}[steps.run_state.n_micro_batches]
+    assert all("memory is too small" in message for message in messages)
     assert steps.run_state.step == 2 and not any(step.skipped for step in found)
-    # Batch norms see the clips of a part, so that 2 parts are not quite 4.
+    # Batch norms see one micro-batch, so that the loss depends slightly on their number.
     assert float(found[0].values["loss"]) == pytest.approx(loss, rel=0.05)

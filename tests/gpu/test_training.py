@@ -1,4 +1,4 @@
-"""Runs on a GPU: they learn, save, stop, are killed, and go on as if they had not been."""
+"""Runs on a GPU: they learn, save, and resume after a stop or a kill as if nothing happened."""
 
 import os
 import random
@@ -10,6 +10,7 @@ import pytest
 import torch
 from support.distances import distance
 from support.sessions import Sessions
+from support.training import disturb_random_numbers, stop_after, train_quietly
 from support.validations import validations
 
 import ponytaco.training.session as session_module
@@ -22,7 +23,7 @@ from ponytaco.training.rng import rng_state, set_rng_state
 
 pytestmark = pytest.mark.gpu
 
-# Everything random and everything remembered before a voice is aligned is on.
+# Everything that is random, or kept in the state, before a voice is aligned is on.
 CONFIG = preset("tiny").replace(
     batch_size=4, max_steps=24, validate_every=10, drop_frame_rate=0.3, gaf_every=3,
     p_arpabet=0.5, arpabet_first_steps=10, max_gaf=0.4,
@@ -36,34 +37,15 @@ def no_pictures(monkeypatch):
 
 @pytest.fixture(params=["as it is", "deterministic"])
 def mode(request):
-    """With and without the choice of cuDNN's algorithms that always add up in one order."""
+    """With and without those algorithms of cuDNN that always sum in one order."""
     before = torch.backends.cudnn.deterministic
     torch.backends.cudnn.deterministic = request.param == "deterministic"
     yield request.param
     torch.backends.cudnn.deterministic = before
 
 
-def quietly(*args, **kwargs):
-    return train(*args, log=lambda sentence: None, **kwargs)
-
-
-def stop_after(n_steps):
-    asked = []
-
-    def stop():
-        asked.append(1)
-        return len(asked) >= n_steps
-
-    return stop
-
-
-def disturb_random_numbers():
-    torch.manual_seed(98765)
-    random.seed(98765)
-
-
 def weights_apart(one, other):
-    """How far the weights of two saves are apart; 0.0 only where all are equal to the bit."""
+    """Return the distance of the weights of two saves; 0.0 only if all are equal to the bit."""
     pairs = [
         (value, other.trained[name])
         for name, value in one.trained.items()
@@ -82,49 +64,49 @@ def weights_apart(one, other):
 def test_a_resumed_run_is_the_uninterrupted_one(
     fake_dataset, tmp_path, device, measured, mode, precision
 ):
-    """Exactly where the GPU itself does the same twice; else it differs by no more than that."""
+    """To the bit if the GPU repeats a run to the bit; else it differs by no more than that."""
     if device.type == "cpu" and precision == "float16":
-        pytest.skip("not every CPU has it")
+        pytest.skip("refused on a CPU")
     config = CONFIG.replace(device=str(device), precision=precision)
     for name in ("one", "other"):
-        quietly(fake_dataset, Run(tmp_path / name), config)
-    result = quietly(fake_dataset, Run(tmp_path / "parts"), config, stop=stop_after(13))
+        train_quietly(fake_dataset, Run(tmp_path / name), config)
+    result = train_quietly(fake_dataset, Run(tmp_path / "resumed"), config, stop=stop_after(13))
     assert (result.step, result.finished) == (13, False)
     disturb_random_numbers()
-    assert quietly(fake_dataset, Run(tmp_path / "parts"), config).finished
-    one, other, parts = (
-        load_checkpoint(Run(tmp_path / name).current_model) for name in ("one", "other", "parts")
+    assert train_quietly(fake_dataset, Run(tmp_path / "resumed"), config).finished
+    one, other, resumed = (
+        load_checkpoint(Run(tmp_path / name).current_model) for name in ("one", "other", "resumed")
     )
-    twice, resumed = weights_apart(other, one), weights_apart(parts, one)
-    measured("twice the same run", twice or "is the same to the bit")
-    measured("resumed", resumed or "is the same to the bit")
-    assert one.sampler == parts.sampler and one.run_state.step == parts.run_state.step == 24
-    # Wrong random numbers, or a lost moment of the optimizer, would be hundredths.
-    assert resumed == 0 if twice == 0 else resumed < 10 * twice + 1e-6
-    if resumed == 0:
+    repeated, apart = weights_apart(other, one), weights_apart(resumed, one)
+    measured("repeated", repeated or "is the same to the bit")
+    measured("resumed", apart or "is the same to the bit")
+    assert one.sampler == resumed.sampler and one.run_state.step == resumed.run_state.step == 24
+    # Wrong random numbers, or a lost moment of the optimizer, would make hundredths.
+    assert apart == 0 if repeated == 0 else apart < 10 * repeated + 1e-6
+    if apart == 0:
         for name in one.rng:
-            assert all(map(same, one.rng[name], parts.rng[name])), name
+            assert all(map(same, one.rng[name], resumed.rng[name])), name
 
 
 def same(one, other):
     return torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other
 
 
-def test_a_wrong_random_number_would_be_seen(fake_dataset, tmp_path, device, measured, monkeypatch):
-    """What the test above must tell from rounding."""
+def test_wrong_random_numbers_would_show(fake_dataset, tmp_path, device, measured, monkeypatch):
+    """The test above must tell them from rounding."""
     config = CONFIG.replace(device=str(device), precision="float32")
-    quietly(fake_dataset, Run(tmp_path / "one"), config)
-    quietly(fake_dataset, Run(tmp_path / "parts"), config, stop=stop_after(13))
+    train_quietly(fake_dataset, Run(tmp_path / "one"), config)
+    train_quietly(fake_dataset, Run(tmp_path / "resumed"), config, stop=stop_after(13))
     monkeypatch.setattr(
         "ponytaco.training.session.set_rng_state", lambda *args: disturb_random_numbers()
     )
-    quietly(fake_dataset, Run(tmp_path / "parts"), config)
-    one, parts = (load_checkpoint(Run(tmp_path / n).current_model) for n in ("one", "parts"))
-    measured("resumed with other random numbers", weights_apart(parts, one))
-    assert weights_apart(parts, one) > 1e-4
+    train_quietly(fake_dataset, Run(tmp_path / "resumed"), config)
+    one, resumed = (load_checkpoint(Run(tmp_path / n).current_model) for n in ("one", "resumed"))
+    measured("resumed with other random numbers", weights_apart(resumed, one))
+    assert weights_apart(resumed, one) > 1e-4
 
 
-def test_aligned_with_fewer_frames_a_step_and_its_own_frames(
+def test_an_aligned_run_with_a_smaller_reduction_factor_resumes(
     fake_dataset, tmp_path, device, measured, monkeypatch
 ):
     config = CONFIG.replace(
@@ -134,13 +116,13 @@ def test_aligned_with_fewer_frames_a_step_and_its_own_frames(
     )  # fmt: skip
     torch.backends.cudnn.deterministic = True
     saves = []
-    for name, split in (("straight", None), ("parts", 4)):
+    for name, split in (("straight", None), ("resumed", 4)):
         monkeypatch.setattr(session_module, "validate", validations(*((0.5, True),) * 9))
         run = Run(tmp_path / name)
         if split:
-            quietly(fake_dataset, run, config, stop=stop_after(split))
+            train_quietly(fake_dataset, run, config, stop=stop_after(split))
             disturb_random_numbers()
-        quietly(fake_dataset, run, config)
+        train_quietly(fake_dataset, run, config)
         saves.append(load_checkpoint(run.current_model))
     torch.backends.cudnn.deterministic = False
     assert [save.config.model.n_frames_per_step for save in saves] == [1, 1]
@@ -148,7 +130,7 @@ def test_aligned_with_fewer_frames_a_step_and_its_own_frames(
     assert weights_apart(*saves) < 1e-4
 
 
-def test_random_numbers_go_on_where_they_were(device):
+def test_restored_random_numbers_are_the_next_ones(device):
     torch.rand(3, device=device)
     state = rng_state(device)
     assert ("cuda" in state) == (device.type == "cuda")
@@ -165,16 +147,16 @@ def test_random_numbers_go_on_where_they_were(device):
 
 def test_a_run_moves_from_device_to_device(fake_dataset, tmp_path, device):
     run, cpu = Run(tmp_path), CONFIG.replace(device="cpu")
-    quietly(fake_dataset, run, cpu.replace(max_steps=3))
+    train_quietly(fake_dataset, run, cpu.replace(max_steps=3))
     there = CONFIG.replace(device=str(device), precision="auto")
-    quietly(fake_dataset, run, there.replace(max_steps=6))
+    train_quietly(fake_dataset, run, there.replace(max_steps=6))
     saved = load_checkpoint(run.current_model)
     assert ("cuda" in saved.rng) == (device.type == "cuda")
-    # What a save holds is read without a GPU.
+    # A save can be read without a GPU.
     assert {value.device.type for value in saved.trained.values()} == {"cpu"}
     moments = [v for state in saved.optimizer["state"].values() for v in state.values()]
     assert {value.device.type for value in moments} == {"cpu"}
-    assert quietly(fake_dataset, run, cpu.replace(max_steps=9)).finished
+    assert train_quietly(fake_dataset, run, cpu.replace(max_steps=9)).finished
     assert [row["step"] for row in read_history(run.history)] == [3, 6, 9]
 
 
@@ -184,12 +166,12 @@ def test_it_learns(fake_dataset, tmp_path, device, measured, precision):
         device=str(device), precision=precision, max_steps=60, validate_every=30,
         learning_rate=3e-3, p_head_dropout=0.0,
     )  # fmt: skip
-    reports, found, said = [], [], []
+    reports, found, messages = [], [], []
     result = train(
-        fake_dataset, Run(tmp_path), config, log=said.append, on_step=reports.append,
+        fake_dataset, Run(tmp_path), config, log=messages.append, on_step=reports.append,
         on_validation=found.append,
     )  # fmt: skip
-    assert result.finished and f"on {device}" in " ".join(said)
+    assert result.finished and f"on {device}" in " ".join(messages)
     losses = [report.losses["loss"] for report in reports]
     measured("loss", f"{losses[0]:.2f} to {losses[-1]:.2f}")
     measured("ms a step", 1000 * reports[-1].seconds_per_step)
@@ -198,23 +180,23 @@ def test_it_learns(fake_dataset, tmp_path, device, measured, precision):
     assert not any(report.skipped_steps for report in reports) or precision == "auto"
 
 
-def test_nothing_is_warned_of(fake_dataset, tmp_path, device):
-    """A hobbyist can do nothing about torch's warnings, and takes them for mistakes."""
+def test_no_warnings(fake_dataset, tmp_path, device):
+    """A hobbyist can do nothing about torch's warnings, and takes them for errors."""
     config = CONFIG.replace(device=str(device), max_steps=4, validate_every=2)
-    with warnings.catch_warnings(record=True) as said:
+    with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
-        quietly(fake_dataset, Run(tmp_path), config)
-    assert not [str(w.message)[:300] for w in said if issubclass(w.category, UserWarning)]
+        train_quietly(fake_dataset, Run(tmp_path), config)
+    assert not [str(w.message)[:300] for w in warned if issubclass(w.category, UserWarning)]
 
 
-def test_loading_processes_beside_the_gpu(fake_dataset, tmp_path, device):
+def test_loader_workers(fake_dataset, tmp_path, device):
     config = CONFIG.replace(device=str(device), max_steps=8, loader_workers=2)
-    assert quietly(fake_dataset, Run(tmp_path), config).finished
+    assert train_quietly(fake_dataset, Run(tmp_path), config).finished
 
 
-def test_a_terminated_run_has_saved(fake_dataset, tmp_path, device):
+def test_a_terminated_run_is_saved(fake_dataset, tmp_path, device):
     config = CONFIG.replace(device=str(device), max_steps=50)
-    result = quietly(
+    result = train_quietly(
         fake_dataset, Run(tmp_path), config,
         on_step=lambda report: os.kill(os.getpid(), signal.SIGTERM),
     )  # fmt: skip
@@ -222,8 +204,8 @@ def test_a_terminated_run_has_saved(fake_dataset, tmp_path, device):
     assert load_checkpoint(Run(tmp_path).current_model).run_state.step == 10
 
 
-def test_a_killed_run_goes_on(fake_dataset, tmp_path, device):
-    """In processes of their own, forked before anything touches the GPU."""
+def test_a_killed_run_resumes(fake_dataset, tmp_path, device):
+    """Sessions are processes of their own, forked before anything touches the GPU."""
     config = CONFIG.replace(
         device=str(device), max_steps=12, validate_every=100, save_every_minutes=1e-6
     )

@@ -1,20 +1,20 @@
-"""How far numbers of two devices are apart."""
+"""Distances between results of two devices."""
 
 import torch
 
 
 def distance(ours, theirs, least=0.0):
-    """Length of the difference, as a share of the second's length but at least of ``least``."""
+    """Return the norm of the difference, relative to ``theirs``' norm or to ``least`` if larger."""
     ours, theirs = (x.detach().double().cpu() for x in (ours, theirs))
     assert torch.isfinite(ours).all()
     return float((ours - theirs).norm() / max(float(theirs.norm()), least, 1e-30))
 
 
 def largest_distance(ours, theirs):
-    """Of two tables of gradients or weights, the name whose tensors are furthest apart.
+    """Return the largest distance between tensors of the same name, and the name.
 
-    What is zero but for rounding, such as the gradient of a bias before a batch norm, counts as a
-    thousandth of all together.
+    Tensors that are zero up to rounding, such as the gradient of a bias before a batch norm, are
+    compared with a thousandth of the norm of all.
     """
     assert ours.keys() == theirs.keys()
     whole = torch.stack([value.detach().double().cpu().norm() for value in theirs.values()]).norm()
@@ -27,6 +27,6 @@ def largest_distance(ours, theirs):
 
 
 def decibels(sound, other):
-    """How far the difference is below the sound."""
+    """Return the level of the sound above the difference, in dB."""
     sound, other = sound.double().cpu(), other.double().cpu()
     return float(20 * torch.log10(sound.std() / (other - sound).std()))

@@ -1,4 +1,4 @@
-"""A disk that fills up: files that cannot grow beyond a size, whoever writes them."""
+"""A disk that fills up: no file can grow beyond a size."""
 
 import contextlib
 import resource
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def no_file_larger_than(n_bytes: int) -> Iterator[None]:
-    """Let writing fail with an OSError once a file has so many bytes."""
+    """Make writing fail with an OSError once a file has so many bytes."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, hard))

@@ -1,4 +1,4 @@
-"""Processes that train together, forked from the test's own, so that they cost no imports."""
+"""Processes that train together, forked from the test's own to save the imports."""
 
 import multiprocessing
 import os
@@ -11,7 +11,7 @@ from ponytaco.training.distributed import joined
 
 
 def in_processes(work, *arguments, n=2, seconds=120):
-    """Call ``work(ranks, *arguments)`` in each; what they return, or the error, by rank."""
+    """Call ``work(ranks, *arguments)`` in each; return the results, or the errors, by rank."""
     context = multiprocessing.get_context("fork")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -23,7 +23,7 @@ def in_processes(work, *arguments, n=2, seconds=120):
             RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(n), MASTER_ADDR="127.0.0.1",
             MASTER_PORT=str(port), GLOO_SOCKET_IFNAME="lo",
         )  # fmt: skip
-        # Plain pickles: torch's own sending needs a sender that lives until it is received.
+        # Plain pickles: tensors sent by torch need a sender that lives until they are received.
         try:
             with joined(on_gpu=False) as ranks:
                 pipe.send_bytes(pickle.dumps(work(ranks, *arguments)))
@@ -38,13 +38,13 @@ def in_processes(work, *arguments, n=2, seconds=120):
         process.start()
     try:
         results = []
-        for download, send in pipes:
+        for receive, send in pipes:
             send.close()
-            assert download.poll(seconds), "a process hangs"
+            assert receive.poll(seconds), "a process hangs"
             try:
-                results.append(pickle.loads(download.recv_bytes()))
-            except EOFError as ended:  # it ended without a word
-                results.append(ended)
+                results.append(pickle.loads(receive.recv_bytes()))
+            except EOFError as died:
+                results.append(died)
         return results
     finally:
         for process in processes:

@@ -1,8 +1,7 @@
-"""Sessions of training that can be killed: processes forked from one that has torch loaded.
+"""Training sessions that can be killed: processes forked from one that has imported torch.
 
-Run as a script it is that process: for each line on stdin it forks a session and answers with the
-session's process id, then with how it ended. Forked, a session costs no import; nothing that
-starts a thread is done before the fork.
+As a script, this is that process: for each line on stdin it forks a session and prints its process
+id, then its exit code. Nothing that starts a thread is done before a fork.
 """
 
 import contextlib
@@ -18,7 +17,7 @@ from pathlib import Path
 
 
 class Sessions:
-    """Starts sessions one after the other: ``with Sessions(data) as sessions``.
+    """Start sessions one after the other: ``with Sessions(data) as sessions``.
 
     Args:
         data: the dataset folder of all of them.
@@ -47,30 +46,30 @@ class Sessions:
         self._process.wait(60)
 
     def start(self, folder, scratch, log, config, seed=None):
-        """Start a session; the process id.
+        """Start a session, and return its process id.
 
         Args:
-            folder: the run's.
-            scratch: of the run; None saves into the folder at once.
-            log: a file that gets a line for each step and each save.
+            folder: the run's folder.
+            scratch: the run's scratch folder; None saves into the folder at once.
+            log: a file for a line per step and save.
             config: the settings.
-            seed: of the faults of the folder; None for a folder that works and is fast.
+            seed: seed of the disk's faults; None for a disk that works and is fast.
         """
         order = [str(folder), scratch and str(scratch), str(log), config.to_json(), seed]
         self._process.stdin.write(json.dumps(order) + "\n")
         return int(self._process.stdout.readline())
 
     def end(self):
-        """Wait until the session has ended: 0, the number of a signal below 0, or an error.
+        """Wait until the session has ended, and return its exit code, or minus the signal.
 
-        Only now is it reaped: until then no other process has its id.
+        The process is reaped only now, so that until then no other one has its id.
         """
         self._process.stdin.write("end\n")
         return int(self._process.stdout.readline())
 
 
 class Drive:
-    """Files on a slow disk that fails now and then, and in some sessions is away for a while."""
+    """Files on a slow disk that fails at random, and in some sessions is away for a while."""
 
     def __init__(self, seed):
         from ponytaco.io.store.files import Files
@@ -100,12 +99,12 @@ class Drive:
 
 def _session(data, folder, scratch, log, settings, seed):
     import ponytaco.io.store.store as store_module
-    import ponytaco.training.loop as training
+    import ponytaco.training.loop as loop_module
     import ponytaco.training.session as session_module
     from ponytaco.config import Config
     from ponytaco.runs.folder import Run
 
-    training._REPORT_EVERY = 1
+    loop_module._REPORT_EVERY = 1
     session_module.save_pictures = lambda *args: None
     if seed is not None:
         drive = Drive(seed)
@@ -113,7 +112,7 @@ def _session(data, folder, scratch, log, settings, seed):
     store_module._DELAYS = store_module._SHORT_DELAYS = (0.001,) * 5
     with open(log, "a", buffering=1) as out:
 
-        def say_when_done(name, step_of):
+        def log_when_done(name, step_of):
             method = getattr(store_module.Store, name)
 
             def wrapper(self, *args):
@@ -123,23 +122,23 @@ def _session(data, folder, scratch, log, settings, seed):
 
             setattr(store_module.Store, name, wrapper)
 
-        # A save is complete on the local disk before it is so on the drive.
+        # A save is complete on the local disk before its copy is.
         if scratch is None:
-            say_when_done("_publish_once", lambda args, result: args[0].save.step)
+            log_when_done("_publish_once", lambda args, result: args[0].save.step)
         else:
-            say_when_done("_write_local", lambda args, result: result.save.step)
-        training.train(
+            log_when_done("_write_local", lambda args, result: result.save.step)
+        loop_module.train(
             Path(data),
             Run(Path(folder), scratch and Path(scratch)),
             Config.from_json(settings),
             on_step=lambda r: out.write(f"step {r.step} {r.epoch} {r.losses['loss']!r}\n"),
-            log=lambda sentence: out.write(f"# {sentence}\n"),
+            log=lambda message: out.write(f"# {message}\n"),
         )
         out.write("done\n")
 
 
 def _serve(data):
-    # What a session needs is loaded once, but nothing is learnt: autograd may have threads.
+    # All imports are done here, but no training: autograd may start threads.
     import torch
 
     from ponytaco.data.dataset import open_datasets

@@ -1,4 +1,4 @@
-"""How long the tests that draw by chance take: short by default, long under ``make soak``."""
+"""How often random tests draw: seldom by default, often under ``make soak``."""
 
 import os
 
@@ -6,5 +6,5 @@ IS_SOAK = bool(os.environ.get("PONYTACO_SOAK"))
 
 
 def often(n: int, in_soak: int = 10_000) -> int:
-    """How often a test draws: ``n`` times in the suite, more under ``make soak``."""
+    """Return ``n`` in the suite, more under ``make soak``."""
     return in_soak if IS_SOAK else n

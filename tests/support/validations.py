@@ -1,4 +1,4 @@
-"""Validations whose findings a test decides."""
+"""Validations whose results a test chooses."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ def score(is_aligned):
 
 
 def validations(*found):
-    """A ``validate`` that finds these (score, aligned) in turn."""
+    """Return a ``validate`` that finds these (score, aligned) in turn."""
     results = iter(found)
     empty = np.zeros((2, 2), dtype=np.float32)
 
@@ -20,7 +20,7 @@ def validations(*found):
         voice, is_aligned = next(results)
         clip = SpokenClip(empty, empty, empty, empty, empty[0])
         alignment = score(is_aligned)
-        # The loss says the opposite of the score: it must not count.
+        # The loss is better where the score is worse: it must not count.
         return Validation(step, voice, alignment, alignment, 1.0, voice, 5.0, 1.0, 0.1, clip)
 
     return fake_validate
