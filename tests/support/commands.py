@@ -13,21 +13,21 @@ TINY = ["--preset", "tiny", "--batch-size", "4", "--device", "cpu"]
 def refused(capsys, *words):
     """Run a command that must fail: exit code 1 and one line on stderr, which is returned."""
     code = main([str(word) for word in words])
-    said = capsys.readouterr().err
+    printed = capsys.readouterr().err
     assert code == 1
-    assert said.startswith("ponytaco: ") and said.endswith("\n")
-    assert said.count("\n") == 1, said
-    assert "Traceback" not in said
-    return said
+    assert printed.startswith("ponytaco: ") and printed.endswith("\n")
+    assert printed.count("\n") == 1, printed
+    assert "Traceback" not in printed
+    return printed
 
 
 def misused(capsys, *words):
-    """Run a command with words that cannot be: exit code 2 and two lines, which are returned."""
+    """Run a misused command: exit code 2 and two lines on stderr, which are returned."""
     with pytest.raises(SystemExit) as exit_:
         main([str(word) for word in words])
-    said = capsys.readouterr().err
-    assert exit_.value.code == 2 and said.count("\n") == 2
-    return said
+    printed = capsys.readouterr().err
+    assert exit_.value.code == 2 and printed.count("\n") == 2
+    return printed
 
 
 def files(folder):
