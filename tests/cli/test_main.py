@@ -14,12 +14,15 @@ def test_train_resume_speak_evaluate(fake_dataset, tmp_path, capsys, monkeypatch
     run = tmp_path / "runs" / "Beeps"
     command = ["train", str(fake_dataset), str(run), *TINY, "--validate-every", "10"]
     assert main([*command, "--set", "max_steps=10"]) == 0
-    said = capsys.readouterr()
-    assert "11 clips" in said.out and "step     10" in said.out
-    assert "validation at step 10" in said.out and "Finished: step 10 of 10.\n" in said.out
-    assert f'Next:  ponytaco speak {run} "' in said.out and f"ponytaco evaluate {run}" in said.out
-    assert said.out.endswith("the same command with --set max_steps=20\n")
-    assert said.err == ""
+    printed = capsys.readouterr()
+    assert "11 clips" in printed.out and "step     10" in printed.out
+    assert "validation at step 10" in printed.out and "Finished: step 10 of 10.\n" in printed.out
+    assert (
+        f'Next:  ponytaco speak {run} "' in printed.out
+        and f"ponytaco evaluate {run}" in printed.out
+    )
+    assert printed.out.endswith("the same command with --set max_steps=20\n")
+    assert printed.err == ""
     assert main([*command, "--set", "max_steps=12"]) == 0
     assert "Resuming Beeps at step 10" in capsys.readouterr().out
     assert [row["step"] for row in read_history(run / "history.csv")] == [10, 12]
@@ -27,11 +30,11 @@ def test_train_resume_speak_evaluate(fake_dataset, tmp_path, capsys, monkeypatch
     wav, picture = tmp_path / "out.wav", tmp_path / "out.png"
     words = ["speak", str(run), "Bad day. Pony!", "-o", str(wav), "--picture", str(picture)]
     assert main([*words, "--max-seconds", "0.3"]) == 0
-    said = capsys.readouterr()
-    assert str(wav) in said.out and "best_model" in said.out
-    assert "pony" in said.err and "Traceback" not in said.err
-    assert "ponytaco: This voice has not learnt to read yet (step 1" in said.err
-    assert "focus" not in said.err and said.err.count("babble") == 1
+    printed = capsys.readouterr()
+    assert str(wav) in printed.out and "best_model" in printed.out
+    assert "pony" in printed.err and "Traceback" not in printed.err
+    assert "ponytaco: This voice has not learnt to read yet (step 1" in printed.err
+    assert "focus" not in printed.err and printed.err.count("babble") == 1
     info = soundfile.info(wav)
     assert (info.samplerate, info.channels, info.subtype) == (22_050, 1, "PCM_16")
     assert 0.4 < info.duration <= 2 * 0.3 + 0.4  # a pause, and what silence was trimmed off
@@ -43,9 +46,9 @@ def test_train_resume_speak_evaluate(fake_dataset, tmp_path, capsys, monkeypatch
     words = ["evaluate", str(run), "--sentences", str(sentences), "--quick", "--device", "cpu"]
     with hasty_vocoder():
         assert main(words) == 0
-    said = capsys.readouterr()
-    assert "3 validation clips" in said.out and "1 new sentences" in said.out
-    assert "ponytaco[evaluate]" in said.out and "quick.html" in said.out
+    printed = capsys.readouterr()
+    assert "3 validation clips" in printed.out and "1 new sentences" in printed.out
+    assert "ponytaco[evaluate]" in printed.out and "quick.html" in printed.out
     assert (run / "evaluation" / "quick.json").is_file()
 
 
@@ -71,9 +74,9 @@ def test_words_that_cannot_be(capsys, words):
     with pytest.raises(SystemExit) as exit_:
         main(words)
     assert exit_.value.code == 2
-    said = capsys.readouterr().err
-    assert "Traceback" not in said
-    assert "_rate" not in said and "_positive" not in said  # our functions' names help nobody
+    printed = capsys.readouterr().err
+    assert "Traceback" not in printed
+    assert "_rate" not in printed and "_positive" not in printed  # our functions' names help nobody
 
 
 def test_an_unknown_option_is_named(capsys):
@@ -93,9 +96,9 @@ def test_a_folder_without_a_voice(tmp_path, capsys):
         ["mels", tmp_path / "nobody"],
         ["movie", tmp_path / "nobody"],
     ):
-        said = refused(capsys, *words)
-        assert f"nothing at {tmp_path / 'nobody'}. Check the name" in said
-        assert "ponytaco train DATASET" in said
+        printed = refused(capsys, *words)
+        assert f"nothing at {tmp_path / 'nobody'}. Check the name" in printed
+        assert "ponytaco train DATASET" in printed
     assert "ponytaco train" in refused(capsys, "evaluate", tmp_path)
     assert files(tmp_path) == []
 
@@ -126,9 +129,9 @@ def test_a_shared_voice_that_came_damaged(
     voice = tmp_path / "Zecora.voice"
     voice.write_bytes(trained_run.run.best_model.read_bytes()[:n_bytes])
     assert main([word.format(voice, data=fake_dataset) for word in words]) == 1
-    said = capsys.readouterr()
-    assert str(voice) in said.err and said.err.count("Download or copy it again.") == 1
-    assert "folder" not in said.err and "GPU" not in said.out
+    printed = capsys.readouterr()
+    assert str(voice) in printed.err and printed.err.count("Download or copy it again.") == 1
+    assert "folder" not in printed.err and "GPU" not in printed.out
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: type(bug).__name__)

@@ -34,8 +34,13 @@ def test_standard_input_of_another_encoding(voice, tmp_path, capsys, monkeypatch
     wav = tmp_path / "out.wav"
     words = ["speak", voice, "-", "-o", wav, "--max-seconds", "0.1", "--retries", "0"]
     monkeypatch.setattr(sys, "stdin", BinaryInput("Bad day.\ncafé".encode("latin-1")))
-    said = refused(capsys, *words)
-    assert "Standard input" in said and "line 2" in said and "0xe9" in said and "UTF-8" in said
+    printed = refused(capsys, *words)
+    assert (
+        "Standard input" in printed
+        and "line 2" in printed
+        and "0xe9" in printed
+        and "UTF-8" in printed
+    )
     assert not wav.exists()
     monkeypatch.setattr(sys, "stdin", BinaryInput("Bad day.".encode("utf-16")))
     assert main([*map(str, words)]) == 0 and wav.exists()
@@ -47,11 +52,11 @@ def test_many_lines_become_many_files(voice, tmp_path, capsys):
     words = ["speak", voice, "--file", lines, "--out-dir", tmp_path / "new" / "out"]
     words = [*map(str, words), "--max-seconds", "0.1", "--retries", "0"]
     assert main(words) == 1
-    said = capsys.readouterr()
+    printed = capsys.readouterr()
     assert files(tmp_path / "new") == ["out/001_bad-day.wav", "out/003_bee-b.wav"]
-    assert "2 of 4 lines" in said.out and "001_bad-day.wav" in said.out
-    assert "line 2 is left out" in said.err and "line 4 is left out" in said.err
-    assert "'QQ1' is no ARPAbet phone" in said.err
+    assert "2 of 4 lines" in printed.out and "001_bad-day.wav" in printed.out
+    assert "line 2 left out: " in printed.err and "line 4 left out: " in printed.err
+    assert "'QQ1' is no ARPAbet phone" in printed.err
 
 
 def test_a_json_report(voice, tmp_path, capsys):
@@ -90,9 +95,9 @@ def test_a_damaged_best_model_is_no_reason_to_be_silent(voice, tmp_path, capsys)
     wav = tmp_path / "out.wav"
     words = ["speak", voice, "Cake.", "-o", wav, "--max-seconds", "0.1", "--retries", "0"]
     assert main([*map(str, words)]) == 0
-    said = capsys.readouterr()
-    assert "best_model" in said.err and "current_model speaks instead" in said.err
-    assert "current_model (step" in said.out
+    printed = capsys.readouterr()
+    assert "best_model" in printed.err and "current_model speaks instead" in printed.err
+    assert "current_model (step" in printed.out
 
 
 def test_a_text_in_another_encoding_is_a_sentence(voice, tmp_path, capsys, monkeypatch):
@@ -110,9 +115,9 @@ def test_a_seed_makes_the_same_file(voice, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("option", "value", "said"),
+    ("option", "value", "expected"),
     [
-        ("--speed", "0", "--speed: '0' cannot be: give a number from 0.5 to 2"),
+        ("--speed", "0", "--speed: '0' is not possible: give a number from 0.5 to 2"),
         ("--speed", "3", "from 0.5 to 2"),
         ("--speed", "fast", "from 0.5 to 2"),
         ("--speed", "nan", "from 0.5 to 2"),
@@ -129,13 +134,13 @@ def test_a_seed_makes_the_same_file(voice, tmp_path):
         ("--weights", "float8", "int8"),
     ],
 )
-def test_a_way_of_speaking_that_cannot_be_is_said_before_loading(
-    capsys, monkeypatch, option, value, said
+def test_a_way_of_speaking_that_cannot_be_is_refused_before_loading(
+    capsys, monkeypatch, option, value, expected
 ):
     monkeypatch.setitem(
         sys.modules, "ponytaco.synthesis.voice", None
     )  # not even the program's part
-    assert said in misused(capsys, "speak", "nobody", "Hi.", option, value)
+    assert expected in misused(capsys, "speak", "nobody", "Hi.", option, value)
 
 
 def test_limits_of_the_command_line_are_those_of_the_delivery():
@@ -144,7 +149,7 @@ def test_limits_of_the_command_line_are_those_of_the_delivery():
             assert getattr(SpeechOptions(**{name: value}), name) == value
 
 
-def test_a_vocoder_that_is_not_there_is_said_before_the_voice(tmp_path, capsys):
+def test_a_vocoder_that_is_not_there_is_refused_before_the_voice(tmp_path, capsys):
     words = ["speak", tmp_path / "nobody", "Hi.", "-o", tmp_path / "x.wav", "--vocoder", "kazoo"]
     assert "no vocoder 'kazoo'" in refused(capsys, *words)
 
@@ -173,8 +178,8 @@ def test_a_wav_that_cannot_be_written(voice, tmp_path, capsys):
         ("out.mp3", "ffmpeg -i out.wav out.mp3"),
         ("", "is a folder"),
     ):
-        said = refused(capsys, "speak", voice, "Cake.", "-o", tmp_path / name)
-        assert what in said and "tmp." not in said.replace(str(tmp_path), "")
+        printed = refused(capsys, "speak", voice, "Cake.", "-o", tmp_path / name)
+        assert what in printed and "tmp." not in printed.replace(str(tmp_path), "")
 
 
 def test_a_disk_that_refuses_is_named_without_our_temporary_file(tmp_path):
@@ -184,10 +189,10 @@ def test_a_disk_that_refuses_is_named_without_our_temporary_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("picture.jpg", "picture.png"), ("nowhere/picture.png", "no folder")]
+    ("name", "expected"), [("picture.jpg", "picture.png"), ("nowhere/picture.png", "no folder")]
 )
-def test_a_picture_that_cannot_be_is_said_before_the_work(tmp_path, capsys, name, said):
-    assert said in misused(capsys, "speak", "nobody", "Cake.", "--picture", tmp_path / name)
+def test_a_picture_that_cannot_be_is_refused_before_the_work(tmp_path, capsys, name, expected):
+    assert expected in misused(capsys, "speak", "nobody", "Cake.", "--picture", tmp_path / name)
 
 
 def test_a_full_disk_while_speaking(voice, tmp_path, capsys, monkeypatch):

@@ -61,7 +61,7 @@ def test_a_validation_is_two_short_lines(free, forced, verdict):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "expected"),
     [
         (["--set", "batchsize=4"], "batch_size"),
         (["--set", "learning_rat=4"], "learning_rate"),
@@ -75,9 +75,9 @@ def test_a_validation_is_two_short_lines(free, forced, verdict):
         (["--cleaner", "spanish"], "spanish"),
     ],
 )
-def test_a_setting_that_cannot_be(fake_dataset, tmp_path, capsys, words, said):
+def test_a_setting_that_cannot_be(fake_dataset, tmp_path, capsys, words, expected):
     line = refused(capsys, "train", fake_dataset, tmp_path / "run", "--preset", "tiny", *words)
-    assert re.search(said, line)
+    assert re.search(expected, line)
     assert not (tmp_path / "run").exists()
 
 
@@ -91,16 +91,16 @@ def test_an_option_twice_in_set_is_an_error_or_the_last(fake_dataset, tmp_path, 
 def test_an_error_of_train_does_not_show_all_settings(capsys):
     with pytest.raises(SystemExit):
         main(["train", "data"])
-    said = capsys.readouterr().err
-    assert said.count("\n") == 2 and "train DATASET [DATASET ...] RUN [options]" in said
-    assert "--help lists them" in said and "required: RUN" in said
+    printed = capsys.readouterr().err
+    assert printed.count("\n") == 2 and "train DATASET [DATASET ...] RUN [options]" in printed
+    assert "--help lists them" in printed and "required: RUN" in printed
 
 
 def test_an_unknown_preset_lists_those_there_are(capsys):
     with pytest.raises(SystemExit):
         main(["train", "data", "run", "--preset", "huge"])
-    said = capsys.readouterr().err
-    assert all(name in said for name in PRESETS)
+    printed = capsys.readouterr().err
+    assert all(name in printed for name in PRESETS)
 
 
 @pytest.mark.parametrize("what", ["missing", "empty", "a file"])
@@ -110,8 +110,8 @@ def test_a_folder_that_is_no_dataset(tmp_path, capsys, what):
         folder.mkdir()
     elif what == "a file":
         folder.write_text("hello")
-    said = refused(capsys, "train", folder, tmp_path / "run", *TINY)
-    assert "not a dataset folder" in said and "data_prep" in said
+    printed = refused(capsys, "train", folder, tmp_path / "run", *TINY)
+    assert "not a dataset folder" in printed and "ponytaco prepare ARCHIVE FOLDER" in printed
     assert not (tmp_path / "run").exists()
 
 
@@ -122,16 +122,16 @@ def test_a_run_that_cannot_be_made(fake_dataset, tmp_path, capsys):
 
 def test_a_checkpoint_of_another_size(fake_dataset, voice, capsys):
     before = files(voice), (voice / "config.json").read_text()
-    said = refused(capsys, "train", fake_dataset, voice, "--preset", "small", "--device", "cpu")
-    assert "symbols_embedding_dim=32" in said and "128" in said
-    assert "the preset it began with, tiny, or another folder" in said
+    printed = refused(capsys, "train", fake_dataset, voice, "--preset", "small", "--device", "cpu")
+    assert "symbols_embedding_dim=32" in printed and "128" in printed
+    assert "the preset it began with, tiny, or another folder" in printed
     assert (files(voice), (voice / "config.json").read_text()) == before
 
 
 def test_a_warm_start_that_is_not_there(fake_dataset, tmp_path, capsys):
     words = ["train", fake_dataset, tmp_path / "run", *TINY, "--warm-start", tmp_path / "none.pt"]
-    said = refused(capsys, *words)
-    assert f"nothing at {tmp_path / 'none.pt'}" in said and "ponytaco fetch tacotron2" in said
+    printed = refused(capsys, *words)
+    assert f"nothing at {tmp_path / 'none.pt'}" in printed and "ponytaco fetch tacotron2" in printed
     assert not (tmp_path / "run").exists()
 
 
@@ -144,8 +144,8 @@ def test_a_full_disk_while_training(
     module, name = where.split(".")
     monkeypatch.setattr({"torch": torch, "os": os}[module], name, no_space)
     words = ["train", fake_dataset, tmp_path / "run", *TINY, "--max-steps", "1"]
-    said = refused(capsys, *words)
-    assert "No space left" in said and str(tmp_path / "run") in said
+    printed = refused(capsys, *words)
+    assert "No space left" in printed and str(tmp_path / "run") in printed
     assert not Run(tmp_path / "run").resumable
     assert not [name for name in files(tmp_path) if "current" in name or "/." in name]
 
