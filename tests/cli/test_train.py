@@ -10,8 +10,9 @@ from support.commands import TINY, files, no_space, refused
 import ponytaco.training.loop as training_module
 from ponytaco.cli import main
 from ponytaco.cli.train import validation_lines
+from ponytaco.config import Config
 from ponytaco.metrics.alignment import AlignmentScore
-from ponytaco.presets import PRESETS
+from ponytaco.presets import PRESETS, preset
 from ponytaco.runs.folder import Run
 from ponytaco.training.validation import Validation
 
@@ -35,6 +36,46 @@ def test_options_reach_the_run(fake_dataset, tmp_path, monkeypatch):
     assert (config.train.max_gaf, config.train.mmi, config.train.batch_size) == (0.25, False, 4)
     assert (config.train.learning_rate, config.train.seed) == (1e-4, 7)
     assert config.model.attention_rnn_dim == 48
+
+
+def settings_of(monkeypatch, *words):
+    """The settings with which a command would train."""
+    seen = []
+    monkeypatch.setattr(training_module, "train", taking_notes(seen))
+    assert main(["train", "data", "run", *map(str, words)]) == 0
+    return seen[0][2]
+
+
+def test_a_recipe_lies_between_preset_and_options(tmp_path, monkeypatch):
+    recipe = tmp_path / "quiet.toml"
+    recipe.write_text('preset = "tiny"\nbatch_size = 3\n[train]\nseed = 5\n')
+    config = ["--config", recipe]
+    assert settings_of(monkeypatch, *config) == preset("tiny").replace(batch_size=3, seed=5)
+    changed = settings_of(
+        monkeypatch, *config, "--batch-size", "4", "--set", "seed=6", "--device", "cpu"
+    )
+    assert changed == preset("tiny").replace(batch_size=4, seed=6, device="cpu")
+    small = settings_of(monkeypatch, *config, "--preset", "small")
+    assert small == preset("small").replace(batch_size=3, seed=5)
+
+
+def test_the_recipe_of_a_run_makes_the_same_settings(trained_run, fake_dataset, tmp_path):
+    run = tmp_path / "again"
+    command = ["train", fake_dataset, run, "--config", trained_run.run.folder, "--max-steps", "1"]
+    assert main([str(word) for word in command]) == 0
+    written = Config.from_json(Run(run).config.read_text())
+    assert written == trained_run.config.replace(max_steps=1)
+
+
+def test_the_settings_of_a_run_take_no_preset_and_a_wrong_recipe_is_named(
+    trained_run, tmp_path, capsys
+):
+    command = ["train", tmp_path, tmp_path / "run", "--config"]
+    printed = refused(capsys, *command, trained_run.run.folder, "--preset", "small")
+    assert "config.json: a run's settings are complete" in printed and "--preset small" in printed
+    (tmp_path / "bad.toml").write_text("[train]\nbach_size = 4")
+    printed = refused(capsys, *command, tmp_path / "bad.toml")
+    assert "bad.toml: There is no setting 'bach_size'. Did you mean batch_size" in printed
 
 
 @pytest.mark.parametrize("folders", [["a"], ["a", "b", "c"]])
