@@ -1,4 +1,4 @@
-"""Presets: named settings for common cases; and recipes, which are settings in a file."""
+"""Presets: named settings for common cases."""
 
 from __future__ import annotations
 

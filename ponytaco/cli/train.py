@@ -42,8 +42,8 @@ def add_to(commands: Any) -> None:
         "--preset",
         choices=presets.PRESETS,
         metavar="NAME",
-        help="settings to begin with. "
-        f"{'; '.join(f'{name}: {doc}' for name, doc in presets.PRESET_DOCS.items())} (full)",
+        help="settings to begin with: "
+        f"{', '.join(f'{name} ({doc})' for name, doc in presets.PRESET_DOCS.items())} (full)",
     )
     parser.add_argument(
         "--config",

@@ -76,7 +76,7 @@ def test_the_help_tells_what_each_preset_is_for(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "500")
     printed = help_of(capsys, "train")
     assert PRESET_DOCS.keys() == PRESETS.keys()
-    assert all(f"{name}: {doc}" in printed for name, doc in PRESET_DOCS.items())
+    assert all(f"{name} ({doc})" in printed for name, doc in PRESET_DOCS.items())
 
 
 @pytest.mark.parametrize("words", [["--help"], ["sing"], ["train", "--help"], ["pack", "--help"]])
