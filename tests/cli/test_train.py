@@ -8,6 +8,7 @@ import torch
 from support.commands import TINY, files, no_space, refused
 
 import ponytaco.training.loop as training_module
+import ponytaco.training.session as session_module
 from ponytaco.cli import main
 from ponytaco.cli.train import validation_lines
 from ponytaco.config import Config
@@ -181,7 +182,7 @@ def test_a_full_disk_while_training(
     trained_run, fake_dataset, tmp_path, capsys, monkeypatch, where
 ):
     # trained_run has made the mel cache, so that the checkpoint is the first that does not fit
-    monkeypatch.setattr(training_module, "save_pictures", lambda *args: None)
+    monkeypatch.setattr(session_module, "save_pictures", lambda *args: None)
     module, name = where.split(".")
     monkeypatch.setattr({"torch": torch, "os": os}[module], name, no_space)
     words = ["train", fake_dataset, tmp_path / "run", *TINY, "--max-steps", "1"]
@@ -195,6 +196,6 @@ def test_an_interrupt_while_loading_is_no_traceback(fake_dataset, tmp_path, caps
     def interrupt(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training_module, "open_datasets", interrupt)
+    monkeypatch.setattr(session_module, "open_datasets", interrupt)
     assert main(["train", str(fake_dataset), str(tmp_path / "run"), *TINY]) == 130
     assert capsys.readouterr().err == "ponytaco: interrupted.\n"
