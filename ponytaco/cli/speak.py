@@ -183,7 +183,7 @@ def _text(arguments: argparse.Namespace) -> str:
         return read_text_file(arguments.file)
     if arguments.text != "-":
         return arguments.text
-    binary = getattr(sys.stdin, "buffer", None)  # a caller's replacement may lack it
+    binary = getattr(sys.stdin, "buffer", None)  # what a caller put in its place may lack it
     return sys.stdin.read() if binary is None else decode_text(binary.read(), "Standard input")
 
 
