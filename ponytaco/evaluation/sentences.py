@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ponytaco.errors import PonytacoError
+from ponytaco.io.text_files import read_text
 
 _MOST_BYTES = 2**20  # some ten thousand sentences, days of speaking
 
@@ -76,14 +77,7 @@ def read_sentences(path: Path) -> list[str]:
     Raises:
         SentencesError: the file cannot be read, is not text, or has no sentence.
     """
-    try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise SentencesError(f"{path} is larger than 1 MB. Give a shorter list of sentences.")
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise SentencesError(f"Cannot read {path}: {error.strerror or error}.") from None
-    except UnicodeDecodeError:
-        raise SentencesError(f"{path} is not UTF-8 text. Save it as UTF-8.") from None
+    text = read_text(path, SentencesError, _MOST_BYTES)
     sentences = [line.strip() for line in text.splitlines() if line.strip()]
     if not sentences:
         raise SentencesError(f"{path} has no sentence. Write one a line.")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ponytaco.errors import PonytacoError
+from ponytaco.io.text_files import read_text
 from ponytaco.text.errors import TextError
 from ponytaco.text.phones import BRACES, in_braces, parse_phones, split_braces, wrong_phone
 from ponytaco.text.symbols import PHONES
@@ -126,7 +127,9 @@ class Lexicon:
         """
         path = Path(path)
         entries: dict[str, tuple[str, ...]] = {}
-        for number, line in enumerate(_read_text(path).split("\n"), start=1):
+        # cmudict-0.7b, which most people have, is Latin-1 in a few of its words.
+        text = read_text(path, LexiconError, _MOST_BYTES, fallback="latin-1")
+        for number, line in enumerate(text.split("\n"), start=1):
             entry = _COMMENT.sub("", line).strip()
             if not entry:
                 continue
@@ -152,24 +155,6 @@ class Lexicon:
     def _pronounce(self, word: re.Match[str]) -> str:
         phones = self.lookup(word[0])
         return in_braces(phones) if phones else word[0]
-
-
-def _read_text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
-    except OSError as error:
-        reason = error.strerror or error
-        raise LexiconError(f"Cannot read the dictionary {path}: {reason}.") from None
-    if len(content) > _MOST_BYTES:
-        raise LexiconError(f"{path} is larger than {_MOST_BYTES >> 20} MB, which is no dictionary.")
-    if b"\0" in content[:1024]:
-        raise LexiconError(f"The dictionary {path} is no text in UTF-8. Save it as UTF-8.")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        # cmudict-0.7b, which most people have, is Latin-1 in a few of its words
-        return content.decode("latin-1")
 
 
 def _read_entry(line: str, where: str) -> tuple[str, tuple[str, ...]]:

@@ -68,7 +68,7 @@ def test_a_users_dictionary_in_all_its_forms(tmp_path):
         ("A  AH0\n\nB  B IY7\n", r"mine.txt, line 3: 'B IY7' is not ARPAbet: 'IY7' is no"),
         ("WORD\n", "line 1: '' is not ARPAbet: there are no phones"),
         (";;; nothing\n", "There is no word in"),
-        ("\0\0\0", "no text in UTF-8"),
+        ("\0\0\0", "line 1: '' is not ARPAbet"),
     ],
 )
 def test_a_bad_dictionary_is_refused(tmp_path, content, said):
