@@ -28,6 +28,7 @@ TABLE = "voice.json"
 """What the programs' numbers mean."""
 
 _PIECE = re.compile(r"\{([^{}]*)\}|([A-Za-z']+)|(.)", re.DOTALL)
+_LAST_SOUNDS = 3
 
 
 class Programs:
@@ -87,7 +88,8 @@ class Programs:
         state = _first_state(self._table["state_widths"], len(ids))
         p, width = self._table["p_prenet_dropout"], self._table["prenet_dim"]
         frames: list[Tensor] = []
-        end, is_near_end = self._last_sounds(ids), False
+        end = may_stop_from([self._table["spoken"][id_] for id_ in ids])
+        is_near_end = False
         while len(frames) < max_frames:
             keep = torch.nn.functional.dropout(torch.ones(2, 1, width), p)
             group, gate, state = self._programs["decoder_step"](
@@ -103,12 +105,6 @@ class Programs:
         mel: Tensor = self._programs["postnet"](torch.stack(frames[:max_frames], dim=1)[None])
         return mel
 
-    def _last_sounds(self, ids: Sequence[int]) -> int:
-        """Where the last three letters or phones of a text begin."""
-        spoken = self._table["spoken"]
-        sounds = [place for place, id_ in enumerate(ids) if spoken[id_]]
-        return sounds[-3:][0] if sounds else 0
-
     def _encode(self, ids: Sequence[int]) -> tuple[Tensor, Tensor]:
         features = self._programs["encoder"](torch.tensor([list(ids)])).unbind(1)
         state = tuple(torch.zeros(1, self._table["state_widths"][4] // 2) for _ in range(4))
@@ -122,6 +118,16 @@ class Programs:
             torch.stack(forwards, dim=1), torch.stack(backwards, dim=1)
         )
         return memory, processed
+
+
+def may_stop_from(spoken: Sequence[bool]) -> int:
+    """Return the symbol from which on an open gate ends a clip, as ``metrics`` does.
+
+    Args:
+        spoken: (T_text,), False for spaces, marks and signs.
+    """
+    sounds = [i for i, is_sound in enumerate(spoken) if is_sound]
+    return sounds[-_LAST_SOUNDS:][0] if sounds else 0
 
 
 def _first_state(widths: Sequence[int], n_symbols: int) -> tuple[Tensor, ...]:
