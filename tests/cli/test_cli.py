@@ -148,7 +148,7 @@ def test_many_lines_become_many_files(voice, tmp_path, capsys):
     assert files(tmp_path / "new") == ["out/001_bad-day.wav", "out/003_bee-b.wav"]
     assert "2 of 4 lines" in said.out and "001_bad-day.wav" in said.out
     assert "line 2 is left out" in said.err and "line 4 is left out" in said.err
-    assert "'QQ1' is no ARPAbet phone" in said.err
+    assert "'QQ1' is not an ARPAbet phone" in said.err
 
 
 def test_a_json_report(voice, tmp_path, capsys):

@@ -27,7 +27,7 @@ def test_files_are_named_by_number_and_text(text, name):
 
 def test_each_line_gets_its_own_result():
     error = TextError("no")
-    voice = SimpleNamespace(speak_all=lambda lines, delivery, **how: iter(["speech", error]))
+    voice = SimpleNamespace(speak_all=lambda lines, options, **how: iter(["speech", error]))
     first, second = speak_lines(voice, ["one", "two"])
     assert (first.number, first.text, first.result) == (1, "one", "speech")
     assert (second.number, second.result) == (2, error)
