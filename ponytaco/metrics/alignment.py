@@ -58,7 +58,12 @@ class AlignmentScore:
 
     def __str__(self) -> str:
         """Return the verdict and the numbers, for reports."""
-        return f"{'aligned' if self.aligned else 'not aligned yet'} ({self.numbers})"
+        return f"{self.verdict} ({self.numbers})"
+
+    @property
+    def verdict(self) -> str:
+        """The rule in words."""
+        return "aligned" if self.aligned else "not aligned yet"
 
     @property
     def numbers(self) -> str:
