@@ -1,12 +1,12 @@
-"""Speak with a voice's exported programs. This needs torch, and nothing of ponytaco.
+"""Speak with a voice's exported programs, with torch and without ponytaco.
 
 ``ponytaco export VOICE --to torch-export`` puts this file beside the programs, as ``speak.py``:
 
     python speak.py "{HH AH0 L OW1} there." mel.npy
 
-writes the log-mel of a text, (n_mels, T_mel), which a vocoder such as HiFi-GAN makes audible.
-Words that are in ``voice.json``'s lexicon are read by their pronunciation, which may also stand in
-braces; numbers and abbreviations must be written out.
+writes the log-mel of a text, (n_mels, T_mel), for a vocoder such as HiFi-GAN. Words in the lexicon
+of ``voice.json`` are read by their pronunciations, which may also stand in braces; numbers and
+abbreviations must be written out.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ import torch
 from torch import Tensor
 
 NAMES = ("encoder", "encoder_step", "memory", "decoder_step", "postnet")
-"""Of the programs; the files end in .pt2."""
+"""Names of the programs; the files end in .pt2."""
 
 TABLE = "voice.json"
-"""What the programs' numbers mean."""
+"""Symbols, sizes and settings of the programs."""
 
 _PIECE = re.compile(r"\{([^{}]*)\}|([A-Za-z']+)|(.)", re.DOTALL)
 _LAST_SOUNDS = 3
@@ -47,7 +47,7 @@ class Programs:
 
     @classmethod
     def load(cls, folder: Path) -> Programs:
-        """Read the folder; programs run, so only those of people you trust.
+        """Load a folder of programs. They are code: load only those of people you trust.
 
         Args:
             folder: with the programs and ``voice.json``.
@@ -56,7 +56,7 @@ class Programs:
         return cls(programs, json.loads((folder / TABLE).read_text(encoding="utf-8")))
 
     def read(self, text: str) -> list[int]:
-        """A text's symbols; signs that the voice lacks are left out.
+        """Encode a text as symbol ids; signs that the voice lacks are left out.
 
         Args:
             text: words, with pronunciations in braces. It should end with a mark.
@@ -73,12 +73,12 @@ class Programs:
     def speak(
         self, ids: Sequence[int], max_frames: int = 1000, gate_threshold: float = 0.5
     ) -> Tensor:
-        """Speak symbols.
+        """Synthesise a mel.
 
         Args:
-            ids: of the table's ``symbols``.
+            ids: indices into the table's ``symbols``.
             max_frames: where a clip that never stops is cut.
-            gate_threshold: probability of the gate at which it is over.
+            gate_threshold: gate probability at which a clip is over.
 
         Returns:
             The log-mel, (1, n_mels, T_mel).
@@ -96,7 +96,7 @@ class Programs:
                 frame, keep, memory, processed, state
             )
             frame = group[:, -1]
-            # A pause sounds like an end to the gate, so it counts only near the text's.
+            # The gate opens in pauses too, so it counts only near the text's end.
             is_near_end |= int(state[5].argmax()) >= end  # the attention weights
             opened = (torch.sigmoid(gate[0]) > gate_threshold).nonzero()[: int(is_near_end)]
             frames += group[0, : int(opened[0]) + 1 if len(opened) else None]
