@@ -6,13 +6,15 @@ from collections.abc import Sequence
 
 
 def duration(seconds: float) -> str:
-    """Write a duration as '45 s', '12 min' or '3 h 20 min'."""
+    """Write a duration as '45 s', '12 min', '3 h 20 min' or '2.5 days'."""
     if seconds < 90:
         return f"{max(0, round(seconds))} s"
     minutes = round(seconds / 60)
     if minutes < 90:
         return f"{minutes} min"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    return f"{minutes / (24 * 60):.1f} days"
 
 
 def file_size(n_bytes: float) -> str:

@@ -103,9 +103,7 @@ def save_wav(path: str | Path, waveform: Tensor, sample_rate: int) -> None:
     if samples.dim() != 1:
         raise AudioError(f"A waveform of shape {tuple(samples.shape)} is not mono: {path}.")
     if not torch.isfinite(samples).all():
-        raise AudioError(
-            f"The waveform for {path} has infinite or NaN values, so it is not written."
-        )
+        raise AudioError(f"The waveform for {path} has infinite or NaN values; not written.")
     # Scaled here, because libsndfile lets values beyond 1 wrap around into loud clicks.
     pcm = (samples.clamp(-1, 1) * 32767).round().to(torch.int16).numpy()
     try:

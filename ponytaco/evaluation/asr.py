@@ -82,7 +82,7 @@ class SpeechRecogniser:
 
 
 class PocketsphinxRecogniser:
-    """A decoder of pocketsphinx with preparation of the sound.
+    """A pocketsphinx decoder, with clips resampled and levelled for it.
 
     Args:
         decoder: a ``pocketsphinx.Decoder``, which has no type information.

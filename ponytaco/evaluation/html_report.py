@@ -1,4 +1,4 @@
-"""The report as one HTML page without any other file or the network."""
+"""The evaluation report as one self-contained HTML page."""
 
 from __future__ import annotations
 

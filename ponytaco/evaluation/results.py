@@ -182,7 +182,7 @@ class Results:
 
     @property
     def alignment_history(self) -> str:
-        """When training found the voice aligned, to follow 'the voice'."""
+        """Words such as 'first aligned at step 1,000', to follow 'the voice'."""
         if self.first_aligned is None:
             return "was never aligned in training"
         return f"first aligned at step {self.first_aligned:,}"

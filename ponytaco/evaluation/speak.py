@@ -130,7 +130,6 @@ def recognise_real(mel: Tensor, setup: EvaluationSetup) -> list[str]:
 def _with_progress(
     texts: Sequence[EvaluationText], log: Callable[[str], None]
 ) -> Iterator[EvaluationText]:
-    """Iterate over texts, and log now and then how many are done."""
     logged_at = time.monotonic()
     for n_done, text in enumerate(texts):
         if time.monotonic() - logged_at > _SECONDS_BETWEEN_REPORTS:

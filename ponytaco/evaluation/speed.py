@@ -13,6 +13,7 @@ from torch import Tensor
 from ponytaco.checkpoint.format import new_model
 from ponytaco.config import Config
 from ponytaco.data.loader import Batch
+from ponytaco.formatting import duration
 from ponytaco.model.inference_decoder import PackedDecoder
 from ponytaco.model.packed_linear import WEIGHT_TYPES, WeightTypeError, fastest_type
 from ponytaco.runs.state import RunState
@@ -272,7 +273,7 @@ def advice(
     """
     best = min(training, key=lambda speed: speed.seconds_per_step)
     hours = best.hours(ADVISED_STEPS)
-    takes = f"{ADVISED_STEPS:,} steps with '{preset}' take about {duration(hours)} here"
+    takes = f"{ADVISED_STEPS:,} steps with '{preset}' take about {duration(3600 * hours)} here"
     if hours <= _MOST_HOURS:
         sentences = [f"{takes}."]
     elif preset == "full" and device.type == "cpu":
@@ -289,13 +290,6 @@ def advice(
     voice = next((speed for speed in speaking if speed.weight_type == in_use), speaking[0])
     sentences.append(f"A voice speaks at {voice.times_real:.1f} times real time.")
     return " ".join(sentences)
-
-
-def duration(hours: float) -> str:
-    """Write a time as '12 minutes', '3.5 hours' or '2.1 days'."""
-    if hours < 1:
-        return f"{max(1, round(hours * 60))} minutes"
-    return f"{hours:.1f} hours" if hours < _MOST_HOURS else f"{hours / 24:.1f} days"
 
 
 def shares(seconds: float) -> tuple[float, float]:

@@ -5,32 +5,16 @@ from __future__ import annotations
 import types
 from collections.abc import Mapping
 
+# fmt: off
 # "misess" is intended: the published models were trained with it, and it sounds right.
 _READ_NEVER_LAST = {
-    "capt": "captain",
-    "col": "colonel",
-    "dr": "doctor",
-    "drs": "doctors",
-    "gen": "general",
-    "lt": "lieutenant",
-    "maj": "major",
-    "mr": "mister",
-    "mrs": "misess",
-    "ms": "miss",
-    "prof": "professor",
-    "rev": "reverend",
-    "sgt": "sergeant",
-    "vs": "versus",
+    "capt": "captain", "col": "colonel", "dr": "doctor", "drs": "doctors", "gen": "general",
+    "lt": "lieutenant", "maj": "major", "mr": "mister", "mrs": "misess", "ms": "miss",
+    "prof": "professor", "rev": "reverend", "sgt": "sergeant", "vs": "versus",
 }
 _READ_SOMETIMES_LAST = {
-    "co": "company",
-    "esq": "esquire",
-    "ft": "fort",
-    "hon": "honorable",
-    "jr": "junior",
-    "ltd": "limited",
-    "sr": "senior",
-    "st": "saint",
+    "co": "company", "esq": "esquire", "ft": "fort", "hon": "honorable", "jr": "junior",
+    "ltd": "limited", "sr": "senior", "st": "saint",
 }
 _READ_OFTEN_LAST = {"etc": "et cetera"}
 
@@ -39,7 +23,6 @@ READINGS: Mapping[str, str] = types.MappingProxyType(
 )
 """The abbreviations that cleaning writes out."""
 
-# fmt: off
 NEVER_LAST = frozenset((
     *_READ_NEVER_LAST, "cpl", "fr", "gov", "messrs", "mt", "mx", "pres", "rep", "sen", "e.g",
     "i.e", "cf", "viz", "ca", "approx",

@@ -20,17 +20,9 @@ _KEPT = frozenset((*EMOTION_SIGNS, NEW_LINE, *"£€"))
 _ABBREVIATION = re.compile(rf"\b({'|'.join(READINGS)})\.")
 
 # The slash and the underscore are silent, but separate words.
-_SPOKEN_SIGNS = str.maketrans(
-    {
-        "&": " and ",
-        "%": " percent ",
-        "@": " at ",
-        "+": " plus ",
-        "=": " equals ",
-        "/": " ",
-        "_": " ",
-    }
-)
+_SPOKEN_SIGNS = str.maketrans({
+    "&": " and ", "%": " percent ", "@": " at ", "+": " plus ", "=": " equals ", "/": " ", "_": " ",
+})  # fmt: skip
 
 
 def basic(text: str) -> str:

@@ -165,7 +165,7 @@ class TextFrontend:
     def _words(self, text: str) -> _Words:
         cleaned = "".join(map(str, clean_pieces(text, self._cleaner)))
         apply = self._lexicon.apply if self._lexicon is not None else str
-        return [(_name(word), apply(word)) for word in WORD.findall(cleaned)]
+        return [(_without_marks(word), apply(word)) for word in WORD.findall(cleaned)]
 
     def _spelled(self, words: _Words) -> tuple[str, ...]:
         if self._lexicon is None or not self._lexicon.entries:
@@ -239,6 +239,5 @@ def _is_foreign(character: str) -> bool:
     return not is_latin and not is_unit and bool(transliterate(character))
 
 
-def _name(word: str) -> str:
-    """Return a word without the marks around it."""
+def _without_marks(word: str) -> str:
     return word.strip(" .,;:!?…\"'“”‘’«»()[]-—–") or word

@@ -61,8 +61,8 @@ def test_speaking_is_measured_with_each_type():
 @pytest.mark.parametrize(
     ("name", "training", "said"),
     [
-        ("small", [trained(0.36)], "10,000 steps with 'small' take about 1.0 hours here. A voice"),
-        ("small", [trained(0.1)], "about 17 minutes here"),
+        ("small", [trained(0.36)], "10,000 steps with 'small' take about 60 min here. A voice"),
+        ("small", [trained(0.1)], "about 17 min here"),
         ("full", [trained(60.0)], "6.9 days here: too long. Use --preset small, or a GPU"),
         ("small", [trained(60.0)], "too long. Use a GPU"),
         ("small", [trained(1.0), trained(0.5, "bfloat16")], "Train with --precision bfloat16."),
