@@ -34,7 +34,13 @@ LAYER_OF = {room: number for number, rooms in enumerate(LAYERS) for room in room
 DOORS = {"ponytaco", "ponytaco.__main__"}
 
 # What data_prep may import of ponytaco: nothing in it loads torch.
-TORCH_FREE = ("ponytaco.errors", "ponytaco.formatting", "ponytaco.io.atomic", "ponytaco.text")
+TORCH_FREE = (
+    "ponytaco.errors",
+    "ponytaco.formatting",
+    "ponytaco.io.atomic",
+    "ponytaco.io.text_files",
+    "ponytaco.text",
+)
 
 # What only a notebook has; ponytaco must also work without.
 NOTEBOOK_ONLY = ("IPython", "ipywidgets", "google.colab", "jupyter_ui_poll")

@@ -36,6 +36,7 @@ def add_to(commands: Any) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from ponytaco.device import choose_device
     from ponytaco.evaluation import speed
+    from ponytaco.formatting import duration
     from ponytaco.timing import machine
 
     device = choose_device(arguments.device)
@@ -52,9 +53,9 @@ def _run(arguments: argparse.Namespace) -> int:
     training = []
     for measured in speed.measure_training(settings, device, for_training):
         memory = "" if measured.peak_gigabytes is None else f"{measured.peak_gigabytes:.1f} GB"
-        hours = speed.duration(measured.hours(speed.ADVISED_STEPS))
+        time = duration(3600 * measured.hours(speed.ADVISED_STEPS))
         print(
-            f"  {measured.precision:<12}{measured.seconds_per_step:>8.2f}{memory:>10}   {hours}",
+            f"  {measured.precision:<12}{measured.seconds_per_step:>8.2f}{memory:>10}   {time}",
             flush=True,
         )
         training.append(measured)

@@ -177,14 +177,17 @@ def _refuse_contradictions(arguments: argparse.Namespace) -> None:
 
 
 def _text(arguments: argparse.Namespace) -> str:
-    from ponytaco.synthesis.batch import decode_text, read_text_file
+    from ponytaco.io.text_files import decode_text, read_text
+    from ponytaco.text.errors import TextError
 
     if arguments.file:
-        return read_text_file(arguments.file)
+        return read_text(arguments.file, TextError)
     if arguments.text != "-":
         return arguments.text
     binary = getattr(sys.stdin, "buffer", None)  # what a caller put in its place may lack it
-    return sys.stdin.read() if binary is None else decode_text(binary.read(), "Standard input")
+    if binary is None:
+        return sys.stdin.read()
+    return decode_text(binary.read(), "Standard input", TextError)
 
 
 def _speak_file(

@@ -136,17 +136,15 @@ def _train(arguments: argparse.Namespace, run_config: Config, ranks: Ranks) -> N
 
 
 def validation_lines(validation: Validation) -> list[str]:
-    """What a validation found, in two lines; history.csv has the rest."""
+    """Describe a validation in two lines; history.csv has the rest."""
     free = validation.free
-    verdict = "aligned" if free.aligned else "not aligned yet"
+    verdict = free.verdict
     if validation.teacher_forced.aligned and not free.aligned:
         verdict = "aligned only when fed the true frames"
     return [
         f"validation at step {validation.step:,}: {verdict}, voice {validation.score:.2f} of 1, "
         f"loss {validation.loss:.3f}",
-        f"  focus {free.focus:.2f}, coverage {free.coverage:.2f}, forward {free.forward:.2f}, "
-        f"in order {free.in_order:.2f}, longest stall {free.longest_stall:.2f}, "
-        f"end reached {free.end_reached:.2f}",
+        f"  {free.numbers}",
     ]
 
 

@@ -56,7 +56,7 @@ def test_many_lines_become_many_files(voice, tmp_path, capsys):
     assert files(tmp_path / "new") == ["out/001_bad-day.wav", "out/003_bee-b.wav"]
     assert "2 of 4 lines" in printed.out and "001_bad-day.wav" in printed.out
     assert "line 2 left out: " in printed.err and "line 4 left out: " in printed.err
-    assert "'QQ1' is no ARPAbet phone" in printed.err
+    assert "'QQ1' is not an ARPAbet phone" in printed.err
 
 
 def test_a_json_report(voice, tmp_path, capsys):

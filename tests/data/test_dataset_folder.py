@@ -90,7 +90,7 @@ def test_an_empty_list_is_refused(folder, content):
 
 def test_a_list_that_is_not_utf_8_is_refused(folder):
     (folder / "train.txt").write_bytes("wavs/1.wav|fine\nwavs/2.wav|Größe".encode("latin-1"))
-    with pytest.raises(FilelistError, match=r"train\.txt, line 2: not UTF-8"):
+    with pytest.raises(FilelistError, match=r"train\.txt, line 2: the byte 0xf6 is not text"):
         read_filelist(folder / "train.txt")
 
 

@@ -3,7 +3,7 @@ import sys
 import numpy as np
 import pytest
 
-from ponytaco.evaluation.asr import RecogniserError, WordGrammarRecogniser
+from ponytaco.evaluation.asr import RecogniserError, word_grammar_recogniser
 from ponytaco.evaluation.wer import word_error_rate, word_errors
 
 
@@ -39,12 +39,12 @@ def test_word_error_rate_of_nothing_is_refused():
 def test_a_missing_recogniser_is_explained(monkeypatch):
     monkeypatch.setitem(sys.modules, "pocketsphinx", None)
     with pytest.raises(RecogniserError, match=r"pip install .ponytaco\[evaluate\]"):
-        WordGrammarRecogniser({"pony": ["P", "OW1", "N", "IY0"]})
+        word_grammar_recogniser({"pony": ["P", "OW1", "N", "IY0"]})
 
 
 def test_the_recogniser_takes_new_words_and_hears_nothing_in_silence():
     pytest.importorskip("pocketsphinx")
-    recogniser = WordGrammarRecogniser({"pony": ["P", "OW1"], "zecorazecora": ["Z", "EH1"]})
+    recogniser = word_grammar_recogniser({"pony": ["P", "OW1"], "zecorazecora": ["Z", "EH1"]})
     assert recogniser.transcribe(np.zeros(22_050, np.float32), 22_050) == []
     assert recogniser.transcribe(np.zeros(0, np.float32), 22_050) == []
 
@@ -55,4 +55,4 @@ def test_the_recogniser_takes_new_words_and_hears_nothing_in_silence():
 def test_a_vocabulary_it_cannot_take_is_refused(vocabulary):
     pytest.importorskip("pocketsphinx")
     with pytest.raises(RecogniserError):
-        WordGrammarRecogniser(vocabulary)
+        word_grammar_recogniser(vocabulary)

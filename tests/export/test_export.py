@@ -7,6 +7,8 @@ import sys
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from support.golden_states import GOLDEN_SIZES, golden_state
 
 from ponytaco.checkpoint.format import (
@@ -19,6 +21,7 @@ from ponytaco.checkpoint.format import (
 from ponytaco.checkpoint.warm_start import warm_start
 from ponytaco.cli import main
 from ponytaco.config import Config
+from ponytaco.export import standalone_speak
 from ponytaco.export.bundle import ExportError, export_bundle
 from ponytaco.export.card import NO_LICENCE, card_text, model_card, voice_name
 from ponytaco.export.nvidia import export_nvidia
@@ -308,6 +311,12 @@ def test_programs_speak_as_the_model_does(tmp_path, head, gate):
         )
     table = json.loads((tmp_path / "programs" / "voice.json").read_text(encoding="utf-8"))
     assert table["symbols"] == list(SYMBOLS) and table["sample_rate"] == 22_050
+
+
+@given(st.lists(st.booleans()))
+def test_the_programs_stop_by_the_voices_rule(spoken):
+    """standalone_speak.py runs without ponytaco, so it holds the rule a second time."""
+    assert standalone_speak.may_stop_from(spoken) == may_stop_from(spoken)
 
 
 def test_the_programs_are_spoken_with_by_torch_alone(tmp_path):
