@@ -21,7 +21,7 @@ FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-SPOKEN = "How the attention grew, a frame for each check"
+SPOKEN = "How the attention grew, one frame per check"
 SECOND = 1000  # Playwright counts in milliseconds
 
 
