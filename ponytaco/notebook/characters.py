@@ -154,7 +154,7 @@ def _public_characters() -> list[Character]:
 def _ask(storage: Storage, characters: Sequence[Character], wait_seconds: float) -> Choice:
     last, countdown, checkbox = characters[0], None, ""
     if last.step is not None:
-        announcement = f"{last.name} continues at step {last.step:,}"
+        announcement = f"{last.name} continues from step {last.step:,}"
         countdown = Countdown(last.name, wait_seconds, announcement)
     if storage.older_run is not None:
         age = duration(time.time() - storage.older_run.stat().st_mtime)

@@ -57,7 +57,7 @@ def test_the_resumable_one_counts_down(storage, run_of_zecora, monkeypatch, caps
     assert pick_character(storage, wait_seconds=7).step == 60
     _, _, _, countdown, checkbox = asked[0]
     assert (countdown.name, countdown.seconds, checkbox) == ("Zecora", 7, "")
-    assert countdown.announcement == "Zecora continues at step 60"
+    assert countdown.announcement == "Zecora continues from step 60"
     assert "Picked Zecora" in capsys.readouterr().out
 
 

@@ -33,7 +33,7 @@ class Countdown:
     name: str
     seconds: float
     announcement: str
-    """Such as 'Zecora continues at step 12,400'."""
+    """Such as 'Zecora continues from step 12,400'."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,8 @@ class Chooser:
         elif math.ceil(left) != self._shown_second:
             self._shown_second = math.ceil(left)
             self.note.value = paragraph(
-                f"{self._countdown.announcement} in {self._shown_second} s unless you choose."
+                f"{self._countdown.announcement} in {self._shown_second} s, unless you choose "
+                "another one."
             )
 
     def _on_filter(self, change: Any) -> None:

@@ -15,7 +15,7 @@ from ponytaco.notebook.widgets.chooser import (
 OPTIONS = [Option(name, f"{name} (86 MB)") for name in (
     "Twilight-Sparkle", "Zecora", "Apple Bloom", "Spike", "Rarity", "Trixie",
 )]  # fmt: skip
-COUNTDOWN = Countdown("Twilight-Sparkle", 30, "Twilight-Sparkle continues at step 12,400")
+COUNTDOWN = Countdown("Twilight-Sparkle", 30, "Twilight-Sparkle continues from step 12,400")
 
 
 class Clock:
@@ -63,7 +63,7 @@ def test_nothing_found_cannot_be_taken():
 def test_the_countdown_takes_its_option_by_itself():
     clock = Clock()
     widgets = chooser(clock, COUNTDOWN)
-    assert "12,400 in 30 s unless" in widgets.note.value
+    assert "12,400 in 30 s, unless" in widgets.note.value
     clock.now += 12.5
     widgets.update_countdown()
     assert "in 18 s" in widgets.note.value and widgets.choice is None
@@ -143,4 +143,4 @@ def test_a_terminal_asks_by_number_or_name(monkeypatch, capsys):
 
 def test_a_terminal_takes_the_default_without_asking(monkeypatch, capsys):
     assert choose(OPTIONS, "Who?", "Use", COUNTDOWN) == Choice("Twilight-Sparkle")
-    assert "continues at step 12,400" in capsys.readouterr().out
+    assert "continues from step 12,400" in capsys.readouterr().out
