@@ -374,7 +374,7 @@ def main() -> None:
     plan = Plan(
         choose_device(arguments.device), preset(arguments.preset), size, spoken, arguments.rounds
     )
-    report = Report("gpu", "The full-size model on a GPU")
+    report = Report("benchmarks.gpu", "The full-size model on a GPU")
     report.log(
         f"Preset '{arguments.preset}', {size.batch} clips of {size.symbols} symbols and "
         f"{size.frames} frames, head '{plan.config.model.head}' with MMI and guidance, medians "

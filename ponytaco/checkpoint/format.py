@@ -272,7 +272,7 @@ _CONTENT: Mapping[str, Callable[[Any], bool]] = {
     "lexicon": lambda value: _is_table(value, str),
     "seen_symbols": _is_texts,
     "longest_text": lambda value: type(value) is int and 0 <= value < 2**31,
-    "run_state": lambda value: value.is_possible,
+    "run_state": lambda value: value.is_valid,
     "optimizer": lambda value: value is None or isinstance(value, Mapping),
     "sampler": lambda value: value is None or isinstance(value, Mapping),
     "rng": lambda value: value is None or isinstance(value, Mapping),

@@ -228,7 +228,7 @@ def _require_dataset_folder(folder: Path) -> None:
         reason = f"no {missing[0]}"
     raise FilelistError(
         f"{folder} is not a dataset folder: {reason}. "
-        "Prepare one with: python -m data_prep prepare ARCHIVE FOLDER"
+        "Prepare one with: ponytaco prepare ARCHIVE FOLDER"
     )
 
 

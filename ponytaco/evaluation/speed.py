@@ -175,7 +175,7 @@ def training_step(
             log,
         )
         gaf = losses.gaf
-        run_state.step += 1
+        run_state.record_step()
 
     return step
 

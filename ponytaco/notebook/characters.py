@@ -19,7 +19,7 @@ from ponytaco.notebook.public_archives import (
 )
 from ponytaco.notebook.storage import Storage, copy_with_progress, find_archives
 from ponytaco.notebook.widgets.chooser import Choice, Countdown, Option, choose
-from ponytaco.runs.history import read_history
+from ponytaco.runs.history import Column, read_history
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def _describe(storage: Storage, archive: Path, notes: Mapping[str, Any]) -> Char
         # A run from another machine has no notes, only its checkpoint.
         last_used=number_or_none(notes.get("last_used"))
         or (run.current_model.stat().st_mtime if run.resumable else 0.0),
-        step=(int(rows[-1]["step"]) if rows else 0) if run.resumable else None,
+        step=(int(rows[-1][Column.STEP]) if rows else 0) if run.resumable else None,
     )
 
 

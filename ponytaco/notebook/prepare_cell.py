@@ -9,7 +9,8 @@ from typing import Any
 
 import soundfile
 
-from data_prep.dataset_writer import ClipOptions, prepare
+from data_prep.dataset_writer import prepare
+from data_prep.options import ClipOptions
 from ponytaco.audio.mel import MelSpectrogram
 from ponytaco.audio.wav import load_wav
 from ponytaco.config import AudioConfig

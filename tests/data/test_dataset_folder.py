@@ -163,7 +163,7 @@ def test_a_dataset_folder_is_read_whole(folder):
 @pytest.mark.parametrize("read", [read_dataset, fingerprint])
 def test_a_folder_without_a_list_is_no_dataset(folder, name, read):
     (folder / name).unlink()
-    message = f"is not a dataset folder: no {name}. Prepare one with: python -m data_prep prepare"
+    message = f"is not a dataset folder: no {name}. Prepare one with: ponytaco prepare"
     with pytest.raises(FilelistError, match=message):
         read(folder)
 

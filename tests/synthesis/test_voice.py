@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-import ponytaco.training.loop as training_module
+import ponytaco.training.session as session_module
 from ponytaco.checkpoint.format import CheckpointError, load_checkpoint, save_checkpoint
 from ponytaco.metrics.alignment import AlignmentScore
 from ponytaco.metrics.attention_errors import Take
@@ -121,7 +121,7 @@ def voice_of(dataset, folder, **settings):
 
 
 def test_a_voice_of_letters_reads_letters(fake_dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr(training_module, "save_pictures", lambda *args: None)
+    monkeypatch.setattr(session_module, "save_pictures", lambda *args: None)
     speech = voice_of(fake_dataset, tmp_path, p_arpabet=0.0).speak("Fade.", max_seconds=0.1)
     assert n_symbols(speech.sentences[0]) == len("fade.")
     assert speech.spelled == []
@@ -129,7 +129,7 @@ def test_a_voice_of_letters_reads_letters(fake_dataset, tmp_path, monkeypatch):
 
 def test_a_voice_that_never_saw_phones_reads_letters(fake_dataset, tmp_path, monkeypatch):
     """The lists' third column may be missing while there is a lexicon."""
-    monkeypatch.setattr(training_module, "save_pictures", lambda *args: None)
+    monkeypatch.setattr(session_module, "save_pictures", lambda *args: None)
     folder = shutil.copytree(fake_dataset, tmp_path / "data")
     for name in ("train.txt", "val.txt"):
         lines = (folder / name).read_text().splitlines()

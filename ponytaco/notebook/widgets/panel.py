@@ -13,7 +13,7 @@ from ponytaco.notebook.widgets.events import show_live
 from ponytaco.notebook.widgets.html import facts, headline, paragraph, player, png_bytes
 from ponytaco.plotting import plot_history
 from ponytaco.runs.folder import Run
-from ponytaco.runs.history import read_history
+from ponytaco.runs.history import Column, HistoryRow, read_history
 from ponytaco.training.metrics import StepReport
 from ponytaco.training.validation import Validation
 
@@ -38,7 +38,7 @@ class Panel:
 
         self.stopping = False
         self._run, self._settings, self._events = run, settings, events
-        self._rows: list[dict[str, float]] = []
+        self._rows: list[HistoryRow] = []
         self._report: StepReport | None = None
         self._steps_since = 0
         self._report_at = time.monotonic()
@@ -95,13 +95,13 @@ class Panel:
     def on_step(self, report: StepReport) -> None:
         """Show a report of the last few steps."""
         self._report, self._steps_since = report, 0
-        self._rows.append({"step": report.step, **report.losses})
+        self._rows.append({Column.STEP: report.step, **report.losses})
         self._curves_changed = True
 
     def on_validation(self, validation: Validation) -> None:
         """Show a validation, with its picture and sample from the run folder."""
         started = time.monotonic()
-        self._rows.append({"step": validation.step, **validation.history_row()})
+        self._rows.append({Column.STEP: validation.step, **validation.history_row()})
         self._curves_changed = True
         if not self._shown:
             self._begin()
@@ -160,7 +160,7 @@ class Panel:
 
     def _show_curves(self) -> None:
         self._curves_changed = False
-        if len({row["step"] for row in self._rows}) < 2:
+        if len({row[Column.STEP] for row in self._rows}) < 2:
             return  # a single point is not a curve
         _set_image(self.curves, png_bytes(plot_history(thinned(self._rows, _MOST_POINTS))))
 
@@ -184,7 +184,7 @@ class TextPanel:
     def __init__(self, run: Run, least_seconds: float = 10.0) -> None:
         self._run = run
         self._lines = Budget(1.0, least_seconds)
-        self._rows: list[dict[str, float]] = []
+        self._rows: list[HistoryRow] = []
         self.spent_seconds = 0.0
 
     def poll(self) -> bool:
@@ -203,7 +203,7 @@ class TextPanel:
 
     def on_validation(self, validation: Validation) -> None:
         """Print the scores of a validation."""
-        self._rows.append({"step": validation.step, **validation.history_row()})
+        self._rows.append({Column.STEP: validation.step, **validation.history_row()})
         picture = self._run.picture(validation.step)
         print(
             f"step {validation.step:,}: voice {validation.score:.2f} of 1, {validation.free}; "
@@ -215,13 +215,13 @@ class TextPanel:
         """Do nothing: training prints its outcome."""
 
 
-def thinned(rows: list[dict[str, float]], most: int) -> list[dict[str, float]]:
+def thinned(rows: list[HistoryRow], most: int) -> list[HistoryRow]:
     """Return evenly chosen rows of reports, at most ``most``, and all rows of validations."""
-    plain = [i for i, row in enumerate(rows) if "val_loss" not in row]
+    plain = [i for i, row in enumerate(rows) if Column.VAL_LOSS not in row]
     stride = max(1, -(-len(plain) // most))
     # Counted from the end, so that the newest row always stays.
     kept = set(plain[::-1][::stride])
-    return [row for i, row in enumerate(rows) if i in kept or "val_loss" in row]
+    return [row for i, row in enumerate(rows) if i in kept or Column.VAL_LOSS in row]
 
 
 def _show_newest(run: Run, image: Any) -> None:
