@@ -28,7 +28,7 @@ def test_a_text_may_be_a_file(storage):
     assert text_to_speak(storage, "Field.", "story.txt") == "Café."
     assert text_to_speak(storage, "Field.", " ") == "Field."
     (storage.root / "story.txt").write_bytes(b"\xe9")
-    with pytest.raises(PonytacoError, match="no text in UTF-8"):
+    with pytest.raises(PonytacoError, match="not text in UTF-8"):
         text_to_speak(storage, "", "story.txt")
 
 
