@@ -8,12 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ponytaco.checkpoint.format import (
-    Checkpoint,
-    load_checkpoint,
-    not_learnt_yet,
-    save_checkpoint,
-)
+from ponytaco.checkpoint.format import Checkpoint, load_checkpoint, not_learnt_yet, save_checkpoint
 from ponytaco.errors import PonytacoError
 from ponytaco.export.card import model_card
 from ponytaco.runs.folder import voice_files

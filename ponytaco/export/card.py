@@ -9,9 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ponytaco import __version__
-from ponytaco.checkpoint.format import (
-    Checkpoint,
-)
+from ponytaco.checkpoint.format import Checkpoint
 from ponytaco.runs.folder import Run
 from ponytaco.runs.history import read_history
 

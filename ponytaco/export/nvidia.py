@@ -8,10 +8,7 @@ from pathlib import Path
 
 import torch
 
-from ponytaco.checkpoint.format import (
-    Checkpoint,
-    save_atomically,
-)
+from ponytaco.checkpoint.format import Checkpoint, save_atomically
 from ponytaco.config import AudioConfig, ModelConfig
 from ponytaco.data.dataset_folder import FilelistError, read_datasets
 from ponytaco.export.bundle import Exported, ExportError, _require_new, open_voice, remarks_on

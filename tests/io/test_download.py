@@ -1,69 +1,15 @@
 import hashlib
 import io
 import sys
-import types
-import urllib.request
 from email.message import Message
-from pathlib import Path
-from typing import NamedTuple
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 
 import pytest
+from support.fake_net import HERE, PIECE, THERE, WEIGHTS, Half, Reply
 
-from ponytaco.cli import main
 from ponytaco.io.download import DownloadError, download, drive
-from ponytaco.io.pretrained import PUBLISHED, cache_folder, fetch
 
-WEIGHTS = b"PK\x03\x04 weights" * 1000
 DIGEST = hashlib.sha256(WEIGHTS).hexdigest()
-HERE, THERE = "https://here.example/g", drive("some-id")
-PIECE = 500
-
-
-class Half(NamedTuple):
-    """What comes before something happens."""
-
-    content: bytes
-    then: BaseException
-
-
-class Reply(io.BytesIO):
-    """What urlopen answers."""
-
-    def __init__(self, content, length=None, url=HERE):
-        super().__init__(content)
-        self.headers = Message()
-        self.headers["Content-Length"] = str(len(content) if length is None else length)
-        self.geturl = lambda: url
-
-
-@pytest.fixture
-def net(monkeypatch):
-    """A network with what is put into it, by address or Drive id; notes what happens."""
-    net = types.SimpleNamespace(held={}, asked=[], n_sent=0)
-
-    def answer(name):
-        net.asked.append(name)
-        content = net.held.get(name, URLError("no route to host"))
-        if isinstance(content, Exception):
-            raise content
-        return content
-
-    def urlopen(address, timeout):
-        content = answer(address)
-        return content if isinstance(content, Reply) else Reply(content)
-
-    def gdown_download(id, output, quiet):
-        content = answer(id)
-        sent, then = content if isinstance(content, Half) else (content, None)
-        for i in range(0, len(sent), PIECE):
-            net.n_sent += output.write(sent[i : i + PIECE])
-        if then is not None:
-            raise then
-
-    monkeypatch.setattr(urllib.request, "urlopen", urlopen)
-    monkeypatch.setitem(sys.modules, "gdown", types.SimpleNamespace(download=gdown_download))
-    return net
 
 
 def get(path, said=None, addresses=(HERE, THERE), **options):
@@ -276,33 +222,3 @@ def test_the_real_gdown_without_a_network(tmp_path, monkeypatch):
     monkeypatch.setattr(requests.Session, "get", get)
     said = refused(tmp_path / "x.tar", "there is no connection", [REAL])
     assert "tomorrow" not in said and "Pool" not in said
-
-
-# What is published
-
-
-@pytest.mark.parametrize("name", PUBLISHED)
-def test_published_weights_have_two_places_and_a_limit(name):
-    published = PUBLISHED[name]
-    assert len(published.addresses) >= 2
-    assert all(address.startswith("https://") for address in published.addresses)
-    assert 10**8 < published.most_bytes <= 2 * 10**9
-    assert Path(published.file_name).name == published.file_name
-
-
-def test_an_unknown_name_is_answered_with_the_known_ones():
-    with pytest.raises(DownloadError, match="hifigan, waveglow, tacotron2"):
-        fetch("wavenet")
-
-
-def test_the_command(net, tmp_path, capsys, monkeypatch):
-    net.held[PUBLISHED["hifigan"].addresses[0]] = WEIGHTS
-    assert main(["fetch", "hifigan", "-o", str(tmp_path / "kept")]) == 0
-    path = tmp_path / "kept" / PUBLISHED["hifigan"].file_name
-    assert capsys.readouterr().out.splitlines()[-1] == str(path) and path.is_file()
-    monkeypatch.setattr(Path, "home", lambda: tmp_path)
-    assert cache_folder() == tmp_path / ".cache" / "ponytaco"
-    assert main(["fetch", "waveglow"]) == 1
-    said = capsys.readouterr().err
-    assert said.startswith("ponytaco: WaveGlow") and "by hand:\n1. Open" in said
-    assert str(cache_folder() / "waveglow_256channels_universal_v5.pt") in said
