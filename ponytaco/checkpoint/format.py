@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -150,10 +149,8 @@ def save_atomically(path: Path, content: Mapping[str, Any]) -> None:
         CheckpointError: it cannot be written, as on a full disk.
     """
     try:
-        with atomic_write(path) as temporary, temporary.open("wb") as file:
+        with atomic_write(path, durable=True) as temporary, temporary.open("wb") as file:
             torch.save(dict(content), file)
-            file.flush()
-            os.fsync(file.fileno())
     except (OSError, RuntimeError) as error:  # torch's zip writer says the latter of a full disk
         raise CheckpointError(
             f"Cannot write {path}: {error}. Is the disk full? What was there before still is."
