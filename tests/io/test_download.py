@@ -73,10 +73,10 @@ You may still be able to access the file from the browser:
 but Gdown can't. Please check connections and permissions."""
 
 NOT_THE_FILE = [
-    (b"", "nothing came"),
-    (b"\n<!DOCTYPE html><html>Quota exceeded</html>", "a web page came and not the file"),
+    (b"", "the answer was empty"),
+    (b"\n<!DOCTYPE html><html>Quota exceeded</html>", "a web page came instead of the file"),
     (b"x" * (10**6 + 1), "larger than 1 MB"),
-    (OSError(28, "No space left on device"), "the disk says: No space left"),
+    (OSError(28, "No space left on device"), "the disk reports: No space left"),
 ]
 ODD = [ValueError("long " * 1000), ValueError(), RuntimeError("It has\n\tlines.")]
 
@@ -85,7 +85,7 @@ ODD = [ValueError("long " * 1000), ValueError(), RuntimeError("It has\n\tlines."
     ("content", "reason"),
     [
         *NOT_THE_FILE,
-        (Reply(b"x" * 99, length=100), "broke off"),
+        (Reply(b"x" * 99, length=100), "connection was lost"),
         *((error, f"the answer cannot be read ({type(error).__name__})") for error in ODD),
         (HTTPError(HERE, 404, "Not Found", Message(), None), "error 404"),
     ],
@@ -100,9 +100,12 @@ def test_what_is_not_the_file_leaves_nothing(net, tmp_path, content, reason):
 @pytest.mark.parametrize(
     ("content", "reason", "is_answer"),
     [
-        *((content, reason, reason.endswith(("came", "file"))) for content, reason in NOT_THE_FILE),
-        *((error, "Google Drive does not give it out now", True) for error in ODD),
-        (Half(b"", RuntimeError(QUOTA)), "Google Drive does not give it out now", True),
+        *(
+            (content, reason, reason.endswith(("empty", "file")))
+            for content, reason in NOT_THE_FILE
+        ),
+        *((error, "Google Drive does not give it out", True) for error in ODD),
+        (Half(b"", RuntimeError(QUOTA)), "Google Drive does not give it out", True),
         (Half(b"half", ConnectionError("reset")), "no connection", False),
         (Half(b"half", OSError(28, "No space left on device")), "No space left", False),
     ],
@@ -134,7 +137,7 @@ def test_a_file_that_is_too_large_is_broken_off(net, tmp_path, place):
 
 def test_another_file_than_the_known_one_is_refused(net, tmp_path):
     net.held |= {HERE: b"PK other", "some-id": WEIGHTS}
-    refused(tmp_path / "g", "another file", sha256="0" * 64)
+    refused(tmp_path / "g", "is not the file", sha256="0" * 64)
     assert get(tmp_path / "g", sha256=DIGEST).read_bytes() == WEIGHTS
     (tmp_path / "g").write_bytes(b"cut off by a disconnect")
     assert get(tmp_path / "g", sha256=DIGEST).read_bytes() == WEIGHTS
@@ -169,7 +172,7 @@ def test_a_folder_that_is_a_file_is_said(net, tmp_path):
 def test_only_https(net, tmp_path):
     secret = tmp_path / "secret"
     secret.write_bytes(b"secret")
-    refused(tmp_path / "new" / "g", "no https", [secret.as_uri()])
+    refused(tmp_path / "new" / "g", "not an https", [secret.as_uri()])
     assert not net.asked
     net.held[HERE] = Reply(WEIGHTS, url="http://elsewhere.example/g")
     refused(tmp_path / "new" / "g", "not https", [HERE])
@@ -209,7 +212,7 @@ def test_the_real_gdown_fills_the_file(tmp_path, monkeypatch):
 def test_the_real_gdowns_quota_error_is_said_plainly(tmp_path, monkeypatch):
     page = b'<html><p class="uc-error-subcaption">Too many users have viewed it.</p></html>'
     answering(monkeypatch, page, {"Content-Type": "text/html; charset=utf-8"})
-    said = refused(tmp_path / "x.tar", "Google Drive does not give it out now", [REAL])
+    said = refused(tmp_path / "x.tar", "Google Drive does not give it out", [REAL])
     assert "tomorrow" in said
 
 
