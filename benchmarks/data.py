@@ -37,7 +37,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         archive = _archive(Path(folder), 40 if arguments.quick else 400)
         out = Path(folder) / "data"
-        preparing = seconds_of(lambda: prepare(archive, out, run_state=False))
+        preparing = seconds_of(lambda: prepare(archive, out, progress=False))
         dataset = read_dataset(out)
         mels = seconds_of(lambda: _open(dataset, config))
         data = _open(dataset, config)
@@ -46,7 +46,7 @@ def main() -> None:
         audio_seconds = frames * config.audio.hop_length / config.audio.sample_rate
         again = take_turns(
             {
-                "prepare": lambda: prepare(archive, out, run_state=False),
+                "prepare": lambda: prepare(archive, out, progress=False),
                 "open": lambda: _open(dataset, config),
             },
             arguments.rounds,

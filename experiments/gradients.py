@@ -131,7 +131,7 @@ def _losses(model: Tacotron2, checkpoint: Checkpoint, batch: Batch) -> dict[str,
     mel = drop_frames(batch.mel, checkpoint.mean_frame, settings.drop_frame_rate)
     out = model(batch.text, batch.text_lengths, mel, batch.mel_lengths)
     r = model.decoder.n_frames_per_step
-    guide = attention_targets(batch.intervals, batch.mel_lengths, -(-batch.mel.shape[2] // r), r)
+    targets = attention_targets(batch.intervals, batch.mel_lengths, -(-batch.mel.shape[2] // r), r)
     assert model.mi is not None
     return {
         "synthesis": tacotron_loss(
@@ -140,7 +140,7 @@ def _losses(model: Tacotron2, checkpoint: Checkpoint, batch: Batch) -> dict[str,
         "recogniser": mmi_loss(
             model.mi(out.hidden), batch.mel_lengths, batch.ctc, batch.ctc_lengths
         ),
-        "guidance": guided_attention_loss(out.alignment, guide),
+        "guidance": guided_attention_loss(out.alignment, targets),
     }
 
 

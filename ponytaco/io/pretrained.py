@@ -83,7 +83,7 @@ def fetch(name: str, folder: Path | None = None, log: Callable[[str], None] = pr
             get it by hand.
     """
     if name not in PUBLISHED:
-        raise DownloadError(f"There are no weights '{name}'. Choose from: {', '.join(PUBLISHED)}.")
+        raise DownloadError(f"Unknown weights '{name}'. There are: {', '.join(PUBLISHED)}.")
     published = PUBLISHED[name]
     return download(
         published.addresses,

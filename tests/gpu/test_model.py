@@ -57,11 +57,11 @@ def run(model, batch, device, how):
     """Output and losses by name, on a device."""
     batch = batch.to(device)
     r = model.decoder.n_frames_per_step
-    guide = attention_targets(batch.intervals, batch.mel_lengths, -(-batch.mel.shape[2] // r), r)
+    targets = attention_targets(batch.intervals, batch.mel_lengths, -(-batch.mel.shape[2] // r), r)
     known = None
     if how == "told where attention should be":
         share = torch.linspace(0, 1, len(batch.mel), device=device)[:, None]
-        known = ForcedAttention(forced_attention(guide), share)
+        known = ForcedAttention(forced_attention(targets), share)
     p_teacher_forcing = 0.5 if how == "windows of its own frames" else 1.0
     torch.manual_seed(3)  # of the windows, which are drawn on the CPU
     out = model(
@@ -70,7 +70,7 @@ def run(model, batch, device, how):
     losses = tacotron_loss(
         out.mel, out.mel_postnet, out.gate, batch.mel, batch.mel_lengths, 8.0
     )._asdict()
-    losses["guidance"] = guided_attention_loss(out.alignment, guide)
+    losses["guidance"] = guided_attention_loss(out.alignment, targets)
     if model.mi is not None:
         log_probs = model.mi(out.hidden)
         losses["mi"] = mmi_loss(log_probs, batch.mel_lengths, batch.ctc, batch.ctc_lengths)
