@@ -35,8 +35,8 @@ from ponytaco.runs.state import RunState
 from ponytaco.timing import Timings, take_turns
 from ponytaco.training.precision import grad_scaler, product_dtype
 from ponytaco.training.step import make_optimizer, train_step
+from ponytaco.vocoders.half_precision import with_fallback
 from ponytaco.vocoders.hifigan import Generator, HifiGan, HifiGanConfig
-from ponytaco.vocoders.precision import with_fallback
 from ponytaco.vocoders.weights import Weights
 
 _PRECISIONS = ("float32", "bfloat16", "float16")

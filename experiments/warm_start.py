@@ -17,9 +17,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.report import Report
-from data_prep.clip_filter import ClipOptions
 from data_prep.dataset_writer import prepare
 from data_prep.demo.espeak import write_demo_archive
+from data_prep.options import ClipOptions
 from ponytaco import presets
 from ponytaco.runs.folder import Run
 from ponytaco.runs.history import read_history

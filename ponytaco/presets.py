@@ -5,9 +5,15 @@ from __future__ import annotations
 import dataclasses
 import types
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from ponytaco.config import Config, ConfigError, ModelConfig
+from ponytaco.config import Config, ConfigError, ModelConfig, parse_recipe
+
+DEFAULT = "full"
+
+# Settings are some kB.
+_MOST_BYTES = 2**20
 
 # Changes from the defaults, which are the published size.
 
@@ -64,6 +70,50 @@ def preset(name: str) -> Config:
     if name not in PRESETS:
         raise ConfigError(f"There is no preset '{name}'. There are: {', '.join(PRESETS)}.")
     return Config().replace(**PRESETS[name])
+
+
+def read_config(path: Path, preset_name: str | None = None) -> Config:
+    """Read the settings of a run, or of a recipe.
+
+    Args:
+        path: a run's folder or its config.json, or a recipe in TOML as ``parse_recipe`` takes it,
+            whose ``preset`` has the settings that it does not name.
+        preset_name: takes the place of the recipe's ``preset``.
+
+    Raises:
+        ConfigError: naming the file and the setting. A run's settings are complete: they refuse a
+            preset.
+    """
+    path = path / "config.json" if path.is_dir() else path
+    try:
+        text = _read_text(path)
+        if text.lstrip().startswith("{"):  # as TOML never does
+            if preset_name:
+                raise ConfigError(
+                    f"a run's settings are complete, so --preset {preset_name} would change "
+                    "nothing. Leave out one of them."
+                )
+            return Config.from_json(text)
+        settings = parse_recipe(text)
+        own_preset = settings.pop("preset", DEFAULT)
+        return preset(preset_name or str(own_preset)).replace(**settings)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def _read_text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise ConfigError("too large for settings. Give a run's config.json, or a recipe.")
+        return content.decode("utf-8-sig")
+    except OSError as error:
+        raise ConfigError(f"cannot be read ({error.strerror or error}). Check the name.") from None
+    except UnicodeDecodeError:
+        raise ConfigError(
+            "not text in UTF-8. Give a run's config.json, or a recipe in TOML."
+        ) from None
 
 
 def preset_of(model: ModelConfig) -> str | None:

@@ -273,7 +273,7 @@ _CONTENT: Mapping[str, Callable[[Any], bool]] = {
     "lexicon": lambda value: _is_table(value, str),
     "seen_symbols": is_symbol_table,
     "longest_text": lambda value: _is_count(value, 2**31),
-    "run_state": lambda value: value.is_possible,
+    "run_state": lambda value: value.is_valid,
     "optimizer": _is_state,
     "sampler": _is_state,
     "scaler": _is_state,

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ponytaco.errors import PonytacoError
+from ponytaco.io.text_files import read_text
 
 Interval = tuple[str, float, float]
 """A phone or word with its start and end, in seconds of the clip."""
@@ -227,7 +228,7 @@ def _require_dataset_folder(folder: Path) -> None:
         reason = f"no {missing[0]}"
     raise FilelistError(
         f"{folder} is not a dataset folder: {reason}. "
-        "Prepare one with: python -m data_prep prepare ARCHIVE FOLDER"
+        "Prepare one with: ponytaco prepare ARCHIVE FOLDER"
     )
 
 
@@ -243,17 +244,7 @@ def _middle_of(path: Path) -> bytes:
 
 def _numbered_lines(path: Path) -> list[tuple[int, str]]:
     """Return the non-blank lines; only a line feed ends a line, not U+2028 within a text."""
-    try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise FilelistError(
-                f"{path} is larger than {_MOST_BYTES >> 20} MB, so it is not a list. {_AGAIN}"
-            )
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise FilelistError(f"Cannot read {path}: {error.strerror or error}.") from None
-    except UnicodeDecodeError as error:
-        number = error.object[: error.start].count(b"\n") + 1
-        raise FilelistError(f"{path.name}, line {number}: not UTF-8. Save it as UTF-8.") from None
+    text = read_text(path, FilelistError, _MOST_BYTES)
     lines = (line.rstrip("\r") for line in text.split("\n"))
     return [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
 

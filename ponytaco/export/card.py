@@ -29,7 +29,7 @@ _EVALUATION = {
     "words misheard, real clips": ("ceiling", "word_error_rate"),
     "words skipped": ("new", "words_skipped"),
     "words repeated": ("new", "words_repeated"),
-    "distortion, decibels": ("clips", "distortion_decibels"),
+    "mel-cepstral distortion, dB": ("clips", "mel_cepstral_distortion_db"),
     "pitch correlation": ("clips", "pitch_correlation"),
 }
 _MOST_CHARACTERS = 2000  # per line of a card

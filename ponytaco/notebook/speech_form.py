@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ponytaco.io.text_files import read_text
 from ponytaco.notebook.environment import friendly
 from ponytaco.notebook.storage import Storage, StorageError
 from ponytaco.notebook.vocoders import get_vocoder
-from ponytaco.synthesis.batch import read_text_file
 from ponytaco.synthesis.options import SpeechOptions
+from ponytaco.text.errors import TextError
 from ponytaco.text.styles import find_style
 
 AS_WRITTEN = "as written"
@@ -70,7 +71,7 @@ def text_of(storage: Storage, text: str, file: str = "") -> str:
     Raises:
         NotebookError: there is no such file, or it is no text.
     """
-    return read_text_file(_file(storage, file)) if file.strip() else text
+    return read_text(_file(storage, file), TextError) if file.strip() else text
 
 
 def _file(storage: Storage, place: str) -> Path:

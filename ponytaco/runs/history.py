@@ -4,64 +4,105 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import enum
 import io
-import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TextIO, TypeAlias
 
-# The columns of history.csv; a row has those of its kind and leaves the others empty.
-HISTORY_COLUMNS = (
-    "step", "epoch", "seconds", "learning_rate", "loss", "mel", "mel_postnet", "gate", "mi", "gaf",
-    "guidance", "guidance_weight", "grad_norm", "skipped_steps", "parts",
-    "val_loss", "focus", "coverage", "forward", "in_order", "diagonality", "longest_stall",
-    "end_reached", "forced_aligned",
-    "free_focus", "free_coverage", "free_forward", "free_in_order", "free_diagonality",
-    "free_longest_stall", "free_end_reached", "free_stopped",
-    "free_length", "distortion", "score", "aligned",
-)  # fmt: skip
+from ponytaco.io.atomic import atomic_write
 
-# 20,000 steps are about 0.5 MB; what comes after this is of no run.
+
+class Column(enum.StrEnum):
+    """The columns of history.csv; a row has those of its kind and leaves the others empty."""
+
+    STEP = "step"
+    # A report's: means over its steps.
+    EPOCH = "epoch"
+    SECONDS = "seconds"
+    LEARNING_RATE = "learning_rate"
+    LOSS = "loss"
+    MEL = "mel"
+    MEL_POSTNET = "mel_postnet"
+    GATE = "gate"
+    MI = "mi"
+    GAF = "gaf"
+    GUIDANCE = "guidance"
+    GUIDANCE_WEIGHT = "guidance_weight"
+    GRAD_NORM = "grad_norm"
+    SKIPPED_STEPS = "skipped_steps"
+    MICRO_BATCHES = "micro_batches"
+    # A validation's, fed the true frames.
+    VAL_LOSS = "val_loss"
+    FOCUS = "focus"
+    COVERAGE = "coverage"
+    FORWARD = "forward"
+    IN_ORDER = "in_order"
+    DIAGONALITY = "diagonality"
+    LONGEST_STALL = "longest_stall"
+    END_REACHED = "end_reached"
+    FORCED_ALIGNED = "forced_aligned"
+    # And fed its own frames.
+    FREE_FOCUS = "free_focus"
+    FREE_COVERAGE = "free_coverage"
+    FREE_FORWARD = "free_forward"
+    FREE_IN_ORDER = "free_in_order"
+    FREE_DIAGONALITY = "free_diagonality"
+    FREE_LONGEST_STALL = "free_longest_stall"
+    FREE_END_REACHED = "free_end_reached"
+    FREE_STOPPED = "free_stopped"
+    FREE_LENGTH = "free_length"
+    MEL_CEPSTRAL_DISTORTION = "mel_cepstral_distortion"
+    SCORE = "score"
+    ALIGNED = "aligned"
+
+
+HistoryRow: TypeAlias = Mapping[str, float]
+"""Values by ``Column``; every row has a step."""
+
+_INTEGERS = frozenset({
+    Column.STEP, Column.EPOCH, Column.SKIPPED_STEPS, Column.MICRO_BATCHES, Column.FORCED_ALIGNED,
+    Column.ALIGNED,
+})  # fmt: skip
+
+# 20,000 steps are about 0.5 MB; a larger file is not a history.
 _MOST_HISTORY_BYTES = 32 * 2**20
 
 
-def append_history(path: Path, row: Mapping[str, Any]) -> None:
-    """Add a row to a history.
+def append_history(path: Path, row: HistoryRow) -> None:
+    """Append a row to a history.
 
     Args:
         path: the csv; made with its heading when missing.
-        row: values by ``HISTORY_COLUMNS``; numbers are written with 6 digits.
+        row: its values; floats are written with 6 digits.
     """
     is_new = not path.exists() or not path.stat().st_size
     with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, HISTORY_COLUMNS)
-        if is_new:
-            writer.writeheader()
-        writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
+        _write(file, [row], heading=is_new)
 
 
-def read_history(path: Path) -> list[dict[str, float]]:
-    """A history's rows, empty cells left out; none when there is no file.
+def read_history(path: Path) -> list[HistoryRow]:
+    """Read a history's rows without their empty cells; an empty list where there is no file.
 
-    A row that a disconnect cut short is left out.
+    A row that a disconnect cut short is left out, and so are columns of other versions.
     """
     if not path.is_file():
         return []
-    rows: list[dict[str, float]] = []
+    rows: list[HistoryRow] = []
     with path.open("rb") as file:
         text = file.read(_MOST_HISTORY_BYTES).decode("utf-8", "replace")
     reader = csv.DictReader(io.StringIO(text, newline=""))
     while True:
         try:
-            row = next(reader)
+            cells = next(reader)
         except StopIteration:
             return rows
         except csv.Error:  # bytes that were never text, as a torn sync leaves them
             continue
         with contextlib.suppress(ValueError, TypeError):
-            numbers = {key: float(value) for key, value in row.items() if key and value}
-            if None not in row.values() and "step" in numbers:
-                rows.append(numbers)
+            numbers = {key: float(value) for key, value in cells.items() if key and value}
+            if None not in cells.values() and Column.STEP in numbers:
+                rows.append({name: numbers[name] for name in Column if name in numbers})
 
 
 def cut_history(path: Path, step: int) -> None:
@@ -71,20 +112,23 @@ def cut_history(path: Path, step: int) -> None:
         path: the csv; nothing happens when it is missing.
         step: the last step to keep.
     """
-    known = {*HISTORY_COLUMNS}
-    rows = [
-        {name: value for name, value in row.items() if name in known}
-        for row in read_history(path)
-        if row["step"] <= step
-    ]
     if not path.is_file():
         return
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.unlink(missing_ok=True)
-    for row in rows:
-        whole = {"step", "epoch", "skipped_steps", "parts", "aligned", "forced_aligned"}
-        append_history(temporary, {k: int(v) if k in whole else v for k, v in row.items()})
-    if rows:
-        os.replace(temporary, path)
-    else:
+    rows = [row for row in read_history(path) if row[Column.STEP] <= step]
+    if not rows:
         path.unlink()
+        return
+    with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        _write(file, rows, heading=True)
+
+
+def _write(file: TextIO, rows: Iterable[HistoryRow], heading: bool) -> None:
+    writer = csv.DictWriter(file, [column.value for column in Column])
+    if heading:
+        writer.writeheader()
+    for row in rows:
+        writer.writerow({name: _cell(name, value) for name, value in row.items()})
+
+
+def _cell(name: str, value: float) -> str:
+    return f"{value:.0f}" if name in _INTEGERS else f"{value:.6g}"

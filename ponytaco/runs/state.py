@@ -1,4 +1,4 @@
-"""How far a run has come, and what was found on its way: what its schedules go by."""
+"""How far a run has come and what its validations found: what its schedules go by."""
 
 from __future__ import annotations
 
@@ -9,40 +9,111 @@ from dataclasses import dataclass
 
 @dataclass
 class RunState:
-    """How far a run has come, beyond weights and optimizer."""
+    """How far a run has come, beside its weights and its optimizer.
+
+    Everybody reads it; only its own methods change it.
+    """
 
     step: int = 0
+    """Steps done."""
     seconds: float = 0.0
     """Time spent training, over all sessions."""
     gaf: float = 0.0
     """The gradient-adaptive factor as last refreshed."""
     skipped_steps: int = 0
-    """Steps left out because their loss or gradient was no number."""
+    """Steps left out because their loss or gradient was not finite."""
     aligned_since: int | None = None
-    """Step since which every validation has found the model aligned."""
+    """Step since which every validation has found the attention aligned."""
     first_aligned: int | None = None
     """Step of the first validation that did."""
     guidance_scale: float = 1.0
-    """Share of what helps attention to align that it still gets, 0 to 1."""
+    """Share of the guidance and the attention forcing that is still in use, 0 to 1."""
     learning_rate_scale: float = 1.0
-    """Of the learning rate; halved whenever too many steps in a row were no numbers."""
+    """Factor on the learning rate; halved whenever the run rolls back."""
     n_micro_batches: int = 1
-    """Parts that a batch is computed in, where the memory is too small for the whole."""
+    """Micro-batches of a batch, more than one where the memory is too small for the whole."""
     best_aligned: bool = False
+    """Whether the best model was aligned."""
     best_score: float | None = None
-    """Whether the best model was aligned, and its voice's score."""
+    """Its voice score; None before the first validation."""
     best_step: int = 0
+    """Its step."""
     validations_since_best: int = 0
-    """Its step, and how many validations have found no better voice since."""
+    """Validations since then."""
 
-    def take_over(self, other: RunState) -> None:
+    def record_step(
+        self, guidance_scale: float | None = None, seconds: float | None = None
+    ) -> None:
+        """Count a step.
+
+        Args:
+            guidance_scale: for the next step; as before if left out.
+            seconds: of training in all; as before if left out.
+        """
+        self.step += 1
+        self.guidance_scale = self.guidance_scale if guidance_scale is None else guidance_scale
+        self.seconds = self.seconds if seconds is None else seconds
+
+    def record_skipped(self, n_steps: int) -> None:
+        """Count steps whose loss or gradient was not finite."""
+        self.skipped_steps += n_steps
+
+    def record_gaf(self, gaf: float) -> None:
+        """Take note of the gradient-adaptive factor."""
+        self.gaf = gaf
+
+    def record_validation(self, aligned: bool, score: float, loss: float) -> bool:
+        """Take note of a validation, and tell whether its voice is the best so far.
+
+        An aligned voice is better than any that is not; among their kind the higher score wins. A
+        loss or a score that is not finite is never the best: nothing could be better than it.
+
+        Args:
+            aligned: whether attention was, speaking freely.
+            score: of the voice, 0 to 1.
+            loss: on the validation clips.
+        """
+        if not aligned:
+            self.aligned_since = None
+        elif self.aligned_since is None:
+            self.aligned_since = self.step
+            self.first_aligned = self.first_aligned or self.step
+        is_best = (math.isfinite(loss) and math.isfinite(score)) and (
+            self.best_score is None or (aligned, score) > (self.best_aligned, self.best_score)
+        )
+        if is_best:
+            self.best_aligned, self.best_score = aligned, score
+            self.best_step, self.validations_since_best = self.step, 0
+        else:
+            self.validations_since_best += 1
+        return is_best
+
+    def forget_alignment(self) -> None:
+        """Begin to look for alignment anew, as after a change of the reduction factor.
+
+        The guidance comes back whole, and what waits for alignment waits again.
+        """
+        self.aligned_since, self.guidance_scale = None, 1.0
+        self.validations_since_best = 0
+
+    def double_micro_batches(self) -> None:
+        """Compute a batch in twice as many micro-batches from here on."""
+        self.n_micro_batches *= 2
+
+    def restore(self, other: RunState) -> None:
         """Become equal to another."""
         for f in dataclasses.fields(self):
             setattr(self, f.name, getattr(other, f.name))
 
+    def roll_back(self, saved: RunState) -> None:
+        """Go back to a save at half the present learning rate; skipped steps stay counted."""
+        scale, skipped = self.learning_rate_scale / 2, self.skipped_steps
+        self.restore(saved)
+        self.learning_rate_scale, self.skipped_steps = scale, skipped
+
     @property
-    def is_possible(self) -> bool:
-        """Whether every value is of its kind and range; what a file says may be anything."""
+    def is_valid(self) -> bool:
+        """Whether every value is of its type and range: a stranger's file may hold anything."""
         counts = (
             self.step,
             self.skipped_steps,

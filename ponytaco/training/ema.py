@@ -45,6 +45,8 @@ class EMA:
         self.model.zero_grad(set_to_none=True)  # a copy has them, too
         if weights is not None:
             self.model.load_state_dict(weights)
+        # A copy's LSTM weights lie apart, and cuDNN would gather them anew in each validation.
+        self.model.encoder.lstm.flatten_parameters()
         pairs = [
             (ours, theirs.detach())
             for ours, theirs in (

@@ -1,54 +1,44 @@
-"""Fewer frames a step as a voice learns: few steps to find alignment in, then finer ones."""
+"""Gradual training: a smaller reduction factor r once the attention has been aligned for long.
+
+With a large r there are few decoder steps to find an alignment in; a smaller one sounds finer.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import NamedTuple
 
-import torch
-
-from ponytaco.checkpoint.conversion.reduction_factor import set_frames_per_step
 from ponytaco.config import Config
-from ponytaco.model.tacotron2 import Tacotron2
 from ponytaco.runs.state import RunState
-from ponytaco.training.ema import EMA
 
 
-def reduce_step_size(
-    model: Tacotron2,
-    ema: EMA,
-    optimizer: torch.optim.Optimizer,
-    config: Config,
-    run_state: RunState,
-    log: Callable[[str], None],
-) -> None:
-    """Go on with the next smaller number of frames a step, if the voice has been aligned for long.
+class Reduction(NamedTuple):
+    """A smaller reduction factor, and why it is due."""
 
-    Decided by nothing but the progress, the model and the settings, and drawing no random numbers:
-    a resumed run does it where an uninterrupted one does, and so do all processes.
+    n_frames_per_step: int
+    sentence: str
+
+
+def next_reduction(n_frames_per_step: int, config: Config, run_state: RunState) -> Reduction | None:
+    """Return the reduction that is due, None where none is.
+
+    It depends on nothing but its arguments and draws no random numbers: a resumed run reduces where
+    an uninterrupted one does, and so do all processes.
 
     Args:
-        model: changed in place, as are average, optimizer and progress.
-        ema: of its weights; begins anew with the model as it is then.
-        optimizer: of the model's parameters.
+        n_frames_per_step: the reduction factor so far.
         config: the run's settings.
-        run_state: where the run is.
-        log: takes a sentence for the user.
+        run_state: tells since when the attention has been aligned.
     """
-    before = model.decoder.n_frames_per_step
-    smaller = [r for r in config.frames_per_step if r < before]
+    smaller = [r for r in config.frames_per_step if r < n_frames_per_step]
     if not smaller or run_state.aligned_since is None:
-        return
+        return None
     n_steps = run_state.step - run_state.aligned_since
     if n_steps < config.train.reduce_frames_after:
-        return
-    set_frames_per_step(model, smaller[0], optimizer)
-    ema.begin(model)
-    # A validation found the voice of longer steps aligned; of this one nothing is known. So the
-    # guidance returns that helps it along, and what waits for alignment waits again.
-    run_state.aligned_since, run_state.guidance_scale = None, 1.0
-    run_state.validations_since_best = 0
-    log(
+        return None
+    r = smaller[0]
+    return Reduction(
+        r,
         f"The voice has been aligned for {n_steps:,} steps: from step {run_state.step:,} on its "
-        f"decoder makes {smaller[0]} mel {'frames' if smaller[0] > 1 else 'frame'} at a time "
-        f"instead of {before}, which its attention needs a while to get used to."
+        f"decoder makes {r} mel {'frames' if r > 1 else 'frame'} at a time instead of "
+        f"{n_frames_per_step}, which its attention needs a while to get used to.",
     )

@@ -2,61 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
-from ponytaco.checkpoint.format import (
-    Checkpoint,
-    CheckpointError,
-    new_model,
-    require_same_architecture,
-    write_checkpoint,
-)
-from ponytaco.checkpoint.warm_start import warm_start
 from ponytaco.config import Config
-from ponytaco.data.dataset import merged_lexicon, open_datasets
-from ponytaco.data.dataset_folder import as_paths, fingerprint, read_datasets
-from ponytaco.data.loader import training_batches
-from ponytaco.data.sampler import BucketSampler
-from ponytaco.device import choose_device
-from ponytaco.runs.folder import Run, write_text
-from ponytaco.runs.history import append_history, cut_history
-from ponytaco.runs.state import RunState
-from ponytaco.text.symbols import CTC_SYMBOLS, SYMBOLS
+from ponytaco.runs.folder import Run
 from ponytaco.training.distributed import ALONE, Ranks
-from ponytaco.training.ema import EMA
-from ponytaco.training.freezing import freeze
-from ponytaco.training.gradual import reduce_step_size
-from ponytaco.training.interrupts import BestEffort, interruptible, save_on_error
-from ponytaco.training.memory import in_micro_batches
-from ponytaco.training.metrics import RunningMetrics, StepReport
-from ponytaco.training.precision import grad_scaler, product_dtype
-from ponytaco.training.resume import (
-    describe_resume,
-    find_newest_save,
-    open_store,
-    resume,
-    roll_back,
-)
-from ponytaco.training.rng import all_rng_states, rng_state, seed_rank
-from ponytaco.training.schedules import learning_rate, next_guidance_scale
-from ponytaco.training.step import is_guided, make_optimizer, set_learning_rate, train_step
-from ponytaco.training.validation import Validation, judge, save_pictures, stagnation, validate
+from ponytaco.training.metrics import StepReport
+from ponytaco.training.session import Session
+from ponytaco.training.validation import Validation, stagnation
 
 # Steps whose means make one row of the history and one report.
 _REPORT_EVERY = 10
-# More than the preset small has; a processor takes seconds a step.
-_MANY_PARAMETERS = 15_000_000
-
-# Steps in a row without a number before the run goes back, which it notices at a report. A float16
-# scaler that begins too high needs about twenty.
-_PATIENCE = 50
 
 
 @dataclass(frozen=True)
@@ -92,7 +51,7 @@ def train(
         run: the run's folder; made when missing, resumed when it has a checkpoint.
         config: the settings; a resumed run must have the same model and audio.
         ranks: the processes that train together, each of which calls this with the same
-            arguments; what they make is saved and told by the first one alone.
+            arguments; the first one alone saves and reports.
         warm_start_from: a checkpoint, voice or run's folder to begin with; ignored when there is
             something to resume.
         log: takes sentences for the user.
@@ -107,250 +66,51 @@ def train(
         ConfigError: the device does not exist.
         RanksError: another process could not go on.
     """
-    settings = config.train
     if not ranks.is_first:
-        log = on_step = on_validation = _tell_nobody
-    device = choose_device(settings.device, ranks.local_rank if ranks.count > 1 else None)
-    paths = as_paths(dataset_folders)
-    run.require_apart_from(paths)
-    folders = ranks.first_then_others(lambda: read_datasets(paths))
-    data_fingerprint = fingerprint(*paths)
-    store = open_store(run, log)
-    found = ranks.from_first(lambda: find_newest_save(store, run, log) if run.resumable else None)
-    resumed = found.content if found else None
-    if found is not None:
-        require_same_architecture(found.content.config, config, found.path)
-    symbols = resumed.symbols if resumed else SYMBOLS
-    ctc_symbols = resumed.ctc_symbols if resumed else CTC_SYMBOLS
-
-    data = ranks.first_then_others(
-        lambda: open_datasets(folders, config.audio, symbols, settings.cleaner, log)
-    )
-    mean_frame = data.mean_frame.to(device)
-    lexicon = merged_lexicon(folders)
-    frames_per_second = config.audio.sample_rate / config.audio.hop_length
-    sampler = BucketSampler(
-        data.train.lengths,
-        settings.batch_size,
-        settings.seed,
-        settings.p_arpabet,
-        max_frames=int(settings.max_clip_seconds * frames_per_second),
-        rank=ranks.rank,
-        n_ranks=ranks.count,
-        arpabet_first=settings.p_arpabet > 0,  # who wants no ARPAbet gets none
-    )
-
-    torch.manual_seed(settings.seed)
-    saved_model = (resumed.config if resumed else config).model
-    model = new_model(config.reduced_to(saved_model.n_frames_per_step), symbols, ctc_symbols)
-    run_state = RunState()
-    if resumed is not None:
-        model.load_state_dict(resumed.trained or resumed.state_dict)
-        run_state = resumed.run_state
-    else:
-        model.decoder.start_from(data.mean_frame)
-        if warm_start_from is not None:
-            log(str(warm_start(model, symbols, warm_start_from, ctc_symbols)))
-    if resumed is not None and warm_start_from is not None:
-        log(
-            f"The warm start is ignored: {run.folder} goes on from its own save. Use a new folder "
-            "to begin with other weights."
-        )
-    ranks.copy_from_first(model.state_dict().values())
-    model.to(device)
-    ema = EMA(model, settings.ema_decay, resumed.state_dict if resumed else None)
-    optimizer = make_optimizer(model, settings)
-    scaler = grad_scaler(product_dtype(settings.precision, device), device)
-
-    def begin_folder() -> None:
-        run.prepare()
-        write_text(run.config, config.to_json())
-        # Without a checkpoint none of what an earlier run may have left is this one's.
-        cut_history(run.history, run_state.step if found else -1)
-
-    if found is not None:
-        for sentence in describe_resume(found, run, config, ranks):
-            log(sentence)
-        resume(found, optimizer, scaler, sampler, data_fingerprint, log, ranks, device)
-    elif not ranks.is_first:
-        seed_rank(settings.seed, ranks.rank, run_state.step)  # other dropouts than the first one's
-    # What can go wrong with the data, the settings and other weights has gone well: now write.
-    ranks.from_first(begin_folder)
-    if found is None:
-        log(
-            f"Starting {run.folder.name} on {device}: {len(data.train)} clips to learn from, "
-            f"{len(data.val)} to validate on."
-        )
-        n_parameters = sum(parameter.numel() for parameter in model.parameters())
-        if device.type == "cpu" and n_parameters > _MANY_PARAMETERS:
-            log(
-                "There is no GPU here, and a voice of this size takes a processor days. For a "
-                "smaller one stop it (Ctrl-C), give the preset small and another folder."
-            )
-
-    freeze(model, optimizer, settings, run_state)
-    # Of the steps that are done: the sampler itself is one ahead while a step is under way.
-    place = sampler.state_dict()
-    saved_step = run_state.step if found else -1
-
-    gaf = torch.tensor(run_state.gaf, device=device)
-
-    def save(is_best: bool = False, together: bool = True) -> None:
-        nonlocal saved_step
-        run_state.gaf = float(gaf)
-        run_state.skipped_steps += metrics.count_skipped()
-        rng = ranks.gather(rng_state(device)) if together else [rng_state(device)]
-        content = Checkpoint(
-            config=config.reduced_to(model.decoder.n_frames_per_step),
-            state_dict=ema.model.state_dict(),
-            trained=model.state_dict(),
-            symbols=symbols,
-            ctc_symbols=ctc_symbols,
-            mean_frame=data.mean_frame,
-            lexicon=lexicon,
-            seen_symbols=data.train.seen_symbols(sampler.reads_letters),
-            longest_text=data.train.longest_text,
-            run_state=run_state,
-            optimizer=optimizer.state_dict(),
-            scaler=scaler.state_dict(),
-            sampler=place,
-            rng=all_rng_states(rng),
-            fingerprint=data_fingerprint,
-            dataset="\n".join(str(path.resolve()) for path in paths),
-            clips=len(data.train),
-            minutes=sum(data.train.lengths) / frames_per_second / 60,
-        )
-        if ranks.is_first:
-            store.save(lambda path: write_checkpoint(path, content), run_state.step, is_best)
-        saved_step = run_state.step
-        if together:
-            ranks.wait()
-
-    def save_after_error() -> None:  # the other processes may be gone
-        if ranks.is_first and run_state.step > saved_step:
-            save(together=False)
-
-    def validated() -> tuple[Validation, bool, RunState]:
-        result = in_micro_batches(
-            lambda n_micro_batches: validate(
-                ema.model, data.val, _smaller(config, n_micro_batches), run_state.step, device
-            ),
-            run_state,
-            settings.batch_size,
-            log,
-        )
-        return result, judge(result, run_state), run_state
-
-    validation = None
-    metrics = RunningMetrics()
-    attempt = BestEffort(log)
-    session_start = last_save = last_report = time.monotonic()
-    seconds_before = run_state.seconds - last_save
-    batches = training_batches(data.train, sampler, settings.loader_workers, log)
-    with contextlib.ExitStack() as ending:
-        ending.callback(store.close)
-        ending.push(save_on_error(save_after_error))
-        interrupted = ending.enter_context(interruptible(log))
-        while run_state.step < settings.max_steps:
-            if run_state.step >= settings.arpabet_first_steps or not is_guided(settings, run_state):
-                sampler.begin_letters()
-            reduce_step_size(model, ema, optimizer, config, run_state, log)
-            batch = next(batches).to(device)
-            rate = run_state.learning_rate_scale * learning_rate(
-                run_state.step,
-                settings.learning_rate,
-                settings.warmup_steps,
-                settings.decay_start,
-                settings.decay_steps,
-                settings.min_learning_rate,
-            )
-            set_learning_rate(optimizer, rate)
-            # Bound now: a part of a step that did not fit is begun again with the same clips.
-            step = functools.partial(
-                train_step, model, optimizer, batch, settings, run_state, gaf, mean_frame, scaler,
-                ranks=ranks,
-            )  # fmt: skip
-            losses = in_micro_batches(step, run_state, settings.batch_size, log, ranks)
-            gaf = losses.gaf
-            metrics.add(losses)
-            place = sampler.state_dict()
-            run_state.step += 1
-            run_state.guidance_scale = next_guidance_scale(
-                run_state.guidance_scale,
-                run_state.aligned_since is not None,
-                settings.guidance_fade_steps,
-            )
-            ema.update(run_state.step)
-            run_state.seconds = seconds_before + time.monotonic()
-
+        log = on_step = on_validation = _ignore
+    session = Session(dataset_folders, run, config, ranks, warm_start_from, log)
+    settings, state, validation = config.train, session.state, None
+    started = time.monotonic()
+    with session.running() as interrupted:
+        while state.step < settings.max_steps:
+            session.step()
             row: dict[str, float] = {}
-            minutes = (time.monotonic() - session_start) / 60
+            minutes = (time.monotonic() - started) / 60
             (out_of_time,) = ranks.any(0 < settings.max_minutes <= minutes)
-            is_last = run_state.step >= settings.max_steps or out_of_time
-            if run_state.step % _REPORT_EVERY == 0 or is_last:
-                run_state.skipped_steps += metrics.count_skipped()
-                if metrics.skipped_in_a_row >= _PATIENCE:
-                    store.close()
-                    newest = ranks.from_first(store.load)
-                    roll_back(newest, model, ema, optimizer, scaler, run_state, _PATIENCE, log)
-                    ranks.from_first(lambda: cut_history(run.history, run_state.step))
-                    saved_step, gaf, metrics = (
-                        run_state.step,
-                        gaf.new_tensor(run_state.gaf),
-                        RunningMetrics(),
-                    )
+            is_last = state.step >= settings.max_steps or out_of_time
+            if state.step % _REPORT_EVERY == 0 or is_last:
+                report = session.report()
+                if report is None:  # rolled back
                     continue
-                seconds, last_report = time.monotonic() - last_report, time.monotonic()
-                report = metrics.report(run_state, settings.max_steps, sampler.epoch, rate, seconds)
-                row.update(report.history_row(run_state))
+                row.update(report.history_row(state))
                 on_step(report)
-            minutes_unsaved = (time.monotonic() - last_save) / 60
             stopping, is_time_to_save = ranks.any(
-                stop() or interrupted.is_set(), minutes_unsaved > settings.save_every_minutes
+                stop() or interrupted.is_set(),
+                session.minutes_unsaved > settings.save_every_minutes,
             )
             # Also when stopping: a validation that is left out would not be made up for, and the
             # resumed run would differ from an uninterrupted one.
-            if run_state.step % settings.validate_every == 0 or is_last:
-                validation, is_best, judged = ranks.from_first(validated)
-                run_state.take_over(judged)
+            if state.step % settings.validate_every == 0 or is_last:
+                validation = session.check()
                 row.update(validation.history_row())
-                save(is_best)
-                # last: weights matter more
-                if ranks.is_first:
-                    attempt("pictures", save_pictures, validation, run, config.audio)
-                last_save = time.monotonic()
-                last_report += validation.seconds
                 on_validation(validation)
-                if hint := stagnation(run_state):
+                if hint := stagnation(state):
                     log(hint)
             elif stopping or is_time_to_save:
-                save()
-                last_save = time.monotonic()
-            if row and ranks.is_first:
-                row["step"] = run_state.step
-                attempt("history", append_history, run.history, row)
-            if stopping and run_state.step < settings.max_steps:
-                log(f"Stopped at step {run_state.step:,} and saved. Run again to go on from there.")
+                session.save()
+            session.append_history(row)
+            if stopping and state.step < settings.max_steps:
+                log(f"Stopped at step {state.step:,} and saved. Run again to go on from there.")
                 break
             if out_of_time:
-                log(f"{settings.max_minutes:g} minutes are over at step {run_state.step:,}; saved.")
+                log(f"{settings.max_minutes:g} minutes are over at step {state.step:,}; saved.")
                 break
-    if store.problem:
-        raise CheckpointError(
-            f"{store.problem} What was learnt since the last good save is lost when this machine "
-            "goes; run again to go on from that save."
-        )
-    finished = run_state.step >= settings.max_steps
+    session.require_saved()
+    finished = state.step >= settings.max_steps
     if finished:
-        log(f"Finished: step {run_state.step:,} of {settings.max_steps:,}.")
-    return TrainResult(run_state.step, finished, run_state.first_aligned, validation)
+        log(f"Finished: step {state.step:,} of {settings.max_steps:,}.")
+    return TrainResult(state.step, finished, state.first_aligned, validation)
 
 
-def _tell_nobody(anything: object) -> None:
+def _ignore(anything: object) -> None:
     pass
-
-
-def _smaller(config: Config, n_micro_batches: int) -> Config:
-    """The settings with batches of a part's size."""
-    size = max(1, config.train.batch_size // n_micro_batches)
-    return config.replace(batch_size=size) if n_micro_batches > 1 else config

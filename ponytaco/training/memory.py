@@ -44,7 +44,7 @@ def in_micro_batches(
             if run_state.n_micro_batches >= batch_size:
                 raise
         # Outside of the handler: the error holds on to the tensors of the attempt.
-        run_state.n_micro_batches *= 2
+        run_state.double_micro_batches()
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ponytaco.runs.history import Column, HistoryRow
 from ponytaco.runs.state import RunState
 from ponytaco.training.step import StepLosses
 
@@ -25,15 +26,15 @@ class StepReport:
     'guidance_weight', 'grad_norm'; those in use."""
     skipped_steps: int
 
-    def history_row(self, run_state: RunState) -> dict[str, float]:
+    def history_row(self, run_state: RunState) -> HistoryRow:
         """The columns of the history that a report fills."""
         return {
             **self.losses,
-            "epoch": self.epoch,
-            "seconds": run_state.seconds,
-            "learning_rate": self.learning_rate,
-            "skipped_steps": self.skipped_steps,
-            "parts": run_state.n_micro_batches,
+            Column.EPOCH: self.epoch,
+            Column.SECONDS: run_state.seconds,
+            Column.LEARNING_RATE: self.learning_rate,
+            Column.SKIPPED_STEPS: self.skipped_steps,
+            Column.MICRO_BATCHES: run_state.n_micro_batches,
         }
 
 

@@ -131,8 +131,8 @@ def make_optimizer(model: Tacotron2, settings: TrainConfig) -> torch.optim.Optim
         (attention if ".attention_layer." in name else others).append(parameter)
     optimizer = torch.optim.Adam(
         [
-            {"params": others, "times": 1.0},
-            {"params": attention, "times": settings.attention_learning_rate_scale},
+            {"params": others, "lr_scale": 1.0},
+            {"params": attention, "lr_scale": settings.attention_learning_rate_scale},
         ],
         weight_decay=settings.weight_decay,
         eps=1e-6,
@@ -145,7 +145,7 @@ def make_optimizer(model: Tacotron2, settings: TrainConfig) -> torch.optim.Optim
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """Give each group of ``make_optimizer`` its multiple of the rate."""
     for group in optimizer.param_groups:
-        group["lr"] = rate * group["times"]
+        group["lr"] = rate * group["lr_scale"]
 
 
 def _shares(parts: list[Batch], n_frames_per_step: int, ranks: Ranks) -> list[Share]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,10 +18,11 @@ from ponytaco.data.loader import Batch, validation_batches
 from ponytaco.losses.tacotron import tacotron_loss
 from ponytaco.metrics.alignment import AlignmentScore, mean_score, score_alignment
 from ponytaco.metrics.attention_errors import end_of_reading, may_stop_from
-from ponytaco.metrics.mel_cepstral import MelSimilarity, compare
+from ponytaco.metrics.mel_cepstral import MelSimilarity, compare_mels
 from ponytaco.model.tacotron2 import Tacotron2
 from ponytaco.plotting import plot_validation
 from ponytaco.runs.folder import Run
+from ponytaco.runs.history import Column, HistoryRow
 from ponytaco.runs.state import RunState
 from ponytaco.text.encode import spoken_symbols
 from ponytaco.vocoders.griffin_lim import GriffinLim
@@ -73,31 +73,31 @@ class Validation:
     """Time it took."""
     first_clip: SpokenClip
 
-    def history_row(self) -> dict[str, float]:
+    def history_row(self) -> HistoryRow:
         """The columns of the history that a validation fills."""
         forced, free = self.teacher_forced, self.free
         return {
-            "val_loss": self.loss,
-            "focus": forced.focus,
-            "coverage": forced.coverage,
-            "forward": forced.forward,
-            "in_order": forced.in_order,
-            "diagonality": forced.diagonality,
-            "longest_stall": forced.longest_stall,
-            "end_reached": forced.end_reached,
-            "forced_aligned": int(forced.aligned),
-            "free_focus": free.focus,
-            "free_coverage": free.coverage,
-            "free_forward": free.forward,
-            "free_in_order": free.in_order,
-            "free_diagonality": free.diagonality,
-            "free_longest_stall": free.longest_stall,
-            "free_end_reached": free.end_reached,
-            "free_stopped": self.stopped,
-            "free_length": self.length,
-            "distortion": self.distortion,
-            "score": self.score,
-            "aligned": int(free.aligned),
+            Column.VAL_LOSS: self.loss,
+            Column.FOCUS: forced.focus,
+            Column.COVERAGE: forced.coverage,
+            Column.FORWARD: forced.forward,
+            Column.IN_ORDER: forced.in_order,
+            Column.DIAGONALITY: forced.diagonality,
+            Column.LONGEST_STALL: forced.longest_stall,
+            Column.END_REACHED: forced.end_reached,
+            Column.FORCED_ALIGNED: int(forced.aligned),
+            Column.FREE_FOCUS: free.focus,
+            Column.FREE_COVERAGE: free.coverage,
+            Column.FREE_FORWARD: free.forward,
+            Column.FREE_IN_ORDER: free.in_order,
+            Column.FREE_DIAGONALITY: free.diagonality,
+            Column.FREE_LONGEST_STALL: free.longest_stall,
+            Column.FREE_END_REACHED: free.end_reached,
+            Column.FREE_STOPPED: self.stopped,
+            Column.FREE_LENGTH: self.length,
+            Column.MEL_CEPSTRAL_DISTORTION: self.distortion,
+            Column.SCORE: self.score,
+            Column.ALIGNED: int(free.aligned),
         }
 
 
@@ -132,7 +132,7 @@ def validate(
         free=mean_score(free_scores),
         stopped=float(np.mean(stopped)),
         score=float(np.mean([*map(voice_score, free_scores, similarities, stopped)])),
-        distortion=float(np.mean([similarity.distortion for similarity in similarities])),
+        distortion=float(np.mean([s.mel_cepstral_distortion for s in similarities])),
         length=float(np.mean([similarity.length for similarity in similarities])),
         seconds=time.monotonic() - started,
         first_clip=SpokenClip(
@@ -160,30 +160,6 @@ def voice_score(alignment: AlignmentScore, similarity: MelSimilarity, stopped: b
     read = alignment.coverage * alignment.in_order
     ended = 0.5 * (1 + alignment.end_reached) * (1.0 if stopped else 0.5)
     return read * ended * similarity.score
-
-
-def judge(validation: Validation, run_state: RunState) -> bool:
-    """Record a validation in the run's progress, and say whether its voice is the best so far.
-
-    A voice that is aligned is better than any that is not; among their kind the higher score
-    wins. One whose loss or score is no number is never the best: nothing could be better than it.
-    """
-    aligned = validation.free.aligned
-    if not aligned:
-        run_state.aligned_since = None
-    elif run_state.aligned_since is None:
-        run_state.aligned_since = run_state.step
-        run_state.first_aligned = run_state.first_aligned or run_state.step
-    is_best = (math.isfinite(validation.loss) and math.isfinite(validation.score)) and (
-        run_state.best_score is None
-        or (aligned, validation.score) > (run_state.best_aligned, run_state.best_score)
-    )
-    if is_best:
-        run_state.best_aligned, run_state.best_score = aligned, validation.score
-        run_state.best_step, run_state.validations_since_best = run_state.step, 0
-    else:
-        run_state.validations_since_best += 1
-    return is_best
 
 
 def stagnation(run_state: RunState) -> str | None:
@@ -269,7 +245,7 @@ def _speak_freely(
         attentions[0],
     )
     similarities = [
-        compare(mel[:, :n_frames].float().cpu(), dataset.mels[i].T)
+        compare_mels(mel[:, :n_frames].float().cpu(), dataset.mels[i].T)
         for i, (mel, n_frames) in enumerate(zip(out.mel_postnet, lengths.tolist(), strict=True))
     ]
     return _scores(attentions, batch, dataset, r, stopped), stopped, similarities, first

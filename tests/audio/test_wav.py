@@ -40,11 +40,11 @@ def test_a_failed_save_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
 
 
 def test_what_cannot_be_written_is_refused(tmp_path):
-    with pytest.raises(AudioError, match="no numbers"):
+    with pytest.raises(AudioError, match="infinite or NaN"):
         save_wav(tmp_path / "a.wav", torch.tensor([0.0, float("nan")]), RATE)
     with pytest.raises(AudioError, match="not mono"):
         save_wav(tmp_path / "a.wav", torch.zeros(2, 10), RATE)
-    with pytest.raises(AudioError, match="Is there such a folder"):
+    with pytest.raises(AudioError, match="Does the folder exist"):
         save_wav(tmp_path / "none" / "a.wav", torch.zeros(10), RATE)
     assert not list(tmp_path.iterdir())
 

@@ -90,7 +90,7 @@ def test_an_empty_list_is_refused(folder, content):
 
 def test_a_list_that_is_not_utf_8_is_refused(folder):
     (folder / "train.txt").write_bytes("wavs/1.wav|fine\nwavs/2.wav|Größe".encode("latin-1"))
-    with pytest.raises(FilelistError, match=r"train\.txt, line 2: not UTF-8"):
+    with pytest.raises(FilelistError, match=r"train\.txt, line 2: the byte 0xf6 is not text"):
         read_filelist(folder / "train.txt")
 
 
@@ -163,7 +163,7 @@ def test_a_dataset_folder_is_read_whole(folder):
 @pytest.mark.parametrize("read", [read_dataset, fingerprint])
 def test_a_folder_without_a_list_is_no_dataset(folder, name, read):
     (folder / name).unlink()
-    message = f"is not a dataset folder: no {name}. Prepare one with: python -m data_prep prepare"
+    message = f"is not a dataset folder: no {name}. Prepare one with: ponytaco prepare"
     with pytest.raises(FilelistError, match=message):
         read(folder)
 

@@ -5,9 +5,12 @@ import sys
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from support.golden_states import saved
 
 from ponytaco.checkpoint.format import Checkpoint, new_model
+from ponytaco.export import standalone_speak
 from ponytaco.export.bundle import ExportError
 from ponytaco.export.standalone_speak import Programs
 from ponytaco.export.torch_export import export_programs
@@ -40,6 +43,12 @@ def test_programs_speak_as_the_model_does(tmp_path, head, gate):
         )
     table = json.loads((tmp_path / "programs" / "voice.json").read_text(encoding="utf-8"))
     assert table["symbols"] == list(SYMBOLS) and table["sample_rate"] == 22_050
+
+
+@given(st.lists(st.booleans()))
+def test_the_programs_stop_by_the_voices_rule(spoken):
+    """standalone_speak.py runs without ponytaco, so it holds the rule a second time."""
+    assert standalone_speak.may_stop_from(spoken) == may_stop_from(spoken)
 
 
 def test_the_programs_are_spoken_with_by_torch_alone(tmp_path):

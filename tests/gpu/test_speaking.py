@@ -9,22 +9,22 @@ import pytest
 import torch
 from support.distances import decibels, distance
 
-import ponytaco.training.loop as training_module
+import ponytaco.training.session as session_module
 from ponytaco.audio.wav import load_wav
 from ponytaco.checkpoint.format import load_checkpoint, save_checkpoint
 from ponytaco.cli import main
 from ponytaco.config import AudioConfig
 from ponytaco.data.dataset import open_datasets
 from ponytaco.data.dataset_folder import read_dataset
-from ponytaco.evaluation import evaluate
+from ponytaco.evaluation.evaluate import evaluate
 from ponytaco.export.gta_mels import write_mels
 from ponytaco.model.packed_linear import WeightTypeError
 from ponytaco.runs.folder import Run
 from ponytaco.synthesis.voice import Voice
 from ponytaco.training.validation import validate
 from ponytaco.vocoders.griffin_lim import GriffinLim
+from ponytaco.vocoders.half_precision import with_fallback
 from ponytaco.vocoders.hifigan import Generator, HifiGan
-from ponytaco.vocoders.precision import with_fallback
 from ponytaco.vocoders.waveglow import WaveGlow
 from ponytaco.vocoders.weights import read_weights
 
@@ -225,7 +225,7 @@ def test_long_mels_in_chunks(device, measured, tmp_path, name):
 
 
 def test_train_speak_and_bench(fake_dataset, tmp_path, device, capsys, monkeypatch):
-    monkeypatch.setattr(training_module, "save_pictures", lambda *args: None)
+    monkeypatch.setattr(session_module, "save_pictures", lambda *args: None)
     run, wav, on = str(tmp_path / "Beeps"), tmp_path / "said.wav", ["--device", str(device)]
     assert main([
         "train", str(fake_dataset), run, "--preset", "tiny", "--batch-size", "4",

@@ -12,7 +12,7 @@ from support.distances import distance
 from support.sessions import Sessions
 from support.validations import validations
 
-import ponytaco.training.loop as training_module
+import ponytaco.training.session as session_module
 from ponytaco.checkpoint.format import load_checkpoint
 from ponytaco.presets import preset
 from ponytaco.runs.folder import Run
@@ -31,7 +31,7 @@ CONFIG = preset("tiny").replace(
 
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch):
-    monkeypatch.setattr(training_module, "save_pictures", lambda *args: None)
+    monkeypatch.setattr(session_module, "save_pictures", lambda *args: None)
 
 
 @pytest.fixture(params=["as it is", "deterministic"])
@@ -116,7 +116,7 @@ def test_a_wrong_random_number_would_be_seen(fake_dataset, tmp_path, device, mea
     quietly(fake_dataset, Run(tmp_path / "one"), config)
     quietly(fake_dataset, Run(tmp_path / "parts"), config, stop=stop_after(13))
     monkeypatch.setattr(
-        "ponytaco.training.resume.set_rng_state", lambda *args: disturb_random_numbers()
+        "ponytaco.training.session.set_rng_state", lambda *args: disturb_random_numbers()
     )
     quietly(fake_dataset, Run(tmp_path / "parts"), config)
     one, parts = (load_checkpoint(Run(tmp_path / n).current_model) for n in ("one", "parts"))
@@ -135,7 +135,7 @@ def test_aligned_with_fewer_frames_a_step_and_its_own_frames(
     torch.backends.cudnn.deterministic = True
     saves = []
     for name, split in (("straight", None), ("parts", 4)):
-        monkeypatch.setattr(training_module, "validate", validations(*((0.5, True),) * 9))
+        monkeypatch.setattr(session_module, "validate", validations(*((0.5, True),) * 9))
         run = Run(tmp_path / name)
         if split:
             quietly(fake_dataset, run, config, stop=stop_after(split))

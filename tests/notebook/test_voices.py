@@ -47,7 +47,7 @@ def test_each_sentence_is_shown_and_the_whole(storage, monkeypatch):
     assert all("<audio" in html for html in shown[:4])
     assert all("<img" in html for html in shown[:3])
     assert "A &lt;b&gt;bee" in shown[1] and not any("<b>" in html for html in shown)
-    assert "[the bee] is no style" in shown[3] and "Download" in shown[4]
+    assert "[the bee] is not a style" in shown[3] and "Download" in shown[4]
 
 
 def test_a_long_speech_is_no_load_on_the_page(storage, monkeypatch):

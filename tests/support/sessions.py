@@ -101,11 +101,12 @@ class Drive:
 def _session(data, folder, scratch, log, settings, seed):
     import ponytaco.io.store.store as store_module
     import ponytaco.training.loop as training
+    import ponytaco.training.session as session_module
     from ponytaco.config import Config
     from ponytaco.runs.folder import Run
 
     training._REPORT_EVERY = 1
-    training.save_pictures = lambda *args: None
+    session_module.save_pictures = lambda *args: None
     if seed is not None:
         drive = Drive(seed)
         store_module.Files = lambda: drive.files
@@ -144,12 +145,12 @@ def _serve(data):
     from ponytaco.data.dataset import open_datasets
     from ponytaco.data.dataset_folder import read_dataset
     from ponytaco.presets import preset
-    from ponytaco.training import loop as training
+    from ponytaco.text.symbols import SYMBOLS
 
     torch.set_num_threads(1)
     config = preset("tiny")
     data_set = open_datasets(
-        read_dataset(Path(data)), config.audio, training.SYMBOLS, "english", lambda sentence: None
+        read_dataset(Path(data)), config.audio, SYMBOLS, "english", lambda sentence: None
     )
     assert len(data_set.train)
     while line := sys.stdin.readline():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-import ponytaco.training.loop as training_module
+import ponytaco.training.session as session_module
 from ponytaco.checkpoint.format import CheckpointError, load_checkpoint, save_checkpoint
 from ponytaco.metrics.alignment import AlignmentScore
 from ponytaco.metrics.attention_errors import Take
@@ -121,7 +121,7 @@ def voice_of(dataset, folder, **settings):
 
 
 def test_a_voice_of_letters_reads_letters(fake_dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr(training_module, "save_pictures", lambda *args: None)
+    monkeypatch.setattr(session_module, "save_pictures", lambda *args: None)
     speech = voice_of(fake_dataset, tmp_path, p_arpabet=0.0).speak("Fade.", max_seconds=0.1)
     assert n_symbols(speech.sentences[0]) == len("fade.")
     assert speech.spelled == []
@@ -129,7 +129,7 @@ def test_a_voice_of_letters_reads_letters(fake_dataset, tmp_path, monkeypatch):
 
 def test_a_voice_that_never_saw_phones_reads_letters(fake_dataset, tmp_path, monkeypatch):
     """The lists' third column may be missing while there is a lexicon."""
-    monkeypatch.setattr(training_module, "save_pictures", lambda *args: None)
+    monkeypatch.setattr(session_module, "save_pictures", lambda *args: None)
     folder = shutil.copytree(fake_dataset, tmp_path / "data")
     for name in ("train.txt", "val.txt"):
         lines = (folder / name).read_text().splitlines()
@@ -228,8 +228,8 @@ def test_what_went_wrong_is_said_with_the_words():
     warnings = Speech(torch.zeros(1), 22_050, sentences).warnings
     assert [warning.split("'")[1] for warning in warnings] == list(takes)[1:]
     for warning, said in zip(
-        warnings, ("skipped: pony.", "twice.*: cake.", "unread.*: pony, cake.", "dwelt on: cake.",
-                   "was cut", "babbles"), strict=True,
+        warnings, ("skipped: pony.", "repeated.*: cake.", "unread.*: pony, cake.",
+                   "drawn out: cake.", "was cut", "babbles"), strict=True,
     ):  # fmt: skip
         assert re.search(said, warning)
 
@@ -289,7 +289,7 @@ def acted(trained_run, monkeypatch):
     def make(act):
         voice = Voice(trained_run.run.folder, vocoder=hiss)
         actor = Actor(act)
-        monkeypatch.setattr(voice._model, "infer", actor.infer)
+        monkeypatch.setattr(voice.model, "infer", actor.infer)
         return voice, actor
 
     return make
@@ -521,11 +521,11 @@ def test_a_damaged_best_model_lets_the_next_one_speak(trained_run, tmp_path):
     voice = Voice(run.folder)
     assert voice.path == run.current_model
     assert "best_model" in voice.notes[0] and "current_model speaks instead" in voice.notes[1]
-    with pytest.raises(CheckpointError, match="best_model.*Give the folder"):
+    with pytest.raises(CheckpointError, match="best_model.*Give the run"):
         Voice(run.best_model)
     for path in (run.current_model, *run.saves.glob("step*")):
         path.write_bytes(b"nothing")
-    with pytest.raises(CheckpointError, match="best_model.*None of the other.*Copy the folder"):
+    with pytest.raises(CheckpointError, match="best_model.*The other saves.*Copy the folder"):
         Voice(run.folder)
 
 

@@ -15,6 +15,7 @@ from support.processes import in_processes
 
 import ponytaco.data.mel_cache as mels_module
 import ponytaco.training.loop as training_module
+import ponytaco.training.session as session_module
 import ponytaco.training.step as step_module
 from ponytaco.checkpoint.format import load_checkpoint, new_model
 from ponytaco.cli import main
@@ -47,7 +48,7 @@ QUIET = CONFIG.replace(
 
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch):
-    monkeypatch.setattr(training_module, "save_pictures", lambda *args: None)
+    monkeypatch.setattr(session_module, "save_pictures", lambda *args: None)
 
 
 @pytest.fixture(scope="module")
@@ -309,7 +310,7 @@ def test_all_go_back_when_one_has_no_numbers(fake_dataset, tmp_path, monkeypatch
         result = logged(ranks, fake_dataset, Run(tmp_path / "run"), config)
         return result["said"], len(calls)
 
-    monkeypatch.setattr(training_module, "_PATIENCE", 2)
+    monkeypatch.setattr(session_module, "_PATIENCE", 2)
     monkeypatch.setattr(training_module, "_REPORT_EVERY", 1)
     (said, n_steps), (nothing, n_others) = in_processes(work)
     assert nothing == [] and n_steps == n_others == 7  # 2, 2 that count for nothing, and 3

@@ -5,7 +5,7 @@ import shutil
 import pytest
 import torch
 
-import ponytaco.training.loop as training_module
+import ponytaco.training.session as session_module
 from ponytaco.checkpoint.format import load_checkpoint, new_model
 from ponytaco.config import ConfigError
 from ponytaco.presets import preset
@@ -22,7 +22,7 @@ CONFIG = preset("tiny").replace(
 
 @pytest.fixture
 def no_pictures(monkeypatch):
-    monkeypatch.setattr(training_module, "save_pictures", lambda *args: None)
+    monkeypatch.setattr(session_module, "save_pictures", lambda *args: None)
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_the_mean_is_what_is_validated_and_spoken(fake_dataset, tmp_path, no_pic
         judged.append(states_of(model))
         return validate(model, *args)
 
-    monkeypatch.setattr(training_module, "validate", spy)
+    monkeypatch.setattr(session_module, "validate", spy)
     run = Run(tmp_path)
     train(fake_dataset, run, CONFIG, log=lambda _: None)
     saved = load_checkpoint(run.current_model)
@@ -140,13 +140,13 @@ def test_a_checkpoint_without_other_weights_is_gone_on_from(
     content["trained"] = None
     torch.save(content, run.current_model)
     shutil.rmtree(run.saves)
-    begun, original = [], training_module.train_step
+    begun, original = [], session_module.train_step
 
     def spy(model, *args, **kwargs):
         begun.append(states_of(model))
         return original(model, *args, **kwargs)
 
-    monkeypatch.setattr(training_module, "train_step", spy)
+    monkeypatch.setattr(session_module, "train_step", spy)
     train(fake_dataset, run, CONFIG.replace(max_steps=3), log=lambda _: None)
     for name, value in content["state_dict"].items():
         assert torch.equal(begun[0][name], value), name

@@ -45,7 +45,7 @@ def test_a_part_stays_as_it_is_until_its_steps_are_over(encoder_steps, attention
 def test_training_leaves_frozen_parts_alone_and_goes_on_after(
     fake_dataset, tmp_path, monkeypatch, trained_run
 ):
-    monkeypatch.setattr("ponytaco.training.loop.save_pictures", lambda *args: None)
+    monkeypatch.setattr("ponytaco.training.session.save_pictures", lambda *args: None)
     config = trained_run.config.replace(freeze_encoder_steps=2, gaf_every=2)
     source = load_checkpoint(trained_run.run.best_model).state_dict
     run, learnt = Run(tmp_path / "run"), set()

@@ -6,18 +6,18 @@ from support.processes import in_processes
 from support.validations import validations
 
 import ponytaco.training.loop as training_module
+import ponytaco.training.session as session_module
 import ponytaco.training.step as step_module
-from ponytaco.checkpoint.format import load_checkpoint, new_model, verified_checkpoint
+from ponytaco.checkpoint.format import load_checkpoint, verified_checkpoint
 from ponytaco.config import Config
 from ponytaco.losses.tacotron import tacotron_loss
 from ponytaco.presets import preset
 from ponytaco.runs.folder import Run
 from ponytaco.runs.state import RunState
 from ponytaco.synthesis.voice import Voice
-from ponytaco.training.ema import EMA
-from ponytaco.training.gradual import reduce_step_size
+from ponytaco.training.gradual import next_reduction
 from ponytaco.training.loop import train
-from ponytaco.training.step import make_optimizer, train_step
+from ponytaco.training.step import train_step
 
 CONFIG = preset("tiny").replace(
     batch_size=4, max_steps=8, validate_every=1, gaf_every=3, prenet_dim=16, attention_rnn_dim=24,
@@ -28,7 +28,7 @@ CONFIG = preset("tiny").replace(
 
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch):
-    monkeypatch.setattr(training_module, "save_pictures", lambda *args: None)
+    monkeypatch.setattr(session_module, "save_pictures", lambda *args: None)
 
 
 @pytest.fixture
@@ -40,30 +40,23 @@ def frames(monkeypatch):
         taken.append(model.decoder.n_frames_per_step)
         return train_step(model, *args, **kwargs)
 
-    monkeypatch.setattr(training_module, "train_step", spy)
+    monkeypatch.setattr(session_module, "train_step", spy)
     return taken
 
 
 def find(monkeypatch, *found):
     """Let the next validations find these (score, aligned)."""
-    monkeypatch.setattr(training_module, "validate", validations(*found))
+    monkeypatch.setattr(session_module, "validate", validations(*found))
 
 
 # When
 
 
-def progress_after(r, step, aligned_since, **changes):
-    """What a voice with 7 frames a step, then r, has come to; and what was said."""
+def reduction_at(r, step, aligned_since, **changes):
+    """The reduction of a voice whose factor is to be 7, 3, then 1, and has come to r."""
     config = CONFIG.replace(n_frames_per_step=7, reduce_frames_to="3,1", reduce_frames_after=300)
-    model = new_model(config.reduced_to(r))
-    run_state, said = RunState(step=step, aligned_since=aligned_since, first_aligned=5), []
-    run_state.guidance_scale = 0.25
-    run_state.validations_since_best = 7
-    optimizer = make_optimizer(model, config.train)
-    ema = EMA(model, 0.9)
-    reduce_step_size(model, ema, optimizer, config.replace(**changes), run_state, said.append)
-    assert ema.model.decoder.n_frames_per_step == model.decoder.n_frames_per_step
-    return model.decoder.n_frames_per_step, run_state, said
+    state = RunState(step=step, aligned_since=aligned_since, first_aligned=5)
+    return next_reduction(r, config.replace(**changes), state)
 
 
 @pytest.mark.parametrize(
@@ -80,28 +73,19 @@ def progress_after(r, step, aligned_since, **changes):
     ],
 )
 def test_the_next_is_taken_once_aligned_for_long(r, step, aligned_since, expected):
-    come_to, run_state, said = progress_after(r, step, aligned_since)
-    assert come_to == expected
-    assert len(said) == (come_to != r)
-    assert (run_state.step, run_state.first_aligned) == (step, 5)
-    if come_to == r:
-        assert (run_state.aligned_since, run_state.validations_since_best) == (aligned_since, 7)
-        assert run_state.guidance_scale == 0.25
-    else:  # of this voice nothing is known yet
-        assert (run_state.aligned_since, run_state.validations_since_best) == (None, 0)
-        assert run_state.guidance_scale == 1.0
+    reduction = reduction_at(r, step, aligned_since)
+    assert (r if reduction is None else reduction.n_frames_per_step) == expected
 
 
-def test_it_is_said_in_one_sentence():
-    *_, (said,) = progress_after(7, 1900, 1500)
-    assert "aligned for 400 steps" in said and "from step 1,900 on" in said
-    assert "3 mel frames at a time instead of 7" in said
-    *_, (said,) = progress_after(3, 1900, 1500)
-    assert "1 mel frame at a time instead of 3" in said
+def test_the_user_is_told_in_one_sentence():
+    sentence = reduction_at(7, 1900, 1500).sentence
+    assert "aligned for 400 steps" in sentence and "from step 1,900 on" in sentence
+    assert "3 mel frames at a time instead of 7" in sentence
+    assert "1 mel frame at a time instead of 3" in reduction_at(3, 1900, 1500).sentence
 
 
 def test_without_smaller_numbers_all_stays():
-    assert progress_after(7, 9000, 600, reduce_frames_to="")[0] == 7
+    assert reduction_at(7, 9000, 600, reduce_frames_to="") is None
 
 
 # A run
@@ -143,8 +127,8 @@ def test_the_same_settings_go_on_and_nothing_is_said_to_be_other(
     train(fake_dataset, run, CONFIG.replace(max_steps=5), log=said.append)
     # as the run has come to it
     train(fake_dataset, run, CONFIG.reduced_to(2).replace(max_steps=6), log=said.append)
-    others = [sentence for sentence in said if "Other than then" in sentence]
-    assert others == [f"Other than then: max_steps {n} (was {n - 1})." for n in (5, 6)]
+    others = [sentence for sentence in said if "Changed since then" in sentence]
+    assert others == [f"Changed since then: max_steps {n} (was {n - 1})." for n in (5, 6)]
     assert frames == [3, 3, 3, 2, 2, 2]
 
 
@@ -159,7 +143,7 @@ def test_going_back_to_a_save_from_before(fake_dataset, tmp_path, monkeypatch, f
         return parts._replace(gate=parts.gate * float("nan")) if broken else parts
 
     monkeypatch.setattr(step_module, "tacotron_loss", loss)
-    monkeypatch.setattr(training_module, "_PATIENCE", 2)
+    monkeypatch.setattr(session_module, "_PATIENCE", 2)
     monkeypatch.setattr(training_module, "_REPORT_EVERY", 1)
     find(monkeypatch, *[(0.5, True)] * 2)
     config = CONFIG.replace(max_steps=7, validate_every=4, reduce_frames_after=1)
@@ -182,7 +166,7 @@ def test_all_processes_reduce_at_the_same_step(fake_dataset, tmp_path, monkeypat
             models.append((model.decoder.n_frames_per_step, model))
             return original(model, *args, **kwargs)
 
-        training_module.train_step = spy
+        session_module.train_step = spy
         said = []
         train(fake_dataset, Run(tmp_path / "run"), config, ranks=ranks, log=said.append)
         state = {name: value.clone() for name, value in models[-1][1].state_dict().items()}

@@ -15,6 +15,7 @@ from support.soak import IS_SOAK
 
 import ponytaco.io.store.store as store_module
 import ponytaco.training.loop as training_module
+import ponytaco.training.session as session_module
 import ponytaco.training.step as step_module
 from ponytaco.checkpoint.format import CheckpointError, load_checkpoint, new_model
 from ponytaco.data.dataset import open_datasets
@@ -43,7 +44,7 @@ CONFIG = preset("tiny").replace(
 
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch):
-    monkeypatch.setattr(training_module, "save_pictures", lambda *args: None)
+    monkeypatch.setattr(session_module, "save_pictures", lambda *args: None)
 
 
 def same_weights(one, other):
@@ -148,7 +149,7 @@ def test_an_error_in_a_step_saves_the_place_before_it(fake_dataset, tmp_path, mo
             raise ZeroDivisionError
         return train_step(*args, **kwargs)
 
-    monkeypatch.setattr(training_module, "train_step", fail)
+    monkeypatch.setattr(session_module, "train_step", fail)
     config = CONFIG.replace(save_every_minutes=60.0, max_steps=12)
     with pytest.raises(ZeroDivisionError):
         train(fake_dataset, Run(tmp_path), config, log=lambda sentence: None)
@@ -208,13 +209,13 @@ def test_saves_come_by_the_clock(fake_dataset, tmp_path, monkeypatch):
             now[0] += 60.0
             yield batch
 
-    monkeypatch.setattr(training_module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(session_module, "time", SimpleNamespace(monotonic=lambda: now[0]))
     monkeypatch.setattr(
-        training_module, "training_batches", lambda *args: passing(training_batches(*args))
+        session_module, "training_batches", lambda *args: passing(training_batches(*args))
     )
-    write = training_module.write_checkpoint
+    write = session_module.write_checkpoint
     monkeypatch.setattr(
-        training_module,
+        session_module,
         "write_checkpoint",
         lambda path, content: (saved.append(content.run_state.step), write(path, content)),
     )
@@ -263,7 +264,7 @@ def broken_losses(monkeypatch, is_broken):
         return parts._replace(gate=parts.gate * float("nan")) if is_broken(len(calls)) else parts
 
     monkeypatch.setattr(step_module, "tacotron_loss", loss)
-    monkeypatch.setattr(training_module, "_PATIENCE", 4)
+    monkeypatch.setattr(session_module, "_PATIENCE", 4)
 
 
 def test_after_many_a_run_goes_back_at_half_the_rate(fake_dataset, tmp_path, monkeypatch):
@@ -318,7 +319,7 @@ def test_a_batch_that_does_not_fit_is_computed_in_parts(fake_dataset, tmp_path, 
     assert sum("in 2 parts" in sentence for sentence in said) == 1
     assert sizes.count(4) == 1 and max(sizes[1:]) == 2
     assert load_checkpoint(run.current_model).run_state.n_micro_batches == 2
-    assert read_history(run.history)[-1]["parts"] == 2
+    assert read_history(run.history)[-1]["micro_batches"] == 2
     train(fake_dataset, run, CONFIG.replace(max_steps=7), log=said.append)  # it is remembered
     assert sizes.count(4) == 1
     assert sum("in 2 parts" in sentence for sentence in said) == 1
@@ -333,7 +334,7 @@ def test_a_validation_that_does_not_fit_is_done_in_parts(fake_dataset, tmp_path,
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
         return validate(model, data, config, *args)
 
-    monkeypatch.setattr(training_module, "validate", small)
+    monkeypatch.setattr(session_module, "validate", small)
     train(fake_dataset, Run(tmp_path), CONFIG.replace(max_steps=1), log=said.append)
     assert sizes == [4, 2] and sum("in 2 parts" in sentence for sentence in said) == 1
 

@@ -14,6 +14,7 @@ from support.full_disk import no_file_larger_than
 from support.validations import validations
 
 import ponytaco.training.loop as training_module
+import ponytaco.training.session as session_module
 import ponytaco.training.step as step_module
 from ponytaco.checkpoint.format import CheckpointError, load_checkpoint, new_model
 from ponytaco.config import Config, ConfigError
@@ -21,10 +22,11 @@ from ponytaco.data.dataset import ClipDataset, open_datasets
 from ponytaco.data.dataset_folder import FilelistError, read_dataset
 from ponytaco.data.loader import collate
 from ponytaco.data.sampler import BucketSampler, Pick
+from ponytaco.errors import PonytacoError
 from ponytaco.losses.tacotron import tacotron_loss
 from ponytaco.presets import preset
 from ponytaco.runs.folder import Run, RunError
-from ponytaco.runs.history import HISTORY_COLUMNS, read_history
+from ponytaco.runs.history import Column, read_history
 from ponytaco.runs.state import RunState
 from ponytaco.text.encode import spoken_symbols
 from ponytaco.text.lexicon import LexiconError
@@ -94,7 +96,7 @@ def assert_same_run(one, other, but=("seconds",)):
 
 @pytest.fixture
 def no_pictures(monkeypatch):
-    monkeypatch.setattr(training_module, "save_pictures", lambda *args: None)
+    monkeypatch.setattr(session_module, "save_pictures", lambda *args: None)
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +162,7 @@ def test_an_aligned_run_with_fewer_frames_a_step_resumes_exactly(
     fake_dataset, tmp_path, no_pictures, monkeypatch
 ):
     def session(name, found=((0.5, True),) * 9):
-        monkeypatch.setattr(training_module, "validate", validations(*found))
+        monkeypatch.setattr(session_module, "validate", validations(*found))
         return Run(tmp_path / name)
 
     quietly(fake_dataset, session("straight"), ALIGNED)
@@ -569,7 +571,7 @@ def test_a_history_that_someone_broke_is_no_obstacle(fake_dataset, tmp_path, no_
     ],
 )
 def test_the_best_model(fake_dataset, tmp_path, no_pictures, monkeypatch, found, best_step):
-    monkeypatch.setattr(training_module, "validate", validations(*found))
+    monkeypatch.setattr(session_module, "validate", validations(*found))
     run = Run(tmp_path)
     quietly(fake_dataset, run, FAST.replace(max_steps=3, validate_every=1))
     assert load_checkpoint(run.best_model).run_state.step == best_step
@@ -579,9 +581,9 @@ def test_the_best_model(fake_dataset, tmp_path, no_pictures, monkeypatch, found,
 def test_the_best_is_remembered_over_sessions(fake_dataset, tmp_path, no_pictures, monkeypatch):
     run = Run(tmp_path)
     config = FAST.replace(validate_every=1)
-    monkeypatch.setattr(training_module, "validate", validations((0.3, True)))
+    monkeypatch.setattr(session_module, "validate", validations((0.3, True)))
     quietly(fake_dataset, run, config.replace(max_steps=1))
-    monkeypatch.setattr(training_module, "validate", validations((0.9, False), (0.4, True)))
+    monkeypatch.setattr(session_module, "validate", validations((0.9, False), (0.4, True)))
     quietly(fake_dataset, run, config.replace(max_steps=2))
     assert load_checkpoint(run.best_model).run_state.step == 1
     result = quietly(fake_dataset, run, config.replace(max_steps=3))
@@ -594,7 +596,7 @@ def test_a_voice_that_stopped_improving_is_said_now_and_then(
     fake_dataset, tmp_path, no_pictures, monkeypatch
 ):
     found = [(0.4, True), *[(0.3, True)] * 18]
-    monkeypatch.setattr(training_module, "validate", validations(*found))
+    monkeypatch.setattr(session_module, "validate", validations(*found))
     said = []
     config = FAST.replace(validate_every=1, max_steps=10)
     train(fake_dataset, Run(tmp_path), config, log=said.append)
@@ -608,7 +610,7 @@ def test_a_voice_that_stopped_improving_is_said_now_and_then(
 
 def test_guidance_and_cap_follow_alignment(fake_dataset, tmp_path, no_pictures, monkeypatch):
     found = validations((1.0, False), (1.0, True), (1.0, True), (1.0, False), (1.0, False))
-    monkeypatch.setattr(training_module, "validate", found)
+    monkeypatch.setattr(session_module, "validate", found)
     weights, caps = [], []
     original = train_step
 
@@ -618,7 +620,7 @@ def test_guidance_and_cap_follow_alignment(fake_dataset, tmp_path, no_pictures, 
         caps.append(float(losses.gaf))
         return losses
 
-    monkeypatch.setattr(training_module, "train_step", spy)
+    monkeypatch.setattr(session_module, "train_step", spy)
     config = FAST.replace(validate_every=1, guidance_fade_steps=4, gaf_every=1)
     config = config.replace(max_gaf=1e-3, max_gaf_aligned=1e-4)  # lower than any ratio here
     quietly(fake_dataset, Run(tmp_path), config)
@@ -718,9 +720,9 @@ def nothing_was_made(folder):
     ("breakage", "error", "said"),
     [
         ("lexicon", LexiconError, "lexicon.txt, line 2"),
-        ("text", ValueError, "can be spoken"),
-        ("val text", ValueError, "can be spoken"),
-        ("wavs", ValueError, "clip-002"),
+        ("text", PonytacoError, "can be spoken"),
+        ("val text", PonytacoError, "can be spoken"),
+        ("wavs", PonytacoError, "clip-002"),
         ("no val", FilelistError, "val.txt"),
     ],
 )
@@ -808,7 +810,7 @@ def test_a_disk_full_of_pictures_does_not_cost_the_weights(fake_dataset, tmp_pat
     def fail(*args):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(training_module, "save_pictures", fail)
+    monkeypatch.setattr(session_module, "save_pictures", fail)
     run, said = Run(tmp_path), []
     train(fake_dataset, run, FAST.replace(max_steps=2, validate_every=1), log=said.append)
     assert sum("No space left" in sentence for sentence in said) == 1
@@ -819,7 +821,7 @@ def test_settings_of_a_run_survive_a_full_disk(fake_dataset, tmp_path, no_pictur
     run = Run(tmp_path)
     quietly(fake_dataset, run, FAST.replace(max_steps=1))
     before = {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()}
-    with pytest.raises((OSError, ValueError)), no_file_larger_than(100):
+    with pytest.raises((OSError, PonytacoError)), no_file_larger_than(100):
         quietly(fake_dataset, run, FAST.replace(max_steps=2))
     assert before == {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()}
 
@@ -917,7 +919,7 @@ def loss_of(model, dataset, index):
 def test_a_validations_row_is_in_the_historys_columns(trained_run):
     for validation in trained_run.validations:
         row = validation.history_row()
-        assert set(row) <= set(HISTORY_COLUMNS)
+        assert set(row) <= set(Column)
         assert json.loads(json.dumps(row)) == row
         assert row["forced_aligned"] == validation.teacher_forced.aligned
         assert row["aligned"] == validation.free.aligned

@@ -9,7 +9,7 @@ from ponytaco.metrics.mel_cepstral import MelSimilarity
 from ponytaco.runs.state import RunState
 from ponytaco.text.encode import text_to_ids
 from ponytaco.text.symbols import SYMBOLS
-from ponytaco.training.validation import _scores, judge, stagnation, voice_score
+from ponytaco.training.validation import _scores, stagnation, voice_score
 
 GOOD = AlignmentScore(0.8, 1.0, 1.0, 1.0, 0.1, 1.0, 1.0)
 LOST = AlignmentScore(0.3, 0.5, 0.6, 2.0, 0.6, 0.0, 0.4)
@@ -25,7 +25,7 @@ def judged(*validations):
     run_state = RunState()
     best = []
     for run_state.step, validation in enumerate(validations, 1):
-        if judge(validation, run_state):
+        if run_state.record_validation(validation.free.aligned, validation.score, validation.loss):
             best.append(run_state.step)
     return best, run_state
 

@@ -1,0 +1,444 @@
+"""A session of a run: what its steps change, and how that is saved and restored."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import torch
+
+from ponytaco.checkpoint.conversion.reduction_factor import set_frames_per_step
+from ponytaco.checkpoint.format import (
+    Checkpoint,
+    CheckpointError,
+    new_model,
+    require_same_architecture,
+    write_checkpoint,
+)
+from ponytaco.checkpoint.warm_start import warm_start
+from ponytaco.config import Config
+from ponytaco.data.dataset import merged_lexicon, open_datasets
+from ponytaco.data.dataset_folder import as_paths, fingerprint, read_datasets
+from ponytaco.data.loader import training_batches
+from ponytaco.data.sampler import BucketSampler
+from ponytaco.device import choose_device
+from ponytaco.io.store.store import Loaded
+from ponytaco.runs.folder import Run, write_text
+from ponytaco.runs.history import Column, HistoryRow, append_history, cut_history
+from ponytaco.runs.state import RunState
+from ponytaco.text.symbols import CTC_SYMBOLS, SYMBOLS
+from ponytaco.training.distributed import Ranks
+from ponytaco.training.ema import EMA
+from ponytaco.training.freezing import freeze
+from ponytaco.training.gradual import next_reduction
+from ponytaco.training.interrupts import BestEffort, interruptible, save_on_error
+from ponytaco.training.memory import in_micro_batches
+from ponytaco.training.metrics import RunningMetrics, StepReport
+from ponytaco.training.precision import grad_scaler, product_dtype
+from ponytaco.training.resume import describe_resume, find_newest_save, open_store
+from ponytaco.training.rng import (
+    all_rng_states,
+    rng_state,
+    rng_states_by_rank,
+    seed_rank,
+    set_rng_state,
+)
+from ponytaco.training.schedules import learning_rate, next_guidance_scale
+from ponytaco.training.step import is_guided, make_optimizer, set_learning_rate, train_step
+from ponytaco.training.validation import Validation, save_pictures, validate
+
+# Steps in a row that were not finite before the run rolls back, which it notices at a report. A
+# float16 scaler that begins too high needs about twenty.
+_PATIENCE = 50
+# Below this share of the learning rate a run does not roll back again.
+_LEAST_LEARNING_RATE_SCALE = 1 / 64
+# More than the preset small has; a processor takes seconds a step.
+_MANY_PARAMETERS = 15_000_000
+
+
+class Session:
+    """All that a step of training changes, from opening the data to the last save.
+
+    Attributes:
+        state: how far the run has come.
+        model: what learns, on ``device``.
+        ema: the exponential moving average of its weights, which speaks.
+        optimizer: of the model's parameters.
+        scaler: of the loss; only float16 needs one.
+        sampler: draws the clips of each batch.
+        gaf: the gradient-adaptive factor, a scalar on ``device``.
+        metrics: of the steps since the last report.
+        data: the clips to learn from and those to validate on.
+
+    Args:
+        dataset_folders: a prepared character, or several whose clips make one voice.
+        run: the run's folder; made when missing, resumed when it has a checkpoint.
+        config: the settings; a resumed run must have the same model and audio.
+        ranks: the processes that train together.
+        warm_start_from: weights to begin with; ignored when there is something to resume.
+        log: takes sentences for the user.
+
+    Raises:
+        PonytacoError: as ``train`` says.
+    """
+
+    def __init__(
+        self,
+        dataset_folders: Path | Sequence[Path],
+        run: Run,
+        config: Config,
+        ranks: Ranks,
+        warm_start_from: Path | None,
+        log: Callable[[str], None],
+    ) -> None:
+        settings = config.train
+        self.run, self.config, self.ranks, self.log = run, config, ranks, log
+        self.device = choose_device(settings.device, ranks.local_rank if ranks.count > 1 else None)
+        self._paths = as_paths(dataset_folders)
+        run.require_apart_from(self._paths)
+        folders = ranks.first_then_others(lambda: read_datasets(self._paths))
+        self._fingerprint = fingerprint(*self._paths)
+        self._store = open_store(run, log)
+        found = ranks.from_first(
+            lambda: find_newest_save(self._store, run, log) if run.resumable else None
+        )
+        saved = found.content if found else None
+        if found is not None:
+            require_same_architecture(found.content.config, config, found.path)
+        self._symbols = saved.symbols if saved else SYMBOLS
+        self._ctc_symbols = saved.ctc_symbols if saved else CTC_SYMBOLS
+
+        self.data = ranks.first_then_others(
+            lambda: open_datasets(folders, config.audio, self._symbols, settings.cleaner, log)
+        )
+        self._mean_frame = self.data.mean_frame.to(self.device)
+        self._lexicon = merged_lexicon(folders)
+        self.sampler = self._new_sampler()
+
+        torch.manual_seed(settings.seed)
+        sizes = (saved.config if saved else config).model
+        self.model = new_model(
+            config.reduced_to(sizes.n_frames_per_step), self._symbols, self._ctc_symbols
+        )
+        if saved is None:
+            self.model.decoder.start_from(self.data.mean_frame)
+            if warm_start_from is not None:
+                log(str(warm_start(self.model, self._symbols, warm_start_from, self._ctc_symbols)))
+        ranks.copy_from_first(self.model.state_dict().values())
+        self.model.to(self.device)
+        self.ema = EMA(self.model, settings.ema_decay)
+        self.optimizer = make_optimizer(self.model, settings)
+        self.scaler = grad_scaler(product_dtype(settings.precision, self.device), self.device)
+        self.state = RunState()
+        self.gaf = torch.zeros((), device=self.device)
+        self.metrics = RunningMetrics()
+
+        if found is not None:
+            if warm_start_from is not None:
+                log(
+                    f"The warm start is ignored: {run.folder} is resumed from its own save. Use a "
+                    "new folder to begin with other weights."
+                )
+            for sentence in describe_resume(found, run, config, ranks):
+                log(sentence)
+            self._resume(found)
+        elif not ranks.is_first:
+            seed_rank(settings.seed, ranks.rank, 0)  # other dropouts than the first one's
+        # What can go wrong with the data, the settings and other weights has gone well: now write.
+        ranks.from_first(lambda: self._begin_folder(found is not None))
+        if found is None:
+            self._describe_start()
+        freeze(self.model, self.optimizer, settings, self.state)
+        # Of the steps that are done: the sampler itself is one ahead while a step is under way.
+        self._sampler_state = self.sampler.state_dict()
+        self._saved_step = self.state.step if found else -1
+        self._batches = training_batches(
+            self.data.train, self.sampler, settings.loader_workers, log
+        )
+        self._best_effort = BestEffort(log)
+        self.learning_rate = settings.learning_rate
+        self._last_save = self._last_report = time.monotonic()
+        self._seconds_before = self.state.seconds - self._last_save
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[threading.Event]:
+        """Save when the block ends by an error, and close the store however it ends.
+
+        Yields:
+            An event that the first interrupt (Ctrl-C, SIGTERM) sets.
+        """
+        with contextlib.ExitStack() as ending:
+            ending.callback(self._store.close)
+            ending.push(save_on_error(self._save_after_error))
+            yield ending.enter_context(interruptible(self.log))
+
+    @property
+    def minutes_unsaved(self) -> float:
+        """Minutes since the last save."""
+        return (time.monotonic() - self._last_save) / 60
+
+    # Training
+
+    def step(self) -> None:
+        """Train on the next batch."""
+        settings, state = self.config.train, self.state
+        if state.step >= settings.arpabet_first_steps or not is_guided(settings, state):
+            self.sampler.begin_letters()
+        self._reduce()
+        batch = next(self._batches).to(self.device)
+        self.learning_rate = state.learning_rate_scale * learning_rate(
+            state.step,
+            settings.learning_rate,
+            settings.warmup_steps,
+            settings.decay_start,
+            settings.decay_steps,
+            settings.min_learning_rate,
+        )
+        set_learning_rate(self.optimizer, self.learning_rate)
+        # Bound now: a micro-batch that did not fit is begun again with the same clips.
+        work = functools.partial(
+            train_step, self.model, self.optimizer, batch, settings, state, self.gaf,
+            self._mean_frame, self.scaler, ranks=self.ranks,
+        )  # fmt: skip
+        losses = in_micro_batches(work, state, settings.batch_size, self.log, self.ranks)
+        self.gaf = losses.gaf
+        self.metrics.add(losses)
+        self._sampler_state = self.sampler.state_dict()
+        state.record_step(
+            next_guidance_scale(
+                state.guidance_scale, state.aligned_since is not None, settings.guidance_fade_steps
+            ),
+            self._seconds_before + time.monotonic(),
+        )
+        self.ema.update(state.step)
+
+    def report(self) -> StepReport | None:
+        """Take the means of the steps since the last report.
+
+        Returns:
+            None where too many of them were not finite, and the run was rolled back.
+
+        Raises:
+            CheckpointError: there is no save to go back to, or going back has not helped.
+        """
+        self.state.record_skipped(self.metrics.count_skipped())
+        if self.metrics.skipped_in_a_row >= _PATIENCE:
+            self._roll_back()
+            return None
+        seconds, self._last_report = time.monotonic() - self._last_report, time.monotonic()
+        return self.metrics.report(
+            self.state, self.config.train.max_steps, self.sampler.epoch, self.learning_rate, seconds
+        )
+
+    def check(self) -> Validation:
+        """Validate the voice, save it, and draw what was found."""
+
+        def validated() -> tuple[Validation, bool, RunState]:
+            found = in_micro_batches(
+                lambda n: validate(
+                    self.ema.model,
+                    self.data.val,
+                    _with_micro_batches(self.config, n),
+                    self.state.step,
+                    self.device,
+                ),
+                self.state,
+                self.config.train.batch_size,
+                self.log,
+            )
+            is_best = self.state.record_validation(found.free.aligned, found.score, found.loss)
+            return found, is_best, self.state
+
+        validation, is_best, state = self.ranks.from_first(validated)
+        self.state.restore(state)
+        self.save(is_best)
+        if self.ranks.is_first:  # after the save: weights matter more
+            self._best_effort("pictures", save_pictures, validation, self.run, self.config.audio)
+        self._last_report += validation.seconds
+        return validation
+
+    def append_history(self, row: HistoryRow) -> None:
+        """Add a report's or a validation's columns to the history; a full disk is only reported."""
+        if row and self.ranks.is_first:
+            self._best_effort(
+                "history", append_history, self.run.history, {Column.STEP: self.state.step, **row}
+            )
+
+    def _reduce(self) -> None:
+        reduction = next_reduction(self.model.decoder.n_frames_per_step, self.config, self.state)
+        if reduction is None:
+            return
+        self.log(reduction.sentence)
+        set_frames_per_step(self.model, reduction.n_frames_per_step, self.optimizer)
+        self.ema.begin(self.model)
+        # The alignment was that of longer steps; of these nothing is known.
+        self.state.forget_alignment()
+
+    # Saving and restoring
+
+    def save(self, is_best: bool = False, together: bool = True) -> None:
+        """Write a checkpoint.
+
+        Args:
+            is_best: whether it becomes the best model, too.
+            together: whether all processes are here; after an error the others may be gone.
+        """
+        content = self.capture(together)
+        if self.ranks.is_first:
+            self._store.save(lambda path: write_checkpoint(path, content), self.state.step, is_best)
+        self._saved_step = self.state.step
+        if together:
+            self.ranks.wait()
+        self._last_save = time.monotonic()
+
+    def capture(self, together: bool = True) -> Checkpoint:
+        """Return all that ``restore`` and a resumed session need, and a voice to speak with."""
+        self.state.record_skipped(self.metrics.count_skipped())
+        self.state.record_gaf(float(self.gaf))
+        mine = rng_state(self.device)
+        frames_per_minute = 60 * self.config.audio.sample_rate / self.config.audio.hop_length
+        return Checkpoint(
+            config=self.config.reduced_to(self.model.decoder.n_frames_per_step),
+            state_dict=self.ema.model.state_dict(),
+            trained=self.model.state_dict(),
+            symbols=self._symbols,
+            ctc_symbols=self._ctc_symbols,
+            mean_frame=self.data.mean_frame,
+            lexicon=self._lexicon,
+            seen_symbols=self.data.train.seen_symbols(self.sampler.reads_letters),
+            longest_text=self.data.train.longest_text,
+            run_state=self.state,
+            optimizer=self.optimizer.state_dict(),
+            scaler=self.scaler.state_dict(),
+            sampler=self._sampler_state,
+            rng=all_rng_states(self.ranks.gather(mine) if together else [mine]),
+            fingerprint=self._fingerprint,
+            dataset="\n".join(str(path.resolve()) for path in self._paths),
+            clips=len(self.data.train),
+            minutes=sum(self.data.train.lengths) / frames_per_minute,
+        )
+
+    def restore(self, saved: Checkpoint) -> None:
+        """Put a checkpoint's weights and optimizer back; clips, random numbers and state stay.
+
+        Settings win over what was saved of them.
+        """
+        # The save may be from before a reduction.
+        set_frames_per_step(self.model, saved.config.model.n_frames_per_step, self.optimizer)
+        self.model.load_state_dict(saved.trained or saved.state_dict)
+        self.ema.begin(self.model, saved.state_dict)
+        if saved.optimizer is not None:
+            names = ("weight_decay", "fused", "lr_scale")
+            ours = [{name: group[name] for name in names} for group in self.optimizer.param_groups]
+            self.optimizer.load_state_dict(dict(saved.optimizer))
+            for group, chosen in zip(self.optimizer.param_groups, ours, strict=True):
+                group.update(chosen)
+        if self.scaler.is_enabled() and saved.scaler:
+            self.scaler.load_state_dict(dict(saved.scaler))
+        self.gaf = self.gaf.new_tensor(saved.run_state.gaf)
+
+    def _resume(self, found: Loaded[Checkpoint]) -> None:
+        """Restore a save, and go on with the clips and the random numbers that were next.
+
+        As many processes as before go on exactly; another number draws other random numbers, but
+        goes on with just the clips that are left.
+        """
+        saved, ranks = found.content, self.ranks
+        try:
+            self.restore(saved)
+            self.state.restore(saved.run_state)
+            rng = rng_states_by_rank(saved.rng) if saved.rng is not None else []
+            if len(rng) == ranks.count:
+                set_rng_state(rng[ranks.rank], self.device)
+            elif rng:
+                seed_rank(saved.config.train.seed, ranks.rank, saved.run_state.step)
+            if saved.fingerprint == self._fingerprint and saved.sampler is not None:
+                self.sampler.load_state_dict(dict(saved.sampler))
+            else:
+                self.log("The data set has changed since then: its clips are drawn afresh.")
+        # Whatever a file by a stranger has in the place of a state.
+        except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            raise CheckpointError(
+                f"{found.path} cannot be resumed: its states do not fit ({error}). Its weights can "
+                "begin a new run: --warm-start."
+            ) from None
+
+    def _roll_back(self) -> None:
+        """Return to the last save with half the learning rate; other clips come next."""
+        self._store.close()
+        found = self.ranks.from_first(self._store.load)
+        if found is None or self.state.learning_rate_scale <= _LEAST_LEARNING_RATE_SCALE:
+            raise CheckpointError(
+                f"The loss has not been a number for {_PATIENCE} steps up to step "
+                f"{self.state.step:,}{', again and again' if found else ''}. Choose a lower "
+                "learning_rate, or --precision float32, and begin anew."
+            )
+        self.restore(found.content)
+        self.state.roll_back(found.content.run_state)
+        self.ranks.from_first(lambda: cut_history(self.run.history, self.state.step))
+        self._saved_step, self.metrics = self.state.step, RunningMetrics()
+        self.log(
+            f"The loss was not a number for {_PATIENCE} steps. Back to step {self.state.step:,}, "
+            f"at {self.state.learning_rate_scale:g} of the learning rate."
+        )
+
+    def require_saved(self) -> None:
+        """Make sure that what was learnt is in the run's folder.
+
+        Raises:
+            CheckpointError: the last save failed.
+        """
+        if self._store.problem:
+            raise CheckpointError(
+                f"{self._store.problem} What was learnt since the last good save is lost when this "
+                "machine goes; run again to resume from that save."
+            )
+
+    def _save_after_error(self) -> None:
+        if self.ranks.is_first and self.state.step > self._saved_step:
+            self.save(together=False)
+
+    # Opening
+
+    def _new_sampler(self) -> BucketSampler:
+        settings, audio = self.config.train, self.config.audio
+        return BucketSampler(
+            self.data.train.lengths,
+            settings.batch_size,
+            settings.seed,
+            settings.p_arpabet,
+            max_frames=int(settings.max_clip_seconds * audio.sample_rate / audio.hop_length),
+            rank=self.ranks.rank,
+            n_ranks=self.ranks.count,
+            arpabet_first=settings.p_arpabet > 0,  # who wants no ARPAbet gets none
+        )
+
+    def _describe_start(self) -> None:
+        data = self.data
+        self.log(
+            f"Starting {self.run.folder.name} on {self.device}: {len(data.train)} clips to learn "
+            f"from, {len(data.val)} to validate on."
+        )
+        n_parameters = sum(parameter.numel() for parameter in self.model.parameters())
+        if self.device.type == "cpu" and n_parameters > _MANY_PARAMETERS:
+            self.log(
+                "There is no GPU here, and a voice of this size takes a processor days. For a "
+                "smaller one stop it (Ctrl-C), give the preset small and another folder."
+            )
+
+    def _begin_folder(self, resumed: bool) -> None:
+        self.run.prepare()
+        write_text(self.run.config, self.config.to_json())
+        # Without a checkpoint none of what an earlier run may have left is this one's.
+        cut_history(self.run.history, self.state.step if resumed else -1)
+
+
+def _with_micro_batches(config: Config, n_micro_batches: int) -> Config:
+    """The settings with a micro-batch's size as the batch size."""
+    if n_micro_batches == 1:
+        return config
+    return config.replace(batch_size=max(1, config.train.batch_size // n_micro_batches))

@@ -1,0 +1,87 @@
+import math
+
+import pytest
+
+from ponytaco.runs.history import Column, append_history, cut_history, read_history
+
+
+@pytest.fixture
+def history(tmp_path):
+    return tmp_path / "history.csv"
+
+
+def test_rows_come_back(history):
+    append_history(history, {"step": 10, "loss": 1.23456789, "mi": 2.5e-7})
+    append_history(history, {"step": 20, "val_loss": 0.5, "aligned": 1})
+    assert read_history(history) == [
+        {"step": 10, "loss": 1.23457, "mi": 2.5e-7},
+        {"step": 20, "val_loss": 0.5, "aligned": 1},
+    ]
+
+
+def test_the_file_has_one_heading(history):
+    for step in (1, 2, 3):
+        append_history(history, {"step": step, "loss": 0.1})
+    lines = history.read_text(encoding="utf-8").splitlines()
+    assert lines[0] == ",".join(Column)
+    assert [line.split(",")[0] for line in lines[1:]] == ["1", "2", "3"]
+
+
+def test_an_empty_file_gets_its_heading(history):
+    history.write_text("")
+    append_history(history, {"step": 1, "loss": 0.5})
+    append_history(history, {"step": 2, "loss": 0.5})
+    assert [row["step"] for row in read_history(history)] == [1, 2]
+
+
+def test_large_steps_are_not_rounded(history):
+    append_history(history, {"step": 12_345_678, "loss": 0.5})
+    cut_history(history, 20_000_000)
+    assert read_history(history)[0]["step"] == 12_345_678
+
+
+def test_a_loss_that_is_no_number_is_kept_as_that(history):
+    append_history(history, {"step": 1, "loss": float("nan"), "grad_norm": float("inf")})
+    (row,) = read_history(history)
+    assert math.isnan(row["loss"])
+    assert row["grad_norm"] == math.inf
+
+
+def test_an_unknown_column_is_a_mistake(history):
+    with pytest.raises(ValueError):
+        append_history(history, {"step": 1, "lost": 0.5})
+
+
+def test_no_file_is_no_history(history):
+    assert read_history(history) == []
+    cut_history(history, 5)
+    assert not history.exists()
+
+
+@pytest.mark.parametrize(("step", "kept"), [(40, [10, 20, 30]), (30, [10, 20, 30]), (29, [10, 20])])
+def test_cutting_drops_what_comes_after(history, step, kept):
+    for s in (10, 20, 30):
+        append_history(history, {"step": s, "epoch": 1, "loss": s / 7, "aligned": 0})
+    before = history.read_text(encoding="utf-8").splitlines()
+    cut_history(history, step)
+    # What is kept is kept letter by letter.
+    assert history.read_text(encoding="utf-8").splitlines() == before[: len(kept) + 1]
+    assert [path.name for path in history.parent.iterdir()] == ["history.csv"]
+
+
+def test_cutting_to_nothing_leaves_no_file_and_a_fresh_start(history):
+    append_history(history, {"step": 10, "loss": 1.0})
+    cut_history(history, -1)
+    assert not list(history.parent.iterdir())
+    append_history(history, {"step": 1, "loss": 2.0})
+    assert read_history(history) == [{"step": 1, "loss": 2.0}]
+
+
+@pytest.mark.parametrize("torn", ["20", "20,1", "20,1,3.5,0.00", "20,1,3.5e-", "20,1,-"])
+def test_a_row_torn_by_a_crash_does_not_stop_the_run(history, torn):
+    append_history(history, {"step": 10, "loss": 1.0})
+    with history.open("a", encoding="utf-8") as file:
+        file.write(torn)
+    cut_history(history, 10)
+    append_history(history, {"step": 11, "loss": 2.0})
+    assert [row["step"] for row in read_history(history)] == [10, 11]
