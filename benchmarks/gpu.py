@@ -1,8 +1,8 @@
-"""What a GPU makes of the full-size model: training, speaking and a vocoder, in a few minutes.
+"""The full-size model on a GPU: training, synthesis and a vocoder, in a few minutes.
 
 ``python -m benchmarks.gpu [--save]``. The reference is the decoder of tests/reference, frame by
-frame as the published code has it; but for its attention, which is masked for all clips at once:
-one softmax a clip would take a GPU longer than all else. ``--device cpu --quick`` tries the
+frame like the published code, except that its attention is masked for all clips at once: one
+softmax per clip would take a GPU longer than all the rest. ``--device cpu --quick`` tests the
 benchmark itself.
 """
 
@@ -40,7 +40,7 @@ from ponytaco.vocoders.hifigan import Generator, HifiGan, HifiGanConfig
 from ponytaco.vocoders.weights import Weights
 
 _PRECISIONS = ("float32", "bfloat16", "float16")
-# With fewer, the first steps in float16 would be skipped, whose scale begins too high.
+# From the usual initial scale, which is too high, the first float16 steps would be skipped.
 _SCALE = 256.0
 _V1 = HifiGanConfig(
     resblock="1",
@@ -53,7 +53,7 @@ _V1 = HifiGanConfig(
 
 
 class Plan(NamedTuple):
-    """What is measured, where and how often."""
+    """Device, settings, sizes and rounds of the measurements."""
 
     device: torch.device
     config: Config
@@ -63,7 +63,7 @@ class Plan(NamedTuple):
 
 
 class Reference(FrameByFrame):
-    """The reference decoder as a GPU should have it."""
+    """The reference decoder with an attention that suits a GPU."""
 
     def __init__(self, config: Config, ours: nn.Module) -> None:
         super().__init__(config, ours)
@@ -72,7 +72,7 @@ class Reference(FrameByFrame):
     def forward(
         self, memory: Tensor, lengths: Tensor, mel: Tensor, *_: object, **__: object
     ) -> DecoderOutput:
-        """As ``FrameByFrame``, on the memory's device."""
+        """Decode like ``FrameByFrame``, on the memory's device."""
         n_steps = -(-mel.shape[2] // self.n_frames_per_step)
         ones = (memory.new_ones(n_steps, len(memory), width) for width in self._widths)
         masks = [nn.functional.dropout(*pair) for pair in zip(ones, self._rates, strict=True)]
@@ -98,12 +98,12 @@ def _attend(
 
 
 class Trainer:
-    """A model that takes steps on one batch of noise.
+    """A model that trains on one batch of noise.
 
     Args:
         plan: device, settings and size.
-        reference: whether it has the reference decoder.
-        changes: to the settings.
+        reference: whether to use the reference decoder.
+        changes: changes of the settings.
     """
 
     def __init__(self, plan: Plan, reference: bool = False, **changes: object) -> None:
@@ -127,8 +127,8 @@ class Trainer:
         self._mean_frame = torch.full((config.audio.n_mels,), -5.0, device=plan.device)
 
     def step(self, refresh: bool = False) -> None:
-        """One step, with or without a refresh of the gradient-adaptive factor."""
-        # Aligned just now: its own frames are fed only then, and guidance is still whole.
+        """Take a step, with or without a refresh of the gradient-adaptive factor."""
+        # Just aligned: only then are own frames fed while guidance is still at full weight.
         run_state = RunState(step=0 if refresh else 1, aligned_since=0)
         self._gaf = train_step(
             self.model, self._optimizer, self._batch, self._settings, run_state, self._gaf,
@@ -137,7 +137,7 @@ class Trainer:
 
 
 def measure_precisions(report: Report, plan: Plan) -> None:
-    """A step in each precision, with and without a refresh of the factor."""
+    """Measure a step in each precision, with and without a refresh of the factor."""
     calls: dict[str, Callable[[], object]] = {}
     memory = {}
     # Not every CPU trains in float16.
@@ -167,7 +167,7 @@ def measure_precisions(report: Report, plan: Plan) -> None:
 
 
 def measure_reference(report: Report, plan: Plan) -> None:
-    """Against the reference decoder, both in float32."""
+    """Compare with the reference decoder."""
     trainers = {
         "reference": Trainer(plan, reference=True, precision="float32"),
         "float32": Trainer(plan, precision="float32"),
@@ -187,7 +187,7 @@ def measure_reference(report: Report, plan: Plan) -> None:
 
 
 def measure_kernels(report: Report, plan: Plan) -> None:
-    """What a frame costs in launches, and how much of the time the GPU computes."""
+    """Count the kernel launches of a frame, and measure the share of time the GPU computes."""
     few = max(10, plan.size.frames // 10)
     rows = []
     for name in ("float32", "bfloat16"):
@@ -207,7 +207,7 @@ def measure_kernels(report: Report, plan: Plan) -> None:
 
 
 def measure_growth(report: Report, plan: Plan) -> None:
-    """How a step grows, and what there is to choose; in bfloat16."""
+    """Measure how a step's time depends on sizes and settings, in bfloat16."""
     size = plan.size
     plain = plan._replace(config=plan.config.replace(precision="bfloat16"))
     variants: dict[str, tuple[Size, dict[str, object]]] = {
@@ -235,7 +235,7 @@ def measure_growth(report: Report, plan: Plan) -> None:
 
 
 def measure_speaking(report: Report, plan: Plan) -> None:
-    """Speaking freely with each type of weights, alone and eight at once."""
+    """Measure free-running synthesis with each type of weights, at batch sizes 1 and 8."""
     decoder = new_model(plan.config).to(plan.device).eval().decoder
     reference = Reference(plan.config, decoder.cpu()).decoder.to(plan.device)
     decoder.to(plan.device)
@@ -254,7 +254,7 @@ def measure_speaking(report: Report, plan: Plan) -> None:
     for name in _PRECISIONS:
         packed, frames[name] = PackedDecoder(decoder, name), plan.spoken
         for n in (1, 8):
-            # No probability is above 1, so that a sentence has as many frames as it may.
+            # With a gate threshold of 1 each sentence has the maximum of frames.
             calls[f"{name} {n}"] = partial(packed, memory[:n], lengths[:n], plan.spoken, 1.0)
     times = take_turns(calls, plan.rounds)
 
@@ -273,7 +273,7 @@ def measure_speaking(report: Report, plan: Plan) -> None:
 
 
 def measure_vocoder(report: Report, plan: Plan) -> None:
-    """HiFi-GAN V1 with random weights, as it is used and in float32."""
+    """Measure HiFi-GAN V1 with random weights, as it is used and in float32."""
     torch.manual_seed(0)
     network = Generator(_V1).eval()
     with tempfile.TemporaryDirectory() as folder:
@@ -310,7 +310,7 @@ def _seconds(plan: Plan, n_frames: int) -> float:
 
 
 def _peak(call: Callable[[], object], device: torch.device) -> float:
-    """GB that a call takes at most, all that there is already left out; NaN on a CPU."""
+    """Measure the peak memory of a call in GB, beyond what is allocated already; NaN on a CPU."""
     if device.type != "cuda":
         call()
         return float("nan")
@@ -323,7 +323,7 @@ def _peak(call: Callable[[], object], device: torch.device) -> float:
 
 
 def _kernels(call: Callable[[], object], device: torch.device) -> tuple[int, float]:
-    """How many kernels and copies a call launches, and the seconds that they take together."""
+    """Count the kernels and copies of a call, and sum up their time in seconds."""
     is_gpu = device.type == "cuda"
     kind = torch.autograd.DeviceType.CUDA if is_gpu else torch.autograd.DeviceType.CPU
     activities = [ProfilerActivity.CPU, ProfilerActivity.CUDA][is_gpu : is_gpu + 1]

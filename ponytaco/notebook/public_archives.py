@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ponytaco.io.download import DownloadError, download, drive, in_words
+from ponytaco.io.download import DownloadError, describe_error, download, drive
 
 # Its audio-trimmed-22khz.
 _ARCHIVES_FOLDER = "11H3IoCeFnhHll0bzjUtC-njED5tCi78f"
@@ -49,7 +49,7 @@ def list_public_archives() -> list[PublicArchive]:
         files = gdown.download_folder(**options)
     except Exception as error:  # network, quota, a changed page: gdown has no common base
         raise DownloadError(
-            f"The public soundtools folder could not be listed ({in_words(error, True)}). "
+            f"The public soundtools folder could not be listed ({describe_error(error, True)}). "
             f"{ADD_THE_SHORTCUT}"
         ) from error
     # Only the last part of a path: a name from outside must not choose a local folder.

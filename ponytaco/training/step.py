@@ -90,7 +90,7 @@ def train_step(
     refresh = run_state.step % settings.gaf_every == 0
     values: dict[str, Tensor] = {}
     gaf_before = gaf
-    parts = batch.parts(n_micro_batches)
+    parts = batch.micro_batches(n_micro_batches)
     shares = _shares(parts, model.decoder.n_frames_per_step, ranks)
     for part, share in zip(parts, shares, strict=True):
         of_part, gaf = _backward(

@@ -138,7 +138,7 @@ def test_no_alignments_are_no_error(folder):
         ('{"ref": "2", "tokens": [["A", 1, 2], ["B", 0, 3]]}', "line 2, tokens: B comes before A"),
         ('{"ref": "2", "tokens": [["A", 1, 4], ["B", 2, 3]]}', "line 2, tokens: B comes before A"),
         ('{"ref": "2", "tokens": [], "words": [[1, 0, 1]]}', "line 2, words: .*not of the form"),
-        (json.dumps(GOOD), "line 2: clip 1 is there twice"),
+        (json.dumps(GOOD), "line 2: clip 1 appears twice"),
     ],
 )
 def test_a_bad_alignment_is_named(folder, line, message):

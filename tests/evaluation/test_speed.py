@@ -31,8 +31,8 @@ def test_the_batch_is_what_training_would_meet():
     n_frames, n_symbols = batch.mel.shape[2], batch.text.shape[1]
     spoken = (torch.arange(n_frames) * n_symbols / n_frames).long()
     diagonal = torch.nn.functional.one_hot(spoken, n_symbols).float().expand(6, -1, -1)
-    guide = attention_targets(batch.intervals, batch.mel_lengths, diagonal.shape[1], 1)
-    assert guided_attention_loss(diagonal, guide) == 0
+    targets = attention_targets(batch.intervals, batch.mel_lengths, diagonal.shape[1], 1)
+    assert guided_attention_loss(diagonal, targets) == 0
 
 
 def test_training_is_measured_in_each_precision():

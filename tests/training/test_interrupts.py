@@ -78,7 +78,7 @@ def test_a_spoilt_newest_save_costs_only_itself(fake_dataset, tmp_path, saved_tw
             run.current_model.unlink()
         result = train(fake_dataset, run, CONFIG.replace(max_steps=2), log=said.append)
         assert result.finished
-        assert any("Going on from step 1 " in sentence for sentence in said)
+        assert any("Resuming from step 1 " in sentence for sentence in said)
         assert any("Resuming" in sentence and "at step 1," in sentence for sentence in said)
         again, first = (
             load_checkpoint(run.current_model),
