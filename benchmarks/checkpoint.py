@@ -1,4 +1,4 @@
-"""What a save of the full-size model costs, against torch's own and against its bytes alone.
+"""Saving and loading the full-size model, compared with torch.save and with raw bytes.
 
 ``python -m benchmarks.checkpoint [--quick] [--save]``
 """
@@ -46,8 +46,8 @@ def _measure(report: Report, name: str, checkpoint: Checkpoint, folder: Path, ro
     path, plain, raw = folder / "ours", folder / "plain", folder / "raw"
     save_checkpoint(path, checkpoint)
     content = path.read_bytes()
-    as_torch_has_it = torch.load(path, weights_only=True)
-    torch.save(as_torch_has_it, plain)
+    loaded = torch.load(path, weights_only=True)
+    torch.save(loaded, plain)
 
     def write_raw() -> None:
         with raw.open("wb") as file:
@@ -68,7 +68,7 @@ def _measure(report: Report, name: str, checkpoint: Checkpoint, folder: Path, ro
         {
             "raw": write_raw,
             "read": raw.read_bytes,
-            "torch.save": lambda: torch.save(as_torch_has_it, plain),
+            "torch.save": lambda: torch.save(loaded, plain),
             "save_checkpoint": lambda: save_checkpoint(path, checkpoint),
             "store": save_into_store,
             "copy": lambda: copy(Files(), path, folder / "copy"),
@@ -118,7 +118,7 @@ def _checkpoint(name: str) -> Checkpoint:
     optimizer = torch.optim.Adam(model.parameters())
     for parameter in model.parameters():
         parameter.grad = torch.zeros_like(parameter)
-    optimizer.step()  # gives it the state that a save has
+    optimizer.step()  # creates its state
     return Checkpoint(
         config=config,
         state_dict=model.state_dict(),

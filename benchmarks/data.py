@@ -1,4 +1,4 @@
-"""What it takes to bring clips to the training: preparing, the mel cache, the loader.
+"""From an archive to batches: preparation, mel cache and loader.
 
 ``python -m benchmarks.data [--quick] [--save]``. With real speech (CONTRIBUTING: PONYTACO_SHARED),
 else with the demo voice.
@@ -37,7 +37,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         archive = _archive(Path(folder), 40 if arguments.quick else 400)
         out = Path(folder) / "data"
-        preparing = seconds_of(lambda: prepare(archive, out, run_state=False))
+        preparing = seconds_of(lambda: prepare(archive, out, progress=False))
         dataset = read_dataset(out)
         mels = seconds_of(lambda: _open(dataset, config))
         data = _open(dataset, config)
@@ -46,7 +46,7 @@ def main() -> None:
         audio_seconds = frames * config.audio.hop_length / config.audio.sample_rate
         again = take_turns(
             {
-                "prepare": lambda: prepare(archive, out, run_state=False),
+                "prepare": lambda: prepare(archive, out, progress=False),
                 "open": lambda: _open(dataset, config),
             },
             arguments.rounds,
@@ -85,7 +85,7 @@ def _sampler(data: ClipDataset, config: Config) -> BucketSampler:
 def _loading(
     report: Report, config: Config, dataset: DatasetFolder, data: Datasets, rounds: int
 ) -> None:
-    """What a batch takes to load, beside what the step takes that it is for."""
+    """Compare the time to load a batch with that of its training step."""
     train = data.train
     n_batches = min(10, _sampler(train, config).batches_per_epoch)
     picks = _sampler(train, config).remaining()[:n_batches]
@@ -118,7 +118,7 @@ def _loading(
     )
     report.log(
         f"A batch of {config.train.batch_size} clips, beside a step of preset 'small' on clips of "
-        "4 s. Once a clip's spelling has been read nothing but mels is left:"
+        "4 s. After a clip's spelling has been read once, only its mel is loaded:"
     )
     rows = [
         (name, timings.ratio(key, to="step") / n_batches)

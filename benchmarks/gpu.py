@@ -1,8 +1,8 @@
-"""Time the full-size model on a GPU: training, speaking and a vocoder, in a few minutes.
+"""The full-size model on a GPU: training, synthesis and a vocoder, in a few minutes.
 
-``python -m benchmarks.gpu [--save]``. The reference is the decoder of tests/reference, which works
-frame by frame like the published code; only its attention is masked for all clips at once, because
-one softmax per clip would take a GPU longer than all else. ``--device cpu --quick`` tries the
+``python -m benchmarks.gpu [--save]``. The reference is the decoder of tests/reference, frame by
+frame like the published code, except that its attention is masked for all clips at once: one
+softmax per clip would take a GPU longer than all the rest. ``--device cpu --quick`` tests the
 benchmark itself.
 """
 
@@ -36,12 +36,12 @@ from ponytaco.timing import Timings, take_turns
 from ponytaco.training.optimizer import make_optimizer
 from ponytaco.training.precision import grad_scaler, product_dtype
 from ponytaco.training.step import train_step
+from ponytaco.vocoders.half_precision import with_fallback
 from ponytaco.vocoders.hifigan import Generator, HifiGan, HifiGanConfig
-from ponytaco.vocoders.precision import with_fallback
 from ponytaco.vocoders.weights import Weights
 
 _PRECISIONS = ("float32", "bfloat16", "float16")
-# The default loss scale starts too high: the first steps in float16 would be skipped.
+# From the usual initial scale, which is too high, the first float16 steps would be skipped.
 _SCALE = 256.0
 _V1 = HifiGanConfig(
     resblock="1",
@@ -54,17 +54,17 @@ _V1 = HifiGanConfig(
 
 
 class Plan(NamedTuple):
-    """Device, settings and size of the measurements, and how often each is repeated."""
+    """Device, settings, sizes and rounds of the measurements."""
 
     device: torch.device
     config: Config
     size: Size
-    spoken: int  # frames of a spoken sentence
+    spoken: int  # frames of a sentence
     rounds: int
 
 
 class Reference(FrameByFrame):
-    """The reference decoder with attention that is fast on a GPU."""
+    """The reference decoder with an attention that suits a GPU."""
 
     def __init__(self, config: Config, ours: nn.Module) -> None:
         super().__init__(config, ours)
@@ -99,12 +99,12 @@ def _attend(
 
 
 class Trainer:
-    """A model in training on one batch of noise.
+    """A model that trains on one batch of noise.
 
     Args:
         plan: device, settings and size.
-        reference: whether the model has the reference decoder.
-        changes: changes to the settings.
+        reference: whether to use the reference decoder.
+        changes: changes of the settings.
     """
 
     def __init__(self, plan: Plan, reference: bool = False, **changes: object) -> None:
@@ -129,7 +129,7 @@ class Trainer:
 
     def step(self, refresh: bool = False) -> None:
         """Take a step, with or without a refresh of the gradient-adaptive factor."""
-        # Aligned just now: teacher forcing may fade, and guidance is still full.
+        # Just aligned: only then are own frames fed while guidance is still at full weight.
         run_state = RunState(step=0 if refresh else 1, aligned_since=0)
         self._gaf = train_step(
             self.model, self._optimizer, self._batch, self._settings, run_state, self._gaf,
@@ -138,10 +138,10 @@ class Trainer:
 
 
 def measure_precisions(report: Report, plan: Plan) -> None:
-    """Time a step in each precision, with and without a refresh of the factor."""
+    """Measure a step in each precision, with and without a refresh of the factor."""
     calls: dict[str, Callable[[], object]] = {}
     memory = {}
-    # float16 is for GPUs only.
+    # Training in float16 is for GPUs only.
     names = _PRECISIONS if plan.device.type == "cuda" else _PRECISIONS[:2]
     for name in names:
         trainer = Trainer(plan, precision=name)
@@ -168,7 +168,7 @@ def measure_precisions(report: Report, plan: Plan) -> None:
 
 
 def measure_reference(report: Report, plan: Plan) -> None:
-    """Compare with the reference decoder in float32."""
+    """Compare with the reference decoder."""
     trainers = {
         "reference": Trainer(plan, reference=True, precision="float32"),
         "float32": Trainer(plan, precision="float32"),
@@ -188,7 +188,7 @@ def measure_reference(report: Report, plan: Plan) -> None:
 
 
 def measure_kernels(report: Report, plan: Plan) -> None:
-    """Count kernel launches per frame, and measure the share of the time the GPU computes."""
+    """Count the kernel launches of a frame, and measure the share of time the GPU computes."""
     few = max(10, plan.size.frames // 10)
     rows = []
     for name in ("float32", "bfloat16"):
@@ -202,17 +202,17 @@ def measure_kernels(report: Report, plan: Plan) -> None:
         rows.append((name, (counts[1] - counts[0]) / few, counts[1], f"{100 * busy / wall:.0f} %"))
     report.log(
         f"Kernels and copies that a step launches, and the share of its time in which the GPU "
-        f"computes, at {2 * few} frames. The rest of the time it waits for Python."
+        f"computes, at {2 * few} frames. What is not that share waits for Python."
     )
     report.table(("precision", "launches a frame", "launches a step", "GPU computes"), rows)
 
 
 def measure_growth(report: Report, plan: Plan) -> None:
-    """Compare sizes and settings of a step, in bfloat16."""
+    """Measure how a step's time depends on sizes and settings, in bfloat16."""
     size = plan.size
     plain = plan._replace(config=plan.config.replace(precision="bfloat16"))
     variants: dict[str, tuple[Size, dict[str, object]]] = {
-        "default": (size, {}),
+        "as it is": (size, {}),
         "twice the clips": (size._replace(batch=2 * size.batch), {}),
         "a quarter of the clips": (size._replace(batch=max(1, size.batch // 4)), {}),
         "twice the frames": (size._replace(frames=2 * size.frames), {}),
@@ -228,15 +228,15 @@ def measure_growth(report: Report, plan: Plan) -> None:
         for name, (of, changes) in variants.items()
     }
     times = take_turns({n: t.step for n, t in trainers.items()}, min(3, plan.rounds))
-    report.log("Sizes and settings of a step, in bfloat16.")
+    report.log("How a step grows, in bfloat16.")
     report.table(
         ("step", "ratio", "ms"),
-        [(n, times.ratio(n, "default"), 1000 * times.median(n)) for n in trainers],
+        [(n, times.ratio(n, "as it is"), 1000 * times.median(n)) for n in trainers],
     )
 
 
 def measure_speaking(report: Report, plan: Plan) -> None:
-    """Time free-running speech with each type of weights, one sentence and eight at once."""
+    """Measure free-running synthesis with each type of weights, at batch sizes 1 and 8."""
     decoder = new_model(plan.config).to(plan.device).eval().decoder
     reference = Reference(plan.config, decoder.cpu()).decoder.to(plan.device)
     decoder.to(plan.device)
@@ -247,22 +247,22 @@ def measure_speaking(report: Report, plan: Plan) -> None:
 
     def slowly(n: int) -> None:
         with torch.no_grad():
-            no_teacher = memory.new_zeros(n, decoder.n_mels, few)
-            reference(memory[:n], lengths[:n], no_teacher, forced=[False] * few)
+            nothing_true = memory.new_zeros(n, decoder.n_mels, few)
+            reference(memory[:n], lengths[:n], nothing_true, forced=[False] * few)
 
     frames = {"reference": few}
     calls: dict[str, Callable[[], object]] = {f"reference {n}": partial(slowly, n) for n in (1, 8)}
     for name in _PRECISIONS:
         packed, frames[name] = PackedDecoder(decoder, name), plan.spoken
         for n in (1, 8):
-            # No stop probability is above 1, so that every sentence has all frames.
+            # With a gate threshold of 1 each sentence has the maximum of frames.
             calls[f"{name} {n}"] = partial(packed, memory[:n], lengths[:n], plan.spoken, 1.0)
     times = take_turns(calls, plan.rounds)
 
     def real(name: str, n: int) -> float:
         return n * _seconds(plan, frames[name]) / times.median(f"{name} {n}")
 
-    report.log(f"Free-running speech, {plan.spoken} frames, without the vocoder.")
+    report.log(f"Speaking freely, {plan.spoken} frames, the vocoder aside.")
     report.table(
         ("weights", "x reference", "x real time", "8 at once, x reference", "8, x real time"),
         [
@@ -274,7 +274,7 @@ def measure_speaking(report: Report, plan: Plan) -> None:
 
 
 def measure_vocoder(report: Report, plan: Plan) -> None:
-    """Time HiFi-GAN V1 with random weights, in its usual precision and in float32."""
+    """Measure HiFi-GAN V1 with random weights, as it is used and in float32."""
     torch.manual_seed(0)
     network = Generator(_V1).eval()
     with tempfile.TemporaryDirectory() as folder:
@@ -311,7 +311,7 @@ def _seconds(plan: Plan, n_frames: int) -> float:
 
 
 def _peak(call: Callable[[], object], device: torch.device) -> float:
-    """Return the peak memory that a call allocates, in GB; NaN on a CPU."""
+    """Measure the peak memory of a call in GB, beyond what is allocated already; NaN on a CPU."""
     if device.type != "cuda":
         call()
         return float("nan")
@@ -324,7 +324,7 @@ def _peak(call: Callable[[], object], device: torch.device) -> float:
 
 
 def _kernels(call: Callable[[], object], device: torch.device) -> tuple[int, float]:
-    """Return the number of kernels and copies that a call launches, and their total seconds."""
+    """Count the kernels and copies of a call, and sum up their time in seconds."""
     is_gpu = device.type == "cuda"
     kind = torch.autograd.DeviceType.CUDA if is_gpu else torch.autograd.DeviceType.CPU
     activities = [ProfilerActivity.CPU, ProfilerActivity.CUDA][is_gpu : is_gpu + 1]
@@ -332,7 +332,7 @@ def _kernels(call: Callable[[], object], device: torch.device) -> tuple[int, flo
         call()
         if is_gpu:
             torch.cuda.synchronize(device)
-    # An annotation, such as the optimizer's, spans kernels that are counted already.
+    # An annotation, such as the optimizer's, spans kernels that count already.
     events = [
         event
         for event in profiler.key_averages()
@@ -342,7 +342,7 @@ def _kernels(call: Callable[[], object], device: torch.device) -> tuple[int, flo
     return sum(event.count for event in events), sum(times) / 1e6
 
 
-_SECTIONS = {
+_PARTS = {
     "precisions": measure_precisions,
     "reference": measure_reference,
     "kernels": measure_kernels,
@@ -357,17 +357,15 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--preset", default="full", help="the model's size (full)")
     parser.add_argument("--size", default="32,80,500", help="clips, symbols, frames (32,80,500)")
     parser.add_argument("--device", default="auto", help="where to compute (auto)")
+    parser.add_argument("--only", choices=_PARTS, action="append", help="parts to measure (all)")
     parser.add_argument(
-        "--only", choices=_SECTIONS, action="append", help="sections to measure (all)"
-    )
-    parser.add_argument(
-        "--minutes", type=float, default=4.0, help="after which no section is started (4)"
+        "--minutes", type=float, default=4.0, help="after which no part is begun (4)"
     )
     return parser.parse_args()
 
 
 def main() -> None:
-    """Print each section as soon as it is measured."""
+    """Print each part as it is measured."""
     arguments = _arguments()
     started = time.monotonic()
     spoken = 500
@@ -384,12 +382,12 @@ def main() -> None:
         f"of {plan.rounds} rounds taken in turns, on {plan.device}. Peaks are what a step takes "
         "beside weights, moments and batch. TF32 as torch has it: in convolutions and LSTMs."
     )
-    for name in arguments.only or _SECTIONS:
+    for name in arguments.only or _PARTS:
         minutes = (time.monotonic() - started) / 60
         if minutes > arguments.minutes:
-            report.log(f"{name}: left out, because {arguments.minutes:g} minutes have passed.")
+            report.log(f"{name}: left out, for {arguments.minutes:g} minutes are over.")
             continue
-        _SECTIONS[name](report, plan)
+        _PARTS[name](report, plan)
         gc.collect()
         if plan.device.type == "cuda":
             torch.cuda.empty_cache()

@@ -1,7 +1,7 @@
-"""What the notebook's live panel takes of a training's time.
+"""The share of training time that the notebook's live panel takes.
 
-``python -m benchmarks.panel [--quick] [--save]``. Only the panel's own work is real: the steps
-between are skipped on its clock, so that minutes of training pass in seconds.
+``python -m benchmarks.panel [--quick] [--save]``. Only the panel's own work is real: training steps
+are skipped on its clock, so that minutes of training pass in seconds.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from ponytaco.runs.history import append_history
 from ponytaco.training.loop import StepReport
 
 _REPORT_EVERY = 10
-# Of a T4's step, of a slow processor's, and of a run that is already long: its curves are dearer.
+# (seconds per step, steps before) of a T4, of a slow CPU, and of a long run with longer curves.
 _CASES = ((0.05, 0), (0.5, 0), (0.05, 20_000))
 
 
 class Clock:
-    """Time that goes on by itself, and by the steps that are skipped."""
+    """A clock that can be put forward."""
 
     def __init__(self) -> None:
         self._skipped = 0.0
 
     def __call__(self) -> float:
-        """Seconds."""
+        """Return the time in seconds."""
         return time.monotonic() + self._skipped
 
     def skip(self, seconds: float) -> None:
-        """Let time pass."""
+        """Put the clock forward."""
         self._skipped += seconds
 
 

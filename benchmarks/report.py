@@ -1,8 +1,8 @@
-"""What the benchmarks share: their options, and results as text and as a file.
+"""The benchmarks' common options, and their report as text and as a file.
 
-A benchmark times alternatives with ``take_turns``, prints ratios, and with ``--save`` leaves what
-it printed in ``benchmarks/results/NAME.md``, below the machine that it holds for. Experiments do
-the same in ``experiments/results``.
+A benchmark times alternatives with ``take_turns``, prints ratios, and with ``--save`` writes its
+output to ``benchmarks/results/NAME.md``, headed by the machine. Experiments do the same in
+``experiments/results``.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ _ROOT = Path(__file__).parents[1]
 
 
 class Report:
-    """What a benchmark has to say: printed at once, and kept for the file.
+    """The report of a benchmark: printed at once, and kept for the file.
 
     Args:
         module: the script, as in ``python -m benchmarks.step``.
-        title: what is measured.
-        variant: told apart in the file's name, where one script has several results.
+        title: the heading.
+        variant: added to the file's name if one script has several results.
     """
 
     def __init__(self, module: str, title: str, variant: str = "") -> None:
@@ -51,7 +51,7 @@ class Report:
                 self._log(f"|{'|'.join('-' * (width + 2) for width in widths)}|")
 
     def save(self) -> Path:
-        """Write the file, and say where it lies."""
+        """Write the file and print its path."""
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / self._file
         path.write_text("\n".join(self._lines) + "\n", encoding="utf-8")
@@ -64,7 +64,7 @@ class Report:
 
 
 def options(description: str | None) -> argparse.ArgumentParser:
-    """A parser with the options that every benchmark has: --quick, --rounds and --save."""
+    """Make a parser with the options of all benchmarks: --quick, --rounds and --save."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help="smaller and rougher")
     parser.add_argument("--rounds", type=int, default=5, help="measurements of each (5)")
@@ -73,7 +73,7 @@ def options(description: str | None) -> argparse.ArgumentParser:
 
 
 def _besides() -> str:
-    """What else the machine is doing, which slows times but hardly moves ratios."""
+    """Report the machine's load, which slows times but hardly affects ratios."""
     if not hasattr(os, "getloadavg"):
         return ""
     return f" Load average at the start: {os.getloadavg()[0]:.1f}."

@@ -1,13 +1,12 @@
-"""A training step: against the least that its products take, by phase, and how it grows.
+"""A training step: compared with its floor, by phase, and how it grows.
 
-The floor is measured in the same run, and in turns with the step. It is the time of every matrix
-product and convolution of the model, forward and backward: those over all frames at once at the
-rate of one large product, those that must wait for the frame before at the rate of the best layout
-for the batch. What the step takes beyond it is all else: nonlinearities, attention, losses,
-dropouts, the optimizer, Python.
+The floor is the time of every matrix product and convolution of the model, forward and backward:
+those over all frames at once at the rate of one large product, sequential ones at the rate of the
+best layout for the batch. It is measured in the same run, in turns with the step. The rest of a
+step is nonlinearities, attention, losses, dropouts, the optimizer and Python.
 
-The reference is the decoder of tests/reference: the papers' equations frame by frame, which is
-also how the published code does it.
+The reference is the decoder of tests/reference, which follows the papers' equations frame by frame
+like the published code.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ from tests.reference.decoder import ReferenceDecoder
 
 
 class Size(NamedTuple):
-    """How large a batch is."""
+    """Size of a batch."""
 
     batch: int
     symbols: int
@@ -51,12 +50,12 @@ class Size(NamedTuple):
 
 
 class Trainer:
-    """A model that takes steps on one batch.
+    """A model that trains on one batch.
 
     Args:
         config: its settings.
-        size: of the batch.
-        reference: whether it has the reference decoder.
+        size: size of the batch.
+        reference: whether to use the reference decoder.
     """
 
     def __init__(self, config: Config, size: Size, reference: bool = False) -> None:
@@ -72,8 +71,8 @@ class Trainer:
         self._mean_frame = torch.full((config.audio.n_mels,), -5.0)
 
     def step(self, refresh: bool = False) -> None:
-        """One step, with or without a refresh of the gradient-adaptive factor."""
-        # Aligned just now: its own frames are fed only then, and guidance is still whole.
+        """Take a step, with or without a refresh of the gradient-adaptive factor."""
+        # Just aligned: only then are own frames fed while guidance is still at full weight.
         run_state = RunState(step=0 if refresh else 1, aligned_since=0)
         self._gaf = train_step(
             self.model, self._optimizer, self._batch, self._settings, run_state, self._gaf,
@@ -82,11 +81,11 @@ class Trainer:
 
 
 class FrameByFrame(nn.Module):
-    """The reference decoder in the place of ours, with its weights and its dropouts.
+    """The reference decoder in place of ours, with the same weights and dropouts.
 
     Args:
         config: the model's settings.
-        ours: the decoder that it replaces.
+        ours: the decoder to replace.
     """
 
     def __init__(self, config: Config, ours: nn.Module) -> None:
@@ -108,9 +107,9 @@ class FrameByFrame(nn.Module):
     def forward(
         self, memory: Tensor, lengths: Tensor, mel: Tensor, *_: object, **__: object
     ) -> DecoderOutput:
-        """As ``ponytaco.model.decoder.Decoder``, but for what does not change the work to do.
+        """Decode like ``ponytaco.model.decoder.Decoder``, but without attention forcing.
 
-        Attention is not forced: told where it was or not, a step takes the same products.
+        That does not change the products of a step.
         """
         n_steps = -(-mel.shape[2] // self.n_frames_per_step)
         masks = [
@@ -121,11 +120,11 @@ class FrameByFrame(nn.Module):
 
 
 class Floor:
-    """The products of a step, and what they take at their best.
+    """The products of a step, and their minimal time.
 
     Args:
         config: the model's settings.
-        size: of the batch.
+        size: size of the batch.
     """
 
     def __init__(self, config: Config, size: Size) -> None:
@@ -141,8 +140,8 @@ class Floor:
             (4 * decoder, decoder, n_steps),
             (4 * (memory // 2), memory // 2, 2 * n_symbols),
         ]
-        # Weights met once by each position: three products of that size, but for the first
-        # layers, whose input wants no gradient.
+        # Weights applied once per position: three products of that size, but two for the first
+        # layers, whose input needs no gradient.
         positions = {"encoder": n_clips * n_symbols, "postnet": n_clips * n_frames}
         multiplied = 0
         for name, weight in model.named_parameters():
@@ -170,7 +169,7 @@ class Floor:
         )
 
     def measure(self) -> float:
-        """Seconds."""
+        """Measure the floor in seconds."""
         left, right = self._large
         rate = 2 * left.numel() * right.shape[1] / _median(lambda: left @ right, 5)
         seconds = self.n_operations / rate
@@ -204,7 +203,7 @@ def _median(call: Callable[[], object], n: int) -> float:
 
 
 class Phases:
-    """Where a step's time goes: seconds by phase, step by step."""
+    """Seconds by phase of each step."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, list[float]] = defaultdict(list)
@@ -271,7 +270,7 @@ class Phases:
 
 
 def measure_floor(report: Report, config: Config, size: Size, rounds: int) -> None:
-    """A step, a refreshing step, and the floor, in turns, in both types."""
+    """Measure a step, a refreshing step and the floor in turns, in both precisions."""
     rows = []
     for precision in ("float32", "bfloat16"):
         chosen = config.replace(precision=precision)
@@ -306,7 +305,7 @@ def measure_floor(report: Report, config: Config, size: Size, rounds: int) -> No
 
 
 def measure_phases(report: Report, config: Config, size: Size, rounds: int) -> None:
-    """Where the time goes."""
+    """Measure the phases' shares of a step."""
     columns = []
     for precision in ("float32", "bfloat16"):
         trainer, phases = Trainer(config.replace(precision=precision), size), Phases()
@@ -334,7 +333,7 @@ def measure_phases(report: Report, config: Config, size: Size, rounds: int) -> N
 
 
 def measure_growth(report: Report, config: Config, size: Size, rounds: int) -> None:
-    """How the cost grows with frames, symbols and clips, and what else there is to choose."""
+    """Measure how a step's time depends on frames, symbols, clips and settings."""
     frames, longer = 400, 800
     variants: dict[str, tuple[Config, Size]] = {
         f"{frames} frames": (config, size._replace(frames=frames)),
@@ -370,7 +369,7 @@ def measure_growth(report: Report, config: Config, size: Size, rounds: int) -> N
 
 
 def measure_reference(report: Report, config: Config, size: Size, rounds: int) -> None:
-    """Against the reference decoder, in time and in memory."""
+    """Compare time and memory with the reference decoder."""
     trainers = {
         "reference": Trainer(config, size, reference=True),
         "float32": Trainer(config, size),
@@ -391,7 +390,7 @@ def measure_reference(report: Report, config: Config, size: Size, rounds: int) -
 
 
 def peak_memory(name: str, config: Config, size: Size) -> float:
-    """GB that a process of its own needs for two steps."""
+    """Measure the memory in GB that a new process needs for two steps."""
     arguments = [name, config.model.attention_rnn_dim, *size]
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.step", "--memory-of", ",".join(map(str, arguments))],
@@ -408,7 +407,7 @@ def _print_memory(arguments: str) -> None:
     trainer = Trainer(config, Size(*map(int, size)), reference=name == "reference")
     trainer.step()
     trainer.step()
-    # getrusage's maximum would begin with that of the process which started this one.
+    # getrusage's maximum would include that of the parent process.
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     kilobytes = next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))
     print(int(kilobytes) / 1e6)

@@ -1,8 +1,8 @@
-"""How fast the full-size model speaks, vocoder aside, and what bounds it.
+"""Synthesis with the full-size model, without the vocoder, and its bound.
 
 ``python -m benchmarks.synthesis [--quick] [--save]``. The decoder with each type of weights,
-against the slow, obvious one (tests/reference/decoder.py) and against the bound: the time in which
-the same matrices are multiplied with one row each, and nothing else is done.
+compared with the slow reference (tests/reference/decoder.py) and with the bound: the time to
+multiply the same matrices by one row each.
 """
 
 from __future__ import annotations
@@ -162,7 +162,7 @@ def _reference(decoder: Decoder, batch: int, n_frames: int) -> Callable[[], obje
 
 
 def _bound(decoder: Decoder, weight_type: str, n_frames: int) -> Callable[[], object]:
-    """As many rounds over all large matrices as there are frames."""
+    """Multiply all large matrices by one row, once per frame."""
     large = [
         weight.detach()
         for weight in decoder.parameters()

@@ -1,17 +1,23 @@
-"""Command line: `python -m data_prep list | prepare | pack | demo`."""
+"""Commands `list`, `prepare`, `pack` and `demo`: of `ponytaco`, and of `python -m data_prep`."""
+
+from __future__ import annotations
 
 import argparse
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from data_prep.clip_filter import ClipOptions, Reason, advice
-from data_prep.dataset_writer import Prepared, prepare
 from data_prep.folders import PrepareError, explain_os_error
-from data_prep.recordings import check_out, pack
-from data_prep.soundtools import ArchiveError, archive_seconds, index_archive
+from data_prep.options import ClipOptions
 from ponytaco.errors import PonytacoError
+
+if TYPE_CHECKING:
+    from data_prep.dataset_writer import Prepared
+
+# All else is imported when a command runs: numpy and the others would delay `ponytaco --help`.
 
 FEW_MINUTES = 2
 """Minutes of clips below which `prepare` gives a warning."""
@@ -27,128 +33,142 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: arguments without the program's name; those of the process if None.
 
     Returns:
-        Exit code: 0, or 1 after an error that a user can fix, explained on stderr. Any other
-        error is a bug and keeps its traceback.
+        Exit code: 0, or 1 after an error that a user can fix, explained on stderr, or 130 after
+        Ctrl-C. Any other error is a bug and keeps its traceback.
     """
-    arguments = _parser().parse_args(argv)
-    try:
-        return arguments.command(arguments)
-    except PonytacoError as error:
-        print(error, file=sys.stderr)
-    except OSError as error:
-        # The user's own path; the name of a temporary file would be of no help.
-        place = Path(getattr(arguments, "out", error.filename or "."))
-        print(explain_os_error(error, place), file=sys.stderr)
-    except KeyboardInterrupt:
-        print("Stopped. No partial output is left behind; run the command again.", file=sys.stderr)
-    return 1
-
-
-def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m data_prep",
         description="Turn a character's archive, or your own recordings, into a dataset folder.",
         allow_abbrev=False,
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_list(commands)
-    _add_prepare(commands)
-    _add_pack(commands)
-    _add_demo(commands)
+    add_commands(parser.add_subparsers(required=True, metavar="COMMAND"))
+    arguments = parser.parse_args(argv)
+    try:
+        return arguments.command(arguments)
+    except PonytacoError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def add_commands(commands: Any) -> None:
+    """Add the commands to argparse's subparsers, whose type is private.
+
+    Each sets ``command``, a function that takes the arguments and returns the exit code.
+
+    Raises:
+        PonytacoError: by that function, if a user can fix what is wrong.
+    """
+    for add in (_add_list, _add_prepare, _add_pack, _add_demo):
+        add(commands)
+
+
+def _add(
+    commands: Any, name: str, run: Callable[[argparse.Namespace], int], example: str, **texts: str
+) -> argparse.ArgumentParser:
+    epilog = f"Example: %(prog)s {example}"
+    parser = commands.add_parser(name, **texts, epilog=epilog, allow_abbrev=False)
+    program = parser.prog.removesuffix(f" {name}")  # as the user called it
+    parser.set_defaults(command=partial(_explained, run), program=program)
     return parser
 
 
-def _add_list(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser(
-        "list",
+def _explained(run: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> int:
+    """Run a command, and explain how it was stopped from outside."""
+    try:
+        return run(arguments)
+    except KeyboardInterrupt:
+        print("Stopped. No partial output is left behind; run the command again.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return 1
+    except OSError as error:
+        # The user's own path; the name of a temporary file would be of no help.
+        place = Path(getattr(arguments, "out", error.filename or "."))
+        raise PrepareError(explain_os_error(error, place)) from None
+
+
+def _add_list(commands: Any) -> None:
+    parser = _add(
+        commands, "list", _list, "~/Drive/soundtools",
         help="list the archives below a folder",
         description="List the soundtools archives (.tar) below a folder with their size, clips, "
         "minutes, and the path to give to `prepare`.",
-        allow_abbrev=False,
-    )
+    )  # fmt: skip
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="searched with its subfolders")
-    parser.set_defaults(command=_list)
 
 
-def _add_prepare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_prepare(commands: Any) -> None:
     defaults = ClipOptions()
-    parser = commands.add_parser(
-        "prepare",
+    parser = _add(
+        commands, "prepare", _prepare, "Zecora.tar data/Zecora --style-signs",
         help="turn an archive into a dataset folder",
         description="Turn a character's archive into a dataset folder for `ponytaco train`. Clips "
         "that cannot be used are left out and counted. Repeating the same command does nothing.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
-    )
+    )  # fmt: skip
     parser.add_argument("archive", type=Path, metavar="ARCHIVE", help="a soundtools tar")
-    parser.add_argument("out", type=Path, metavar="OUT", help="the dataset folder to write")
+    parser.add_argument("out", type=Path, metavar="FOLDER", help="the dataset folder to write")
     parser.add_argument(
         "--min-seconds", type=float, default=defaults.min_seconds, metavar="X",
-        help="leave out shorter clips",
+        help="leave out shorter clips (%(default)s)",
     )  # fmt: skip
     parser.add_argument(
         "--max-seconds", type=float, default=defaults.max_seconds, metavar="X",
-        help="leave out longer clips",
+        help="leave out longer clips (%(default)s)",
     )  # fmt: skip
     parser.add_argument(
         "--skip-very-noisy",
         action=argparse.BooleanOptionalAction,
         default=defaults.skip_very_noisy,
-        help='leave out clips labelled "Very Noisy"',
+        help='leave out clips labelled "Very Noisy" (%(default)s)',
     )
     parser.add_argument(
         "--skip-tags",
         default=",".join(defaults.skip_tags),
         metavar="TAG,TAG",
-        help='leave out clips with one of these tags; "" keeps all',
+        help='leave out clips with one of these tags; "" keeps all (%(default)s)',
     )
     parser.add_argument(
         "--style-signs",
         action=argparse.BooleanOptionalAction,
         default=defaults.style_signs,
-        help="prefix each text with the sign of the clip's style",
+        help="prefix each text with the sign of the clip's style (%(default)s)",
     )
     parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="draws the validation clips"
+        "--seed", type=int, default=0, metavar="N", help="draws the validation clips (%(default)s)"
     )
-    parser.set_defaults(command=_prepare)
 
 
-def _add_pack(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser(
-        "pack",
+def _add_pack(commands: Any) -> None:
+    parser = _add(
+        commands, "pack", _pack, "recordings Me.tar --character Me",
         help="make an archive of your own recordings",
         description="Make a soundtools archive of your own recordings: .wav or .flac files, each "
         "beside a .txt of the same name, or with a table metadata.csv of rows name|text.",
-        allow_abbrev=False,
-    )
+    )  # fmt: skip
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="with audio and texts")
-    parser.add_argument("out", type=Path, metavar="OUT.tar", help="the archive to write")
+    parser.add_argument("out", type=Path, metavar="FILE", help="the archive to write, a .tar")
     parser.add_argument("--character", required=True, metavar="NAME", help="the speaker (required)")
     _add_overwrite(parser)
-    parser.set_defaults(command=_pack)
 
 
-def _add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser(
-        "demo",
+def _add_demo(commands: Any) -> None:
+    parser = _add(
+        commands, "demo", _demo, "Demo.tar",
         help="make an archive of a synthetic voice",
         description="Make a soundtools archive of sentences spoken by a synthetic voice, to try "
         "everything without a download.",
-        allow_abbrev=False,
-    )
-    parser.add_argument("out", type=Path, metavar="OUT.tar", help="the archive to write")
+    )  # fmt: skip
+    parser.add_argument("out", type=Path, metavar="FILE", help="the archive to write, a .tar")
     parser.add_argument("--clips", type=int, metavar="N", help="number of sentences (400)")
     parser.add_argument("--seed", type=int, metavar="N", help="draws the sentences (1234)")
     parser.add_argument(
         "--voice", metavar="NAME", help="another voice of espeak-ng, such as en-us+m3"
     )
     _add_overwrite(parser)
-    parser.set_defaults(command=_demo)
 
 
 def _add_overwrite(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--overwrite", action="store_true", help="replace OUT.tar if it exists")
+    parser.add_argument("--overwrite", action="store_true", help="replace FILE if it exists")
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -158,7 +178,7 @@ def _list(arguments: argparse.Namespace) -> int:
     if not archives:
         raise PrepareError(
             f"{arguments.folder}: contains no .tar. Download a character's archive into it, "
-            "or make one with `python -m data_prep pack` or `demo`."
+            f"or make one with `{arguments.program} pack` or `{arguments.program} demo`."
         )
     width = max(len(str(path)) for path in archives)
     readable = None
@@ -169,12 +189,14 @@ def _list(arguments: argparse.Namespace) -> int:
         readable = readable or (path if is_readable else None)
         print(f"{name}  {size:8.1f} MB  {described}", flush=True)
     if readable is not None:
-        print(f"Next, for one of them: {_prepare_command(readable, readable.stem)}")
+        print(f"Next, for one of them: {_next(arguments, readable, readable.stem)}")
     return 0
 
 
 def _describe_archive(path: Path) -> tuple[str, bool]:
     """Clips and minutes of an archive, or why it is unreadable; and whether it is readable."""
+    from data_prep.soundtools import ArchiveError, archive_seconds, index_archive
+
     try:
         index = index_archive(path)
         minutes = archive_seconds(index) / 60
@@ -184,6 +206,8 @@ def _describe_archive(path: Path) -> tuple[str, bool]:
 
 
 def _prepare(arguments: argparse.Namespace) -> int:
+    from data_prep.dataset_writer import prepare
+
     options = ClipOptions(
         min_seconds=arguments.min_seconds,
         max_seconds=arguments.max_seconds,
@@ -230,6 +254,8 @@ def summary(prepared: Prepared) -> str:
 
 def _why_little(report: dict) -> str:
     """Warn that there is little audio, with advice on the clips that were left out."""
+    from data_prep.clip_filter import Reason, advice
+
     little = f"That is little: a voice needs at least {FEW_MINUTES} minutes."
     rejected = report["rejected"]
     if sum(rejected.values()) < report["kept"]:
@@ -240,29 +266,31 @@ def _why_little(report: dict) -> str:
 
 
 def _pack(arguments: argparse.Namespace) -> int:
+    from data_prep.recordings import pack
+
     packed = pack(arguments.folder, arguments.out, arguments.character, arguments.overwrite)
     print(f"Packed {packed.clips} clips, {packed.seconds / 60:.1f} minutes, into {arguments.out}.")
     for sentence in packed.left_out[:MOST_SHOWN]:
         print(f"Left out {sentence}")
     if len(packed.left_out) > MOST_SHOWN:
         print(f"Left out {len(packed.left_out) - MOST_SHOWN} more for similar reasons.")
-    print(f"Next: {_prepare_command(arguments.out, arguments.character)}")
+    print(f"Next: {_next(arguments, arguments.out, arguments.character)}")
     return 0
 
 
 def _demo(arguments: argparse.Namespace) -> int:
-    # Imported here: only this command needs a speech synthesiser.
     from data_prep.demo.espeak import write_demo_archive
+    from data_prep.recordings import check_out
 
     check_out(arguments.out, arguments.overwrite)
     given = {"n_clips": arguments.clips, "seed": arguments.seed, "voice": arguments.voice}
     write_demo_archive(arguments.out, **{k: v for k, v in given.items() if v is not None})
-    print(f"Wrote {arguments.out}. Next: {_prepare_command(arguments.out, arguments.out.stem)}")
+    print(f"Wrote {arguments.out}. Next: {_next(arguments, arguments.out, arguments.out.stem)}")
     return 0
 
 
-def _prepare_command(archive: Path, character: str) -> str:
-    return shlex.join(["python", "-m", "data_prep", "prepare", str(archive), f"data/{character}"])
+def _next(arguments: argparse.Namespace, archive: Path, character: str) -> str:
+    return f"{arguments.program} prepare {shlex.join([str(archive), f'data/{character}'])}"
 
 
 if __name__ == "__main__":

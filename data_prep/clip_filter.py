@@ -17,9 +17,9 @@ from data_prep.audio import (
 )
 from data_prep.labels import Interval, Label, LabelError, parse_label
 from data_prep.offsets import Offset, find_offset
+from data_prep.options import ClipOptions
 from data_prep.soundtools import RawClip
 from data_prep.transcripts import Transcript, is_speakable, spoken_phones, transcribe
-from ponytaco.errors import PonytacoError
 
 SPEECH_MARGIN_SECONDS = 0.08
 """Kept before the first and after the last phone: aligners cut soft onsets and offsets short."""
@@ -46,43 +46,6 @@ class Reason(StrEnum):
     DUPLICATE = "duplicate"
 
 
-class OptionsError(PonytacoError):
-    """Options that no clip can meet."""
-
-
-@dataclass(frozen=True)
-class ClipOptions:
-    """Options of the clip filter and of the texts."""
-
-    min_seconds: float = 0.4
-    """Shorter clips, after trimming, are left out."""
-
-    max_seconds: float = 15.0
-    """Longer clips, after trimming, are left out."""
-
-    skip_very_noisy: bool = True
-    """Leave out clips that are labelled "Very Noisy"."""
-
-    skip_tags: tuple[str, ...] = ("Singing",)
-    """Leave out clips with one of these tags. Sung vowels teach a speaking voice to drawl."""
-
-    style_signs: bool = False
-    """Prefix the text of each clip with its style sign, such as ☻ for Happy."""
-
-    def __post_init__(self) -> None:
-        """Refuse limits that no clip can meet.
-
-        Raises:
-            OptionsError: unless 0 < min_seconds < max_seconds <= 60.
-        """
-        if not 0 < self.min_seconds < self.max_seconds <= 60:
-            raise OptionsError(
-                f"No clip can have min_seconds {self.min_seconds:g} and max_seconds "
-                f"{self.max_seconds:g}. Choose a minimum above 0, a maximum of at most 60, and "
-                "the minimum below the maximum."
-            )
-
-
 def advice(reason: Reason, options: ClipOptions) -> str:
     """Advise in one sentence what to do when most clips are left out for this reason."""
     match reason:
@@ -100,7 +63,7 @@ def advice(reason: Reason, options: ClipOptions) -> str:
         case Reason.NO_LABEL | Reason.BROKEN_LABEL:
             return (
                 "Each clip needs a label.json: download the archive again. For your own "
-                "recordings, `python -m data_prep pack` writes the labels."
+                "recordings, `ponytaco pack` writes the labels."
             )
         case Reason.NO_AUDIO | Reason.BROKEN_AUDIO:
             return "Each clip needs an audio.wav or audio.flac: download the archive again."

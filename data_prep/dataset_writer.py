@@ -14,9 +14,10 @@ from tqdm import tqdm
 
 from data_prep import folders
 from data_prep.audio import wav_bytes
-from data_prep.clip_filter import Clip, ClipOptions, Reason, Rejection, Seen, advice, examine
+from data_prep.clip_filter import Clip, Reason, Rejection, Seen, advice, examine
 from data_prep.folders import PrepareError
 from data_prep.labels import Interval
+from data_prep.options import ClipOptions
 from data_prep.soundtools import ArchiveIndex, archive_sha256, index_archive, read_clips
 
 RECIPE = 2

@@ -1,7 +1,6 @@
 """Packing of a user's own recordings and their texts into a soundtools archive."""
 
 import csv
-import errno
 import io
 import os
 import re
@@ -15,6 +14,7 @@ from data_prep.folders import explain_os_error
 from data_prep.labels import make_label
 from data_prep.soundtools import ArchiveWriter
 from ponytaco.errors import PonytacoError
+from ponytaco.io.text_files import read_text
 
 SOUND_SUFFIXES = (".wav", ".flac")
 
@@ -199,12 +199,13 @@ def _by_name(folder: Path) -> tuple[list[Recording], list[str]]:
     found, left_out = [], []
     for sound in sorted(p for p in folder.rglob("*") if p.suffix.lower() in SOUND_SUFFIXES):
         text = sound.with_suffix(".txt")
+        if not text.exists():
+            left_out.append(f"{sound.name}: has no {text.name} beside it.")
+            continue
         try:
             found.append(Recording(sound, " ".join(_read_text(text).split())))
-        except FileNotFoundError:
-            left_out.append(f"{sound.name}: has no {text.name} beside it.")
-        except OSError as error:
-            left_out.append(f"{text.name}: cannot be read ({error.strerror}).")
+        except RecordingsError as error:
+            left_out.append(str(error))
     return found, left_out
 
 
@@ -229,10 +230,7 @@ def _by_table(folder: Path, table: Path) -> tuple[list[Recording], list[str]]:
 
 def _rows(table: Path) -> Iterator[tuple[str, str]]:
     """Iterate over name and text; the last filled of the text columns is the normalised one."""
-    try:
-        content = _read_text(table)
-    except OSError as error:
-        raise RecordingsError(f"{table}: cannot be read ({error.strerror}).") from None
+    content = _read_text(table)
     try:
         if "|" in content:
             # LJSpeech uses no quoting: a quotation mark is part of the text.
@@ -264,10 +262,4 @@ def _find_sound(folder: Path, name: str) -> Path | None:
 
 def _read_text(path: Path) -> str:
     """Read a text in UTF-8 or, failing that, in the encoding of older Windows editors."""
-    if path.stat().st_size > LARGEST_TEXT_BYTES:
-        raise OSError(errno.EFBIG, f"it has more than {LARGEST_TEXT_BYTES >> 20} MB", str(path))
-    data = path.read_bytes()
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("cp1252", "replace")
+    return read_text(path, RecordingsError, LARGEST_TEXT_BYTES, fallback="cp1252")

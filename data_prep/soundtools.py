@@ -116,7 +116,7 @@ def index_archive(path: Path) -> ArchiveIndex:
     if not index.clips:
         raise ArchiveError(
             f"{path}: contains no clips. A clip is a pair of <name>/audio.wav (or .flac) "
-            "and <name>/label.json; `python -m data_prep pack` makes such an archive."
+            "and <name>/label.json; `ponytaco pack` makes such an archive."
         )
     return index
 
@@ -131,8 +131,8 @@ def _open(path: Path) -> Iterator[io.BufferedReader]:
         raise ArchiveError(f"{path}: there is no such archive. Check the name.") from None
     except IsADirectoryError:
         raise ArchiveError(
-            f"{path}: is a folder, not an archive. `python -m data_prep list` shows the archives "
-            "in it; `python -m data_prep pack` makes one of your own recordings."
+            f"{path}: is a folder, not an archive. `ponytaco list` shows the archives in it; "
+            "`ponytaco pack` makes one of your own recordings."
         ) from None
     except OSError as error:
         raise ArchiveError(f"{path}: cannot be read ({error.strerror or error}).") from None

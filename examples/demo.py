@@ -1,8 +1,8 @@
-"""What ``make demo`` has reached: the trained demo voice says new sentences, and is listened to.
+"""The result of ``make demo``: the trained demo voice speaks new sentences and is evaluated.
 
 ``python -m examples.demo FOLDER``, after the demo has been prepared and trained in FOLDER.
-The recogniser knows the demo's vocabulary; its errors on the original clips, brought through the
-same vocoder, are the ceiling that no voice trained on them can pass.
+The recogniser knows the demo's vocabulary; its errors on the original clips through the same
+vocoder are the ceiling that no voice trained on them can pass.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from ponytaco.plotting import plot_alignment
 from ponytaco.runs.folder import Run
 from ponytaco.synthesis.voice import Voice
 
-# Far from the seeds that made the demo's clips.
+# Far from the seeds of the demo's clips.
 _SEED = 20_260_000
 
 
 def main() -> None:
-    """Speak, listen, and say in one sentence what was reached."""
+    """Speak, evaluate, and sum up the result."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="with Demo/ (the clips) and run/ (the voice)")
     parser.add_argument("--sentences", type=int, default=20)
@@ -40,7 +40,7 @@ def main() -> None:
     evaluation = evaluate(run, folder / "Demo", sentences=sentences_file, device="cpu", log=print)
     results = evaluation.results
     for result in results.new.results:
-        print(f"said  {' '.join(result.said)}\nheard {' '.join(result.heard or [])}")
+        print(f"spoken {' '.join(result.said)}\nheard  {' '.join(result.heard or [])}")
 
     voice = Voice(run.folder)
     spoken = [voice.speak(text) for text in texts[:3]]
@@ -48,11 +48,6 @@ def main() -> None:
     save_wav(folder / "spoken.wav", waveform, voice.audio.sample_rate)
     first = spoken[0].sentences[0]
     plot_alignment(first.alignment, f"{texts[0]}\n{first.score}").savefig(folder / "alignment.png")
-    since = (
-        f"aligned at step {results.first_aligned:,}"
-        if results.first_aligned
-        else "has not aligned yet"
-    )
     n_aligned = sum(result.alignment.aligned for result in results.new.results)
     heard = ""
     if results.new.word_error_rate is not None and results.ceiling is not None:
@@ -61,8 +56,8 @@ def main() -> None:
             f"{results.ceiling:.0%} of the original clips' through the same vocoder."
         )
     print(
-        f"\nAfter {voice.step:,} steps the demo voice {since}; it read {n_aligned} of {len(texts)} "
-        f"new sentences through.{heard}\n"
+        f"\nThe demo voice trained {voice.step:,} steps and {results.alignment_history}; it read "
+        f"{n_aligned} of {len(texts)} new sentences through.{heard}\n"
         f"Listen to {folder / 'spoken.wav'}, look at {folder / 'alignment.png'}, and open "
         f"{evaluation.page} in a browser."
     )

@@ -1,8 +1,8 @@
-"""What the recogniser's gradients do beside the synthesis loss's: how large, and which way.
+"""Size and direction of the MMI loss's gradients, compared with the synthesis loss's.
 
-``python -m experiments.gradients DATASET FOLDER`` trains the recipe mmi, and halts at some steps to
-take apart what the parts of the model that align are told. The way to alignment is known there: it
-is the gradient of the guidance loss, which this recipe does not learn from.
+``python -m experiments.gradients DATASET FOLDER`` trains the recipe mmi, and stops at some steps to
+analyse the gradients of the parts of the model that align. The direction to alignment is known
+there: it is the gradient of the guidance loss, which this recipe does not train on.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _LOSSES = ("synthesis", "recogniser", "guidance")
 
 
 def main() -> None:
-    """Train, halt, and say."""
+    """Train, stop and report."""
     parser = options(__doc__)
     parser.add_argument("dataset", type=Path, help="a prepared character with phone times")
     parser.add_argument("folder", type=Path, help="where the run is kept")
@@ -79,7 +79,7 @@ def main() -> None:
 def mean_gradients(
     checkpoint: Checkpoint, dataset: Path, n_batches: int
 ) -> dict[str, dict[str, Tensor]]:
-    """Of each loss the gradient of each parameter that it trains, averaged over some batches."""
+    """Compute the gradients of each loss by parameter, averaged over some batches."""
     model = checkpoint.build_model().train()
     model.load_state_dict(checkpoint.trained or checkpoint.state_dict)
     settings = checkpoint.config.train
@@ -107,7 +107,7 @@ def mean_gradients(
 def compared(
     gradients: Mapping[str, Mapping[str, Tensor]], prefixes: tuple[str, ...], factor: float
 ) -> tuple[float, ...]:
-    """A part's row of the table: of its parameters that all three losses train."""
+    """Compute a part's row of the table, over the parameters that all three losses train."""
     names = [
         name
         for name in gradients["guidance"]
@@ -131,7 +131,7 @@ def _losses(model: Tacotron2, checkpoint: Checkpoint, batch: Batch) -> dict[str,
     mel = drop_frames(batch.mel, checkpoint.mean_frame, settings.drop_frame_rate)
     out = model(batch.text, batch.text_lengths, mel, batch.mel_lengths)
     r = model.decoder.n_frames_per_step
-    guide = attention_targets(batch.intervals, batch.mel_lengths, -(-batch.mel.shape[2] // r), r)
+    targets = attention_targets(batch.intervals, batch.mel_lengths, -(-batch.mel.shape[2] // r), r)
     assert model.mi is not None
     return {
         "synthesis": tacotron_loss(
@@ -140,7 +140,7 @@ def _losses(model: Tacotron2, checkpoint: Checkpoint, batch: Batch) -> dict[str,
         "recogniser": mmi_loss(
             model.mi(out.hidden), batch.mel_lengths, batch.ctc, batch.ctc_lengths
         ),
-        "guidance": guided_attention_loss(out.alignment, guide),
+        "guidance": guided_attention_loss(out.alignment, targets),
     }
 
 

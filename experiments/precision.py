@@ -21,7 +21,7 @@ _COLUMNS = ("mel_postnet", "gate", "mi", "guidance")
 
 
 def train(dataset: Path, folder: Path, steps: int) -> dict[str, list[dict[str, float]]]:
-    """Both runs' histories, by precision; runs that are there already go on."""
+    """Train, or resume, both runs and return their histories by precision."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     processes = [
         subprocess.Popen(
@@ -37,7 +37,7 @@ def train(dataset: Path, folder: Path, steps: int) -> dict[str, list[dict[str, f
 
 
 def draw(histories: dict[str, list[dict[str, float]]], path: Path) -> None:
-    """The loss curves, one above the other."""
+    """Draw the loss curves."""
     figure = Figure(figsize=(8, 3.2), layout="constrained")
     for axes, column in zip(figure.subplots(1, len(_COLUMNS)), _COLUMNS, strict=True):
         for precision, style in zip(_PRECISIONS, ("-", "--"), strict=True):

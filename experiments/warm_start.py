@@ -1,9 +1,9 @@
-"""What a warm start is worth: steps until a new voice is aligned, from scratch and from another.
+"""Steps until a new voice is aligned, from scratch and with a warm start.
 
-``python -m experiments.warm_start FOLDER`` lets two synthetic speakers say different sentences,
-trains the first on many clips, and then the second on a few: once from scratch, once from the
-first one's weights. Nothing but the weights that they begin with differs. Interrupted, the same
-command goes on. ``--source`` and ``--target`` take prepared characters instead.
+``python -m experiments.warm_start FOLDER`` makes clips of two synthetic speakers with different
+sentences, trains the first on many clips, and then the second on a few: once from scratch, once
+from the first one's weights, with all else equal. After an interruption the same command continues.
+``--source`` and ``--target`` take prepared characters instead.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.report import Report
-from data_prep.clip_filter import ClipOptions
 from data_prep.dataset_writer import prepare
 from data_prep.demo.espeak import write_demo_archive
+from data_prep.options import ClipOptions
 from ponytaco import presets
 from ponytaco.runs.folder import Run
 from ponytaco.runs.history import read_history
@@ -39,9 +39,9 @@ Rows = Sequence[Mapping[str, float]]
 
 
 def main() -> None:
-    """Train what is not yet trained, and say what it took."""
+    """Train the runs that are not finished, and report."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, help="for data sets and runs; kept to go on from")
+    parser.add_argument("folder", type=Path, help="for data sets and runs; kept to continue from")
     parser.add_argument("--source", type=Path, help="a prepared character to learn from first")
     parser.add_argument("--target", type=Path, help="the prepared character that is measured")
     parser.add_argument("--preset", default="small", choices=presets.PRESETS)

@@ -1,13 +1,13 @@
-"""Every setting in one place: audio, model and training, with presets, as json in and out."""
+"""Settings of audio, model and training: each with its default, its meaning and its limits."""
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
 import json
+import math
 import types
-import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, get_type_hints
 
@@ -15,23 +15,23 @@ from ponytaco.errors import PonytacoError
 
 
 class ConfigError(PonytacoError):
-    """A setting is unknown, of the wrong type, or contradicts another."""
+    """A setting that is unknown, of the wrong type, or contradicts another."""
 
 
 def _setting(default: Any, doc: str) -> Any:
-    """A dataclass field whose ``doc`` is also the command line's help."""
+    """Return a dataclass field whose ``doc`` is also the command line's help."""
     return field(default=default, metadata={"doc": doc})
 
 
 @dataclass(frozen=True)
 class AudioConfig:
-    """How a waveform becomes a log-mel spectrogram; the defaults are NVIDIA's Tacotron 2's."""
+    """Settings of the log-mel spectrogram; the defaults are those of NVIDIA's Tacotron 2."""
 
-    sample_rate: int = _setting(22_050, "Samples per second of the clips, Hz.")
+    sample_rate: int = _setting(22_050, "Sample rate of the clips, Hz.")
     n_fft: int = _setting(1024, "FFT size, samples.")
-    hop_length: int = _setting(256, "Samples from one mel frame to the next (11.6 ms).")
-    win_length: int = _setting(1024, "Hann window, samples.")
-    n_mels: int = _setting(80, "Mel bands.")
+    hop_length: int = _setting(256, "Hop from one mel frame to the next, samples (11.6 ms).")
+    win_length: int = _setting(1024, "Length of the Hann window, samples.")
+    n_mels: int = _setting(80, "Number of mel bands.")
     f_min: float = _setting(0.0, "Lower edge of the lowest mel band, Hz.")
     f_max: float = _setting(8000.0, "Upper edge of the highest mel band, Hz.")
 
@@ -52,31 +52,39 @@ class AudioConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Tacotron 2's sizes; the names and the defaults are those of the published models."""
+    """Sizes of Tacotron 2; names and defaults are those of the published models."""
 
     head: str = _setting(
-        "mmi", "Decoder's output head: 'mmi' (bfs18, feeds the recogniser) or 'plain' (NVIDIA)."
+        "mmi",
+        "Output head of the decoder: 'mmi' (bfs18's, which feeds the CTC recogniser) or 'plain' "
+        "(NVIDIA's).",
     )
-    symbols_embedding_dim: int = _setting(512, "Width of a symbol's embedding.")
-    encoder_embedding_dim: int = _setting(512, "Width of the memory; even, half each direction.")
-    encoder_kernel_size: int = _setting(5, "Encoder convolutions' kernel, symbols; odd.")
-    encoder_n_convolutions: int = _setting(3, "Encoder convolutions.")
+    symbols_embedding_dim: int = _setting(512, "Width of the symbol embedding.")
+    encoder_embedding_dim: int = _setting(
+        512, "Width of the encoder's output, half for each direction of its LSTM; even."
+    )
+    encoder_kernel_size: int = _setting(5, "Kernel of the encoder's convolutions, symbols; odd.")
+    encoder_n_convolutions: int = _setting(3, "Number of the encoder's convolutions.")
     attention_rnn_dim: int = _setting(1024, "Width of the attention LSTM.")
     decoder_rnn_dim: int = _setting(1024, "Width of the decoder LSTM.")
     prenet_dim: int = _setting(256, "Width of the prenet.")
     attention_dim: int = _setting(128, "Width of the attention's energy layer.")
-    attention_location_n_filters: int = _setting(32, "Location convolution's filters.")
-    attention_location_kernel_size: int = _setting(31, "Location convolution's kernel; odd.")
-    postnet_embedding_dim: int = _setting(512, "Postnet's channels.")
-    postnet_kernel_size: int = _setting(5, "Postnet's kernel, frames; odd.")
-    postnet_n_convolutions: int = _setting(5, "Postnet's convolutions.")
-    n_frames_per_step: int = _setting(1, "Mel frames that one decoder step makes (r).")
-    p_encoder_dropout: float = _setting(0.5, "Dropout after each encoder convolution.")
-    p_prenet_dropout: float = _setting(0.5, "Prenet's dropout; stays on in synthesis by design.")
-    p_attention_dropout: float = _setting(0.1, "Dropout on the attention LSTM's output.")
-    p_decoder_dropout: float = _setting(0.1, "Dropout on the decoder LSTM's output.")
+    attention_location_n_filters: int = _setting(32, "Filters of the location convolution.")
+    attention_location_kernel_size: int = _setting(
+        31, "Kernel of the location convolution, symbols; odd."
+    )
+    postnet_embedding_dim: int = _setting(512, "Channels of the postnet.")
+    postnet_kernel_size: int = _setting(5, "Kernel of the postnet's convolutions, frames; odd.")
+    postnet_n_convolutions: int = _setting(5, "Number of the postnet's convolutions.")
+    n_frames_per_step: int = _setting(1, "Reduction factor r: mel frames per decoder step.")
+    p_encoder_dropout: float = _setting(0.5, "Dropout after each convolution of the encoder.")
+    p_prenet_dropout: float = _setting(
+        0.5, "Dropout of the prenet; it stays on in synthesis, as published."
+    )
+    p_attention_dropout: float = _setting(0.1, "Dropout on the output of the attention LSTM.")
+    p_decoder_dropout: float = _setting(0.1, "Dropout on the output of the decoder LSTM.")
     p_head_dropout: float = _setting(0.5, "Dropout inside the 'mmi' head.")
-    p_postnet_dropout: float = _setting(0.5, "Dropout after each postnet convolution.")
+    p_postnet_dropout: float = _setting(0.5, "Dropout after each convolution of the postnet.")
     p_ctc_dropout: float = _setting(0.5, "Dropout inside the CTC recogniser.")
 
     def __post_init__(self) -> None:
@@ -104,138 +112,119 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How a run learns, validates and saves."""
+    """Settings of training, validation and saving."""
 
-    seed: int = _setting(1234, "Seed of the weights, the data order and the dropouts.")
-    batch_size: int = _setting(32, "Clips a step.")
-    learning_rate: float = _setting(1e-3, "Learning rate after the warm-up.")
+    seed: int = _setting(1234, "Seed of the initial weights, the order of clips and the dropout.")
+    batch_size: int = _setting(32, "Clips per step.")
+    learning_rate: float = _setting(1e-3, "Learning rate after the warm-up, before it decays.")
     attention_learning_rate_scale: float = _setting(
-        3.0, "Learning rate of the attention layer, as a multiple of that of all else."
+        3.0, "Learning rate of the attention layer, as a multiple of learning_rate."
     )
     warmup_steps: int = _setting(0, "Steps over which the learning rate rises linearly.")
     decay_start: int = _setting(15_000, "Step from which the learning rate decays.")
     decay_steps: int = _setting(8_000, "Steps in which the decaying learning rate falls to 1/e.")
-    min_learning_rate: float = _setting(1e-5, "Floor of the decaying learning rate.")
-    weight_decay: float = _setting(1e-6, "Adam's L2 penalty.")
+    min_learning_rate: float = _setting(1e-5, "Learning rate at which the decay ends.")
+    weight_decay: float = _setting(1e-6, "L2 penalty of Adam.")
     ema_decay: float = _setting(
         0.98,
-        "What the mean of the weights keeps of itself in a step; the mean is what speaks and is "
-        "validated. 0 takes each step's own weights.",
+        "Decay of the EMA of the weights per step; the EMA is validated and speaks. 0 uses the "
+        "plain weights.",
     )
-    max_grad_norm: float = _setting(1.0, "Gradients are clipped to this norm.")
-    max_steps: int = _setting(20_000, "Step at which the run is finished.")
+    max_grad_norm: float = _setting(1.0, "Norm to which larger gradients are clipped.")
+    max_steps: int = _setting(20_000, "Step at which training is finished.")
     max_minutes: float = _setting(
-        0.0, "Minutes after which a session validates, saves and stops; 0 is no limit."
+        0.0, "Minutes after which a session validates, saves and stops; 0 sets no limit."
     )
-    validate_every: int = _setting(250, "Steps from one validation to the next.")
-    save_every_minutes: float = _setting(10.0, "Minutes from one save to the next.")
+    validate_every: int = _setting(250, "Steps between validations.")
+    save_every_minutes: float = _setting(10.0, "Minutes between saves.")
     gate_weight: float = _setting(
-        8.0, "Weight of the gate's positive frames, of which a clip has one in hundreds."
+        8.0, "Weight of a clip's last frame in the gate loss, the only one with an open gate."
     )
     mmi: bool = _setting(True, "Train the CTC recogniser on the decoder's output (head 'mmi').")
-    max_gaf: float = _setting(0.5, "Cap of the gradient-adaptive factor before alignment.")
+    max_gaf: float = _setting(0.5, "Cap of the gradient-adaptive factor (GAF) until aligned.")
     max_gaf_aligned: float = _setting(
-        0.1, "Cap once aligned: larger CTC gradients have been seen to undo the alignment."
+        0.1, "Cap of the GAF once aligned; larger CTC gradients have been seen to undo alignment."
     )
-    gaf_every: int = _setting(10, "Steps from one refresh of the factor to the next.")
+    gaf_every: int = _setting(10, "Steps between updates of the GAF.")
     drop_frame_rate: float = _setting(
         0.35, "Share of teacher frames replaced by the data set's mean frame."
     )
     p_teacher_forcing: float = _setting(
         1.0,
-        "Probability that a window of frames is fed the true frames, once aligned; until then 1.",
+        "Scheduled sampling in windows: probability that a window is fed the true frames, once "
+        "aligned.",
     )
     teacher_forcing_fade_steps: int = _setting(
-        1000, "Steps over which that probability falls from 1 once aligned."
+        1000, "Steps over which p_teacher_forcing is reached from 1, once aligned."
     )
-    teacher_forcing_window: int = _setting(50, "Frames in such a window.")
+    teacher_forcing_window: int = _setting(50, "Mel frames per window of scheduled sampling.")
     guidance_weight: float = _setting(
-        2.0, "Weight of the attention guidance until aligned; 0 switches it off."
+        2.0, "Weight of the guided-attention loss until aligned; 0 switches guidance off."
     )
     guidance_fade_steps: int = _setting(
-        1000, "Steps over which guidance fades once aligned, and comes back if alignment is lost."
+        1000, "Steps over which guidance fades once aligned, and returns if alignment is lost."
     )
     attention_forcing: float = _setting(
         0.5,
-        "Share of clips in which attention is told where it should have been before, as long as "
-        "it is guided: it learns to go on from a place long before it finds one by itself.",
+        "Share of clips whose previous attention weights are replaced by the guidance's, while "
+        "guided: attention learns to advance long before it finds its place by itself.",
     )
     p_arpabet: float = _setting(
-        0.5, "Probability that a clip is read from its ARPAbet text where it has one."
+        0.5, "Probability that a clip is read from its ARPAbet text, where it has one."
     )
     arpabet_first_steps: int = _setting(
         1000,
-        "As long as attention is guided, but for at most so many steps, clips that have ARPAbet "
-        "are read from it alone: phones have times of their own, and attention aligns earlier.",
+        "Steps, at most and while guided, in which clips with an ARPAbet text are read from it "
+        "alone: phones have times of their own, so attention aligns earlier.",
     )
     reduce_frames_to: str = _setting(
         "",
-        "Smaller numbers of frames a step to go on with once aligned, as '2,1'; empty keeps "
-        "n_frames_per_step.",
+        "Reduction factors that follow n_frames_per_step once aligned, as '2,1'; empty for none.",
     )
     reduce_frames_after: int = _setting(
-        300, "Steps for which the voice must have been aligned before it goes on with the next one."
+        300, "Steps that the voice must have been aligned before the next reduction factor."
     )
     freeze_encoder_steps: int = _setting(
-        0, "Steps in which embedding and encoder stay as a warm start brought them."
+        0, "Steps in which embedding and encoder keep the weights of a warm start."
     )
     freeze_attention_steps: int = _setting(
-        0, "Steps in which attention and its LSTM stay as a warm start brought them."
+        0, "Steps in which attention and its LSTM keep the weights of a warm start."
     )
     cleaner: str = _setting("english", "Text cleaner: 'english', 'transliteration' or 'basic'.")
     max_clip_seconds: float = _setting(0.0, "Leave out longer clips in training; 0 keeps all.")
-    loader_workers: int = _setting(0, "Processes that load clips; 0 loads beside the step.")
+    loader_workers: int = _setting(0, "Processes that load batches; 0 loads in training's own.")
     precision: str = _setting(
         "auto",
         "Type of the large products: 'float32', 'bfloat16' or 'float16'; 'auto' is float32 on a "
         "CPU, bfloat16 on a GPU that has it, float16 on an older one.",
     )
-    device: str = _setting("auto", "'auto' takes CUDA when there is one; else 'cpu', 'cuda:1' ….")
+    device: str = _setting(
+        "auto", "'cpu', 'cuda', 'cuda:1' …; 'auto' takes CUDA where there is a GPU."
+    )
 
     def __post_init__(self) -> None:
         """Refuse settings that contradict each other."""
         precisions = ("auto", "float32", "bfloat16", "float16")
         if self.precision not in precisions:
-            raise ConfigError(f"precision is '{self.precision}'; there are: {_names(precisions)}.")
+            raise ConfigError(f"precision is '{self.precision}'; it can be {_names(precisions)}.")
         cleaners = ("english", "transliteration", "basic")
         if self.cleaner not in cleaners:
-            raise ConfigError(f"cleaner is '{self.cleaner}'; there are: {_names(cleaners)}.")
+            raise ConfigError(f"cleaner is '{self.cleaner}'; it can be {_names(cleaners)}.")
         _require_positive(
-            self,
-            "batch_size",
-            "learning_rate",
-            "attention_learning_rate_scale",
-            "decay_steps",
-            "max_grad_norm",
-            "max_steps",
-            "validate_every",
-            "gate_weight",
-            "gaf_every",
-            "teacher_forcing_window",
-            "save_every_minutes",
-        )
+            self, "batch_size", "learning_rate", "attention_learning_rate_scale", "decay_steps",
+            "max_grad_norm", "max_steps", "validate_every", "gate_weight", "gaf_every",
+            "teacher_forcing_window", "save_every_minutes",
+        )  # fmt: skip
         _require_rate(
             self, "drop_frame_rate", "p_teacher_forcing", "p_arpabet", "attention_forcing",
             "ema_decay",
         )  # fmt: skip
         for name in (
-            "warmup_steps",
-            "decay_start",
-            "min_learning_rate",
-            "weight_decay",
-            "max_gaf",
-            "max_gaf_aligned",
-            "guidance_weight",
-            "guidance_fade_steps",
-            "arpabet_first_steps",
-            "teacher_forcing_fade_steps",
-            "reduce_frames_after",
-            "freeze_encoder_steps",
-            "freeze_attention_steps",
-            "max_clip_seconds",
-            "loader_workers",
-            "max_minutes",
-        ):
+            "warmup_steps", "decay_start", "min_learning_rate", "weight_decay", "max_gaf",
+            "max_gaf_aligned", "guidance_weight", "guidance_fade_steps", "arpabet_first_steps",
+            "teacher_forcing_fade_steps", "reduce_frames_after", "freeze_encoder_steps",
+            "freeze_attention_steps", "max_clip_seconds", "loader_workers", "max_minutes",
+        ):  # fmt: skip
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it cannot be negative.")
         frames = (*self.reduced_frames, 0)
@@ -244,10 +233,10 @@ class TrainConfig:
 
     @property
     def reduced_frames(self) -> tuple[int, ...]:
-        """The numbers of frames a step that ``reduce_frames_to`` names, in turn.
+        """Reduction factors of ``reduce_frames_to``, in order.
 
         Raises:
-            ConfigError: it names something else.
+            ConfigError: if the text is not a list of whole numbers.
         """
         words = self.reduce_frames_to.split(",") if self.reduce_frames_to.strip() else []
         try:
@@ -258,7 +247,7 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class Config:
-    """A run's settings; a checkpoint carries them, so that it rebuilds its own model."""
+    """All settings of a run; a checkpoint carries them, so that it rebuilds its own model."""
 
     audio: AudioConfig = field(default_factory=AudioConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -275,13 +264,11 @@ class Config:
 
     @property
     def frames_per_step(self) -> tuple[int, ...]:
-        """Mel frames a decoder step, in the order in which a run comes to them."""
+        """Reduction factors of a run, in order."""
         return (self.model.n_frames_per_step, *self.train.reduced_frames)
 
     def reduced_to(self, n_frames_per_step: int) -> Config:
-        """The settings of a run that has come to a number of frames a step.
-
-        What they describe is the model as it is then, and the reductions that are still to come.
+        """Return the settings at a later reduction factor: that model, and the reductions to come.
 
         Args:
             n_frames_per_step: one of ``frames_per_step``.
@@ -292,56 +279,49 @@ class Config:
         return self.replace(n_frames_per_step=n_frames_per_step, reduce_frames_to=",".join(to_come))
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
-        """The settings as plain values, section by section."""
+        """Return the settings as plain values, section by section."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_dict(cls, sections: Mapping[str, Mapping[str, Any]]) -> Config:
-        """The inverse of ``to_dict``; settings that are missing take their defaults.
+        """Return the inverse of ``to_dict``; missing settings take their defaults.
 
         Raises:
-            ConfigError: a section or a setting is unknown or has a wrong value.
+            ConfigError: if a section or a setting is unknown or has a wrong value.
         """
         if not isinstance(sections, Mapping):
             raise ConfigError("The settings are not a table of sections.")
-        changes: dict[str, Any] = {}
-        for section, values in sections.items():
+        for section in sections:
             if section not in _SECTIONS:
-                raise ConfigError(f"Unknown section '{section}'. There are: {_names(_SECTIONS)}.")
-            if not isinstance(values, Mapping):
-                raise ConfigError(f"Section '{section}' is not a table of settings.")
-            for name in values:
-                if section_of(name) != section:
-                    raise ConfigError(f"'{section}' has no setting '{name}'.")
-            changes.update(values)
+                raise _unknown_section(section)
         # All at once, for sections may only fit together.
-        return cls().replace(**changes)
+        return cls().replace(**_flat(sections))
 
     def to_json(self) -> str:
-        """The settings as indented json."""
+        """Return the settings as indented JSON."""
         return json.dumps(self.to_dict(), indent=2) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Config:
-        """The inverse of ``to_json``.
+        """Return the inverse of ``to_json``.
 
         Raises:
-            ConfigError: not json, or not these settings.
+            ConfigError: if the text is not JSON, or not of these settings.
         """
         try:
             return cls.from_dict(json.loads(text))
         except ConfigError:
             raise
         except (ValueError, RecursionError) as error:  # also numbers of thousands of digits
-            raise ConfigError(f"The settings are not json: {str(error)[:100]}.") from None
+            raise ConfigError(f"The settings are not JSON: {str(error)[:100]}.") from None
 
     def replace(self, **values: Any) -> Config:
-        """A copy with some settings changed, whichever section they are in.
+        """Return a copy with some settings changed, whichever section they are in.
 
-        Text is read as the setting's type, so that command lines and forms can pass it on.
+        Text is converted to the setting's type, as command lines and forms pass it.
 
         Raises:
-            ConfigError: a setting is unknown or has a wrong value.
+            ConfigError: if a setting is unknown or has a wrong value.
         """
         changed: dict[str, dict[str, Any]] = {}
         for name, value in values.items():
@@ -361,10 +341,10 @@ _SECTIONS: Mapping[str, type] = types.MappingProxyType(
 
 
 def section_of(name: str) -> str:
-    """The section ('audio', 'model' or 'train') that a setting is in.
+    """Return the section of a setting: 'audio', 'model' or 'train'.
 
     Raises:
-        ConfigError: no section has it; the message names the closest ones.
+        ConfigError: if no section has it; the message names the closest settings.
     """
     for section, kind in _SECTIONS.items():
         if name in {f.name for f in dataclasses.fields(kind)}:
@@ -381,7 +361,7 @@ def section_of(name: str) -> str:
 
 
 def describe() -> list[tuple[str, str, Any, str]]:
-    """Every setting as (name, type's name, default, doc), in order: the command line's help."""
+    """Return every setting as (name, type's name, default, doc), in order."""
     return [
         (f.name, str(f.type), f.default, f.metadata["doc"])
         for kind in _SECTIONS.values()
@@ -389,11 +369,11 @@ def describe() -> list[tuple[str, str, Any, str]]:
     ]
 
 
-def parse_settings(pairs: typing.Iterable[str]) -> dict[str, str]:
+def parse_settings(pairs: Iterable[str]) -> dict[str, str]:
     """Read ``name=value`` words, as ``--set`` takes them.
 
     Raises:
-        ConfigError: a word is not of that form.
+        ConfigError: if a word is not of that form.
     """
     settings = {}
     for pair in pairs:
@@ -404,52 +384,113 @@ def parse_settings(pairs: typing.Iterable[str]) -> dict[str, str]:
     return settings
 
 
-def _names(names: typing.Iterable[str]) -> str:
+def parse_recipe(text: str) -> dict[str, Any]:
+    """Read a recipe, a file for ``--config``, in TOML.
+
+    Settings stand in the sections [audio], [model] and [train], or by their names alone above
+    these, like ``preset``, which is not a setting.
+
+    Returns:
+        Values by name; what they must be is checked when they replace others.
+
+    Raises:
+        ConfigError: if the text is not TOML, or a section or a setting is unknown.
+    """
+    import tomllib
+
+    try:
+        return _flat(tomllib.loads(text))
+    except ConfigError:
+        raise
+    except (ValueError, RecursionError) as error:  # ValueError: also numbers of thousands of digits
+        raise ConfigError(f"The recipe is not TOML: {str(error)[:100]}.") from None
+
+
+def _flat(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of all sections, and those outside of sections."""
+    settings: dict[str, Any] = {}
+    for name, value in table.items():
+        found: Mapping[str, Any] = {name: value}
+        if name in _SECTIONS:
+            if not isinstance(value, Mapping):
+                raise ConfigError(f"Section '{name}' is not a table of settings.")
+            _require_in(name, value)
+            found = value
+        elif isinstance(value, Mapping):
+            raise _unknown_section(name)
+        elif name != "preset":
+            section_of(name)
+        for twice in settings.keys() & found.keys():
+            raise ConfigError(f"{twice} is set twice: inside a section and outside.")
+        settings.update(found)
+    return settings
+
+
+def _require_in(section: str, names: Iterable[str]) -> None:
+    for name in names:
+        if name == "preset":
+            raise ConfigError(f"Write preset above [{section}], not below it.")
+        if section_of(name) != section:
+            raise ConfigError(
+                f"'{section}' has no setting '{name}'; it is one of '{section_of(name)}'."
+            )
+
+
+def _unknown_section(name: str) -> ConfigError:
+    return ConfigError(f"Unknown section '{name}'. There are: {_names(_SECTIONS)}.")
+
+
+def _names(names: Iterable[str]) -> str:
     return ", ".join(names)
+
+
+_KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+_WORDS = {
+    **dict.fromkeys(("true", "yes", "on", "1"), True),
+    **dict.fromkeys(("false", "no", "off", "0"), False),
+}
 
 
 def _coerce(name: str, value: Any, kind: type) -> Any:
     try:
-        if kind is bool:
-            if isinstance(value, bool):
-                return value
-            return {
-                "true": True,
-                "yes": True,
-                "1": True,
-                "on": True,
-                "false": False,
-                "no": False,
-                "0": False,
-                "off": False,
-            }[str(value).lower()]
-        if kind is int:
-            if isinstance(value, bool):
-                raise ValueError
-            if isinstance(value, float):
-                if value != int(value):
-                    raise ValueError
-                return int(value)
-            try:
-                return int(value)
-            except ValueError:  # '1e4' and '12.0' are whole numbers too
-                return _coerce(name, float(value), int)
-        if kind is float:
-            if isinstance(value, bool) or not abs(float(value)) < float("inf"):
-                raise ValueError
-            return float(value)
-        if not isinstance(value, str):
-            raise ValueError
-        return value
+        return _convert(value, kind)
     except (ValueError, KeyError, TypeError, OverflowError):
-        wanted = {bool: "true or false", int: "a whole number", float: "a number"}.get(kind, "text")
-        raise ConfigError(f"{name} cannot be '{value}': it must be {wanted}.") from None
+        raise ConfigError(
+            f"{name} cannot be '{_shown(value)}': it must be {_KINDS[kind]}."
+        ) from None
+
+
+def _shown(value: Any) -> str:
+    try:
+        return str(value)[:40]
+    except ValueError:  # Python writes no integer of thousands of digits; TOML reads one in hex
+        return "0x…"
+
+
+def _convert(value: Any, kind: type) -> Any:
+    """Convert text or a number without loss; raises various errors where that is impossible."""
+    if kind is bool:
+        return value if isinstance(value, bool) else _WORDS[str(value).lower()]
+    if isinstance(value, bool) or (kind is str and not isinstance(value, str)):
+        raise TypeError
+    if kind is int and isinstance(value, str):
+        try:
+            value = int(value)
+        except ValueError:  # '1e4' and '12.0' are whole numbers too
+            value = float(value)
+    converted = kind(value)
+    # No setting counts further than a 64-bit integer, which a seed is for torch.
+    if kind is int and (converted != value or abs(converted) >= 2**63):
+        raise ValueError
+    if kind is float and not math.isfinite(converted):
+        raise ValueError
+    return converted
 
 
 def _wrong_frames(text: str) -> ConfigError:
     return ConfigError(
         f"reduce_frames_to cannot be '{text[:40]}': write whole numbers above 0, each smaller than "
-        "the one before, as 2,1."
+        "the one before, such as 2,1."
     )
 
 

@@ -1,4 +1,4 @@
-"""Where to compute."""
+"""Choice of the device to compute on."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from ponytaco.config import ConfigError
 
 
 def is_on_gpu(name: str) -> bool:
-    """Whether a setting means a GPU; asked without taking memory on any."""
+    """Whether a device setting means a GPU; takes no memory on it."""
     return not name.startswith("cpu") and torch.cuda.is_available()
 
 
 def choose_device(name: str, local_rank: int | None = None) -> torch.device:
-    """The device that a setting means; 'auto' is CUDA where there is one.
+    """Return the device for a setting; 'auto' is CUDA if available, else the CPU.
 
     Args:
         name: 'auto', 'cpu', 'cuda', 'cuda:1' ….
-        local_rank: the place of this process on its machine, where several train together: each
-            takes the GPU of that number.
+        local_rank: number of this process on its machine if several train together; it takes the
+            GPU of that number.
 
     Raises:
-        ConfigError: there is no such device.
+        ConfigError: if the device does not exist, or cannot be shared by several processes.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
@@ -44,10 +44,10 @@ def choose_device(name: str, local_rank: int | None = None) -> torch.device:
 
 
 def _ask_for_large_pages() -> None:
-    """Let torch take large pages for large tensors, unless the user has said otherwise.
+    """Let torch use large memory pages for large tensors, unless the user chose otherwise.
 
-    A step takes and drops gigabytes, and with small pages a twentieth of it passed with their being
-    handed out and looked up. torch reads this once, when it takes its first memory; only Linux has
-    such pages.
+    A step allocates and frees gigabytes, and with small pages a twentieth of its time went into
+    providing them. torch reads this variable once, before its first allocation; only Linux has such
+    pages.
     """
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")

@@ -1,4 +1,4 @@
-"""Durations, sizes and lists in words for people."""
+"""Durations, sizes, lists and long texts, written for people."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ from collections.abc import Sequence
 
 
 def duration(seconds: float) -> str:
-    """As '45 s', '12 min' or '3 h 20 min'."""
+    """Write a duration as '45 s', '12 min', '3 h 20 min' or '2.5 days'."""
     if seconds < 90:
         return f"{max(0, round(seconds))} s"
     minutes = round(seconds / 60)
     if minutes < 90:
         return f"{minutes} min"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    return f"{minutes / (24 * 60):.1f} days"
 
 
 def file_size(n_bytes: float) -> str:
-    """As '640 kB', '86 MB' or '1.2 GB'."""
+    """Write a size as '640 kB', '86 MB' or '1.2 GB'."""
     if n_bytes < 1e6:
         return f"{n_bytes / 1e3:.0f} kB"
     return f"{n_bytes / 1e6:.0f} MB" if n_bytes < 1e9 else f"{n_bytes / 1e9:.1f} GB"
@@ -26,3 +28,8 @@ def and_more(names: Sequence[str], most: int) -> str:
     """List the first ``most`` names and count the others, as 'a, b and 3 more'."""
     more = len(names) - most
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def shorten(text: str, most: int) -> str:
+    """Cut a text to at most so many characters, the last an ellipsis where it was longer."""
+    return text if len(text) <= most else text[: most - 1] + "…"

@@ -1,4 +1,4 @@
-"""Arrays -> matplotlib figures. No pyplot: nothing global, nothing that needs a screen."""
+"""Plots: arrays to matplotlib figures, without pyplot's globals and screen."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def plot_validation(
     predicted_mel: npt.NDArray[np.floating],
     gate: npt.NDArray[np.floating],
 ) -> Figure:
-    """One clip's validation: attention twice, both mels, and the gate.
+    """Plot a clip's validation: attention twice, both mels, and the gate.
 
     Args:
-        title: above all.
+        title: above the plots.
         teacher_forced: (T_steps, T_text) attention when fed the true frames.
         free: (T_steps, T_text) attention when fed its own frames.
         target_mel: (n_mels, T_mel) of the real clip.
         predicted_mel: (n_mels, T_mel) as spoken freely.
-        gate: (T_mel,) probability of being over, as spoken freely.
+        gate: (T_mel,) probability of the end, as spoken freely.
     """
     figure = Figure(figsize=(11, 7.5), dpi=_DPI, layout="constrained")
     figure.suptitle(title)
@@ -46,13 +46,13 @@ def plot_validation(
     axes[2, 0].axis("off")
     axes[2, 0].text(0, 0.9, _HOW_TO_READ, va="top", fontsize="medium", alpha=0.8)
     axes[2, 1].plot(gate)
-    axes[2, 1].set(title="gate: is it over?", xlabel="frame", ylim=(-0.05, 1.05))
+    axes[2, 1].set(title="gate: probability of the end", xlabel="frame", ylim=(-0.05, 1.05))
     axes[2, 1].set_xlim(0, max(1, len(gate) - 1))
     return figure
 
 
 def plot_alignment(weights: npt.NDArray[np.floating], title: str = "") -> Figure:
-    """One attention matrix.
+    """Plot an attention matrix.
 
     Args:
         weights: (T_steps, T_text).
@@ -67,7 +67,7 @@ def plot_alignment(weights: npt.NDArray[np.floating], title: str = "") -> Figure
 
 
 def plot_mel(mel: npt.NDArray[np.floating], title: str = "") -> Figure:
-    """One mel spectrogram.
+    """Plot a mel spectrogram.
 
     Args:
         mel: (n_mels, T_mel).
@@ -79,10 +79,10 @@ def plot_mel(mel: npt.NDArray[np.floating], title: str = "") -> Figure:
 
 
 def plot_lengths(seconds: Sequence[float]) -> Figure:
-    """A histogram of clips' lengths.
+    """Plot a histogram of clips' durations.
 
     Args:
-        seconds: one for each clip, at least one.
+        seconds: each clip's duration, at least one.
     """
     figure = Figure(figsize=(6, 2.4), dpi=_DPI, layout="constrained")
     axes = figure.subplots()
@@ -92,10 +92,10 @@ def plot_lengths(seconds: Sequence[float]) -> Figure:
 
 
 def plot_history(rows: Sequence[Mapping[str, float]]) -> Figure:
-    """A run's losses and scores by step.
+    """Plot a run's losses and scores by step.
 
     Args:
-        rows: a history as ``run.read_history`` returns it.
+        rows: a history, from ``read_history``.
     """
     figure = Figure(figsize=(9, 6), dpi=_DPI, layout="constrained")
     losses, scores = figure.subplots(2, 1, sharex=True)
@@ -110,7 +110,7 @@ def plot_history(rows: Sequence[Mapping[str, float]]) -> Figure:
     ):  # fmt: skip
         _draw_series(scores, rows, name, label)
     scores.set(
-        title="voice and attention, speaking freely unless said", xlabel="step", ylim=(0, 1.02)
+        title="voice and attention, speaking freely unless stated", xlabel="step", ylim=(0, 1.02)
     )
     for axes in (losses, scores):
         if axes.get_legend_handles_labels()[0]:

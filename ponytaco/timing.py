@@ -1,8 +1,7 @@
-"""Times that can be compared: alternatives taken in turns, and the machine they hold for.
+"""Comparable timings: alternatives measured in turns, and a description of the machine.
 
-A machine that does something else besides slows whatever runs just then. Taken in turns, the
-alternatives of one round meet the same machine, so that their ratio holds where their times do
-not.
+Other work on a machine slows whatever runs at that moment. Measured in turns, the alternatives of
+one round meet the same conditions, so that their ratio holds where their times do not.
 """
 
 from __future__ import annotations
@@ -20,20 +19,20 @@ import torch
 
 @dataclass(frozen=True)
 class Timings:
-    """What each alternative took, round by round."""
+    """Seconds that each alternative took, round by round."""
 
     seconds: Mapping[str, list[float]]
 
     def median(self, name: str) -> float:
-        """Seconds that one call took."""
+        """Return the median time of one call, in seconds."""
         return statistics.median(self.seconds[name])
 
     def ratio(self, name: str, to: str) -> float:
-        """How many times as long one took as the other, the median of the rounds' ratios."""
+        """Return the median over the rounds of time(name) / time(to)."""
         return statistics.median(self._ratios(name, to))
 
     def ratio_range(self, name: str, to: str) -> tuple[float, float]:
-        """The smallest and the largest of the rounds' ratios."""
+        """Return the smallest and the largest of the rounds' ratios."""
         ratios = self._ratios(name, to)
         return min(ratios), max(ratios)
 
@@ -48,7 +47,7 @@ def take_turns(
     """Time alternatives one after the other, in several rounds.
 
     Args:
-        alternatives: what to call, by name; each call is one measurement.
+        alternatives: functions to time, by name.
         rounds: measurements of each.
         warm_up: rounds before these that do not count.
     """
@@ -62,7 +61,7 @@ def take_turns(
 
 
 def seconds_of(call: Callable[[], object]) -> float:
-    """What one call takes, until a GPU has done with it."""
+    """Time one call in seconds, including the work that it starts on a GPU."""
     _wait_for_gpu()
     started = time.perf_counter()
     call()
@@ -71,7 +70,7 @@ def seconds_of(call: Callable[[], object]) -> float:
 
 
 def machine() -> str:
-    """The machine and the versions that a time holds for, in one line."""
+    """Describe the processor or GPU, threads and versions, in one line."""
     gpu = f"{torch.cuda.get_device_name()}, " if torch.cuda.is_available() else ""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     threads = torch.get_num_threads()
@@ -83,7 +82,7 @@ def machine() -> str:
 
 
 def _processor() -> str:
-    """Its model as Linux knows it, and the widest vectors that torch uses on it."""
+    """Return the processor's model as Linux names it, and the vector instructions torch uses."""
     name = platform.processor() or platform.machine()
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():

@@ -13,6 +13,7 @@ from ponytaco.config import (
     ModelConfig,
     TrainConfig,
     describe,
+    parse_recipe,
     parse_settings,
     section_of,
 )
@@ -60,10 +61,13 @@ def test_what_json_lacks_takes_its_default():
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("{", "The settings are not json"),
+        ("{", "The settings are not JSON"),
         ("[]", "not a table"),
         ('{"sound": {}}', "Unknown section 'sound'. There are: audio, model, train."),
-        ('{"audio": {"batch_size": 3}}', "'audio' has no setting 'batch_size'"),
+        (
+            '{"audio": {"batch_size": 3}}',
+            "'audio' has no setting 'batch_size'; it is one of 'train'.",
+        ),
         ('{"train": {"bach_size": 3}}', "Did you mean batch_size"),
         ('{"train": {"batch_size": null}}', "batch_size cannot be 'None'"),
         ('{"train": {"batch_size": [3]}}', "batch_size cannot be '[3]'"),
@@ -133,6 +137,8 @@ def test_whole_numbers_stay_exact(seed):
         ("batch_size", "1.5", "a whole number"),
         ("batch_size", "", "a whole number"),
         ("batch_size", "inf", "a whole number"),
+        ("seed", "1e30", "a whole number"),
+        ("seed", str(2**63), "a whole number"),
         ("batch_size", "nan", "a whole number"),
         ("batch_size", True, "a whole number"),
         ("batch_size", None, "a whole number"),
@@ -301,6 +307,45 @@ def test_words_are_read_as_settings():
         "device": "a=b",
     }
     assert "'batch_size'" in message_of(parse_settings, ["batch_size"])
+
+
+def test_a_recipe_has_sections_and_names_alone():
+    text = """
+preset = "small"
+batch_size = 8
+model.p_ctc_dropout = 0.25  # the same as below [model]
+[train]
+learning_rate = 5e-4
+mmi = false
+"""
+    assert parse_recipe(text) == {
+        "preset": "small",
+        "batch_size": 8,
+        "p_ctc_dropout": 0.25,
+        "learning_rate": 5e-4,
+        "mmi": False,
+    }
+    assert parse_recipe("") == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("batch_size", "The recipe is not TOML: "),
+        ("seed = " + "9" * 5000, "The recipe is not TOML: "),
+        ("a = " + "[" * 100_000, "The recipe is not TOML: "),
+        ("seed = 1\nseed = 2", "The recipe is not TOML: "),
+        ("bach_size = 3", "There is no setting 'bach_size'. Did you mean batch_size"),
+        ("[train]\nbach_size = 3", "There is no setting 'bach_size'. Did you mean batch_size"),
+        ("[training]\nseed = 3", "Unknown section 'training'. There are: audio, model, train."),
+        ("[model]\nbatch_size = 3", "'model' has no setting 'batch_size'; it is one of 'train'."),
+        ("seed = 3\n[train]\nseed = 3", "seed is set twice: inside a section and outside."),
+        ("train = 3", "Section 'train' is not a table of settings."),
+        ('[train]\npreset = "small"', "Write preset above [train], not below it."),
+    ],
+)
+def test_a_recipe_that_cannot_be_is_refused(text, expected):
+    assert message_of(parse_recipe, text).startswith(expected)
 
 
 @settings(max_examples=50, deadline=None)

@@ -1,12 +1,12 @@
 import pytest
 
-from ponytaco.formatting import and_more, duration, file_size
+from ponytaco.formatting import and_more, duration, file_size, shorten
 
 
 @pytest.mark.parametrize(
     ("seconds", "said"),
     [(0, "0 s"), (-3, "0 s"), (89, "89 s"), (720, "12 min"), (12_000, "3 h 20 min"),
-     (3599 * 2, "2 h 00 min")],
+     (3599 * 2, "2 h 00 min"), (216_000, "2.5 days")],
 )  # fmt: skip
 def test_durations(seconds, said):
     assert duration(seconds) == said
@@ -26,3 +26,8 @@ def test_sizes(n_bytes, said):
 )  # fmt: skip
 def test_long_lists_end_with_a_count(names, listed):
     assert and_more(names, most=2) == listed
+
+
+@pytest.mark.parametrize(("text", "short"), [("", ""), ("pony", "pony"), ("ponies", "pon…")])
+def test_long_texts_are_cut(text, short):
+    assert shorten(text, most=4) == short

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import ponytaco
+
 ROOT = Path(__file__).resolve().parents[1]
 
 # A folder, or a module beside the folders, imports only from those to the left of its own layer;
@@ -28,11 +30,17 @@ LAYERS = (
     {"cli", "notebook"},
 )
 LAYER_OF = {room: number for number, rooms in enumerate(LAYERS) for room in rooms}
-# These belong to all of them: the public API, and the door of `python -m ponytaco`.
+# Beside the layers: the public API, which imports lazily, and the door of `python -m ponytaco`.
 DOORS = {"ponytaco", "ponytaco.__main__"}
 
 # What data_prep may import of ponytaco: nothing in it loads torch.
-TORCH_FREE = ("ponytaco.errors", "ponytaco.formatting", "ponytaco.io.atomic", "ponytaco.text")
+TORCH_FREE = (
+    "ponytaco.errors",
+    "ponytaco.formatting",
+    "ponytaco.io.atomic",
+    "ponytaco.io.text_files",
+    "ponytaco.text",
+)
 
 # What only a notebook has; ponytaco must also work without.
 NOTEBOOK_ONLY = ("IPython", "ipywidgets", "google.colab", "jupyter_ui_poll")
@@ -128,9 +136,37 @@ def test_a_module_imports_only_from_below(path):
     assert not breaches, "\n".join(breaches)
 
 
+def test_the_public_api_imports_nothing_until_a_name_is_used():
+    """And type checkers see each name where the table says that it is."""
+    body = ast.parse((ROOT / "ponytaco" / "__init__.py").read_text(encoding="utf-8")).body
+    (checked,) = (
+        n for n in body if isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING"
+    )
+    lazy = {f"{module}.{name}" for name, module in ponytaco._MODULES.items()}
+    assert imported(ast.unparse(checked), "ponytaco", is_package=True) == lazy
+    body.remove(checked)
+    eager = imported(ast.unparse(ast.Module(body, [])), "ponytaco", is_package=True)
+    assert {name.partition(".")[0] for name in eager} <= sys.stdlib_module_names
+
+
+def test_the_command_is_all_that_the_door_opens():
+    assert imports_of(ROOT / "ponytaco" / "__main__.py") == {"ponytaco.cli.main"}
+
+
+@pytest.mark.parametrize("path", PONYTACO + DATA_PREP, ids=module_name)
+def test_our_own_modules_pass_by_the_public_api(path):
+    """It would lead from any layer to any other."""
+    of_the_door = {name for name in imports_of(path) if name.count(".") <= 1 and not room_of(name)}
+    assert {n for n in of_the_door if is_or_is_in(n, "ponytaco")} <= {"ponytaco.__version__"}
+
+
 @pytest.mark.parametrize("path", PONYTACO, ids=module_name)
-def test_ponytaco_does_not_know_data_prep(path):
-    assert not [name for name in imports_of(path) if is_or_is_in(name, "data_prep")]
+def test_only_the_top_layer_knows_data_prep_and_the_command_line_only_its_commands(path):
+    if is_or_is_in(module_name(path), "ponytaco.notebook"):  # it wraps what cells call
+        return
+    allowed = {"data_prep.__main__"} if is_or_is_in(module_name(path), "ponytaco.cli") else set()
+    known = {name for name in imports_of(path) if is_or_is_in(name, "data_prep")}
+    assert {name.rpartition(".")[0] for name in known} <= allowed
 
 
 @pytest.mark.parametrize("path", DATA_PREP, ids=module_name)

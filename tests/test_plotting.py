@@ -58,7 +58,7 @@ def test_a_validation_shows_attention_mels_and_gate():
         ("attention, speaking freely", "decoder step", "symbol"),
         ("mel of the clip", "frame", "mel band"),
         ("mel, speaking freely", "frame", "mel band"),
-        ("gate: is it over?", "frame", ""),
+        ("gate: probability of the end", "frame", ""),
     ]
     low, high = shown[4].get_ylim()
     assert low <= 0 < 1 <= high

@@ -2,7 +2,7 @@ import pytest
 
 from ponytaco.config import Config, ConfigError, describe
 from ponytaco.model.tacotron2 import Tacotron2
-from ponytaco.presets import PRESETS, preset, preset_of
+from ponytaco.presets import PRESETS, preset, preset_of, read_config
 from ponytaco.text.symbols import CTC_SYMBOLS, SYMBOLS
 
 
@@ -44,3 +44,70 @@ def test_a_model_is_known_whatever_its_run_has_come_to():
     assert preset_of(gradual.model) == preset_of(gradual.reduced_to(2).model) == "gradual"
     assert gradual.reduced_to(1).model == preset("full").model
     assert preset_of(gradual.replace(n_frames_per_step=3).model) is None
+
+
+def recipe(tmp_path, text):
+    path = tmp_path / "quiet.toml"
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return path
+
+
+def test_a_recipe_changes_its_preset(tmp_path):
+    path = recipe(tmp_path, 'preset = "small"\n[train]\nbatch_size = 8\n')
+    assert read_config(path) == preset("small").replace(batch_size=8)
+    assert read_config(path, "tiny") == preset("tiny").replace(batch_size=8)
+
+
+def test_a_recipe_without_a_preset_changes_the_default(tmp_path):
+    assert read_config(recipe(tmp_path, "batch_size = 8")) == Config().replace(batch_size=8)
+    assert read_config(recipe(tmp_path, b"\xef\xbb\xbfseed = 8")) == Config().replace(seed=8)
+    assert read_config(recipe(tmp_path, "")) == Config()
+
+
+def test_a_runs_settings_are_read_from_its_folder(tmp_path):
+    config = preset("gradual").replace(seed=7, cleaner="basic", device="cpu")
+    (tmp_path / "config.json").write_text(config.to_json())
+    assert read_config(tmp_path) == read_config(tmp_path / "config.json") == config
+    with pytest.raises(ConfigError) as caught:
+        read_config(tmp_path, "small")
+    assert str(caught.value) == (
+        f"{tmp_path / 'config.json'}: a run's settings are complete, so --preset small would "
+        "change nothing. Leave out one of them."
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('[train]\nbatch_size = "many"', "batch_size cannot be 'many': it must be a whole number."),
+        ("learning_rate = nan", "learning_rate cannot be 'nan': it must be a number."),
+        ("device = 1", "device cannot be '1': it must be text."),
+        ("seed = 1979-05-27", "seed cannot be '1979-05-27': it must be a whole number."),
+        ("seed = 0x" + "f" * 9999, "seed cannot be '0x…': it must be a whole number."),
+        ("batch_size = 0", "batch_size is 0; it must be above 0."),
+        ("bach_size = 3", "There is no setting 'bach_size'. Did you mean batch_size"),
+        ('preset = "huge"', "There is no preset 'huge'. There are: full,"),
+        ("preset = [1]", "There is no preset '[1]'. There are: full,"),
+        ("{", "The settings are not JSON"),
+        ('{"train": {"bach_size": 3}}', "There is no setting 'bach_size'. Did you mean"),
+        (
+            b"PK\x03\x04\xff\xfe",
+            "not text in UTF-8. Give a run's config.json, or a recipe in TOML.",
+        ),
+        (b"#" * 2**21, "too large for settings."),
+    ],
+)
+def test_a_wrong_file_is_refused_by_name(tmp_path, text, expected):
+    path = recipe(tmp_path, text)
+    with pytest.raises(ConfigError) as caught:
+        read_config(path)
+    assert str(caught.value).startswith(f"{path}: {expected}")
+
+
+def test_a_file_that_is_not_there_is_refused_by_name(tmp_path):
+    for path, missing in ((tmp_path / "no.toml",) * 2, (tmp_path, tmp_path / "config.json")):
+        with pytest.raises(ConfigError) as caught:
+            read_config(path)
+        assert str(caught.value) == (
+            f"{missing}: cannot be read (No such file or directory). Check the name."
+        )

@@ -1,8 +1,8 @@
-"""Stamp the repository's public address into everything that shows it.
+"""Write the repository's public address into all files that show it.
 
-``make home URL=https://github.com/OWNER/REPO`` writes it into pyproject.toml, its one place, and
-from there into the notebooks' install cells and badges and into the README. Without an address the
-install cells ask for it, and the badges open Colab's own list of GitHub repositories.
+``make home URL=https://github.com/OWNER/REPO`` writes it into pyproject.toml, the install cells and
+badges of the notebooks, and the README. Without an address the install cells ask for one, and the
+badges open Colab's list of GitHub repositories.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _URLS = re.compile(r"^\[project\.urls\]\n(?:[^\[\n].*\n)*\n?", re.MULTILINE)
 
 
 def home_of(pyproject: str) -> str:
-    """The address that a pyproject.toml names; empty without one."""
+    """Return the address in a pyproject.toml; empty if there is none."""
     return tomllib.loads(pyproject)["project"].get("urls", {}).get("Repository", "")
 
 
 def with_home(pyproject: str, url: str) -> str:
-    """A pyproject.toml with that address."""
+    """Return a pyproject.toml with another address, or without one if it is empty."""
     bare = _URLS.sub("", pyproject)
     if not url:
         return bare
@@ -41,40 +41,40 @@ def with_home(pyproject: str, url: str) -> str:
 
 
 def badge_link(url: str, notebook: str, branch: str = "main") -> str:
-    """Where a notebook's badge leads to."""
+    """Return the target of a notebook's badge."""
     if not url:
         return _COLAB
     return f"{_COLAB}{urlsplit(url).path.strip('/')}/blob/{branch}/notebooks/{notebook}"
 
 
 def stamp_badges(text: str, url: str, notebook: str, branch: str = "main") -> str:
-    """A notebook's text, or a README's, with its badges leading to that notebook."""
+    """Return a text whose badges open a notebook."""
     return _BADGE.sub(lambda m: m[1] + badge_link(url, notebook, branch) + m[2], text)
 
 
 def stamp_notebook(text: str, url: str, notebook: str, branch: str = "main") -> str:
-    """A notebook's JSON with the address in its install cell and badge."""
+    """Return a notebook's JSON with the address in its install cell and badge."""
     filled = _FIELD.sub(lambda m: m[1] + url + m[2], text)
     return stamp_badges(filled, url, notebook, branch)
 
 
 def check_address(url: str) -> str:
-    """The address without what is too much at its end.
+    """Return an address without a trailing slash or .git.
 
     Raises:
-        ValueError: Colab could not open it.
+        ValueError: it is not the address of a GitHub repository, which is what Colab opens.
     """
     bare = url.strip().removesuffix("/").removesuffix(".git")
     if bare and not re.fullmatch(r"https://github\.com/[\w.-]+/[\w.-]+", bare):
         raise ValueError(
-            f"'{url}' is not an address of a GitHub repository, which is what Colab opens. "
-            "It looks like https://github.com/OWNER/REPO."
+            f"'{url}' is not the address of a GitHub repository, which is what Colab opens. "
+            "Such an address looks like https://github.com/OWNER/REPO."
         )
     return bare
 
 
 def stamp(root: Path, url: str, branch: str = "main") -> list[str]:
-    """Write the address into all files below a checkout's root; what was changed is returned."""
+    """Write the address into the files below a checkout's root, and return the changed ones."""
     changed = []
 
     def write(path: Path, text: str) -> None:
@@ -92,10 +92,10 @@ def stamp(root: Path, url: str, branch: str = "main") -> list[str]:
 
 
 def main() -> int:
-    """Stamp the address of the command line."""
+    """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("url", help="https://github.com/OWNER/REPO; '' takes it out again")
-    parser.add_argument("--branch", default="main", help="that the badges open")
+    parser.add_argument("url", help="https://github.com/OWNER/REPO; '' removes it")
+    parser.add_argument("--branch", default="main", help="branch that the badges open (main)")
     arguments = parser.parse_args()
     try:
         url = check_address(arguments.url)
@@ -103,7 +103,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     changed = stamp(ROOT, url, arguments.branch)
-    print(f"The home is {url or 'not set'}. Changed: {', '.join(changed) or 'nothing'}.")
+    print(f"Address: {url or 'none'}. Changed files: {', '.join(changed) or 'none'}.")
     return 0
 
 

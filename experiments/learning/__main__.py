@@ -1,8 +1,8 @@
 """Which method makes attention learn, and how soon: recipes, trained on the same seeds and data.
 
 ``python -m experiments.learning DATASET FOLDER`` trains every recipe with every seed, keeps the
-runs in ``FOLDER/<recipe>-<seed>``, and tells them apart in tables and a picture. Interrupted, or at
-the end of its ``--piece-minutes``, the same command goes on; what is finished is not run again.
+runs in ``FOLDER/<recipe>-<seed>``, and compares them in tables and a picture. After an interruption
+or the end of ``--piece-minutes`` the same command continues; finished runs are not repeated.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ponytaco.errors import PonytacoError
 
 
 def main() -> None:
-    """Train what is not yet trained, and say what was reached."""
+    """Train the runs that are not finished, and report."""
     arguments = _arguments()
     try:
         failed = [] if arguments.report_only else _work(arguments)
@@ -38,7 +38,7 @@ def _arguments() -> argparse.Namespace:
         epilog=f"Recipes: {'; '.join(f'{n} {dict(r)}' for n, r in named.RECIPES.items())}."
     )  # fmt: skip
     parser.add_argument("dataset", type=Path, help="a prepared character")
-    parser.add_argument("folder", type=Path, help="where the runs are kept, to go on from")
+    parser.add_argument("folder", type=Path, help="where the runs are kept, to continue from")
     parser.add_argument(
         "--recipes", type=_words, metavar="A,B",
         help="which (each of those below; with --report-only those that FOLDER has)",
@@ -75,7 +75,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _work(arguments: argparse.Namespace) -> list[runs.Learner]:
-    """Train, and listen; those that failed."""
+    """Train and listen; return the runs that failed."""
     for_all = config.parse_settings(arguments.settings)
     configs = named.configs(_chosen(arguments), arguments.preset, for_all)
     steps = {"max_steps": arguments.steps, "validate_every": arguments.every}
@@ -106,7 +106,7 @@ def _chosen(arguments: argparse.Namespace) -> dict[str, named.Recipe]:
 
 
 def _learners(arguments: argparse.Namespace) -> list[runs.Learner]:
-    """The runs to report on, in the order of the tables."""
+    """List the runs to report on, in the order of the tables."""
     if arguments.report_only and arguments.recipes is None and not arguments.own:
         learners = runs.found(arguments.folder)
     else:

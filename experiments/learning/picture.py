@@ -1,4 +1,4 @@
-"""The runs' curves over steps, a colour a recipe, and when each was aligned."""
+"""The runs' curves over steps, one colour per recipe, and when each was aligned."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CURVES = {
 
 
 def draw(outcomes: Sequence[Outcome]) -> Figure:
-    """All runs' curves: thin lines the seeds, thick ones their medians.
+    """Draw all runs' curves: thin lines for the seeds, thick ones for their medians.
 
     Args:
         outcomes: at least one; those without a check have no curve.
@@ -76,7 +76,7 @@ def _draw_first_steps(
     colours: dict[str, Any],
     n_steps: int,
 ) -> None:
-    """A line a recipe: rings where seeds are first aligned when fed, dots when free."""
+    """Draw a line per recipe: rings where seeds are first aligned when fed, dots when free."""
     labels = []
     for y, recipe in enumerate(recipes):
         ours = [o for o in outcomes if o.recipe == recipe]

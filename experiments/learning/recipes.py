@@ -1,4 +1,4 @@
-"""Recipes: which of the methods that make attention learn are on, by name."""
+"""Recipes: named choices of the methods that make attention learn."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ RECIPES: Mapping[str, Recipe] = types.MappingProxyType(
     }
 )
 
-# What a run may be continued with other values of, and still be the same run.
+# Settings that may differ when a run is resumed.
 _PASSING = frozenset({"max_steps", "max_minutes", "save_every_minutes", "loader_workers", "device"})
-# What runs of one recipe differ in, or are compared by.
+# Settings in which runs of one recipe differ, or by which they are compared.
 _NOT_OF_RECIPES = _PASSING | {"seed", "validate_every"}
 
 # The name becomes a folder's.
@@ -67,10 +67,10 @@ def parse_recipe(text: str) -> tuple[str, Recipe]:
 
 
 def chosen(names: Sequence[str], own: Mapping[str, Recipe]) -> dict[str, Recipe]:
-    """The recipes that are asked for, in that order; own ones that are not named come last.
+    """Select the recipes by name, in that order; own ones that are not named come last.
 
     Raises:
-        ConfigError: there is no such recipe, or an own one has the name of one of ours.
+        ConfigError: if a name is unknown, or an own recipe has the name of a built-in one.
     """
     if taken := own.keys() & RECIPES.keys():
         raise ConfigError(f"There is a recipe '{min(taken)}' already. Choose another name.")
@@ -84,15 +84,15 @@ def chosen(names: Sequence[str], own: Mapping[str, Recipe]) -> dict[str, Recipe]
 def configs(
     recipes: Mapping[str, Recipe], preset: str, for_all: Mapping[str, object]
 ) -> dict[str, Config]:
-    """Each recipe's settings.
+    """Make each recipe's settings.
 
     Args:
-        recipes: by name.
-        preset: what they begin with.
+        recipes: the recipes by name.
+        preset: the preset that they change.
         for_all: settings of every recipe.
 
     Raises:
-        ConfigError: a setting is unknown, has a wrong value, or is what recipes differ in.
+        ConfigError: if a setting is unknown, has a wrong value, or is set by a recipe, too.
     """
     for name, recipe in recipes.items():
         if both := sorted(recipe.keys() & for_all.keys()):
@@ -105,7 +105,7 @@ def configs(
 
 
 def differences(begun: Config, wanted: Config) -> list[str]:
-    """Settings with which a run would learn otherwise than it began, as 'name 1, not 2'."""
+    """List the settings that differ from those a run began with, as 'name 1, not 2'."""
     pairs = zip(_flat(begun), _flat(wanted), strict=True)
     return [
         f"{name} {value}, not {other}"
@@ -115,7 +115,7 @@ def differences(begun: Config, wanted: Config) -> list[str]:
 
 
 def changes(base: Config, ours: Config) -> list[str]:
-    """What a recipe changes of a preset, as 'name value'."""
+    """List a recipe's changes of a preset, as 'name value'."""
     return [
         f"{name} {value}"
         for (name, value), (_, other) in zip(_flat(ours), _flat(base), strict=True)

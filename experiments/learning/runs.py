@@ -1,4 +1,4 @@
-"""The runs: trained side by side by programs of their own, and listened to in the end."""
+"""The runs: trained side by side in processes of their own, and evaluated in the end."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from ponytaco.runs.folder import Run
 from ponytaco.runs.history import read_history
 from ponytaco.timing import machine
 
-# Up to that many sentences the quick evaluation speaks, with fewer validation clips.
+# Up to so many sentences the quick evaluation is used, with fewer validation clips.
 _QUICK = 10
-# Far from the seeds that make the demo's clips.
+# Other seeds than those of the demo's clips.
 _SEED = 20_260_000
-# Starting a program and opening the clips takes about that long: less time is none.
+# Starting a process and opening the clips takes about as long.
 _SHORTEST_MINUTES = 0.1
-_SAID_LINES = 5
+_LOG_LINES = 5
 
 
 @dataclass(frozen=True)
@@ -44,21 +44,21 @@ class Learner:
 
     @property
     def name(self) -> str:
-        """Of its folder."""
+        """The name of its folder."""
         return f"{self.recipe}-{self.seed}"
 
     @property
     def log_file(self) -> Path:
-        """What its programs said."""
+        """The output of its processes."""
         return self.run.folder / "log.txt"
 
     def machines(self) -> list[str]:
-        """Where it was trained."""
+        """List the machines that it was trained on."""
         path = self._machines
         return path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
 
     def note_machine(self) -> None:
-        """Remember this machine as one of them."""
+        """Add this machine to the list."""
         if machine() not in (known := self.machines()):
             self.run.folder.mkdir(parents=True, exist_ok=True)
             text = "".join(f"{line}\n" for line in [*known, machine()])
@@ -69,21 +69,21 @@ class Learner:
         return self.run.folder / "machines.txt"
 
     def rows(self) -> list[dict[str, float]]:
-        """Its history so far."""
+        """Read its history."""
         return read_history(self.run.history)
 
     def has_reached(self, step: int) -> bool:
-        """Whether it has learnt so long."""
+        """Whether it has been trained up to a step."""
         rows = self.rows()
         return bool(rows) and rows[-1]["step"] >= step
 
     def config(self) -> Config | None:
-        """What it was begun with; None where it was not."""
+        """Read the settings that it began with; None if it has not begun."""
         path = self.run.config
         return Config.from_json(path.read_text(encoding="utf-8")) if path.is_file() else None
 
     def heard(self) -> dict[str, Any] | None:
-        """The newest evaluation's report, quick or not; None where there is none."""
+        """Read the newest evaluation's report, quick or not; None if there is none."""
         paths = [self.run.evaluation_report, self.run.quick_report]
         there = [path for path in paths if path.is_file()]
         if not there:
@@ -93,12 +93,12 @@ class Learner:
 
 
 def learner(folder: Path, recipe: str, seed: int) -> Learner:
-    """The one that is kept in a folder of runs."""
+    """Return the learner of a recipe and seed in a folder of runs."""
     return Learner(recipe, seed, Run(folder / f"{recipe}-{seed}"))
 
 
 def found(folder: Path) -> list[Learner]:
-    """Those that a folder of runs has."""
+    """List the learners in a folder of runs."""
     learners = []
     for config in sorted(folder.glob("*-*/config.json")):
         recipe, _, seed = config.parent.name.rpartition("-")
@@ -114,20 +114,20 @@ def train(
     minutes: float = 0.0,
     log: Callable[[str], None] = print,
 ) -> list[Learner]:
-    """Train what has not reached its last step; what was begun before goes on.
+    """Train, or resume, the runs that have not reached their last step.
 
     Args:
-        todo: each with its settings.
+        todo: the learners and their settings.
         dataset: a prepared character.
-        n_jobs: how many at the same time.
-        minutes: all end after that time, finished or not; 0 is no limit.
-        log: takes sentences for the user.
+        n_jobs: number of runs at the same time.
+        minutes: time after which all runs stop; 0 is no limit.
+        log: takes messages for the user.
 
     Returns:
-        Those that failed; their logs say why.
+        The runs that failed.
 
     Raises:
-        ConfigError: one was begun with other settings.
+        ConfigError: if one was begun with other settings.
     """
     for one, config in todo:
         begun = one.config() if one.run.resumable else None
@@ -147,7 +147,7 @@ def train(
         settings = {**config.to_dict()["audio"], **config.to_dict()["model"]}
         settings |= {**config.to_dict()["train"], "max_minutes": round(left, 3)}
         words = [f"--set={name}={value}" for name, value in settings.items()]
-        # All settings are given; a preset for processors says nothing of GPUs.
+        # All settings are given; a preset for CPUs gives no advice about GPUs.
         return ["train", str(dataset), str(one.run.folder), "--preset", "small", *words]
 
     waiting = [(one, config) for one, config in todo if not one.has_reached(config.train.max_steps)]
@@ -162,18 +162,18 @@ def listen(
     device: str = "auto",
     log: Callable[[str], None] = print,
 ) -> list[Learner]:
-    """Let a recogniser hear what the runs' best voices say, where it has not.
+    """Evaluate the runs' best voices with speech recognition, unless done already.
 
     Args:
-        learners: that have a voice.
-        dataset: what they learnt from.
-        sentences: what they say, one a line.
-        n_jobs: how many at the same time.
+        learners: runs that have a voice.
+        dataset: their data set.
+        sentences: a file of sentences to speak, one per line.
+        n_jobs: number of runs at the same time.
         device: 'auto', 'cpu', 'cuda' ….
-        log: takes sentences for the user.
+        log: takes messages for the user.
 
     Returns:
-        Those that failed; their logs say why.
+        The runs that failed.
     """
     texts = read_sentences(sentences)
 
@@ -194,16 +194,16 @@ def listen(
 
 
 def write_sentences(path: Path, n: int, dataset: Path, given: Path | None) -> Path:
-    """Write sentences that nobody has learnt, one a line.
+    """Write sentences that no run was trained on, one per line.
 
     Args:
-        path: the file.
-        n: how many.
-        dataset: its clips are not among them; the demo voice gets sentences of its few words.
+        path: the file to write.
+        n: number of sentences.
+        dataset: the data set, whose texts are excluded; the demo voice gets its own few words.
         given: a file of sentences to take instead.
 
     Raises:
-        SentencesError: the given file is not usable, or there are not so many new ones.
+        SentencesError: if the given file cannot be used, or has too few new sentences.
     """
     content = read_dataset(dataset)
     known = {clip.text for clip in (*content.train, *content.val)}
@@ -228,7 +228,7 @@ def _side_by_side(
     n_jobs: int,
     log: Callable[[str], None],
 ) -> list[Learner]:
-    """Run ponytaco's commands, so many at a time; where there is no command (any more) none."""
+    """Run ponytaco commands, ``n_jobs`` at a time, except where ``command`` returns None."""
     waiting, failed = deque(todo), []
     active: dict[subprocess.Popen[bytes], tuple[Learner, IO[bytes], float]] = {}
     environment = {**os.environ, "OMP_NUM_THREADS": str(max(1, _n_cores() // n_jobs))}
@@ -238,7 +238,7 @@ def _side_by_side(
                 one = waiting[0][0]
                 words = command(waiting.popleft())
                 if words is None:
-                    log(f"{one.name}: no time left; the same command goes on with it.")
+                    log(f"{one.name}: no time left; the same command continues it.")
                     continue
                 one.run.folder.mkdir(parents=True, exist_ok=True)
                 output: IO[bytes] = one.log_file.open("ab")
@@ -253,13 +253,13 @@ def _side_by_side(
                 one, output, started = active.pop(process)
                 output.close()
                 took = f"{(time.monotonic() - started) / 60:.1f} minutes"
-                said = one.log_file.read_text(encoding="utf-8", errors="replace").splitlines()
+                lines = one.log_file.read_text(encoding="utf-8", errors="replace").splitlines()
                 if process.returncode:
                     failed.append(one)
-                    tail = "\n  ".join(said[-_SAID_LINES:])
+                    tail = "\n  ".join(lines[-_LOG_LINES:])
                     log(f"{one.name}: FAILED after {took}. {one.log_file} ends:\n  {tail}")
                 else:
-                    log(f"{one.name}: {took}. {said[-1] if said else ''}")
+                    log(f"{one.name}: {took}. {lines[-1] if lines else ''}")
     finally:  # interrupted: training saves and ends
         for process in active:
             process.terminate()

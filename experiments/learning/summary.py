@@ -1,4 +1,4 @@
-"""What histories say: since when attention holds, and how good the voice is at the end."""
+"""Summaries of histories: when attention aligned, and how good the voice is at the end."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ Row = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run has reached so far; a number that is not known is NaN."""
+    """The state of a run; unknown numbers are NaN."""
 
     recipe: str
     seed: int
     step: int
-    """How far it is; 0 before it begins."""
+    """The last step; 0 before it begins."""
     n_steps: int
-    """How far it will go."""
+    """The number of steps to train."""
     checks: Sequence[Row] = field(repr=False)
-    """Its validations at the same steps as every run's, and the one at its end."""
+    """Its validations at the steps that all runs share, and the one at its end."""
     wer: float = math.nan
-    """Share of words that a recogniser misheard in new sentences of its best voice."""
+    """Word error rate of new sentences spoken by its best voice."""
     ceiling: float = math.nan
-    """The same of the real clips, which no voice can pass."""
+    """Word error rate of the real clips, the best that a voice can reach."""
     heard_step: float = math.nan
     """The best voice's step."""
 
     @property
     def is_finished(self) -> bool:
-        """Whether it went as far as it will."""
+        """Whether it has trained all steps."""
         return self.step >= self.n_steps
 
     @property
@@ -47,7 +47,7 @@ class Outcome:
 
     @property
     def lost(self) -> float:
-        """Later checks that were not aligned; NaN before the first that was."""
+        """Number of later checks that were not aligned; NaN before the first that was."""
         later = [row for row in self.checks if row["step"] > self.aligned]
         return (
             math.nan if math.isinf(self.aligned) else sum(not row.get("aligned") for row in later)
@@ -55,11 +55,11 @@ class Outcome:
 
     @property
     def n_later(self) -> int:
-        """Checks after the first that was aligned."""
+        """Number of checks after the first that was aligned."""
         return sum(row["step"] > self.aligned for row in self.checks)
 
     def last(self, column: str) -> float:
-        """A column of the last check."""
+        """Return a column of the last check."""
         return self.checks[-1].get(column, math.nan) if self.checks else math.nan
 
 
@@ -71,16 +71,16 @@ def outcome(
     every: int,
     heard: Mapping[str, Any] | None = None,
 ) -> Outcome:
-    """Sum up a history.
+    """Summarise a history.
 
     Args:
-        recipe: the run's.
-        seed: the run's.
-        rows: a history as ``read_history`` returns it; what is beyond ``n_steps`` is left out.
-        n_steps: how far the run will go.
-        every: steps from check to check. A session that ends makes one in between, which does not
-            count: a run of many sessions would find its first aligned step sooner.
-        heard: the content of an evaluation's report.json.
+        recipe: the run's recipe.
+        seed: the run's seed.
+        rows: a history as ``read_history`` returns it; rows beyond ``n_steps`` are left out.
+        n_steps: number of steps to train.
+        every: steps between checks. Those at the end of a session do not count: a run of many
+            sessions would find its first aligned step sooner.
+        heard: content of an evaluation's report.json.
     """
     rows = [row for row in rows if row["step"] <= n_steps]
     step = int(rows[-1]["step"]) if rows else 0
@@ -108,7 +108,7 @@ _END_COLUMNS = {
 
 
 def details(outcomes: Sequence[Outcome]) -> tuple[list[str], list[list[object]]]:
-    """A table's heading and its rows, one a run."""
+    """Make a table's heading and its rows, one per run."""
     with_words = any(not math.isnan(o.wer) for o in outcomes)
     header = ["recipe", "seed", "steps", "aligned, fed", "aligned, free", "lost later"]
     header += [*_END_COLUMNS.values(), *["misheard", "of the best at"] * with_words]
@@ -123,7 +123,7 @@ def details(outcomes: Sequence[Outcome]) -> tuple[list[str], list[list[object]]]
 
 
 def by_recipe(outcomes: Sequence[Outcome]) -> tuple[list[str], list[list[object]]]:
-    """A table's heading and its rows, one a recipe: medians, and ranges over the seeds."""
+    """Make a table's heading and its rows, one per recipe: medians and ranges over the seeds."""
     with_words = any(not math.isnan(o.wer) for o in outcomes)
     header = ["recipe", "runs", "aligned, fed", "aligned, free", "lost later"]
     header += [*_END_COLUMNS.values(), *["misheard", "ceiling"] * with_words]
@@ -149,12 +149,12 @@ def by_recipe(outcomes: Sequence[Outcome]) -> tuple[list[str], list[list[object]
 
 def _first(checks: Sequence[Row], column: str) -> float:
     if checks and all(column not in row for row in checks):
-        return math.nan  # a history of before it had this column
+        return math.nan  # an old history without this column
     return next((row["step"] for row in checks if row.get(column)), math.inf)
 
 
 def _spread(values: Sequence[float], text: Any) -> str:
-    """The median, and the range where it is one; what is not known is left out."""
+    """Format the median and the range of the known values."""
     known = [value for value in values if not math.isnan(value)]
     if not known:
         return "–"

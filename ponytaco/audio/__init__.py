@@ -1,1 +1,1 @@
-"""Waveforms in and out, and log-mel spectrograms."""
+"""Wav files and log-mel spectrograms."""

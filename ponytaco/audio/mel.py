@@ -8,23 +8,22 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-# Quieter than this is silence: it keeps the logarithm finite. NVIDIA's value; the vocoders
-# were trained on it.
+# Keeps the logarithm of silence finite. NVIDIA's value, on which the vocoders were trained.
 MIN_MAGNITUDE = 1e-5
 
 
 class MelSpectrogram(nn.Module):
-    """Waveform to log-mel spectrogram, NVIDIA's Tacotron 2's to the fourth decimal.
+    """Waveform to log-mel spectrogram, equal to NVIDIA's Tacotron 2's to the fourth decimal.
 
     Hann window, reflect padding of n_fft / 2 at both ends, magnitudes, Slaney's mel bands,
-    natural logarithm of max(x, 1e-5). Computed in float64: in float32 quiet bands differ from one
-    FFT library to the next by more than 1e-4, and mels are cached, so the time hardly counts.
+    natural logarithm of max(x, 1e-5). Computed in float64: in float32 quiet bands differ between
+    FFT libraries by more than 1e-4, and mels are cached, so the time hardly counts.
     Source: https://github.com/NVIDIA/tacotron2, stft.py, layers.py.
 
     Args:
         sample_rate: Hz.
         n_fft: FFT size, samples.
-        hop_length: samples from one frame to the next.
+        hop_length: samples between frames.
         win_length: Hann window, samples.
         n_mels: mel bands.
         f_min: lower edge of the lowest band, Hz.
@@ -51,12 +50,12 @@ class MelSpectrogram(nn.Module):
         filters = librosa.filters.mel(
             sr=sample_rate, n_fft=n_fft, n_mels=n_mels, fmin=f_min, fmax=f_max, dtype=np.float64
         )
-        # Both follow from the settings, so a checkpoint need not carry them.
+        # Both follow from the settings, so checkpoints do not carry them.
         self.register_buffer("filters", torch.from_numpy(filters), persistent=False)
         self.register_buffer("window", _hann(win_length), persistent=False)
 
     def forward(self, waveform: Tensor) -> Tensor:
-        """Log-mel spectrogram of a batch.
+        """Compute the log-mel spectrograms of a batch.
 
         Args:
             waveform: (B, T_wav), from -1 to 1, of any length.
@@ -81,7 +80,7 @@ class MelSpectrogram(nn.Module):
 
     def _pad(self, waveform: Tensor) -> Tensor:
         padding = self.n_fft // 2
-        # A mirror needs more samples than it is to show: silence makes a shorter clip longer.
+        # Reflection needs more samples than it pads: silence makes a shorter clip longer.
         missing = max(0, padding + 1 - waveform.shape[-1])
         waveform = functional.pad(waveform, (0, missing))
         return functional.pad(waveform, (padding, padding), mode="reflect")

@@ -1,4 +1,4 @@
-"""Wav files in and out, and the log-mel spectrogram that the published models were trained on."""
+"""Wav files: read and written with checks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ponytaco.errors import PonytacoError
 from ponytaco.io.atomic import atomic_write
 
 LONGEST_SECONDS = 600
-"""Far longer than any sentence."""
+"""Limit of a clip, far longer than any sentence."""
 
 
 class AudioError(PonytacoError):
@@ -23,11 +23,11 @@ class AudioError(PonytacoError):
 def load_wav(path: str | Path, sample_rate: int) -> Tensor:
     """Read a mono clip.
 
-    Nothing is resampled or mixed here: data preparation does that once and well.
+    Nothing is resampled or mixed here: data preparation does that once.
 
     Args:
         path: a file that libsndfile reads.
-        sample_rate: the rate that the file must have, Hz.
+        sample_rate: rate that the file must have, Hz.
 
     Returns:
         Waveform (T_wav,), float32, from -1 to 1.
@@ -41,7 +41,7 @@ def load_wav(path: str | Path, sample_rate: int) -> Tensor:
     try:
         with soundfile.SoundFile(path) as file:
             actual_rate = file.samplerate
-            # A small file can hold hours of silence, or claim them.
+            # A small file can hold hours of silence, or claim to.
             if file.frames * file.channels > LONGEST_SECONDS * sample_rate:
                 raise AudioError(
                     f"{path} is longer than {LONGEST_SECONDS} seconds. Cut it into sentences and "
@@ -65,15 +65,15 @@ def load_wav(path: str | Path, sample_rate: int) -> Tensor:
 
 
 def check_wav_path(path: Path) -> Path:
-    """The path, having made sure that a wav can go there; asked before the work, not after it.
+    """Check, before the work, that a wav can be written to a path, and return it.
 
     Raises:
-        AudioError: it is named as another kind of file, is a folder, or its folder is not there.
+        AudioError: the suffix is not .wav, the path is a folder, or its folder does not exist.
     """
     if path.suffix.lower() not in ("", ".wav"):
         wav = path.with_suffix(".wav").name
         raise AudioError(
-            f"Only wav files are written, not {path.suffix}. Write {wav}, and convert it: "
+            f"Only wav files can be written, not {path.suffix}. Write {wav}, then convert it: "
             f"ffmpeg -i {wav} {path.name}"
         )
     if path.is_dir():
@@ -86,15 +86,15 @@ def check_wav_path(path: Path) -> Path:
 
 
 def save_wav(path: str | Path, waveform: Tensor, sample_rate: int) -> None:
-    """Write a mono 16-bit wav; the file is there whole or not at all.
+    """Write a mono 16-bit wav atomically.
 
     Args:
         path: where to; an existing file is replaced.
-        waveform: (T_wav,) or (1, T_wav); what exceeds -1 or 1 is clipped.
+        waveform: (T_wav,) or (1, T_wav); clipped to -1 and 1.
         sample_rate: Hz.
 
     Raises:
-        AudioError: the waveform has values that are no numbers, or the file cannot be written.
+        AudioError: the waveform is not finite or not mono, or the file cannot be written.
     """
     path = Path(path)
     samples = waveform.detach().to("cpu", torch.float32)
@@ -103,15 +103,15 @@ def save_wav(path: str | Path, waveform: Tensor, sample_rate: int) -> None:
     if samples.dim() != 1:
         raise AudioError(f"A waveform of shape {tuple(samples.shape)} is not mono: {path}.")
     if not torch.isfinite(samples).all():
-        raise AudioError(f"The waveform for {path} holds values that are no numbers; not written.")
+        raise AudioError(f"The waveform for {path} has infinite or NaN values; not written.")
     # Scaled here, because libsndfile lets values beyond 1 wrap around into loud clicks.
     pcm = (samples.clamp(-1, 1) * 32767).round().to(torch.int16).numpy()
     try:
         with atomic_write(path) as temporary, temporary.open("wb") as file:
             soundfile.write(file, pcm, sample_rate, subtype="PCM_16", format="WAV")
     except (soundfile.SoundFileError, OSError) as error:
-        # An OSError's own text names the temporary file, of which nobody has heard.
+        # An OSError's own text names the temporary file, which users do not know.
         reason = getattr(error, "strerror", None) or error
         raise AudioError(
-            f"Cannot write {path}: {reason}. Is there such a folder, and space on the disk?"
+            f"Cannot write {path}: {reason}. Does the folder exist, and is the disk full?"
         ) from None

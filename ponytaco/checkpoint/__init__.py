@@ -1,1 +1,1 @@
-"""One file that resumes or speaks: its format, warm starts, conversion between layouts."""
+"""Checkpoints: the file format, warm starts, and conversion between layouts."""

@@ -1,10 +1,10 @@
-"""A run in one file: saving it whole, and reading it safely."""
+"""The checkpoint, a run in one file: writing it atomically and reading it safely."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,58 +28,58 @@ _MOST_SYMBOLS = 10_000
 
 
 class CheckpointError(PonytacoError):
-    """A checkpoint is missing, broken, of another kind, or cannot be written."""
+    """A checkpoint is missing, damaged, of another kind, or cannot be written."""
 
 
 @dataclass
 class Checkpoint:
-    """All that is needed to resume or to speak; ``save_checkpoint`` writes it."""
+    """All that is needed to resume a run or to speak."""
 
     config: Config
     state_dict: Mapping[str, Tensor]
-    """The weights that speak: of a run the mean over its last steps."""
+    """The weights for synthesis: the EMA of a run."""
     symbols: Sequence[str]
     ctc_symbols: Sequence[str]
     mean_frame: Tensor
     """(n_mels,), the data set's mean frame."""
     lexicon: Mapping[str, str] = field(default_factory=dict)
-    """The character's words and phones, 'hello' -> 'HH AH0 L OW1'."""
+    """The character's pronunciations, 'hello' -> 'HH AH0 L OW1'."""
     seen_symbols: Sequence[str] = ()
-    """The symbols that it has learnt from its texts; empty where that is not known."""
+    """The symbols of the training texts; empty if unknown."""
     longest_text: int = 0
-    """Symbols of the longest training text; 0 where that is not known."""
+    """Symbols of the longest training text; 0 if unknown."""
     run_state: RunState = field(default_factory=RunState)
     trained: Mapping[str, Tensor] | None = None
-    """The weights that training goes on with; None where they are those that speak."""
+    """The weights to resume training with; None if they are ``state_dict``."""
     optimizer: Mapping[str, Any] | None = None
     scaler: Mapping[str, Any] | None = None
-    """The loss's scale, when training in float16."""
+    """The state of the GradScaler, when training in float16."""
     sampler: Mapping[str, Any] | None = None
     rng: Mapping[str, Any] | None = None
-    """Of ``randomness.all_rng_states``."""
+    """The states from ``training.rng.all_rng_states``."""
     fingerprint: str = ""
-    """Of the data set, to notice that it changed."""
+    """The data set's fingerprint, to notice changes."""
     dataset: str = ""
-    """Where the data set was; a line each where there were several."""
+    """The path of the data set; one per line if there are several."""
     version: str = __version__
-    """Of ponytaco, when it was saved."""
+    """The version of ponytaco that saved it."""
     clips: int = 0
-    """Clips that it learns from."""
+    """Number of training clips."""
     minutes: float = 0.0
-    """Of speech in these clips."""
+    """Speech in these clips, in minutes."""
     card: Mapping[str, str | float] | None = None
-    """What a voice says of itself that is made to be shared; None in a run."""
+    """The model card of a shared voice; None in a run."""
 
     @property
     def dataset_folders(self) -> list[Path]:
-        """Where the data sets were."""
+        """The paths of the data sets."""
         return [Path(line) for line in self.dataset.splitlines()]
 
     def build_model(self) -> Tacotron2:
-        """The model with its weights, in evaluation mode, on the CPU.
+        """Build the model with its weights, in evaluation mode, on the CPU.
 
         Raises:
-            CheckpointError: the weights do not fit the settings.
+            CheckpointError: if the weights do not fit the settings.
         """
         self.check_shapes()
         model = new_model(self.config, self.symbols, self.ctc_symbols)
@@ -87,10 +87,10 @@ class Checkpoint:
         return model.eval()
 
     def check_shapes(self) -> None:
-        """Compare all weights with the settings, before anything of their size is made.
+        """Compare the shapes of all weights with the settings, before any memory is allocated.
 
         Raises:
-            CheckpointError: they do not fit.
+            CheckpointError: if they do not fit.
         """
         try:
             with torch.device("meta"):  # shapes only: settings may claim any size
@@ -104,16 +104,16 @@ class Checkpoint:
             ) from None
 
     def check_values(self, path: Path) -> None:
-        """Make sure that all weights are numbers.
+        """Check that all weights are finite.
 
         Raises:
-            CheckpointError: naming ``path`` and the first that are not.
+            CheckpointError: if not; the message names ``path`` and the first bad weight.
         """
         for weights in self._all_weights():
             for name, value in weights.items():
                 if not torch.isfinite(value).all():
                     raise CheckpointError(
-                        f"{path} is damaged: {name} holds values that are no numbers.{_again(path)}"
+                        f"{path} is damaged: {name} holds NaN or infinite values.{_again(path)}"
                     )
 
     def _all_weights(self) -> list[Mapping[str, Tensor]]:
@@ -121,7 +121,7 @@ class Checkpoint:
 
 
 def not_learnt_yet(step: int) -> str:
-    """What there is to say of a voice that no validation has found aligned, in plain words."""
+    """Return the message about a voice that no validation has found aligned."""
     return f"This voice has not learnt to read yet (step {step:,})."
 
 
@@ -130,41 +130,39 @@ def new_model(
     symbols: Sequence[str] = SYMBOLS,
     ctc_symbols: Sequence[str] = CTC_SYMBOLS,
 ) -> Tacotron2:
-    """A model with fresh weights for a run's settings and symbol tables."""
+    """Build a model with new weights for a run's settings and symbol tables."""
     return Tacotron2(config.model, len(symbols), config.audio.n_mels, len(ctc_symbols))
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint; the file is there whole or as it was before.
+    """Write a checkpoint atomically.
 
     Raises:
-        CheckpointError: it cannot be written, as on a full disk.
+        CheckpointError: if it cannot be written, as on a full disk.
     """
     save_atomically(path, _content(checkpoint))
 
 
 def save_atomically(path: Path, content: Mapping[str, Any]) -> None:
-    """Write tensors and plain values with torch; the file is there whole or as it was before.
+    """Write tensors and plain values with torch, atomically and durably.
 
     Raises:
-        CheckpointError: it cannot be written, as on a full disk.
+        CheckpointError: if the file cannot be written, as on a full disk.
     """
     try:
-        with atomic_write(path) as temporary, temporary.open("wb") as file:
+        with atomic_write(path, durable=True) as temporary, temporary.open("wb") as file:
             torch.save(dict(content), file)
-            file.flush()
-            os.fsync(file.fileno())
-    except (OSError, RuntimeError) as error:  # torch's zip writer says the latter of a full disk
+    except (OSError, RuntimeError) as error:  # torch's zip writer raises the latter on a full disk
         raise CheckpointError(
-            f"Cannot write {path}: {error}. Is the disk full? What was there before still is."
+            f"Cannot write {path}: {error}. Is the disk full? An earlier file there is unchanged."
         ) from None
 
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint plainly, for a store that sees to all else.
+    """Write a checkpoint directly, for a store that verifies and renames it.
 
     Raises:
-        OSError, RuntimeError: as torch reports what the disk does.
+        OSError, RuntimeError: if the disk fails.
     """
     with path.open("wb") as file:  # torch refuses names that begin with a dot
         torch.save(_content(checkpoint), file)
@@ -187,19 +185,19 @@ def _content(checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint of ours, or a voice to share, without running any code from it.
+    """Read a checkpoint of ponytaco, or a shared voice, without running any code from it.
 
-    A shared voice's weights are in half precision; here they come back in float32.
+    The half-precision weights of a shared voice are returned in float32.
 
     Raises:
-        CheckpointError: it is missing, broken, or not one of ours.
+        CheckpointError: if it is missing, damaged, or not one of ponytaco's.
     """
     content = read_content(path)
     version = content.get("format_version")
     if not isinstance(version, int):
         raise CheckpointError(
             f"{path} is not a ponytaco checkpoint. "
-            "Weights of another program can be the start of a run: --warm-start."
+            "A run can start from weights of another program: --warm-start."
         )
     if version > FORMAT_VERSION:
         raise CheckpointError(f"{path} was written by a newer ponytaco. Upgrade ponytaco.")
@@ -211,14 +209,12 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise CheckpointError(f"{path} is damaged or of another version: {error}") from None
     except (KeyError, TypeError):
         raise CheckpointError(
-            f"{path} is damaged, or another version of ponytaco wrote it, which this one cannot "
-            "read."
+            f"{path} is damaged, or was written by another version of ponytaco that this one "
+            "cannot read."
         ) from None
     for name, is_right in _CONTENT.items():
         if not is_right(fields[name]):
-            raise CheckpointError(
-                f"{path} is damaged: its {name} is not what it should be.{_again(path)}"
-            )
+            raise CheckpointError(f"{path} is damaged: its {name} is invalid.{_again(path)}")
     fields["state_dict"] = {
         name: value.float() if value.dtype is torch.float16 else value
         for name, value in fields["state_dict"].items()
@@ -227,29 +223,34 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 
 def verified_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint and make sure that it is sound.
+    """Read a checkpoint and verify it.
 
-    Beyond ``load_checkpoint`` every member agrees with its checksum, the weights have the shapes
-    that the settings ask for, and all of them are numbers.
+    Beyond ``load_checkpoint`` this checks the checksums, and that the weights have the shapes of
+    the settings and are finite.
 
     Raises:
-        CheckpointError: it is missing, damaged, or not one of ours.
+        CheckpointError: if it is missing, damaged, or not one of ponytaco's.
     """
     checkpoint = load_checkpoint(path)
-    try:
+    with _reading(path):
         check_members(path)
-    except TorchFileError as error:
-        raise CheckpointError(f"{path} cannot be used: {error}.{_again(path)}") from None
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror or error}.") from None
     checkpoint.check_shapes()
     checkpoint.check_values(path)
     return checkpoint
 
 
-def _is_texts(value: Any) -> bool:
-    few = isinstance(value, list) and len(value) <= _MOST_SYMBOLS
-    return few and all(isinstance(text, str) for text in value)
+def is_symbol_table(value: Any) -> bool:
+    """Whether a value from a file is a list of texts, of a possible length."""
+    is_list = isinstance(value, list) and len(value) <= _MOST_SYMBOLS
+    return is_list and all(isinstance(text, str) for text in value)
+
+
+def _is_count(value: Any, limit: int = 2**53) -> bool:
+    return type(value) is int and 0 <= value < limit
+
+
+def _is_state(value: Any) -> bool:
+    return value is None or isinstance(value, Mapping)
 
 
 def _is_table(value: Any, kind: type | tuple[type, ...]) -> bool:
@@ -262,76 +263,83 @@ def _is_mean_frame(value: Any) -> bool:
     return isinstance(value, Tensor) and value.dim() == 1 and value.is_floating_point()
 
 
-# What load_checkpoint asks of each part; the settings check themselves.
+# The checks of load_checkpoint for each field; the settings check themselves.
 _CONTENT: Mapping[str, Callable[[Any], bool]] = {
     "state_dict": lambda value: _is_table(value, Tensor),
     "trained": lambda value: value is None or _is_table(value, Tensor),
-    "symbols": _is_texts,
-    "ctc_symbols": _is_texts,
+    "symbols": is_symbol_table,
+    "ctc_symbols": is_symbol_table,
     "mean_frame": _is_mean_frame,
     "lexicon": lambda value: _is_table(value, str),
-    "seen_symbols": _is_texts,
-    "longest_text": lambda value: type(value) is int and 0 <= value < 2**31,
+    "seen_symbols": is_symbol_table,
+    "longest_text": lambda value: _is_count(value, 2**31),
     "run_state": lambda value: value.is_valid,
-    "optimizer": lambda value: value is None or isinstance(value, Mapping),
-    "sampler": lambda value: value is None or isinstance(value, Mapping),
-    "rng": lambda value: value is None or isinstance(value, Mapping),
+    "optimizer": _is_state,
+    "sampler": _is_state,
+    "scaler": _is_state,
+    "rng": _is_state,
     "fingerprint": lambda value: isinstance(value, str),
     "dataset": lambda value: isinstance(value, str),
     "version": lambda value: isinstance(value, str),
-    "clips": lambda value: type(value) is int and 0 <= value < 2**53,
+    "clips": _is_count,
     "minutes": lambda value: type(value) in (int, float) and 0 <= value < 2**53,
     "card": lambda value: value is None or _is_table(value, (str, int, float)),
-    "scaler": lambda value: value is None or isinstance(value, Mapping),
 }
 
 
 def require_same_architecture(saved: Config, wanted: Config, path: Path) -> None:
     """Refuse to resume with another model or other mels.
 
-    A run whose frames a step have been reduced goes on with the settings that it began with.
+    A run whose reduction factor has been lowered is resumed with the settings that it began with.
 
     Raises:
-        CheckpointError: naming the first setting that differs.
+        CheckpointError: if a setting differs; the message names the first one.
     """
     for section in ("model", "audio"):
         old, new = getattr(saved, section), getattr(wanted, section)
         for f in dataclasses.fields(old):
-            # A dropout is no part of the architecture.
+            # Dropouts are not part of the architecture.
             if f.name.startswith("p_") or getattr(old, f.name) == getattr(new, f.name):
                 continue
             if f.name == "n_frames_per_step" and getattr(old, f.name) in wanted.frames_per_step:
-                continue  # the run has come to it
+                continue  # a later factor of the same run
             name = preset_of(saved.model)
             began = f"the preset it began with, {name}," if name else "the settings it began with,"
             raise CheckpointError(
                 f"{path} was trained with {f.name}={getattr(old, f.name)}, not "
-                f"{getattr(new, f.name)}: another model cannot go on from it. Use {began} or "
+                f"{getattr(new, f.name)}, and cannot be resumed with another model. Use {began} or "
                 "another folder for a new run."
             )
 
 
 def read_content(path: Path) -> Mapping[str, Any]:
-    """Read a checkpoint of anybody's as it is: tensors and plain values only.
+    """Read a checkpoint of any program as it is: a table of tensors and plain values.
 
     Raises:
-        CheckpointError: it is missing, broken, or no table.
+        CheckpointError: if it is missing, damaged, or not a table.
     """
     if not path.is_file():
         raise CheckpointError(f"There is no checkpoint at {path}.")
-    try:
+    with _reading(path):
         content = load_torch_file(path)
+    if not isinstance(content, Mapping):
+        raise CheckpointError(f"{path} is not a checkpoint: it holds a {type(content).__name__}.")
+    return content
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turn errors of the file into CheckpointErrors."""
+    try:
+        yield
     except TorchFileError as error:
         raise CheckpointError(
             f"{path} cannot be used as a checkpoint: {error}.{_again(path)}"
         ) from None
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror or error}.") from None
-    if not isinstance(content, Mapping):
-        raise CheckpointError(f"{path} is not a checkpoint: it holds a {type(content).__name__}.")
-    return content
 
 
 def _again(path: Path) -> str:
-    """What to do with a damaged file that came from elsewhere, as one of a run does not."""
+    """Return what to do about a damaged download, which unlike a run's file has a suffix."""
     return " Download or copy it again." if path.suffix else ""

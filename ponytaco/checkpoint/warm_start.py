@@ -1,7 +1,7 @@
-"""Beginning a voice with another one's weights, whoever trained it.
+"""Warm start: initialising a model with the weights of another one, of any program.
 
-Weights are taken where they mean the same: layers by their name and shape, rows of the embedding
-and of the recogniser by their sign, rows of the outputs by the frame and mel band they make.
+Weights are taken where they mean the same: layers by name and shape, rows of the embedding and the
+CTC head by symbol, rows of the outputs by the frame and mel band that they make.
 """
 
 from __future__ import annotations
@@ -17,28 +17,29 @@ from torch import Tensor
 from ponytaco.checkpoint.conversion.heads import fold_plain_head
 from ponytaco.checkpoint.conversion.rows import Rows, by_sign, of_frames
 from ponytaco.checkpoint.conversion.sizes import sizes_of
-from ponytaco.checkpoint.format import CheckpointError, read_content
+from ponytaco.checkpoint.format import CheckpointError, is_symbol_table, read_content
+from ponytaco.formatting import and_more
 from ponytaco.model.tacotron2 import Tacotron2
 from ponytaco.presets import presets_with
 from ponytaco.runs.folder import RunError, voice_files
 from ponytaco.text.symbols import CTC_SYMBOLS, NVIDIA_SYMBOLS, SYMBOLS
 
-# Names of each kind that the table shows.
+# Limit of the names in each row group of the table.
 _SHOWN = 12
 
-# Of the model's parameters, recogniser and head aside, so large a share must come along: what a new
-# voice needs is a reader and a speaker, and half of one can do neither. A model of one size fits
-# whole; one whose memory or mel is wider, as for several speakers, still fits by two thirds; one
-# of another preset not at all, but for a few small vectors.
+# Minimal share of the parameters, output and CTC heads aside, that must be taken: half of a model
+# can neither read nor speak. A model of the same size fits completely; one whose memory or mel is
+# wider, as for several speakers, still by two thirds; one of another preset not at all, but for a
+# few small vectors.
 _LEAST_TAKEN = 0.5
 
-# Sizes in which models may differ, for their weights can be mapped.
+# Sizes in which models may differ, since their weights can be mapped.
 _MAPPED_SIZES = ("head", "n_frames_per_step")
 
-# What wrappers put before every name: data parallel training, and torch.compile.
+# Prefixes that wrappers add to every name: data parallel training, and torch.compile.
 _WRAPPERS = ("module.", "_orig_mod.")
 
-# The model's parts as the table shows them, by how their weights' names begin.
+# The parts of the model in the table, with the prefixes of their weights' names.
 _PARTS: Mapping[str, tuple[str, ...]] = {
     "embedding": ("embedding.",),
     "encoder": ("encoder.",),
@@ -46,7 +47,7 @@ _PARTS: Mapping[str, tuple[str, ...]] = {
     "decoder": ("decoder.prenet.", "decoder.decoder_rnn."),
     "head": ("decoder.linear_projection.", "decoder.mel_layer.", "decoder.gate_layer."),
     "postnet": ("postnet.",),
-    "recogniser": ("mi.",),
+    "ctc_head": ("mi.",),
 }
 _PLAIN_HEAD = "decoder.linear_projection.linear_layer."
 _MMI_HEAD = ("decoder.linear_projection.0.", "decoder.mel_layer.", "mi.")
@@ -56,24 +57,24 @@ _GATE_ROWS = "decoder.gate_layer.linear_layer."
 
 @dataclass
 class WarmStart:
-    """What a new model took over from other weights; the texts begin with a weight's name."""
+    """Report of a warm start; each line begins with a weight's name."""
 
     source: str = ""
-    """Whose weights they are."""
+    """Description of the other weights."""
     taken: list[str] = field(default_factory=list)
     mapped: list[str] = field(default_factory=list)
-    """Taken in another order or in part, and how."""
+    """Weights taken in another order or in part, and how."""
     left: list[str] = field(default_factory=list)
-    """Theirs that we have no place for, and why."""
+    """Their weights that could not be taken, and why."""
     fresh: list[str] = field(default_factory=list)
-    """Ours that stay as initialised."""
+    """Our weights that stay as initialised."""
     other_sizes: list[str] = field(default_factory=list)
     """Settings in which the models differ, as 'prenet_dim 256 (here 128)'."""
     share: float = 0.0
-    """Of the model's parameters, recogniser and head aside, how much was taken or mapped."""
+    """Share of the parameters, output and CTC heads aside, that was taken or mapped."""
 
     def __str__(self) -> str:
-        """A table for the report."""
+        """Format as a table."""
         lines = [f"Warm start from {self.source}.", _row("part", "taken", "mapped", "new")]
         for part, beginnings in _PARTS.items():
             counts = [
@@ -91,7 +92,7 @@ class WarmStart:
             lines += [f"  {title}: {name}" for name in names[:_SHOWN]]
             if len(names) > _SHOWN:
                 lines.append(f"  {title}: … and {len(names) - _SHOWN} more")
-        lines.append(f"  {self.share:.0%} of the weights came along, head and recogniser aside.")
+        lines.append(f"  {self.share:.0%} of the weights were taken, output and CTC heads aside.")
         return "\n".join(lines)
 
 
@@ -101,20 +102,20 @@ def warm_start(
     path: Path,
     ctc_symbols: Sequence[str] = CTC_SYMBOLS,
 ) -> WarmStart:
-    """Start a new model from other weights: NVIDIA's layout, the seed's, or one of our voices.
+    """Initialise a model with weights in NVIDIA's layout, the seed's, or of a ponytaco voice.
 
-    A plain head is folded into a new 'mmi' head where that is wide enough, so that the new model
-    speaks as the other one did; the other way a head cannot be brought over, and stays new.
+    A plain head is folded into a new 'mmi' head if that is wide enough, so that the model speaks
+    like the other one. An 'mmi' head cannot become a plain one, which stays new.
 
     Args:
-        model: changed in place.
+        model: the model, changed in place.
         symbols: its symbol table.
-        path: the other checkpoint or shared voice, or a run's folder, whose best one is taken.
-        ctc_symbols: the alphabet of its recogniser.
+        path: the other checkpoint, a shared voice, or a run's folder, whose best model is taken.
+        ctc_symbols: the alphabet of its CTC head.
 
     Raises:
-        RunError: there is no voice at that place.
-        CheckpointError: it cannot be read, or hardly anything in it fits.
+        RunError: if there is no voice at ``path``.
+        CheckpointError: if it cannot be read, or less than half of the model fits.
     """
     path = _weights_file(path)
     content = read_content(path)
@@ -146,7 +147,7 @@ def warm_start(
                     ours[name][place] = value[their_place]
             report.mapped.append(f"{name} ({rows.how})")
     _fold_plain_head(model, theirs, report)
-    # "embedding.weight (148 of 179 symbols)" is taken, too
+    # as "embedding.weight (148 of 179 symbols)"
     taken = {*report.taken, *map(_name, report.mapped)}
     report.fresh = [name for name in ours if name not in taken]
     report.share = _share(model, taken)
@@ -156,7 +157,7 @@ def warm_start(
 
 
 def sizes_in(path: Path) -> dict[str, Any]:
-    """As ``sizes_of``, for a file or a run's folder.
+    """Infer the model settings of a checkpoint or a run's folder; see ``sizes_of``.
 
     Raises:
         RunError, CheckpointError: as ``warm_start``.
@@ -170,18 +171,17 @@ def _weights_file(path: Path) -> Path:
             voice_files(path)
         except RunError as error:
             raise RunError(
-                f"{error} (NVIDIA's voice comes with: ponytaco fetch tacotron2)"
+                f"{error} (Download NVIDIA's voice with: ponytaco fetch tacotron2)"
             ) from None
     return voice_files(path)[0]
 
 
 def _share(model: Tacotron2, taken: Collection[str]) -> float:
-    """Of the parameters that read and speak, those that were taken."""
-    new_in_many = (*_PARTS["recogniser"], *_PARTS["head"])
+    """Return the share of the parameters that were taken, output and CTC heads aside."""
     sizes = {
         name: parameter.numel()
         for name, parameter in model.named_parameters()
-        if not name.startswith(new_in_many)
+        if not name.startswith((*_PARTS["ctc_head"], *_PARTS["head"]))
     }
     return sum(size for name, size in sizes.items() if name in taken) / sum(sizes.values())
 
@@ -195,7 +195,7 @@ def _why_too_little(
             f"Nothing in {path} fits: it holds no weights of a Tacotron 2. Give another voice, or "
             "leave the warm start out."
         )
-    found = f"Only {share:.0%} of what a voice needs could be taken from {path}"
+    found = f"Only {share:.0%} of the weights could be taken from {path}"
     other = {name: size for name, size in asked.items() if size != here.get(name)}
     if not other:
         return f"{found}: it lacks the rest. Give another voice, or leave the warm start out."
@@ -204,13 +204,11 @@ def _why_too_little(
         give = f"--preset {' or '.join(presets)}, which fits"
     else:
         give = f"its sizes: {' '.join(f'--set {name}={size}' for name, size in other.items())}"
-    return (
-        f"{found}, for that is a model of another size. Give {give}; or leave the warm start out."
-    )
+    return f"{found}: it is a model of another size. Give {give}; or leave the warm start out."
 
 
 def _weights(content: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The weights of a file by name, out of the layouts that are found in the wild."""
+    """Find the weights of a file by name, in any of the common layouts."""
     held = [content.get("state_dict"), content.get("model"), content]
     state: Mapping[Any, Any] = next((table for table in held if isinstance(table, Mapping)), {})
     weights = {}
@@ -235,20 +233,16 @@ def _source(path: Path, content: Mapping[str, Any], sizes: Mapping[str, Any]) ->
 def _tables(
     content: Mapping[str, Any], theirs: Mapping[str, Tensor]
 ) -> tuple[Sequence[str] | None, Sequence[str] | None]:
-    """Their symbols and their recogniser's, as they say or as their number tells."""
+    """Return their symbol and CTC tables: those in the file, or known ones of the same length."""
     embedding = theirs.get("embedding.weight")
     n_symbols = len(embedding) if embedding is not None and embedding.dim() else 0
     known = {len(table): table for table in (NVIDIA_SYMBOLS, SYMBOLS)}
-    said, ctc_said = content.get("symbols"), content.get("ctc_symbols")
-    table = said if _is_texts(said) else known.get(n_symbols)
+    symbols, ctc_symbols = content.get("symbols"), content.get("ctc_symbols")
+    table = symbols if is_symbol_table(symbols) else known.get(n_symbols)
     return (
         table if table is not None and len(table) == n_symbols else None,
-        ctc_said if _is_texts(ctc_said) else CTC_SYMBOLS,
+        ctc_symbols if is_symbol_table(ctc_symbols) else CTC_SYMBOLS,
     )
-
-
-def _is_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(text, str) for text in value)
 
 
 def _rows_for(
@@ -260,7 +254,7 @@ def _rows_for(
     our_tables: tuple[Sequence[str], Sequence[str]],
     their_tables: tuple[Sequence[str] | None, Sequence[str] | None],
 ) -> Rows | None:
-    """The rows of a weight whose rows have a meaning of their own; None for any other weight."""
+    """Map the rows of a weight if they have a meaning of their own; None for other weights."""
     decoder = model.decoder
     r, n_mels = decoder.n_frames_per_step, decoder.n_mels
     n_theirs = len(theirs) if theirs.dim() else 0
@@ -273,30 +267,30 @@ def _rows_for(
         return Rows(places, n_theirs, how + (f"; new: {' '.join(new)}" if new else ""))
     if name.startswith("mi.ctc_proj."):
         assert their_tables[1] is not None
-        # The blank is a sign of its own, at the end.
+        # The blank comes last.
         places = by_sign([*our_tables[1], ""], [*their_tables[1], ""])
         return of_frames(places, len(their_tables[1]) + 1, n_theirs, r_there, r)
     if name.startswith(_MEL_ROWS):
         return of_frames(range(n_mels), n_mels, n_theirs, r_there, r)
     if name.startswith(_GATE_ROWS):
-        # NVIDIA's gate has one value a step, whatever the step makes.
+        # NVIDIA's gate has one value per step at any reduction factor.
         return of_frames([0], 1, n_theirs, 1 if n_theirs == 1 else r_there, r)
     return None
 
 
 def _problem(ours: Tensor, theirs: Tensor, rows: Rows | None) -> str:
-    """Why a weight cannot be taken; empty when it can."""
+    """Explain why a weight cannot be taken; '' if it can."""
     fits = ours.shape == theirs.shape
     if rows is not None and theirs.dim():
         fits = ours.shape[1:] == theirs.shape[1:]
         if not rows.n_theirs:
-            return f"their symbol table of {len(theirs)} rows is not known"
+            return f"their symbol table of {len(theirs)} rows is unknown"
     if not fits:
         return f"their shape {list(theirs.shape)}, ours {list(ours.shape)}"
     if ours.is_floating_point() != theirs.is_floating_point():
         return f"of type {theirs.dtype}"
     if not torch.isfinite(theirs).all():
-        return "it holds values that are no numbers"
+        return "it holds NaN or infinite values"
     return ""
 
 
@@ -309,7 +303,7 @@ def _why_no_place(name: str, model: Tacotron2) -> str:
 
 
 def _fold_plain_head(model: Tacotron2, theirs: Mapping[str, Tensor], report: WarmStart) -> None:
-    """Let a new 'mmi' head begin as their plain head, and tell it."""
+    """Fold their plain head into a new 'mmi' head, and report it."""
     decoder = model.decoder
     names = [f"{layer}{kind}" for layer in (_PLAIN_HEAD, _GATE_ROWS) for kind in ("weight", "bias")]
     if decoder.mel_layer is None or not all(name in theirs for name in names):
@@ -336,7 +330,7 @@ def _fold_plain_head(model: Tacotron2, theirs: Mapping[str, Tensor], report: War
     report.mapped = [line for line in report.mapped if _name(line) not in names_here]
     report.taken = [name for name in report.taken if name not in names_here]
     report.left = [line for line in report.left if _name(line) not in names]
-    how = f"begins as their plain head, in {n_units} of {hidden:,} hidden units"
+    how = f"folded from their plain head, in {n_units} of {hidden:,} hidden units"
     report.mapped += [f"{name} ({how})" for name in names_here]
 
 
@@ -345,15 +339,12 @@ def _name(line: str) -> str:
 
 
 def _grouped(lines: Iterable[str]) -> list[str]:
-    """One line for all weights of one reason."""
+    """Join the lines of weights with the same reason."""
     by_reason: dict[str, list[str]] = {}
     for line in lines:
         name, _, reason = line.partition(" ")
         by_reason.setdefault(reason, []).append(name)
-    return [
-        f"{names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''} {reason}"
-        for reason, names in by_reason.items()
-    ]
+    return [f"{and_more(names, 1)} {reason}" for reason, names in by_reason.items()]
 
 
 def _row(part: str, *counts: object) -> str:

@@ -5,13 +5,30 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import Any
 
+from data_prep.__main__ import add_commands as add_data_prep
 from ponytaco import __version__
 from ponytaco.cli import bench, evaluate, export, fetch, mels, movie, speak, train
 from ponytaco.errors import PonytacoError
 
 # What the commands need besides is imported when they run, because torch takes seconds to load
 # and ``--help`` should not.
+
+_JOURNEY = (
+    ("Get clips ready", (add_data_prep,)),
+    ("Train", (train.add_to, movie.add_to, bench.add_to)),
+    ("Speak", (speak.add_to, evaluate.add_to)),
+    ("Share", (export.add_to, mels.add_to, fetch.add_to)),
+)
+_EXAMPLE = """\
+From an archive to a voice:
+  ponytaco prepare Zecora.tar data/Zecora
+  ponytaco train data/Zecora runs/Zecora
+  ponytaco speak runs/Zecora "Hello, everypony!" -o hello.wav
+  ponytaco evaluate runs/Zecora
+  ponytaco export runs/Zecora --to bundle -o Zecora.voice
+"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -21,7 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after ``ponytaco``; the process's own if left out.
 
     Returns:
-        0 when done, 1 after an error that was said in one sentence.
+        0 when done, 1 after an error that a user can fix, explained in one sentence on stderr,
+        130 after Ctrl-C.
     """
     parser = _parser()
     arguments, beyond = parser.parse_known_args(argv)
@@ -48,12 +66,34 @@ def _sentence(error: Exception) -> str:
     return str(error)
 
 
+class _Group:
+    """argparse's subparsers, which have no groups: this collects the lines of one."""
+
+    def __init__(self, commands: Any, title: str) -> None:
+        self._commands = commands
+        self.lines = [f"{title}:"]
+
+    def add_parser(self, name: str, **texts: Any) -> argparse.ArgumentParser:
+        self.lines.append(f"  {name:<10}{texts['help']}")
+        return self._commands.add_parser(name, **texts)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="ponytaco", description="A character's voice from a few minutes of clips."
+        prog="ponytaco",
+        usage="ponytaco COMMAND [options]   (ponytaco COMMAND --help explains one)",
+        epilog=_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"ponytaco {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (train, speak, evaluate, export, movie, fetch, mels, bench):
-        command.add_to(commands)
+    commands = parser.add_subparsers(
+        required=True, prog="ponytaco", metavar="COMMAND", help=argparse.SUPPRESS
+    )
+    description = ["A character's voice from a few minutes of clips."]
+    for title, added in _JOURNEY:
+        group = _Group(commands, title)
+        for add_to in added:
+            add_to(group)
+        description += ["", *group.lines]
+    parser.description = "\n".join(description)
     return parser

@@ -1,4 +1,4 @@
-"""``ponytaco bench``: how fast this machine trains and speaks."""
+"""``ponytaco bench``: measure how fast this machine trains and speaks."""
 
 from __future__ import annotations
 
@@ -6,34 +6,37 @@ import argparse
 from typing import Any
 
 from ponytaco import presets
-from ponytaco.cli.options import positive, whole_within
+from ponytaco.cli.options import add_device, positive, whole_within
 
 
 def add_to(commands: Any) -> None:
     """Add the command to argparse's subparsers, whose type is private."""
-    parser = commands.add_parser("bench", help="how fast this machine trains and speaks")
-    parser.description = "Measure how fast this machine trains and speaks, with made-up clips."
+    parser = commands.add_parser("bench", help="measure how fast this machine trains and speaks")
+    parser.description = (
+        "Measure how fast this machine trains and speaks, with synthetic clips, and estimate how "
+        "long training takes."
+    )
+    parser.epilog = "Example: ponytaco bench --preset small --minutes 1"
     parser.set_defaults(command=_run)
     parser.add_argument(
         "--preset",
         choices=presets.PRESETS,
         metavar="NAME",
-        help=f"{', '.join(presets.PRESETS)} (full on a GPU, small without one)",
+        help=f"{', '.join(presets.PRESETS)} (full on a GPU, else small)",
     )
     parser.add_argument(
-        "--batch-size", type=whole_within(1, 4096), metavar="N", help="clips a step (the preset's)"
+        "--batch-size", type=whole_within(1, 4096), metavar="N", help="clips per step (preset's)"
     )
+    add_device(parser)
     parser.add_argument(
-        "--device", default="auto", metavar="NAME", help="'auto', 'cpu', 'cuda' (auto)"
-    )
-    parser.add_argument(
-        "--minutes", type=positive, default=1.5, metavar="X", help="about how long (1.5)"
+        "--minutes", type=positive, default=1.5, metavar="X", help="how long to measure (1.5)"
     )
 
 
 def _run(arguments: argparse.Namespace) -> int:
     from ponytaco.device import choose_device
     from ponytaco.evaluation import speed
+    from ponytaco.formatting import duration
     from ponytaco.timing import machine
 
     device = choose_device(arguments.device)
@@ -50,9 +53,9 @@ def _run(arguments: argparse.Namespace) -> int:
     training = []
     for measured in speed.measure_training(settings, device, for_training):
         memory = "" if measured.peak_gigabytes is None else f"{measured.peak_gigabytes:.1f} GB"
-        hours = speed.duration(measured.hours(speed.ADVISED_STEPS))
+        time = duration(3600 * measured.hours(speed.ADVISED_STEPS))
         print(
-            f"  {measured.precision:<12}{measured.seconds_per_step:>8.2f}{memory:>10}   {hours}",
+            f"  {measured.precision:<12}{measured.seconds_per_step:>8.2f}{memory:>10}   {time}",
             flush=True,
         )
         training.append(measured)

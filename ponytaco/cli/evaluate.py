@@ -6,15 +6,18 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ponytaco.cli.options import add_device
+
 
 def add_to(commands: Any) -> None:
     """Add the command to argparse's subparsers, whose type is private."""
     parser = commands.add_parser("evaluate", help="score a trained voice")
     parser.description = (
-        "Score a trained voice: it speaks validation clips and new sentences, is compared with the "
-        "real clips and listened to. Writes RUN/evaluation/report.html and report.json, or "
-        "quick.html and quick.json."
+        "Score a trained voice: it speaks validation clips and new sentences, which are compared "
+        "with the real clips and transcribed by a speech recogniser. Writes "
+        "RUN/evaluation/report.html and report.json, or quick.html and quick.json."
     )
+    parser.epilog = "Example: ponytaco evaluate runs/Zecora --quick"
     parser.set_defaults(command=_run)
     parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder")
     parser.add_argument(
@@ -22,18 +25,16 @@ def add_to(commands: Any) -> None:
         type=Path,
         nargs="+",
         metavar="FOLDER",
-        help="the data sets; where it was trained if left out",
+        help="its dataset folders (those that it was trained on)",
     )
     parser.add_argument(
-        "--sentences", type=Path, metavar="FILE", help="new sentences, one a line (fifty of ours)"
+        "--sentences", type=Path, metavar="FILE", help="new sentences, one per line (fifty of ours)"
     )
     parser.add_argument(
         "--vocoder", default="griffin_lim", metavar="NAME", help="its name or file (griffin_lim)"
     )
     parser.add_argument("--quick", action="store_true", help="fewer clips and sentences")
-    parser.add_argument(
-        "--device", default="auto", metavar="NAME", help="'auto', 'cpu', 'cuda' (auto)"
-    )
+    add_device(parser)
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""``ponytaco export``: a voice for others, or for other programs."""
+"""``ponytaco export``: share a voice, or convert it for another program."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from typing import Any
 
 from ponytaco.formatting import file_size
 
-# What each target is called when no name is given.
+# What is added to the voice's name where no --out is given.
 _ENDINGS = {"bundle": ".voice", "nvidia": ".pt", "torch-export": "_programs"}
 
 
 def add_to(commands: Any) -> None:
     """Add the command to argparse's subparsers, whose type is private."""
-    parser = commands.add_parser("export", help="share a voice, or take it to another program")
+    parser = commands.add_parser("export", help="share a voice, or convert it for another program")
     parser.description = (
         "Make one small file to share (bundle), weights for NVIDIA's code, FakeYou and uberduck "
         "(nvidia), or programs that run without ponytaco (torch-export)."
     )
+    parser.epilog = "Example: ponytaco export runs/Zecora --to bundle -o Zecora.voice"
     parser.set_defaults(command=_run)
     parser.add_argument(
         "voice", type=Path, metavar="VOICE", help="a run's folder, a checkpoint or X.voice"
@@ -30,14 +31,14 @@ def add_to(commands: Any) -> None:
         metavar="KIND",
         help="what to make: bundle, nvidia or torch-export",
     )
-    what.add_argument("--show", action="store_true", help="read a voice's card")
+    what.add_argument("--show", action="store_true", help="show a voice's card")
     parser.add_argument(
-        "-o", "--out", type=Path, metavar="FILE", help="where to (the voice's name, here)"
+        "-o", "--out", type=Path, metavar="FILE", help="what to write (the voice's name, here)"
     )
     group = parser.add_argument_group("the card of a bundle")
     group.add_argument("--name", default="", metavar="NAME", help="the voice's name (the folder's)")
     group.add_argument("--licence", default="", metavar="TEXT", help="what others may do with it")
-    group.add_argument("--note", default="", metavar="TEXT", help="anything else to say")
+    group.add_argument("--note", default="", metavar="TEXT", help="a note to whoever gets it")
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -16,6 +16,7 @@ def add_to(commands: Any) -> None:
         "Download published weights, once: the vocoders HiFi-GAN and WaveGlow, or NVIDIA's "
         "Tacotron 2 for a warm start."
     )
+    parser.epilog = "Example: ponytaco fetch hifigan"
     parser.set_defaults(command=_run)
     parser.add_argument(
         "name",
@@ -24,7 +25,7 @@ def add_to(commands: Any) -> None:
         help=f"what to download: {', '.join(PUBLISHED)}",
     )
     parser.add_argument(
-        "-o", "--out", type=Path, metavar="FOLDER", help="where to keep it (~/.cache/ponytaco)"
+        "-o", "--out", type=Path, metavar="FOLDER", help="where to keep them (~/.cache/ponytaco)"
     )
 
 

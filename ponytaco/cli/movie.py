@@ -1,4 +1,4 @@
-"""``ponytaco movie``: show how a run's attention grew."""
+"""``ponytaco movie``: show how attention learnt, as a GIF."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import Any
 
 def add_to(commands: Any) -> None:
     """Add the command to argparse's subparsers, whose type is private."""
-    parser = commands.add_parser("movie", help="show how a run's attention grew")
-    parser.description = "Make an animated GIF of a run's validation pictures."
+    parser = commands.add_parser("movie", help="show how attention learnt, as a GIF")
+    parser.description = "Make an animated GIF of the attention pictures of a run's validations."
+    parser.epilog = "Example: ponytaco movie runs/Zecora"
     parser.set_defaults(command=_run)
     parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder")
     parser.add_argument(
-        "-o", "--out", type=Path, metavar="FILE", help="GIF to write (RUN/alignment.gif)"
+        "-o", "--out", type=Path, metavar="FILE", help="the GIF to write (RUN/alignment.gif)"
     )
 
 
@@ -22,5 +23,5 @@ def _run(arguments: argparse.Namespace) -> int:
     from ponytaco.runs.folder import Run
     from ponytaco.runs.movie import make_movie
 
-    print(f"{make_movie(Run(arguments.run), arguments.out)}: how the attention grew.")
+    print(f"{make_movie(Run(arguments.run), arguments.out)}: how attention learnt.")
     return 0

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ponytaco.cli.options import whole_within, within
+from ponytaco.cli.options import add_device, whole_within, within
 from ponytaco.synthesis.options import LIMITS, MAX_SYMBOLS_LIMITS, SpeechOptions
 
 if TYPE_CHECKING:
@@ -21,9 +21,10 @@ def add_to(commands: Any) -> None:
     """Add the command to argparse's subparsers, whose type is private."""
     parser = commands.add_parser("speak", help="speak a text with a trained voice")
     parser.description = (
-        "Speak a text with a trained voice. Pronunciations stand in braces, {HH AH0 L OW1}, and "
+        "Speak a text with a trained voice. Write pronunciations in braces, {HH AH0 L OW1}, and "
         "styles in brackets: [happy]."
     )
+    parser.epilog = 'Example: ponytaco speak runs/Zecora "Hello! [sad] Goodbye." -o hello.wav'
     # The list of all options would bury an error's sentence.
     parser.usage = "ponytaco speak VOICE TEXT [options]   (--help lists them)"
     parser.set_defaults(command=run, parser=parser)
@@ -31,32 +32,32 @@ def add_to(commands: Any) -> None:
         "voice", type=Path, metavar="VOICE", help="a run's folder, a checkpoint or X.voice"
     )
     parser.add_argument(
-        "text", nargs="?", metavar="TEXT", help="what to say; '-' reads it from standard input"
+        "text", nargs="?", metavar="TEXT", help="the text; '-' reads it from standard input"
     )
-    where = parser.add_argument_group("where to")
-    where.add_argument("-o", "--out", type=Path, metavar="FILE", help="wav to write (out.wav)")
+    where = parser.add_argument_group("output")
+    where.add_argument("-o", "--out", type=Path, metavar="FILE", help="the WAV to write (out.wav)")
     where.add_argument(
-        "--file", type=Path, metavar="FILE", help="speak every line of this file into its own wav"
-    )
-    where.add_argument(
-        "--out-dir", type=Path, metavar="FOLDER", help="for the lines' wavs; made if missing"
+        "--file", type=Path, metavar="FILE", help="speak each line of a file into its own WAV"
     )
     where.add_argument(
-        "--picture", type=Path, metavar="FILE", help="also draw the first attention, as PNG"
+        "--out-dir", type=Path, metavar="FOLDER", help="folder for the WAVs; created if missing"
     )
-    where.add_argument("--json", action="store_true", help="print a report as json, nothing else")
-    manner = parser.add_argument_group("how")
+    where.add_argument(
+        "--picture", type=Path, metavar="FILE", help="draw the first sentence's attention, a PNG"
+    )
+    where.add_argument("--json", action="store_true", help="print nothing but a report in JSON")
+    manner = parser.add_argument_group("delivery")
     manner.add_argument(
         "--style", type=_style, default="", metavar="NAME",
-        help="a style by its name; it can change: [sad]",
+        help="the style to begin with, by its name; [sad] in the text changes it",
     )  # fmt: skip
     for name, metavar, text in (
-        ("best_of", "N", "use the best of so many takes"),
-        ("retries", "N", "try a line that failed so often again"),
-        ("speed", "X", "0.5 to 2, at the same pitch"),
-        ("pause", "X", "longer or shorter pauses, 0 to 10"),
-        ("gate_threshold", "X", "gate at which a sentence ends, 0 to 1"),
-        ("max_seconds", "X", "cut a sentence here; 0 judges by its length"),
+        ("best_of", "N", "takes of each sentence, of which the best is kept"),
+        ("retries", "N", "further takes of a sentence whose attention failed"),
+        ("speed", "X", "tempo at the same pitch, 0.5 to 2"),
+        ("pause", "X", "length of the pauses, 0 to 10 times the usual"),
+        ("gate_threshold", "X", "stop probability that ends a sentence, 0 to 1"),
+        ("max_seconds", "X", "seconds after which a sentence is cut; 0 derives them from its text"),
     ):
         default = getattr(SpeechOptions, name)
         bounded = whole_within if metavar == "N" else within
@@ -66,31 +67,29 @@ def add_to(commands: Any) -> None:
         )  # fmt: skip
     manner.add_argument(
         "--max-symbols", type=whole_within(*MAX_SYMBOLS_LIMITS), default=0, metavar="N",
-        help="cut longer sentences at commas or words (the longest text it has learnt)",
+        help="split longer sentences at commas or words (the longest text it was trained on)",
     )  # fmt: skip
     manner.add_argument(
         "--seed", type=whole_within(0, 2**32 - 1), default=1234, metavar="N",
-        help="another one sounds a bit different (1234)",
+        help="another seed sounds a bit different (1234)",
     )  # fmt: skip
     manner.add_argument(
         "--dictionary", type=Path, action="append", default=[], metavar="FILE",
-        help="pronunciations in CMUdict's form; may be given several times, the first one counts",
+        help="pronunciations in CMUdict's format; of several the first counts",
     )  # fmt: skip
     manner.add_argument(
         "--vocoder", default="griffin_lim", metavar="NAME", help="its name or file (griffin_lim)"
     )
-    manner.add_argument(
-        "--device", default="cpu", metavar="NAME", help="'cpu', 'cuda' or 'auto' (cpu)"
-    )
+    add_device(manner, "cpu")
     manner.add_argument(
         "--weights", choices=("auto", "float32", "float16", "bfloat16", "int8"), default="auto",
-        metavar="TYPE", help="float32, float16, bfloat16; 'auto' is the fastest that sounds the "
-        "same; 'int8' is faster still on a CPU (auto)",
+        metavar="TYPE", help="float32, float16 or bfloat16; 'auto' is the fastest that sounds the "
+        "same, 'int8' is faster still on a CPU (auto)",
     )  # fmt: skip
 
 
 def _style(name: str) -> str:
-    """A style's name, judged before a voice is loaded; which ones it knows it says itself."""
+    """Check a style's name before a voice is loaded; whether the voice knows it shows later."""
     from ponytaco.text.styles import StyleError, find_style
 
     try:
@@ -100,10 +99,10 @@ def _style(name: str) -> str:
 
 
 def take_up(arguments: argparse.Namespace, beyond: list[str]) -> list[str]:
-    """Take a text out of the words that argparse leaves over, as it does when options come first.
+    """Take the text from the words that argparse leaves over where options stand before it.
 
     Returns:
-        What is still left over.
+        The words that are still left over.
     """
     if not beyond or any(word.startswith("-") for word in beyond):
         return beyond
@@ -116,7 +115,7 @@ def take_up(arguments: argparse.Namespace, beyond: list[str]) -> list[str]:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Speak; 1 if something could not be spoken."""
+    """Run the command; return 1 if something could not be spoken."""
     _refuse_contradictions(arguments)
     from ponytaco.audio.wav import check_wav_path, save_wav
     from ponytaco.device import choose_device
@@ -128,7 +127,7 @@ def run(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
         **{name: getattr(arguments, name) for name in LIMITS},
     )
-    # What can be wrong with the places and the text is said before the voice is loaded.
+    # Paths and text are checked before the voice is loaded, which takes long.
     out = None if arguments.file else check_wav_path(arguments.out or Path("out.wav"))
     text = _text(arguments)
     check_vocoder(arguments.vocoder)
@@ -144,7 +143,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"ponytaco: {note}", file=sys.stderr)
     if out is None:
         return _speak_file(arguments, voice, text, delivery)
-    first: list[Sentence] = []  # a long text keeps no attention, but hands it out
+    first: list[Sentence] = []  # the speech of a long text keeps no attention
     speech = voice.speak(
         text, delivery, on_sentence=lambda sentence: first.append(sentence) if not first else None
     )
@@ -166,9 +165,9 @@ def _refuse_contradictions(arguments: argparse.Namespace) -> None:
     elif arguments.file and not arguments.out_dir:
         problem = "--file needs --out-dir, a folder for the wavs"
     elif arguments.file and (arguments.out or arguments.picture):
-        problem = "--file writes into --out-dir, not to --out or --picture"
+        problem = "--file writes into --out-dir: leave out --out and --picture"
     elif arguments.out_dir and not arguments.file:
-        problem = "--out-dir is for --file; a text goes to --out"
+        problem = "--out-dir is for --file; a text is written to --out"
     elif arguments.picture and arguments.picture.suffix.lower() != ".png":
         problem = f"--picture is a PNG: name it {arguments.picture.with_suffix('.png')}"
     elif arguments.picture and not arguments.picture.parent.is_dir():
@@ -178,20 +177,23 @@ def _refuse_contradictions(arguments: argparse.Namespace) -> None:
 
 
 def _text(arguments: argparse.Namespace) -> str:
-    from ponytaco.synthesis.batch import decode_text, read_text_file
+    from ponytaco.io.text_files import decode_text, read_text
+    from ponytaco.text.errors import TextError
 
     if arguments.file:
-        return read_text_file(arguments.file)
+        return read_text(arguments.file, TextError)
     if arguments.text != "-":
         return arguments.text
     binary = getattr(sys.stdin, "buffer", None)  # what a caller put in its place may lack it
-    return sys.stdin.read() if binary is None else decode_text(binary.read(), "Standard input")
+    if binary is None:
+        return sys.stdin.read()
+    return decode_text(binary.read(), "Standard input", TextError)
 
 
 def _speak_file(
     arguments: argparse.Namespace, voice: Voice, text: str, delivery: SpeechOptions
 ) -> int:
-    """Speak every line; 1 if some could not be spoken."""
+    """Speak every line; return 1 if some could not be spoken."""
     from ponytaco.audio.wav import save_wav
     from ponytaco.synthesis.batch import lines_of, speak_lines
     from ponytaco.text.errors import TextError
@@ -203,7 +205,7 @@ def _speak_file(
     for line in speak_lines(voice, lines, delivery):
         if isinstance(line.result, TextError):
             n_left_out += 1
-            print(f"ponytaco: line {line.number} is left out: {line.result}", file=sys.stderr)
+            print(f"ponytaco: line {line.number} left out: {line.result}", file=sys.stderr)
             entries.append({"text": line.text, "file": None, "error": str(line.result)})
             continue
         out = arguments.out_dir / line.file_name
@@ -225,7 +227,7 @@ def _speak_file(
 def _draw(sentence: Sentence, path: Path) -> None:
     from ponytaco.plotting import plot_alignment
 
-    assert sentence.alignment is not None  # as it was handed out
+    assert sentence.alignment is not None  # on_sentence gets it always
     plot_alignment(sentence.alignment, str(sentence.score)).savefig(path, format="png")
 
 
@@ -237,7 +239,7 @@ def _warn(speech: Speech, where: str = "") -> None:
 def _warnings(speech: Speech) -> Iterator[str]:
     yield from speech.warnings
     if speech.spelled:
-        yield f"Found in no dictionary and read by their letters: {', '.join(speech.spelled)}."
+        yield f"In no dictionary, hence read by their letters: {', '.join(speech.spelled)}."
 
 
 def _entry(text: str, path: Path, speech: Speech) -> dict[str, Any]:

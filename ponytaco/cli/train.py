@@ -1,4 +1,4 @@
-"""``ponytaco train``: train a voice, or go on training it."""
+"""``ponytaco train``: train a voice, or resume its training."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ _METAVARS = {"int": "N", "float": "X", "bool": "BOOL", "str": "NAME"}
 
 def add_to(commands: Any) -> None:
     """Add the command to argparse's subparsers, whose type is private."""
-    parser = commands.add_parser("train", help="train a voice, or go on training it")
+    parser = commands.add_parser("train", help="train a voice, or resume its training")
     parser.description = (
-        "Train a voice. The same command again goes on where the run left off; Ctrl-C saves. "
-        "On several GPUs: torchrun --nproc_per_node=N -m ponytaco train …"
+        "Train a voice. Ctrl-C saves, and the same command again resumes. Settings come from a "
+        "preset, then from --config, then from options and --set. On several GPUs: torchrun "
+        "--nproc_per_node=N -m ponytaco train …"
     )
-    # Fifty settings would bury an error's sentence.
+    parser.epilog = "Example: ponytaco train data/Zecora runs/Zecora --preset small"
+    # Sixty settings would bury an error's sentence.
     parser.usage = "ponytaco train DATASET [DATASET ...] RUN [options]   (--help lists them)"
     parser.set_defaults(command=_run)
     parser.add_argument(
@@ -33,16 +35,21 @@ def add_to(commands: Any) -> None:
         type=Path,
         nargs="+",
         metavar="DATASET",
-        help="a prepared character (python -m data_prep); several make one voice",
+        help="a dataset folder that `ponytaco prepare` wrote; several make one voice",
     )
-    parser.add_argument("run", type=Path, metavar="RUN", help="the run's folder, made when missing")
+    parser.add_argument("run", type=Path, metavar="RUN", help="the run's folder; made if missing")
     parser.add_argument(
         "--preset",
         choices=presets.PRESETS,
-        default="full",
         metavar="NAME",
-        help="settings to begin with. "
-        f"{'; '.join(f'{name}: {doc}' for name, doc in presets.PRESET_DOCS.items())} (full)",
+        help="settings to begin with: "
+        f"{', '.join(f'{name} ({doc})' for name, doc in presets.PRESET_DOCS.items())} (full)",
+    )
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="settings from a recipe in TOML, or from another run's folder or config.json (none)",
     )
     parser.add_argument(
         "--warm-start",
@@ -56,18 +63,18 @@ def add_to(commands: Any) -> None:
         default=[],
         metavar="NAME=VALUE",
         dest="settings",
-        help="change a setting below; as often as needed",
+        help="change a setting; repeat it for several",
     )
     parser.add_argument(
-        "--tensorboard", type=Path, metavar="FOLDER", help="write event files there, too (none)"
+        "--tensorboard", type=Path, metavar="FOLDER", help="for TensorBoard's event files (none)"
     )
-    group = parser.add_argument_group("settings", "each also as --set name=value")
+    group = parser.add_argument_group("settings", "each also as --set NAME=VALUE")
     for name, kind, default, doc in config.describe():
         group.add_argument(
             "--" + name.replace("_", "-"),
             dest=f"setting_{name}",
             metavar=_METAVARS[kind],
-            help=f"{doc} ({default})".replace("%", "%%"),
+            help=(f"{doc} ({default})" if default != "" else doc).replace("%", "%%"),
         )
 
 
@@ -129,17 +136,15 @@ def _train(arguments: argparse.Namespace, run_config: Config, ranks: Ranks) -> N
 
 
 def validation_lines(validation: Validation) -> list[str]:
-    """What a validation found, in two lines; history.csv has the rest."""
+    """Describe a validation in two lines; history.csv has the rest."""
     free = validation.free
-    verdict = "aligned" if free.aligned else "not aligned yet"
+    verdict = free.verdict
     if validation.teacher_forced.aligned and not free.aligned:
         verdict = "aligned only when fed the true frames"
     return [
         f"validation at step {validation.step:,}: {verdict}, voice {validation.score:.2f} of 1, "
         f"loss {validation.loss:.3f}",
-        f"  focus {free.focus:.2f}, coverage {free.coverage:.2f}, forward {free.forward:.2f}, "
-        f"in order {free.in_order:.2f}, longest stall {free.longest_stall:.2f}, "
-        f"end reached {free.end_reached:.2f}",
+        f"  {free.numbers}",
     ]
 
 
@@ -150,7 +155,7 @@ def _what_next(arguments: argparse.Namespace, step: int) -> str:
     return (
         f'Next:  ponytaco speak {run} "Hello there!" -o hello.wav\n'
         f"       ponytaco evaluate {run}\n"
-        f"To train on, give the same command with {more}"
+        f"To train longer, give the same command with {more}"
     )
 
 
@@ -163,4 +168,8 @@ def _config(arguments: argparse.Namespace) -> Config:
     both = settings.keys() & (pairs := config.parse_settings(arguments.settings)).keys()
     if both:
         raise ConfigError(f"{sorted(both)[0]} is set twice: as an option and with --set.")
-    return presets.preset(arguments.preset).replace(**settings, **pairs)
+    if arguments.config:
+        base = presets.read_config(arguments.config, arguments.preset)
+    else:
+        base = presets.preset(arguments.preset or presets.DEFAULT)
+    return base.replace(**settings, **pairs)

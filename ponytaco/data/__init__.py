@@ -1,1 +1,1 @@
-"""A dataset folder to batches: reading, alignment targets, cached mels, sampling, collating."""
+"""From a dataset folder to batches: reading, alignment targets, mel cache, sampler, loader."""

@@ -1,4 +1,4 @@
-"""Intervals in which each symbol of a text may be attended, from labels or around the diagonal."""
+"""Intervals in which each symbol of a text may be attended: from labels, or the diagonal."""
 
 from __future__ import annotations
 
@@ -8,21 +8,20 @@ from difflib import SequenceMatcher
 import numpy as np
 import numpy.typing as npt
 
-Interval = tuple[str, float, float]
-"""A phone or word, and its start and end in seconds."""
+from ponytaco.data.dataset_folder import Interval
 
-# Attention may look this long before and after a symbol's own time: it reads ahead a little,
-# and labels are true to some tens of milliseconds.
+# Added at both ends of a symbol's own time: attention reads ahead a little, and labels are accurate
+# to some tens of milliseconds.
 _LABEL_MARGIN_SECONDS = 0.03
 # Half the width of the diagonal's band as a share of the clip.
 _DIAGONAL_MARGIN = 0.15
-# Labels that match fewer of a text's spoken symbols are not trusted.
+# Labels that match a smaller share of a text's spoken symbols are not trusted.
 _MIN_MATCHED = 0.6
 _SILENCES = {"sil", "sp", "spn", ""}
 
 
 def diagonal_intervals(n_symbols: int, n_seconds: float) -> npt.NDArray[np.float32]:
-    """Intervals around the diagonal, for a clip without labels.
+    """Make intervals around the diagonal, for a clip without labels.
 
     Args:
         n_symbols: symbols of the text.
@@ -43,20 +42,20 @@ def label_intervals(
     words: Sequence[Interval],
     n_seconds: float,
 ) -> npt.NDArray[np.float32] | None:
-    """Intervals from a clip's labels.
+    """Make intervals from a clip's labels.
 
-    A phone symbol ('@HH') takes its own time, a letter its share of its word's phones, marks and
-    whatever the labels lack the time between their neighbours.
+    A phone symbol ('@HH') takes its own time, a letter its share of its word's phones; punctuation
+    and symbols that the labels lack take the time between their neighbours.
 
     Args:
-        symbols: the text as the model reads it, symbol by symbol.
+        symbols: the text's symbols as the model reads them.
         phones: the labels' phones in order.
         words: the labels' words in order; may be empty.
         n_seconds: length of the clip.
 
     Returns:
-        (n_symbols, 2) start and end of each symbol, seconds; None where too little of the text
-        is found in the labels.
+        (n_symbols, 2) start and end of each symbol, seconds; None if too little of the text is
+        found in the labels.
     """
     intervals = np.full((len(symbols), 2), np.nan)
     spoken_phones = [phone for phone in phones if phone[0] not in _SILENCES]
@@ -88,7 +87,7 @@ def _matches(ours: Sequence[str], theirs: Sequence[str]) -> list[tuple[int, int]
 
 
 def _letter_words(symbols: Sequence[str]) -> list[list[int]]:
-    """Places of each run of letters, with the apostrophes and hyphens inside it."""
+    """Return the indices of each run of letters, with the apostrophes and hyphens inside it."""
     words: list[list[int]] = [[]]
     for i, symbol in enumerate(symbols):
         if len(symbol) == 1 and (symbol.isalpha() or (symbol in "'-" and words[-1])):
@@ -101,11 +100,11 @@ def _letter_words(symbols: Sequence[str]) -> list[list[int]]:
 def _letter_intervals(
     n_letters: int, word: Interval, phones: Sequence[Interval]
 ) -> npt.NDArray[np.float64]:
-    """(n_letters, 2) start and end of each letter of a word, seconds.
+    """Return start and end of each letter of a word, (n_letters, 2) seconds.
 
     Letters are spread evenly over the word's phones, which differ in length: the 'th' before a
-    long vowel is short. As spelling is not even, each may be half a letter early or late. Where
-    no phone lies in the word they are spread over its time.
+    long vowel is short. As spelling is uneven, each may be half a letter early or late. If no phone
+    lies in the word, they are spread over its time.
     """
     _, start, end = word
     inside = [phone for phone in phones if start <= (phone[1] + phone[2]) / 2 <= end]
@@ -121,13 +120,13 @@ def _plain(word: str) -> str:
 def _fill_gaps(
     intervals: npt.NDArray[np.float64], known: npt.NDArray[np.bool_], n_seconds: float
 ) -> None:
-    """Give what has no time of its own the time between its neighbours."""
+    """Give symbols without a time of their own the time between their neighbours, in place."""
     end_before = 0.0
     unknown: list[int] = []
     for i in range(len(intervals)):
         if known[i]:
             intervals[unknown] = sorted((end_before, intervals[i, 0]))
-            if i and not unknown:  # a pause inside a word: nothing stands for it but its neighbour
+            if i and not unknown:  # a pause inside a word has no symbol but the one before it
                 intervals[i - 1, 1] = max(end_before, intervals[i, 0])
             unknown = []
             end_before = intervals[i, 1]

@@ -1,4 +1,4 @@
-"""Dataset folders as clips that a model can be trained on."""
+"""Datasets of clips as tensors, from one or several dataset folders."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ from ponytaco.data.sampler import Pick
 from ponytaco.text.encode import ctc_targets, text_to_ids
 from ponytaco.text.lexicon import Lexicon
 
-# Of what is spoken, below which letters are not learnt: names that a labeller's dictionary lacks.
+# With a smaller share of letters among the spoken symbols they are not learnt: those are only names
+# that the labeller's dictionary lacks.
 _LEAST_LETTERS = 0.05
 
 _OpenClip = tuple[Clip, Tensor, ClipAlignment | None]
 
 
 class Datasets(NamedTuple):
-    """Prepared characters, ready to be trained on."""
+    """Training and validation clips of one or several characters."""
 
     train: ClipDataset
     val: ClipDataset
@@ -42,19 +43,20 @@ def open_datasets(
     cleaner: str,
     log: Callable[[str], None] | None = None,
 ) -> Datasets:
-    """Both lists of one or several dataset folders together, a mel cache in each folder.
+    """Open one or several dataset folders together, with a mel cache in each of them.
 
     Args:
-        folders: what to open; clips of different folders may have the same ref.
-        audio: the mels' settings.
+        folders: the dataset folders; clips of different folders may have the same ref.
+        audio: settings of the mels.
         symbols: the model's symbol table.
-        cleaner: the text cleaner.
-        log: takes the names of clips that are left out because they cannot be read; without it
+        cleaner: name of the text cleaner.
+        log: takes a message about clips that are left out because they cannot be read; by default
             such a clip is an error.
 
     Raises:
-        AudioError: a clip's audio is missing, broken or of another sample rate; with ``log``,
-            too many of them.
+        AudioError: if a clip's audio is missing, damaged or of another sample rate; with ``log``,
+            if more than a tenth of the clips are.
+        TextError: if a clip's text has no speakable symbol.
     """
     if isinstance(folders, DatasetFolder):
         folders = [folders]
@@ -66,7 +68,7 @@ def open_datasets(
         clips = list(zip([*folder.train, *folder.val], mels.clips(), labels, strict=True))
         train += clips[: len(folder.train)]
         vals.append(clips[len(folder.train) :])
-    # In turns, because only the first ones are spoken freely.
+    # Interleaved, because only the first ones are synthesised in a validation.
     val = [clip for turn in zip_longest(*vals) for clip in turn if clip is not None]
 
     def dataset(clips: list[_OpenClip]) -> ClipDataset:
@@ -79,7 +81,7 @@ def open_datasets(
 def _open(
     folder: DatasetFolder, audio: AudioConfig, log: Callable[[str], None] | None
 ) -> tuple[DatasetFolder, Mels]:
-    """A folder without its unreadable clips, and the mels of both lists."""
+    """Return a folder without its unreadable clips, and the mels of both lists."""
     try:
         return folder, load_mels([*folder.train, *folder.val], audio, folder.folder)
     except UnreadableClipsError as error:
@@ -98,13 +100,13 @@ def _mean_frame(all_mels: Sequence[Mels]) -> Tensor:
 
 
 def merged_lexicon(folders: Sequence[DatasetFolder]) -> dict[str, str]:
-    """The characters' words and phones, 'hello' -> 'HH AH0 L OW1'; the first folder's win.
+    """Merge the folders' lexicons, 'hello' -> 'HH AH0 L OW1'; the first folder's entry wins.
 
-    Empty where no clip has phones: such a voice learns letters only, and must not be given phones
-    to speak.
+    The result is empty if no clip has phones: such a voice learns only letters and cannot speak
+    phones.
 
     Raises:
-        LexiconError: a lexicon breaks the contract.
+        LexiconError: if a lexicon breaks the contract.
     """
     lexicon: dict[str, str] = {}
     for folder in folders:
@@ -119,7 +121,7 @@ def _without(folder: DatasetFolder, unreadable: UnreadableClipsError) -> Dataset
         [clip for clip in clips if clip.ref not in unreadable.clips]
         for clips in (folder.train, folder.val)
     )
-    # More than a tenth is no accident, but another sample rate or a broken disk.
+    # More than a tenth means another sample rate or a broken disk.
     n_left, n_all = len(train) + len(val), len(folder.train) + len(folder.val)
     if not train or not val or n_left < 0.9 * n_all:
         raise unreadable
@@ -127,18 +129,18 @@ def _without(folder: DatasetFolder, unreadable: UnreadableClipsError) -> Dataset
 
 
 class ClipDataset(TorchDataset[tuple[Tensor, ...]]):
-    """Clips as tensors; what is random about them is the sampler's choice.
+    """Clips as tensors; all that is random about them is chosen by the sampler.
 
     Args:
-        clips: what to read.
+        clips: the clips.
         mels: their mels, (T_mel, n_mels) each.
-        alignments: their labels' intervals, None for a clip without.
+        alignments: their labels; None for a clip without.
         symbols: the model's symbol table.
-        cleaner: the text cleaner.
-        audio: the mel's settings.
+        cleaner: name of the text cleaner.
+        audio: settings of the mels.
 
     Raises:
-        TextError: a clip's text has nothing that can be spoken.
+        TextError: if a clip's text has no speakable symbol.
     """
 
     def __init__(
@@ -157,11 +159,11 @@ class ClipDataset(TorchDataset[tuple[Tensor, ...]]):
         self.symbols = list(symbols)
         self._cleaner = cleaner
         self._seconds_per_frame = audio.hop_length / audio.sample_rate
-        # Matching a text with its labels takes as long as all else, and always comes out the same.
+        # Matching a text with its labels takes as long as the rest, and gives the same each time.
         self._read: dict[Pick, tuple[Tensor, Tensor, Tensor]] = {}
         self._n_symbols: list[tuple[int, int]] = []
         self._counts: tuple[Counter[int], Counter[int]] = (Counter(), Counter())
-        for clip in self.clips:  # a bad text is said now and not in the middle of an epoch
+        for clip in self.clips:  # a bad text is an error now, not in the middle of an epoch
             both = [self._checked_ids(clip, use_arpabet) for use_arpabet in (False, True)]
             for counts, ids in zip(self._counts, both, strict=True):
                 counts.update(ids)
@@ -169,11 +171,11 @@ class ClipDataset(TorchDataset[tuple[Tensor, ...]]):
         self.longest_text = max((max(lengths) for lengths in self._n_symbols), default=0)
 
     def __len__(self) -> int:
-        """How many clips."""
+        """Number of clips."""
         return len(self.clips)
 
     def __getitem__(self, pick: Pick) -> tuple[Tensor, ...]:
-        """One clip: text ids, mel (T_mel, n_mels), CTC ids, intervals (T_text, 2) in frames."""
+        """Text ids, mel (T_mel, n_mels), CTC ids and intervals (T_text, 2) in frames of a clip."""
         mel = self.mels[pick.clip]
         if pick not in self._read:
             self._read[pick] = self._read_text(pick, len(mel))
@@ -181,7 +183,7 @@ class ClipDataset(TorchDataset[tuple[Tensor, ...]]):
         return ids, mel, targets, intervals
 
     def _read_text(self, pick: Pick, n_frames: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Text ids, CTC ids, intervals (T_text, 2) in frames."""
+        """Return text ids, CTC ids and intervals (T_text, 2) in frames."""
         clip = self.clips[pick.clip]
         ids = text_to_ids(_spelling(clip, pick.use_arpabet), self._cleaner, self.symbols)
         return (
@@ -191,12 +193,12 @@ class ClipDataset(TorchDataset[tuple[Tensor, ...]]):
         )
 
     def seen_symbols(self, with_letters: bool) -> list[str]:
-        """The symbols that a model learns from these clips.
+        """List the symbols that a model learns from these clips.
 
-        A few words without a pronunciation do not teach letters, which are then left out.
+        Letters are left out if only a few words are spelt with them.
 
         Args:
-            with_letters: whether clips that have pronunciations are read from their letters, too.
+            with_letters: whether clips that have pronunciations are also read from their letters.
         """
         by_text, by_arpabet = self._counts
         seen = by_text + by_arpabet if with_letters else by_arpabet
@@ -207,7 +209,7 @@ class ClipDataset(TorchDataset[tuple[Tensor, ...]]):
         return [self.symbols[id_] for id_ in sorted(seen)]
 
     def n_symbols(self, pick: Pick) -> int:
-        """Length of a clip's text ids."""
+        """Return the number of a clip's text ids."""
         return self._n_symbols[pick.clip][pick.use_arpabet]
 
     def _checked_ids(self, clip: Clip, use_arpabet: bool) -> list[int]:

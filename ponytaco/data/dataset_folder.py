@@ -1,6 +1,6 @@
-"""The dataset folder: reading and validating what data preparation wrote.
+"""Reading and validating a dataset folder, which data preparation writes.
 
-``train.txt`` and ``val.txt`` hold one clip a line, ``wavs/<ref>.wav|text|arpabet text``, the
+``train.txt`` and ``val.txt`` hold one clip per line, ``wavs/<ref>.wav|text|arpabet text``, the
 third column optional; paths are relative to the list. ``alignments.jsonl``, ``lexicon.txt`` and
 ``report.json`` may be missing, so any Tacotron file list with such paths works.
 """
@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from ponytaco.errors import PonytacoError
+from ponytaco.io.text_files import read_text
 
 Interval = tuple[str, float, float]
-"""A phone or a word with its start and end, in seconds of the clip."""
+"""A phone or word with its start and end, in seconds of the clip."""
 
 _AGAIN = "Prepare the character again."
 _LISTS = ("train.txt", "val.txt")
@@ -37,8 +38,8 @@ class Clip:
 
     Attributes:
         path: the wav file.
-        text: what is said, as written.
-        arpabet: the same with pronunciations in braces, where the list has it.
+        text: the spoken text.
+        arpabet: the same with pronunciations in braces, if the list has it.
         ref: the clip's name: its path without ``wavs/`` and ``.wav``.
     """
 
@@ -50,11 +51,11 @@ class Clip:
 
 @dataclass(frozen=True)
 class ClipAlignment:
-    """When each phone and each word of a clip is said.
+    """Times of the phones and words of a clip.
 
     Attributes:
         tokens: phones (or letters) with their start and end, seconds of the written wav.
-        words: words likewise; empty where the file has none.
+        words: words likewise; empty if the file has none.
     """
 
     tokens: tuple[Interval, ...]
@@ -67,7 +68,7 @@ class DatasetFolder:
 
     Attributes:
         folder: the folder itself.
-        train: clips to learn from, in the list's order.
+        train: clips to train on, in the list's order.
         val: clips to validate on; none of them is in ``train``.
         alignments: ref -> intervals, for the clips that have them.
         lexicon_path: the character's pronunciation dictionary, if there is one.
@@ -86,7 +87,7 @@ def read_dataset(folder: str | Path) -> DatasetFolder:
     """Read and validate a dataset folder.
 
     Raises:
-        FilelistError: the folder is missing or is no dataset folder, or breaks the contract.
+        FilelistError: if the folder is missing, is not a dataset folder, or breaks the contract.
     """
     folder = Path(folder)
     _require_dataset_folder(folder)
@@ -95,8 +96,8 @@ def read_dataset(folder: str | Path) -> DatasetFolder:
     for clip in val:
         if clip.ref in trained:
             raise FilelistError(
-                f"{folder}: clip {clip.ref} is in train.txt and in val.txt, so the validation "
-                f"would measure what was learnt by heart. {_AGAIN}"
+                f"{folder}: clip {clip.ref} is in train.txt and in val.txt, so validation would "
+                f"measure what was learnt by heart. {_AGAIN}"
             )
     return DatasetFolder(
         folder=folder,
@@ -109,16 +110,16 @@ def read_dataset(folder: str | Path) -> DatasetFolder:
 
 
 def as_paths(folders: str | Path | Sequence[str | Path]) -> list[Path]:
-    """Dataset folders as a list, where one alone may be given as it is."""
+    """Return one or several dataset folders as a list of paths."""
     several = [folders] if isinstance(folders, str | Path) else folders
     return [Path(folder) for folder in several]
 
 
 def read_datasets(folders: Sequence[str | Path]) -> list[DatasetFolder]:
-    """Read and validate several dataset folders, whose clips will be trained on together.
+    """Read and validate several dataset folders.
 
     Raises:
-        FilelistError: as ``read_dataset``; or there is none, or one is there twice.
+        FilelistError: as ``read_dataset``; also if there is none, or one is named twice.
     """
     if not folders:
         raise FilelistError("No dataset folder is named.")
@@ -132,7 +133,7 @@ def read_datasets(folders: Sequence[str | Path]) -> list[DatasetFolder]:
 
 
 def read_filelist(path: str | Path) -> list[Clip]:
-    """Read a list of clips.
+    """Read a file list.
 
     Args:
         path: a list of two or three columns, UTF-8; blank lines are ignored.
@@ -141,8 +142,8 @@ def read_filelist(path: str | Path) -> list[Clip]:
         The clips in the list's order, at least one.
 
     Raises:
-        FilelistError: the list cannot be read, or a line breaks the contract; the message says
-            which line and what to do.
+        FilelistError: if the list cannot be read, or a line breaks the contract; the message names
+            the line.
     """
     path = Path(path)
     clips: list[Clip] = []
@@ -162,13 +163,13 @@ def read_filelist(path: str | Path) -> list[Clip]:
 
 
 def read_alignments(folder: str | Path) -> dict[str, ClipAlignment]:
-    """Read ``alignments.jsonl``: ref -> when its phones and words are said.
+    """Read ``alignments.jsonl``.
 
     Returns:
-        An empty dict where the folder has no such file.
+        ref -> alignment; empty if the folder has no such file.
 
     Raises:
-        FilelistError: a line is not of the contract's form.
+        FilelistError: if a line breaks the contract.
     """
     path = Path(folder) / "alignments.jsonl"
     if not path.is_file():
@@ -178,26 +179,25 @@ def read_alignments(folder: str | Path) -> dict[str, ClipAlignment]:
         where = f"{path.name}, line {number}"
         ref, alignment = _read_alignment(line, where)
         if ref in alignments:
-            raise FilelistError(f"{where}: clip {ref} is there twice. {_AGAIN}")
+            raise FilelistError(f"{where}: clip {ref} appears twice. {_AGAIN}")
         alignments[ref] = alignment
     return alignments
 
 
 def fingerprint(*folders: str | Path) -> str:
-    """A hash that changes with the clips, their texts or their intervals, not with the place.
+    """Hash the clips, texts and intervals of dataset folders, independent of their location.
 
-    Of each wav it takes the size and one kilobyte from the middle: enough to notice another
-    level or trimming, and cheap for thousands of clips.
+    Of each wav it takes the size and one kilobyte from the middle: enough to notice another level
+    or trimming, and cheap for thousands of clips.
 
     Args:
-        folders: dataset folders in the order in which they are trained on; one alone has the
-            hash that it always had.
+        folders: dataset folders in the order in which they are trained on.
 
     Returns:
         64 hexadecimal digits.
 
     Raises:
-        FilelistError: a folder is no dataset folder, or a list breaks the contract.
+        FilelistError: if a folder is not a dataset folder, or a list breaks the contract.
     """
     each = [_fingerprint(Path(folder)) for folder in folders]
     return each[0] if len(each) == 1 else hashlib.sha256("\n".join(each).encode()).hexdigest()
@@ -228,7 +228,7 @@ def _require_dataset_folder(folder: Path) -> None:
         reason = f"no {missing[0]}"
     raise FilelistError(
         f"{folder} is not a dataset folder: {reason}. "
-        "Prepare one with: python -m data_prep prepare ARCHIVE FOLDER"
+        "Prepare one with: ponytaco prepare ARCHIVE FOLDER"
     )
 
 
@@ -243,18 +243,8 @@ def _middle_of(path: Path) -> bytes:
 
 
 def _numbered_lines(path: Path) -> list[tuple[int, str]]:
-    """The lines that are not blank; only a line feed ends one, not U+2028 within a text."""
-    try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise FilelistError(
-                f"{path} is larger than {_MOST_BYTES >> 20} MB, which is no list. {_AGAIN}"
-            )
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise FilelistError(f"Cannot read {path}: {error.strerror or error}.") from None
-    except UnicodeDecodeError as error:
-        number = error.object[: error.start].count(b"\n") + 1
-        raise FilelistError(f"{path.name}, line {number}: not UTF-8. Save it as UTF-8.") from None
+    """Return the non-blank lines; only a line feed ends a line, not U+2028 within a text."""
+    text = read_text(path, FilelistError, _MOST_BYTES)
     lines = (line.rstrip("\r") for line in text.split("\n"))
     return [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
 
@@ -281,7 +271,7 @@ def _read_clip(line: str, folder: Path, where: str) -> Clip:
 
 
 def _inside(name: str, where: str) -> str:
-    """The path normalised; by its letters only, since the wavs folder may itself be a link."""
+    """Normalise a path by its text alone, since the wavs folder may itself be a link."""
     normal = posixpath.normpath(name.replace("\\", "/"))
     is_outside = normal.startswith(("/", "../")) or normal == ".." or normal[1:2] == ":"
     if not name or "\0" in name or is_outside:
@@ -293,7 +283,7 @@ def _inside(name: str, where: str) -> str:
 
 
 def _leads_outside(path: Path, folder: Path) -> bool:
-    """Whether a clip is a link out of the folder; that the wavs folder is one is its owner's."""
+    """Whether a clip is a link out of the folder; its owner may have linked the wavs folder."""
     try:
         target = path.resolve()
         homes = (folder.resolve(), path.parent.resolve())

@@ -1,4 +1,4 @@
-"""Clips as padded batches, and the streams of them."""
+"""Padded batches of clips, and iterators over them for training and validation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ponytaco.data.sampler import BucketSampler, Pick
 class Batch(NamedTuple):
     """Clips padded to the longest of them.
 
-    The lengths stay on the CPU, because Python, cuDNN's LSTM and the CTC loss ask for them.
+    The lengths stay on the CPU, because Python, cuDNN's LSTM and the CTC loss need them there.
     """
 
     text: Tensor  # (B, T_text) symbol ids
@@ -30,10 +30,10 @@ class Batch(NamedTuple):
     ctc: Tensor  # (B, T_ctc) ids of the CTC alphabet
     ctc_lengths: Tensor  # (B,)
     intervals: Tensor  # (B, T_text, 2) frames in which a symbol may be attended; NaN is padding
-    weight: Tensor  # (B,) 1; 0 for a clip that only keeps a process busy that has none of its own
+    weight: Tensor  # (B,) 1; 0 for a placeholder in a process that has no clip of its own
 
     def to(self, device: torch.device) -> Batch:
-        """The batch on a device, without waiting for the copy where memory is pinned."""
+        """Copy the batch to a device, asynchronously if its memory is pinned."""
         return Batch(
             **{
                 name: tensor if name.endswith("_lengths") else tensor.to(device, non_blocking=True)
@@ -41,26 +41,23 @@ class Batch(NamedTuple):
             }
         )
 
-    def parts(self, n_micro_batches: int) -> list[Batch]:
-        """The clips in at most so many batches of about the same size, padded as they are."""
-        if n_micro_batches == 1:
+    def micro_batches(self, n: int) -> list[Batch]:
+        """Split into at most ``n`` batches of about the same size, with the same padding."""
+        if n == 1:
             return [self]
-        columns = [tensor.chunk(n_micro_batches) for tensor in self]
-        return [Batch(*part) for part in zip(*columns, strict=True)]
+        columns = [tensor.chunk(n) for tensor in self]
+        return [Batch(*micro_batch) for micro_batch in zip(*columns, strict=True)]
 
 
 class _Shards(TorchDataset[Batch]):
-    """What one process computes of each batch."""
+    """This process's shard of each batch."""
 
     def __init__(self, dataset: ClipDataset, sampler: BucketSampler) -> None:
         self._dataset = dataset
         self._sampler = sampler
 
     def __getitem__(self, picks: list[Pick]) -> Batch:
-        """Its clips, padded as if they were with those of the other processes.
-
-        Padding reaches its neighbours, so that other padding would be another gradient.
-        """
+        """The shard, padded as the whole batch: other padding would change the gradient."""
         own = self._sampler.shard(picks)
         batch = collate(
             [self._dataset[pick] for pick in own or picks[:1]],
@@ -76,16 +73,16 @@ def training_batches(
     n_workers: int,
     log: Callable[[str], None] = lambda sentence: None,
 ) -> Iterator[Batch]:
-    """This process's shards of batches without end, from the sampler's place on.
+    """Iterate endlessly over this process's shards of batches, from the sampler's position on.
 
-    The sampler advances when a batch is handed out and not when a worker fetches it ahead, so
-    its state is always that of the steps done.
+    The sampler advances when a batch is yielded and not when a worker prefetches it, so that its
+    state is always that of the steps done.
 
     Args:
         dataset: the clips.
-        sampler: its clips and its place in them.
-        n_workers: processes that load; 0 loads beside the step.
-        log: takes a sentence when one of them died, and loading goes on beside the step.
+        sampler: the sampler of their batches.
+        n_workers: loading processes; 0 loads in this process.
+        log: takes a message if one of them died and loading continues in this process.
     """
     while True:
         loader = DataLoader(
@@ -95,8 +92,8 @@ def training_batches(
             collate_fn=_as_it_is,
             num_workers=n_workers,
             pin_memory=torch.cuda.is_available(),
-            # Its own generator: otherwise each epoch, and each resume, would take a number from
-            # the one that the dropouts use.
+            # Its own generator: by default each epoch, and each resume, would draw a number from
+            # the dropouts' generator.
             generator=torch.Generator(),
             worker_init_fn=_leave_signals_to_the_trainer if n_workers else None,
         )
@@ -107,7 +104,7 @@ def training_batches(
             except RuntimeError as error:
                 if not n_workers or "DataLoader worker" not in str(error):
                     raise
-                log("A process that loads clips died. They are loaded beside the steps from here.")
+                log("A process that loads clips died. The training process loads them from now on.")
                 n_workers = 0
                 break
             if batch is None:
@@ -121,16 +118,16 @@ def _as_it_is(batch: Any) -> Any:
 
 
 def _leave_signals_to_the_trainer(worker: int) -> None:
-    """A SIGTERM that the whole process group gets must not kill the workers first.
+    """Ignore the signals that the whole process group gets.
 
-    torch would raise their death in the midst of the save that the signal brings about.
+    If they killed the workers first, torch would raise an error during the save that they cause.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
 
 
 def validation_batches(dataset: ClipDataset, batch_size: int) -> Iterator[Batch]:
-    """All clips once, in their order, read from their ARPAbet text where they have one."""
+    """Iterate over all clips once, in order, read from their ARPAbet text if they have one."""
     for start in range(0, len(dataset), batch_size):
         stop = min(start + batch_size, len(dataset))
         yield collate([dataset[Pick(index, use_arpabet=True)] for index in range(start, stop)])
@@ -140,9 +137,9 @@ def collate(clips: Sequence[tuple[Tensor, ...]], n_symbols: int = 0, n_frames: i
     """Pad clips to a batch.
 
     Args:
-        clips: as a ClipDataset has them.
-        n_symbols: at least so wide are the texts.
-        n_frames: at least so long are the mels.
+        clips: items of a ClipDataset.
+        n_symbols: minimal length of the padded texts.
+        n_frames: minimal length of the padded mels.
     """
     texts, mels, targets, intervals = (list(column) for column in zip(*clips, strict=True))
 
@@ -162,7 +159,7 @@ def collate(clips: Sequence[tuple[Tensor, ...]], n_symbols: int = 0, n_frames: i
 
 
 def _padded(tensors: Sequence[Tensor], length: int = 0, value: float = 0.0) -> Tensor:
-    """(B, T, …) of tensors (T_i, …), where T is that of the longest or ``length``."""
+    """Pad tensors (T_i, …) to (B, T, …), where T is the longest T_i but at least ``length``."""
     padded = pad_sequence(list(tensors), batch_first=True, padding_value=value)
     missing = length - padded.shape[1]
     if missing <= 0:

@@ -1,4 +1,4 @@
-"""Clips' mels: computed once, and kept in one file beside the clips."""
+"""The mel cache: mels of all clips, computed once and kept in one file beside the clips."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from ponytaco.io.torchfile.files import check_members, load_torch_file
 
 @dataclass(frozen=True)
 class Mels:
-    """Every clip's mel in one memory-mapped tensor."""
+    """The mels of all clips in one memory-mapped tensor."""
 
     frames: Tensor
     """(sum of T_mel, n_mels), clip after clip."""
     offsets: Tensor
-    """(n_clips + 1,) where each clip starts; its last value is the end."""
+    """(n_clips + 1,) start of each clip; the last value is the end."""
     mean_frame: Tensor
     """(n_mels,), mean over all frames."""
 
     def __getitem__(self, index: int) -> Tensor:
-        """A clip's mel, (T_mel, n_mels)."""
+        """The mel of a clip, (T_mel, n_mels)."""
         start, stop = self.offsets[index : index + 2].tolist()
         return self.frames[start:stop]
 
@@ -45,27 +45,27 @@ class Mels:
         return self.offsets.diff().tolist()
 
     def clips(self) -> list[Tensor]:
-        """Each clip's mel, (T_mel, n_mels), sharing the memory."""
+        """List the clips' mels, (T_mel, n_mels) each, as views of the one tensor."""
         return list(self.frames.split(self.lengths))
 
 
 def load_mels(clips: Sequence[Clip], audio: AudioConfig, cache_folder: Path) -> Mels:
-    """The clips' mels, from the cache or computed into it.
+    """Load the clips' mels from the cache, or compute and cache them.
 
-    The cache is one file beside the clips, named after the audio settings and the clips' names
-    and sizes, so that it is never taken for another's. Where the folder cannot be written the
-    mels stay in memory, with a warning.
+    The cache is one file, named after the audio settings and the clips' names, sizes and times, so
+    that it is never taken for another. If the folder cannot be written to, the mels stay in memory,
+    with a warning.
 
     Args:
-        clips: in the order in which ``Mels`` has them.
-        audio: the mel's settings.
-        cache_folder: where the cache lies.
+        clips: the clips, in the order of the mels.
+        audio: settings of the mels.
+        cache_folder: the folder of the cache.
 
     Raises:
-        AudioError: a clip's audio is missing, broken or of another sample rate.
+        AudioError: if a clip's audio is missing, damaged or of another sample rate.
     """
     path = cache_folder / f"mels-{_cache_key(clips, audio)}.pt"
-    with contextlib.suppress(OSError, TorchFileError):  # a damaged file is made anew
+    with contextlib.suppress(OSError, TorchFileError):  # a damaged file is written again
         return _cached_mels(path, len(clips), audio.n_mels)
     mels = _compute_mels(clips, audio)
     try:
@@ -75,13 +75,13 @@ def load_mels(clips: Sequence[Clip], audio: AudioConfig, cache_folder: Path) -> 
         warnings.warn(f"The mels are not cached in {cache_folder}: {error}", stacklevel=2)
         return mels
     for old in cache_folder.glob("mels-*.pt"):
-        if old != path:  # of other clips or settings: it would only fill the disk
+        if old != path:  # of other clips or settings
             old.unlink(missing_ok=True)
     return _cached_mels(path, len(clips), audio.n_mels)
 
 
 def _cached_mels(path: Path, n_clips: int, n_mels: int) -> Mels:
-    """Mels from a file that may be damaged, or come with a stranger's data set."""
+    """Read mels from a file that may be damaged, or come with a stranger's data set."""
     content = load_torch_file(path, mmap=True)
     if not isinstance(content, dict) or content.keys() != {"frames", "offsets", "mean_frame"}:
         raise TorchFileError("it holds no mels")
@@ -98,7 +98,7 @@ def _cached_mels(path: Path, n_clips: int, n_mels: int) -> Mels:
         raise TorchFileError("its clips do not follow each other")
     check_members(path)
     if not all(torch.isfinite(part).all() for part in (*frames.split(10_000), mean)):
-        raise TorchFileError("it holds values that are no numbers")
+        raise TorchFileError("it holds NaN or infinite values")
     return mels
 
 
@@ -106,16 +106,17 @@ class UnreadableClipsError(AudioError):
     """Clips whose audio cannot be used.
 
     Args:
-        errors: why, by the clips' refs.
+        errors: the error of each clip by its ref.
     """
 
     _N_NAMED = 5
 
     def __init__(self, errors: Mapping[str, AudioError]) -> None:
         self.clips = frozenset(errors)
-        named = [str(error) for error in errors.values()][: self._N_NAMED]
-        more = len(errors) - len(named)
-        super().__init__(" ".join([*named, *([f"And {more} more."] if more else [])]))
+        sentences = [str(error) for error in errors.values()]
+        more = len(sentences) - self._N_NAMED
+        shown = [*sentences[: self._N_NAMED], *([f"And {more} more."] if more > 0 else [])]
+        super().__init__(" ".join(shown))
 
 
 def _compute_mels(clips: Sequence[Clip], audio: AudioConfig) -> Mels:

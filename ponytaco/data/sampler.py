@@ -1,4 +1,4 @@
-"""Which clips make a batch: buckets of like length, in an order that is never stored."""
+"""The sampler: batches of clips of similar length, in an order derived from seed and epoch."""
 
 from __future__ import annotations
 
@@ -9,39 +9,39 @@ import numpy as np
 
 from ponytaco.data.dataset_folder import FilelistError
 
-# Far more often than anyone changes the size of a batch within an epoch.
+# More often than anyone changes the batch size within an epoch; guards against damaged states.
 _MOST_CHANGES = 1000
 
 
 class Pick(NamedTuple):
-    """One clip of a batch, and in which of its spellings it is read."""
+    """One clip of a batch, and the spelling in which it is read."""
 
     clip: int
     use_arpabet: bool
 
 
 class BucketSampler:
-    """Batches of clips of like length, in an order that the seed and the epoch decide.
+    """A sampler of batches of clips of similar length.
 
-    Because an epoch's order follows from its number, the sampler's whole state is how many
-    batches of which sizes have been drawn from it: with another size, or another number of
-    processes, the epoch goes on with just those clips that are left.
+    An epoch's order follows from the seed and the epoch's number. So the whole state is the number
+    of batches of each size drawn in this epoch: with another batch size, or another number of
+    processes, the epoch continues with exactly those clips that are left.
 
     Args:
         lengths: frames of each clip.
-        batch_size: clips a batch and process; the last one of an epoch may have fewer.
-        seed: of the order and of the spellings.
-        p_arpabet: probability that a clip is read from its ARPAbet text, in epochs of letters.
-        max_frames: clips longer than this are left out; 0 keeps all.
-        rank: of the process whose shards these are.
-        n_ranks: processes that share each batch.
+        batch_size: clips per batch and process; the last batch of an epoch may have fewer.
+        seed: seed of the order and of the spellings.
+        p_arpabet: probability that a clip is read from its ARPAbet text, in epochs with letters.
+        max_frames: limit of a clip's length, longer ones are left out; 0 keeps all.
+        rank: rank of this process.
+        n_ranks: number of processes that share each batch.
         arpabet_first: whether all clips are read from their ARPAbet text until ``begin_letters``.
 
     Raises:
-        FilelistError: no clip is short enough.
+        FilelistError: if no clip is short enough.
     """
 
-    # Lengths are blurred by this share before sorting, so that batches differ between epochs.
+    # Noise added to the lengths before sorting, as a share, so that batches differ between epochs.
     _BLUR = 0.1
 
     def __init__(
@@ -57,10 +57,10 @@ class BucketSampler:
     ) -> None:
         self.epoch = 0
         self.position = 0
-        """Batches drawn of this epoch, since the size is what it is."""
+        """Batches of the present size drawn in this epoch."""
         self.rank = rank
         self.n_ranks = n_ranks
-        self._earlier: list[tuple[int, int]] = []  # sizes before that, and batches drawn of each
+        self._earlier: list[tuple[int, int]] = []  # earlier sizes, and batches drawn of each
         all_lengths = np.asarray(lengths)
         self._indices = np.flatnonzero(all_lengths <= (max_frames or np.inf))
         if not len(self._indices):
@@ -76,11 +76,11 @@ class BucketSampler:
 
     @property
     def batches_per_epoch(self) -> int:
-        """Batches that make an epoch."""
+        """Number of batches of an epoch."""
         return -(-len(self._lengths) // self._size)
 
     def remaining(self) -> list[list[Pick]]:
-        """The batches of this epoch that have not been handed out, each for all processes."""
+        """List this epoch's batches that have not been drawn, each for all processes."""
         rng = np.random.default_rng((self._seed, self.epoch))
         blurred = self._lengths * (1 + self._BLUR * rng.random(len(self._lengths)))
         p_arpabet = self._p_arpabet if self._letters else 1.0
@@ -95,33 +95,33 @@ class BucketSampler:
 
     @property
     def reads_letters(self) -> bool:
-        """Whether clips that have pronunciations are read from their letters, too."""
+        """Whether clips that have pronunciations are also read from their letters."""
         return self._letters and self._p_arpabet < 1
 
     def begin_letters(self) -> None:
-        """Read clips from their letters, too, from the next epoch on, or from this one if new.
+        """Also read clips from their letters, from the next epoch on, or from this one if new.
 
-        A clip's spelling must follow from its epoch, or a resumed run would read others.
+        Within an epoch it must not change, or a resumed run would read other spellings.
         """
         self._letters_next = True
         if not self.position and not self._earlier:
             self._letters = True
 
     def shard(self, batch: Sequence[Pick]) -> list[Pick]:
-        """This process's clips of a batch; none where there are fewer clips than processes.
+        """Return this process's clips of a batch; none if there are fewer clips than processes.
 
         A batch is sorted by length, so that every shard has short and long ones.
         """
         return list(batch[self.rank :: self.n_ranks])
 
     def advance(self) -> None:
-        """Count a batch as handed out."""
+        """Count a batch as drawn."""
         self.position += 1
         if self.position >= self._n_batches:
             self._begin(self.epoch + 1)
 
     def state_dict(self) -> dict[str, Any]:
-        """The place in the data: the epoch, and [size, batches drawn] one after the other."""
+        """Return the position in the data: the epoch, and a list of [batch size, batches drawn]."""
         drawn = [*self._earlier, *([(self._size, self.position)] if self.position else [])]
         return {
             "epoch": self.epoch,
@@ -130,21 +130,21 @@ class BucketSampler:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go to a place in the data.
+        """Restore a position in the data.
 
         Raises:
-            LookupError, TypeError, ValueError: it is no such state.
+            LookupError, TypeError, ValueError: if the state is invalid.
         """
         drawn = [(int(size), int(n)) for size, n in state["drawn"]]
         if len(drawn) > _MOST_CHANGES or any(size < 1 or n < 0 for size, n in drawn):
-            raise ValueError("the place in the data is none")
+            raise ValueError("the position in the data is impossible")
         self._begin(int(state["epoch"]))
         self._letters, self._letters_next = map(bool, state["letters"])
         if drawn and drawn[-1][0] == self._size:
             self.position = drawn.pop()[1]
         self._earlier = drawn
         self._n_batches = self.position + len(self.remaining())
-        if self.position >= self._n_batches:  # other settings leave out clips that were left
+        if self.position >= self._n_batches:  # other settings exclude the clips that were left
             self._begin(self.epoch + 1)
 
     def _begin(self, epoch: int) -> None:

@@ -1,1 +1,1 @@
-"""How good a voice is: spoken, recognised, scored, and shown on a page."""
+"""Evaluation of voices: ASR, WER, mel-cepstral distortion, speed; reports and charts."""

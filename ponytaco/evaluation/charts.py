@@ -1,4 +1,4 @@
-"""Pictures that a page carries within itself: curves as SVG, matrices as PNG."""
+"""Charts embedded in an HTML page: curves as SVG, matrices as PNG."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 _WIDTH, _HEIGHT = 560, 220
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 10, 10, 24
-# More points than a screen has columns only make the page heavy.
+# More points than a screen has columns would only make the page large.
 _MOST_POINTS = 500
 
 Curve = tuple[str, Sequence[tuple[float, float]]]
@@ -22,11 +22,11 @@ Curve = tuple[str, Sequence[tuple[float, float]]]
 
 
 def line_chart(curves: Sequence[Curve], logarithmic: bool = False) -> str:
-    """Curves over steps, in the page's colours; nothing where there is no point.
+    """Draw curves over steps in the page's colours; '' where there are no points.
 
     Args:
-        curves: drawn in the style's classes c0, c1, …; points that are no numbers are left out.
-        logarithmic: for losses, which fall quickly first.
+        curves: drawn in the style's classes c0, c1, …; points that are not finite are left out.
+        logarithmic: whether the values' axis is; for losses, which fall quickly first.
     """
     usable = [(label, _usable(points, logarithmic)) for label, points in curves]
     drawn = [(i, label, points) for i, (label, points) in enumerate(usable) if points]
@@ -72,7 +72,7 @@ def line_chart(curves: Sequence[Curve], logarithmic: bool = False) -> str:
 
 
 def heatmap(values: npt.NDArray[np.floating], label: str) -> str:
-    """A matrix (height, width) as a picture, its first row at the bottom."""
+    """Draw a matrix (height, width), its first row at the bottom."""
     file = io.BytesIO()
     finite = np.nan_to_num(np.asarray(values, dtype=np.float64))
     matplotlib.image.imsave(file, finite, cmap="magma", origin="lower", format="png")
@@ -87,7 +87,7 @@ def _usable(points: Sequence[tuple[float, float]], logarithmic: bool) -> list[tu
         (x, y) for x, y in points if math.isfinite(x + y) and x >= 0 and (y > 0 or not logarithmic)
     ]
     stride = -(-len(numbers) // _MOST_POINTS) or 1
-    return numbers[::-1][::stride][::-1]  # counted from the end: the newest point stays
+    return numbers[::-1][::stride][::-1]  # from the end, so that the newest point stays
 
 
 def _ticks(low: float, high: float, logarithmic: bool) -> list[float]:

@@ -1,4 +1,4 @@
-"""The report as one page that needs nothing but itself: no net, no other file."""
+"""The evaluation report as one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from html import escape
 from ponytaco.evaluation.charts import heatmap, line_chart
 from ponytaco.evaluation.results import STOP_ERRORS, Group, Media, Results, TextResult
 
-# Texts that are shown with sound, the worst of all; a phone has to load them at once.
+# Texts shown with sound, the worst of all; a phone has to load them at once.
 _MOST_TEXTS = 100
 
 _GOOD, _FAIR, _POOR = "good", "fair", "poor"
@@ -52,17 +52,17 @@ image-rendering:pixelated}
 
 
 def report_page(results: Results, history: Sequence[Mapping[str, float]]) -> str:
-    """The whole page; every text that came from a file is escaped.
+    """Build the page; texts from files are escaped.
 
     Args:
-        results: what was found.
-        history: the run's, as ``run.read_history`` returns it.
+        results: of the evaluation.
+        history: the run's, from ``read_history``.
     """
     title = f"How good is {results.name}?"
     ordered = _worst_first(results)
     sections = [
         f"<h1>{escape(title)}</h1>",
-        f'<p class="soft">{escape(_what_was_done(results))}</p>',
+        f'<p class="soft">{escape(_overview(results))}</p>',
         "".join(f'<p class="verdict">{escape(sentence)}</p>' for sentence in verdict(results)),
         f'<div class="cards">{"".join(_cards(results))}</div>',
         _curves(history),
@@ -79,45 +79,43 @@ def report_page(results: Results, history: Sequence[Mapping[str, float]]) -> str
 
 
 def verdict(results: Results) -> list[str]:
-    """The whole in two or three sentences."""
-    said = []
+    """Sum the results up in two or three sentences."""
+    sentences = []
     group = results.new if results.new.results else results.clips
     kind = "new sentences" if results.new.results else "validation clips"
     aligned = group.aligned or 0.0
     if aligned >= 0.9:
-        said.append(f"It reads {kind} through, from the first word to the last.")
+        sentences.append(f"It reads {kind} through, from the first word to the last.")
     elif aligned >= 0.5:
-        said.append(f"It reads {aligned:.0%} of the {kind} through; in the others it loses its "
-                    "place. It needs more training.")  # fmt: skip
+        sentences.append(
+            f"It reads {aligned:.0%} of the {kind} through; in the others it loses its place. It "
+            "needs more training."
+        )
     else:
-        said.append(f"It does not read {kind} reliably yet. Train it on.")
+        sentences.append(f"It does not read {kind} reliably yet. Train it longer.")
     rate, ceiling = group.word_error_rate, results.ceiling
     if rate is not None and ceiling is not None:
         near = rate <= ceiling + 0.03
-        said.append(
+        sentences.append(
             f"The recogniser misheard {rate:.0%} of its words, and {ceiling:.0%} of those of real "
             f"clips through the same vocoder: it is {'about' if near else 'not yet'} as well "
             "understood as they are."
         )
     n_wrong = sum(group.n_stop_errors(kind) for kind in STOP_ERRORS)
     if n_wrong:
-        said.append(f"{n_wrong} of {len(group.results)} {kind} have a wrong end.")
-    return said
+        sentences.append(f"{n_wrong} of {len(group.results)} {kind} do not end well.")
+    return sentences
 
 
-def _what_was_done(results: Results) -> str:
-    since = (
-        f"first aligned at step {results.first_aligned:,}"
-        if results.first_aligned
-        else "never found aligned in training"
-    )
+def _overview(results: Results) -> str:
     return (
-        f"Step {results.step:,}, {since}. It spoke {len(results.clips.results)} validation clips "
-        f"and {len(results.new.results)} new sentences, through {results.vocoder}."
+        f"At step {results.step:,}, the voice {results.alignment_history}. It spoke "
+        f"{len(results.clips.results)} validation clips and {len(results.new.results)} new "
+        f"sentences, through {results.vocoder}."
     )
 
 
-def _who_listened(results: Results) -> str:
+def _recognisers(results: Results) -> str:
     if results.new_recogniser == results.recogniser:
         return f"{results.recogniser}"
     return (
@@ -137,8 +135,8 @@ def _cards(results: Results) -> list[str]:
             [("new sentences", new.word_error_rate, limits), ("validation clips",
              clips.word_error_rate, limits), ("the same clips, real", clips.real_word_error_rate,
              None), (f"{results.n_ceiling_clips} real clips", ceiling, None)], ".1%",
-            f"By {_who_listened(results)}. The real clips went through the same vocoder: what is "
-            "misheard there the voice cannot help. Good is as low as theirs.",
+            f"Recognised by {_recognisers(results)}. The real clips went through the same vocoder; "
+            "good is as low as theirs.",
         ))  # fmt: skip
     cards.append(_card(
         "Read through",
@@ -151,13 +149,13 @@ def _cards(results: Results) -> list[str]:
         [("skipped, new sentences", new.skipped, (0.01, 0.05)), ("skipped, validation clips",
          clips.skipped, (0.01, 0.05)), ("repeated, new sentences", new.repeated, (0.01, 0.05)),
          ("repeated, validation clips", clips.repeated, (0.01, 0.05))], ".1%",
-        "As attention shows it. Good is none.",
+        "By attention. Good is none.",
     ))  # fmt: skip
     cards.append(_stop_card(results))
     cards.append(_card(
         "Distance to the real clips",
-        [("mel-cepstral distortion, dB", clips.distortion, (5.0, 7.0)), ("length beside theirs",
-         _mean_length(clips), None)], ".2f",
+        [("mel-cepstral distortion, dB", clips.mel_cepstral_distortion_db, (5.0, 7.0)),
+         ("length over theirs", _mean_length(clips), None)], ".2f",
         "How much the sound of each moment differs. Below 5 dB is near, above 7 dB another sound; "
         "a length of 1 is right.",
     ))  # fmt: skip
@@ -165,14 +163,14 @@ def _cards(results: Results) -> list[str]:
         cards.append(_card(
             "Melody", [("correlation of pitch", clips.pitch_correlation, (0.5, 0.25))], ".2f",
             "Whether it goes up and down where the real clips do: 1 is the same, 0 unrelated. "
-            "People differ, too: 0.5 is good.",
+            "People differ too: 0.5 is good.",
         ))  # fmt: skip
     cards.append(_card(
-        "As training sees it",
+        "As validated in training",
         [("voice, of 1", validation.score, None), ("focus of attention", validation.free.focus,
          (0.6, 0.5)), ("coverage of the text", validation.free.coverage, (0.98, 0.9)),
          ("loss, fed true frames", validation.loss, None)], ".2f",
-        "The score by which the best model is kept; only runs on the same clips compare. Focus is "
+        "The score by which the best model is kept; compare only runs on the same clips. Focus is "
         "good from 0.6 on, coverage near 1.",
     ))  # fmt: skip
     return cards
@@ -184,7 +182,7 @@ def _card(
     form: str,
     meaning: str,
 ) -> str:
-    """Values with what they mean; the limits are those of good and of fair."""
+    """Build a card of values and their meaning; limits are those of good and fair."""
     shown = "".join(
         f"<dt>{escape(name)}</dt><dd{_level(value, limits)}>{value:{form}}</dd>"
         for name, value, limits in rows
@@ -214,7 +212,7 @@ def _level(value: float, limits: tuple[float, float] | None) -> str:
     if limits is None:
         return ""
     good, fair = limits
-    sign = 1 if good > fair else -1  # whether more is better
+    sign = 1 if good > fair else -1  # -1 where less is better
     level = (
         _GOOD if sign * value >= sign * good else _FAIR if sign * value >= sign * fair else _POOR
     )
@@ -251,7 +249,7 @@ def _worst_first(results: Results) -> list[tuple[str, TextResult, Media]]:
 
 
 def _pictures(ordered: Sequence[tuple[str, TextResult, Media]]) -> str:
-    """Of the worst text, one in the middle and the best."""
+    """Show the worst text, one in the middle and the best."""
     chosen = {0: "the worst", len(ordered) // 2: "one in the middle", len(ordered) - 1: "the best"}
     blocks = []
     for index, word in chosen.items():
@@ -260,9 +258,9 @@ def _pictures(ordered: Sequence[tuple[str, TextResult, Media]]) -> str:
             f'<article><h3>{escape(word.capitalize())}: {escape(result.text)}</h3>'
             f'<div class="pictures"><figure>{heatmap(media.attention.T, "attention")}'
             "<figcaption>Attention: a sharp line from the lower left to the upper right is a text "
-            f"that is read in order.</figcaption></figure><figure>{heatmap(media.mel, 'mel')}"
-            "<figcaption>What it says, as a mel spectrogram: time to the right, low tones "
-            "below, high ones above.</figcaption></figure></div></article>"
+            f"read in order.</figcaption></figure><figure>{heatmap(media.mel, 'mel')}"
+            "<figcaption>Mel spectrogram: time to the right, low tones below, high ones "
+            "above.</figcaption></figure></div></article>"
         )  # fmt: skip
     return f"<h2>Pictures</h2>{''.join(blocks)}"
 
@@ -271,7 +269,7 @@ def _texts(ordered: Sequence[tuple[str, TextResult, Media]]) -> str:
     shown = "".join(_text(*text) for text in ordered[:_MOST_TEXTS])
     rest = len(ordered) - _MOST_TEXTS
     more = f'<p class="soft">{rest:,} better ones are in report.json.</p>' if rest > 0 else ""
-    return f"<h2>What it said, the worst first</h2>{shown}{more}"
+    return f"<h2>All texts, the worst first</h2>{shown}{more}"
 
 
 def _text(kind: str, result: TextResult, media: Media) -> str:
@@ -285,11 +283,11 @@ def _text(kind: str, result: TextResult, media: Media) -> str:
     if result.errors:
         marks.append((_FAIR, f"{result.errors} of {len(result.said)} words misheard"))
     if not marks:
-        marks.append((_GOOD, "nothing wrong was found"))
+        marks.append((_GOOD, "no errors found"))
     shown = "".join(f'<span class="{level}">{escape(text)}</span>' for level, text in marks)
     facts = [f"{kind} {result.name}", f"{result.seconds:.1f} s"]
-    if result.distortion is not None:
-        facts.append(f"{result.distortion:.1f} dB")
+    if result.mel_cepstral_distortion_db is not None:
+        facts.append(f"{result.mel_cepstral_distortion_db:.1f} dB")
     if result.pitch_correlation is not None:
         facts.append(f"melody {result.pitch_correlation:.2f}")
     heard = ""
@@ -318,10 +316,9 @@ def _notes(results: Results) -> str:
     return (
         f'<h2>How this was measured</h2><div class="soft">{notes}<p>Mel-cepstral distortion: 13 '
         "cepstra of the mel without the first, along the best path in time (dynamic time "
-        "warping). Melody: the correlation of the logarithms of the pitch (pyin) along the same "
-        "path, where both are voiced. Skipped words: less than half of their symbols were "
-        "attended to; repeated words: attention went back and read them again. Too long: more "
-        "than one and a half times the real clip, or what the character's clips need for as many "
-        "symbols. Words misheard: words to insert, delete or replace, as a share of the words "
-        "said.</p></div>"
+        "warping). Melody: the correlation of log pitch (pyin) along the same path, where both "
+        "are voiced. Skipped words: attention read less than half of their symbols; repeated "
+        "words: attention went back and read them again. Too long: more than one and a half times "
+        "the real clip, or what the character's clips take for as many symbols. Words misheard: "
+        "words to insert, delete or replace, as a share of the words spoken.</p></div>"
     )

@@ -1,4 +1,4 @@
-"""What an evaluation found: of each text, of a group of texts, and of the whole run."""
+"""Results of an evaluation: of each text, of a group of texts, and of the whole run."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from ponytaco.evaluation.wer import word_error_rate, word_errors
 from ponytaco.metrics.alignment import AlignmentScore
 from ponytaco.training.validation import Validation
 
-FORMAT = 1
-"""Of report.json; raised when a name in it changes its meaning."""
+FORMAT = 2
+"""Version of report.json; raised when a name in it changes."""
 
 NEVER_STOPPED = "never stopped"
 STOPPED_EARLY = "stopped early"
 TOO_LONG = "too long"
 STOP_ERRORS = (NEVER_STOPPED, STOPPED_EARLY, TOO_LONG)
-"""The worst first."""
+"""Errors at a text's end, the worst first."""
 
-# Beside the expected length; people's own readings of a sentence differ by a fifth.
+# Relative to the expected length; people's own readings of a sentence differ by a fifth.
 _SHORTEST, _LONGEST = 0.6, 1.5
 
 
@@ -40,47 +40,47 @@ class TextResult:
     stop_error: str
     """One of ``STOP_ERRORS``, or nothing."""
     skipped: list[str] | None
-    """Words that attention passed over; None where the words could not be followed."""
+    """Words that attention skipped; None where attention did not follow the text."""
     repeated: list[str] | None
     said: list[str]
-    """The words that a recogniser should hear."""
+    """Words that the recogniser should hear."""
     heard: list[str] | None = None
-    """What it heard; None where nobody listened."""
+    """Words that it heard; None without a recogniser."""
     real_heard: list[str] | None = None
-    """What it heard in the real clip, brought through the same vocoder."""
-    distortion: float | None = None
-    """Mel-cepstral distortion in decibels; None where there is no real clip."""
+    """Words that it heard in the real clip, through the same vocoder."""
+    mel_cepstral_distortion_db: float | None = None
+    """None where there is no real clip."""
     length: float | None = None
-    """Its length over the real clip's."""
+    """Length over the real clip's."""
     pitch_correlation: float | None = None
     """None also where too little is voiced in both."""
 
     @property
     def errors(self) -> int | None:
-        """Words that were misheard; None where nobody listened."""
+        """Number of words misheard; None without a recogniser."""
         return None if self.heard is None else word_errors(self.said, self.heard)
 
     @property
     def badness(self) -> float:
-        """The share of its words that went wrong, and half for a wrong end: the worst first."""
+        """Sort key, the worst highest: share of words gone wrong, plus half for a wrong end."""
         n_words = max(1, len(self.said))
         wrong = len(self.skipped or ()) + len(self.repeated or ()) + (self.errors or 0)
         wrong_end = 0.5 * bool(self.stop_error)
         return wrong / n_words + wrong_end + (1 - self.alignment.coverage)
 
     def as_json(self) -> dict[str, Any]:
-        """Its values by name."""
+        """Return the values by name."""
         return {**dataclasses.asdict(self), "errors": self.errors}
 
 
 @dataclass(frozen=True)
 class Media:
-    """What can be seen and heard of a text."""
+    """Sound and pictures of a text."""
 
     sound: bytes
     """A flac file."""
     real_sound: bytes | None
-    """The recording, where there is one."""
+    """The recording, if there is one."""
     mel: npt.NDArray[np.float32]
     """(n_mels, T_mel)"""
     attention: npt.NDArray[np.float32]
@@ -89,57 +89,57 @@ class Media:
 
 @dataclass(frozen=True)
 class Group:
-    """Texts of one kind: the validation clips' or new ones."""
+    """Texts of one kind: validation clips or new sentences."""
 
     results: list[TextResult]
     media: list[Media]
 
     @property
     def word_error_rate(self) -> float | None:
-        """Of the voice; None where nobody listened or there is no word."""
+        """Word error rate of the voice; None without a recogniser or words."""
         return _error_rate((r.said, r.heard) for r in self.results)
 
     @property
     def real_word_error_rate(self) -> float | None:
-        """Of the real clips of the same texts, through the same vocoder: the ceiling."""
+        """Word error rate of the real clips of the same texts, through the same vocoder."""
         return _error_rate((r.said, r.real_heard) for r in self.results)
 
     @property
-    def distortion(self) -> float | None:
-        """Mean, in decibels."""
-        return self._mean(lambda result: result.distortion)
+    def mel_cepstral_distortion_db(self) -> float | None:
+        """Mean over the texts with a real clip."""
+        return self._mean(lambda result: result.mel_cepstral_distortion_db)
 
     @property
     def pitch_correlation(self) -> float | None:
-        """Mean over the clips that have one."""
+        """Mean over the texts that have one."""
         return self._mean(lambda result: result.pitch_correlation)
 
     @property
     def aligned(self) -> float | None:
-        """Share of the texts that the project's rule calls aligned."""
+        """Share of the texts that are aligned by ``AlignmentScore.aligned``."""
         return self._mean(lambda result: float(result.alignment.aligned))
 
     @property
     def skipped(self) -> float | None:
-        """Share of the words."""
+        """Share of the words skipped."""
         return self._share_of_words(lambda result: result.skipped)
 
     @property
     def repeated(self) -> float | None:
-        """Share of the words."""
+        """Share of the words repeated."""
         return self._share_of_words(lambda result: result.repeated)
 
     def n_stop_errors(self, kind: str) -> int:
-        """Texts with one of ``STOP_ERRORS``."""
+        """Count the texts with one of ``STOP_ERRORS``."""
         return sum(result.stop_error == kind for result in self.results)
 
     def as_json(self) -> dict[str, Any]:
-        """Its values by name, and its texts'."""
+        """Return the means by name, and each text's values."""
         return {
             "n": len(self.results),
             "word_error_rate": self.word_error_rate,
             "real_word_error_rate": self.real_word_error_rate,
-            "distortion_decibels": self.distortion,
+            "mel_cepstral_distortion_db": self.mel_cepstral_distortion_db,
             "pitch_correlation": self.pitch_correlation,
             "aligned": self.aligned,
             "words_skipped": self.skipped,
@@ -160,29 +160,35 @@ class Group:
 
 @dataclass(frozen=True)
 class Results:
-    """All that an evaluation found."""
+    """All results of an evaluation."""
 
     name: str
     step: int
     first_aligned: int | None
     vocoder: str
     recogniser: str | None
-    """What listened to the clips, in words; None where nothing did."""
+    """Name of the recogniser of the clips; None without one."""
     new_recogniser: str | None
-    """What listened to the new sentences, and to real clips for the ceiling."""
+    """Name of the recogniser of the new sentences, and of the real clips for the ceiling."""
     validation: Validation
-    """What validation during training measures, of all validation clips."""
+    """As during training, over all validation clips."""
     clips: Group
     new: Group
     ceiling: float | None
-    """Word error rate of real clips through the same vocoder, beside which the new sentences'
-    stands."""
+    """Word error rate of real clips through the same vocoder, which no voice can pass."""
     n_ceiling_clips: int
     notes: list[str] = field(default_factory=list)
-    """What was left out, and why."""
+    """What was left out, and why, one sentence each."""
+
+    @property
+    def alignment_history(self) -> str:
+        """Words such as 'first aligned at step 1,000', to follow 'the voice'."""
+        if self.first_aligned is None:
+            return "was never aligned in training"
+        return f"first aligned at step {self.first_aligned:,}"
 
     def as_json(self) -> dict[str, Any]:
-        """What report.json holds: only numbers that are numbers, others are null."""
+        """Return the content of report.json, with null for numbers that are not finite."""
         validation = self.validation
         return _plain(
             {
@@ -200,7 +206,7 @@ class Results:
                     "aligned": validation.free.aligned,
                     "stopped": validation.stopped,
                     "length": validation.length,
-                    "distortion_decibels": validation.distortion,
+                    "mel_cepstral_distortion_db": validation.distortion,
                     "teacher_forced": dataclasses.asdict(validation.teacher_forced),
                     "free": dataclasses.asdict(validation.free),
                 },
@@ -212,16 +218,16 @@ class Results:
 
 
 def stop_error(stopped: bool, end_reached: bool, seconds: float, expected_seconds: float) -> str:
-    """What is wrong with a text's end.
+    """Find what is wrong with a text's end.
 
     Args:
         stopped: whether the gate opened before the limit.
         end_reached: whether attention was at the text's end when it did.
-        seconds: how long it was.
-        expected_seconds: how long it should be, roughly.
+        seconds: duration.
+        expected_seconds: duration that the text should take, roughly.
 
     Returns:
-        One of ``STOP_ERRORS``, or nothing.
+        One of ``STOP_ERRORS``, or ''.
     """
     if not stopped:
         return NEVER_STOPPED

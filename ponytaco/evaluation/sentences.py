@@ -1,20 +1,21 @@
-"""Sentences that no voice has learnt, to be spoken and listened to."""
+"""New sentences for an evaluation."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from ponytaco.errors import PonytacoError
+from ponytaco.io.text_files import read_text
 
-_MOST_BYTES = 2**20  # some ten thousand sentences, days of speaking
+_MOST_BYTES = 2**20  # some ten thousand sentences take days to speak
 
 
 class SentencesError(PonytacoError):
     """A file of sentences cannot be used."""
 
 
-# Written for this purpose: everyday words, every English phone many times over, questions and
-# pauses, short and long.
+# Written for ponytaco: everyday words, every English phone many times, questions and pauses, short
+# and long.
 SENTENCES = (
     "The kettle is singing on the stove.",
     "Could you pass me the yellow umbrella?",
@@ -67,24 +68,17 @@ SENTENCES = (
     "Both teams were pleased with the final score.",
     "Leave your worries at home and come with us.",
 )
-"""What is spoken where no file of sentences is given."""
+"""Spoken where no file of sentences is given."""
 
 
 def read_sentences(path: Path) -> list[str]:
-    """Read sentences from a text file, one a line; blank lines are passed over.
+    """Read sentences from a text file, one a line; blank lines are skipped.
 
     Raises:
         SentencesError: the file cannot be read, is not text, or has no sentence.
     """
-    try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise SentencesError(f"{path} is larger than 1 MB. Give a shorter list of sentences.")
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise SentencesError(f"Cannot read {path}: {error.strerror or error}.") from None
-    except UnicodeDecodeError:
-        raise SentencesError(f"{path} is not UTF-8 text. Save it as UTF-8.") from None
+    text = read_text(path, SentencesError, _MOST_BYTES)
     sentences = [line.strip() for line in text.splitlines() if line.strip()]
     if not sentences:
-        raise SentencesError(f"{path} has no sentence. Write one a line.")
+        raise SentencesError(f"{path} has no sentences. Write one a line.")
     return sentences

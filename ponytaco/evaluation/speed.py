@@ -1,4 +1,4 @@
-"""How fast this machine trains and speaks, measured on made-up clips in a minute or two."""
+"""Speed of training and synthesis on this machine, measured on synthetic clips."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from torch import Tensor
 from ponytaco.checkpoint.format import new_model
 from ponytaco.config import Config
 from ponytaco.data.loader import Batch
+from ponytaco.formatting import duration
 from ponytaco.model.inference_decoder import PackedDecoder
 from ponytaco.model.packed_linear import WEIGHT_TYPES, WeightTypeError, fastest_type
 from ponytaco.runs.state import RunState
@@ -25,53 +26,53 @@ from ponytaco.training.step import train_step
 
 ADVISED_STEPS = 10_000
 
-# What people say, and how fast; clips of a batch differ in length by this share to either side.
+# Typical clips; those of a batch differ in length by this share to either side.
 _CLIP_SECONDS = 4.0
 _SYMBOLS_PER_SECOND = 15.0
 _LENGTH_SPREAD = 0.1
 _MEAN_LOG_MEL = -5.0
-# A sentence as it is spoken.
+# A typical sentence.
 _N_SYMBOLS, _N_FRAMES, _FEW_FRAMES = 100, 240, 24
 _BATCH_SPOKEN = 8
-# Of the time, how much goes to training; speaking is quickly measured.
+# Share of the time for training; speaking is measured quickly.
 _TRAINING_SHARE = 0.7
 _MOST_ROUNDS = 50
-# Longer than this nobody waits; a gain smaller than this is not worth a setting.
+# Nobody waits longer than this; a gain smaller than this is not worth a setting.
 _MOST_HOURS, _WORTH_IT = 48.0, 0.8
 
 
 @dataclass(frozen=True)
 class TrainingSpeed:
-    """Training in one precision."""
+    """Speed of training in one precision."""
 
     precision: str
     seconds_per_step: float
-    """The median; steps that refresh the gradient-adaptive factor take somewhat longer."""
+    """Median; steps that refresh the gradient-adaptive factor take somewhat longer."""
     n_steps: int
-    """Steps that were measured."""
+    """Number of steps measured."""
     n_micro_batches: int
-    """Parts that a batch had to be computed in, to fit into the memory."""
+    """Micro-batches a batch was split into to fit into memory."""
     peak_gigabytes: float | None
-    """The most of a GPU's memory that was in use; None on a CPU."""
+    """Peak of GPU memory; None on a CPU."""
 
     def hours(self, n_steps: int) -> float:
-        """What so many steps take, validations aside."""
+        """Return the hours that so many steps take, validations aside."""
         return n_steps * self.seconds_per_step / 3600
 
 
 @dataclass(frozen=True)
 class SpeakingSpeed:
-    """Speaking with one type of weights, vocoder aside."""
+    """Speed of synthesis with one type of weights, vocoder aside."""
 
     weight_type: str
     times_real: float
-    """Seconds of sound a second, one sentence at a time."""
+    """Seconds of sound per second, one sentence at a time."""
     times_real_batch: float
-    """The same for eight sentences at once, their sounds added up."""
+    """The same for eight sentences at once, in total."""
 
 
 def made_up_batch(config: Config, device: torch.device) -> Batch:
-    """A batch of the settings' size with clips of typical length, all noise."""
+    """Make a batch of noise of the configured size, with clips of typical length."""
     audio, n_clips = config.audio, config.train.batch_size
     seconds = _CLIP_SECONDS * (1 + _LENGTH_SPREAD * torch.linspace(-1, 1, n_clips))
     mel_lengths = (seconds * audio.sample_rate / audio.hop_length).long()
@@ -79,16 +80,16 @@ def made_up_batch(config: Config, device: torch.device) -> Batch:
 
 
 def noise_batch(config: Config, text_lengths: Tensor, mel_lengths: Tensor) -> Batch:
-    """Clips of noise, the same at every call.
+    """Make clips of noise, the same at every call.
 
     Args:
-        config: for the mel's bins.
+        config: for the number of mel bands.
         text_lengths: (B,) symbols.
         mel_lengths: (B,) frames.
     """
     generator = torch.Generator().manual_seed(0)
     n_clips, n_frames, n_symbols = len(mel_lengths), int(mel_lengths.max()), int(text_lengths.max())
-    # Fewer targets than symbols, as clips have; each needs a step, which may make several frames.
+    # Fewer targets than symbols, as in real clips; each needs a step, of one or more frames.
     ctc_lengths = text_lengths * 3 // 4
     starts = torch.arange(n_symbols) * (n_frames / n_symbols)
     return Batch(
@@ -107,9 +108,9 @@ def noise_batch(config: Config, text_lengths: Tensor, mel_lengths: Tensor) -> Ba
 
 
 def precisions(device: torch.device) -> list[str]:
-    """The types of the large products that a device is worth measuring in."""
+    """List the precisions worth measuring on a device."""
     if device.type != "cuda":
-        # Asked of oneDNN, which runs them; the others would emulate bfloat16 at a snail's pace.
+        # oneDNN runs the products; a CPU without bfloat16 would emulate it very slowly.
         has_bfloat16 = torch.backends.mkldnn.is_available() and bool(
             torch.ops.mkldnn._is_mkldnn_bf16_supported()
         )
@@ -121,16 +122,16 @@ def precisions(device: torch.device) -> list[str]:
 def measure_training(
     config: Config, device: torch.device, seconds: float, log: Callable[[str], None] = print
 ) -> Iterator[TrainingSpeed]:
-    """Train for a while in each precision that the device has.
+    """Train for a while in each precision of ``precisions``.
 
     Args:
         config: the settings; their batch size is kept.
         device: where to compute.
-        seconds: for all of them together; each gets one step at least.
-        log: takes a sentence when a batch does not fit into the memory.
+        seconds: for all precisions together; each gets at least one step.
+        log: takes a sentence when a batch does not fit into memory.
 
     Yields:
-        Each precision's speed as soon as it is known.
+        Each precision's speed as soon as it is measured.
     """
     names = precisions(device)
     batch = made_up_batch(config, device)
@@ -141,12 +142,12 @@ def measure_training(
 def training_step(
     config: Config, batch: Batch, run_state: RunState, log: Callable[[str], None] = print
 ) -> Callable[[], None]:
-    """A step of a new model on a batch, to be called again and again.
+    """Return a training step of a new model on one batch, to be called repeatedly.
 
     Args:
         config: the settings.
         batch: on the device to compute on.
-        run_state: counts the steps, and knows in how many parts a batch fits into the memory.
+        run_state: counts the steps, and keeps the number of micro-batches that fit into memory.
         log: takes a sentence when a batch does not fit.
     """
     settings, device = config.train, batch.mel.device
@@ -194,7 +195,7 @@ def _train_in(
         taken.append(seconds_of(step))
         if time.monotonic() + taken[-1] > deadline:
             break
-    # The first step sets much up; it counts only where there was no time for another.
+    # The first step includes setup; it counts only where there was no time for another.
     counted = taken[1:] or taken
     return TrainingSpeed(
         precision=config.train.precision,
@@ -210,15 +211,15 @@ def _train_in(
 def measure_speaking(
     config: Config, device: torch.device, seconds: float
 ) -> Iterator[SpeakingSpeed]:
-    """Speak made-up sentences with each type of weights, alone and eight at once.
+    """Speak random sentences with each type of weights, alone and eight at once.
 
     Args:
         config: the model's sizes.
         device: where to compute.
-        seconds: for all of them together, about.
+        seconds: for all types together, about.
 
     Yields:
-        Each type's speed as soon as it is known.
+        Each type's speed as soon as it is measured.
     """
     torch.manual_seed(config.train.seed)
     decoder = new_model(config).to(device).eval().decoder
@@ -230,7 +231,7 @@ def measure_speaking(
         try:
             packed = PackedDecoder(decoder, name)
         except WeightTypeError:
-            continue  # not on this machine
+            continue  # this machine does not have it
         for_each = seconds / len(names) / 2
         one, eight = (
             _frames_per_second(packed, memory[:n_clips], for_each) for n_clips in (1, _BATCH_SPOKEN)
@@ -239,16 +240,16 @@ def measure_speaking(
 
 
 def _frames_per_second(packed: PackedDecoder, memory: Tensor, seconds: float) -> float:
-    """Frames of all sentences together, measured for about so long."""
+    """Return frames per second of all sentences together, measured for about ``seconds``."""
     text_lengths = torch.full((len(memory),), _N_SYMBOLS, device=memory.device)
 
     def speak(n_frames: int) -> float:
-        # No probability is above 1, so that a sentence has as many frames as it may.
+        # The gate never opens above 1, so each sentence has as many frames as allowed.
         return seconds_of(lambda: packed(memory, text_lengths, n_frames, gate_threshold=1.0))
 
     deadline = time.monotonic() + seconds
     speak(_FEW_FRAMES)
-    # A slow machine says less.
+    # A slow machine speaks shorter sentences.
     is_quick = speak(_FEW_FRAMES) * _N_FRAMES / _FEW_FRAMES < seconds / 2
     n_frames = _N_FRAMES if is_quick else _FEW_FRAMES
     taken = [speak(n_frames)]
@@ -263,42 +264,35 @@ def advice(
     training: list[TrainingSpeed],
     speaking: list[SpeakingSpeed],
 ) -> str:
-    """What a user should make of the figures, in a sentence or two.
+    """Advise on settings from the measured speeds, in a sentence or two.
 
     Args:
         preset: the settings' name.
-        device: what was measured.
+        device: where it was measured.
         training: at least one.
         speaking: at least one.
     """
     best = min(training, key=lambda speed: speed.seconds_per_step)
     hours = best.hours(ADVISED_STEPS)
-    takes = f"{ADVISED_STEPS:,} steps with '{preset}' take about {duration(hours)} here"
+    takes = f"{ADVISED_STEPS:,} steps with '{preset}' take about {duration(3600 * hours)} here"
     if hours <= _MOST_HOURS:
-        said = [f"{takes}."]
+        sentences = [f"{takes}."]
     elif preset == "full" and device.type == "cpu":
-        said = [f"{takes}: too long. Use --preset small, or a GPU, such as Colab's."]
+        sentences = [f"{takes}: too long. Use --preset small, or a GPU, such as Colab's."]
     else:
-        said = [f"{takes}: too long. Use a GPU, or a faster one, such as Colab's."]
+        sentences = [f"{takes}: too long. Use a GPU, or a faster one, such as Colab's."]
     automatic = str(product_dtype("auto", device)).removeprefix("torch.")
     usual = next((speed for speed in training if speed.precision == automatic), best)
     if best.seconds_per_step < _WORTH_IT * usual.seconds_per_step:
-        said.append(f"Train with --precision {best.precision}.")
+        sentences.append(f"Train with --precision {best.precision}.")
     if best.n_micro_batches > 1:
-        said.append("A batch does not fit into the memory at once: a smaller --batch-size helps.")
+        sentences.append("A batch does not fit into memory at once: a smaller --batch-size helps.")
     in_use = fastest_type(device)
     voice = next((speed for speed in speaking if speed.weight_type == in_use), speaking[0])
-    said.append(f"A voice speaks {voice.times_real:.1f} times as fast as it sounds.")
-    return " ".join(said)
-
-
-def duration(hours: float) -> str:
-    """A time as people say it."""
-    if hours < 1:
-        return f"{max(1, round(hours * 60))} minutes"
-    return f"{hours:.1f} hours" if hours < _MOST_HOURS else f"{hours / 24:.1f} days"
+    sentences.append(f"A voice speaks at {voice.times_real:.1f} times real time.")
+    return " ".join(sentences)
 
 
 def shares(seconds: float) -> tuple[float, float]:
-    """How much of a time goes to training and how much to speaking."""
+    """Split a time into those for training and for speaking."""
     return _TRAINING_SHARE * seconds, (1 - _TRAINING_SHARE) * seconds

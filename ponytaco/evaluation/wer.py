@@ -1,4 +1,4 @@
-"""Is it understood? Recognisers that write down what is said, and the word error rate."""
+"""Word error rate."""
 
 from __future__ import annotations
 
@@ -6,36 +6,36 @@ from collections.abc import Iterable, Sequence
 
 
 def word_errors(reference: Sequence[str], hypothesis: Sequence[str]) -> int:
-    """Fewest words to insert, delete or replace that turn one sequence into the other.
+    """Count the words to insert, delete or replace to turn one sequence into the other.
 
     Args:
-        reference: words that were to be said.
+        reference: words that should be heard.
         hypothesis: words that were heard.
 
     Returns:
         The edit distance (Levenshtein) in words.
     """
     costs = list(range(len(hypothesis) + 1))
-    for i, said in enumerate(reference, start=1):
+    for i, expected in enumerate(reference, start=1):
         diagonal, costs[0] = costs[0], i
         for j, heard in enumerate(hypothesis, start=1):
-            replaced = diagonal + (said != heard)
+            replaced = diagonal + (expected != heard)
             diagonal = costs[j]
             costs[j] = min(replaced, costs[j] + 1, costs[j - 1] + 1)
     return costs[-1]
 
 
 def word_error_rate(pairs: Iterable[tuple[Sequence[str], Sequence[str]]]) -> float:
-    """Errors of all clips over the words of all clips.
+    """Divide the errors of all clips by the words of all references.
 
     Args:
-        pairs: of each clip the reference and the hypothesis.
+        pairs: each clip's reference and hypothesis.
 
     Returns:
-        0 where every word was understood; above 1 where more was heard than said.
+        0 where every word was understood; above 1 where there are more errors than words.
 
     Raises:
-        ValueError: if the references hold no word.
+        ValueError: the references hold no word.
     """
     errors = words = 0
     for reference, hypothesis in pairs:

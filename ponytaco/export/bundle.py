@@ -1,4 +1,4 @@
-"""Voices to share: one small file with a card, or weights for NVIDIA's code."""
+"""Export to a bundle: a shared voice in one small file with a model card."""
 
 from __future__ import annotations
 
@@ -8,12 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ponytaco.checkpoint.format import (
-    Checkpoint,
-    load_checkpoint,
-    not_learnt_yet,
-    save_checkpoint,
-)
+from ponytaco.checkpoint.format import Checkpoint, load_checkpoint, not_learnt_yet, save_checkpoint
 from ponytaco.errors import PonytacoError
 from ponytaco.export.card import model_card
 from ponytaco.runs.folder import voice_files
@@ -21,7 +16,7 @@ from ponytaco.runs.state import RunState
 
 
 class ExportError(PonytacoError):
-    """A voice cannot be exported so; the text says why and what to do instead."""
+    """A voice cannot be exported like this; the message tells why and what to do instead."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,14 +25,14 @@ class Exported:
 
     path: Path
     remarks: list[str]
-    """What is not in it, or to be minded, one sentence each."""
+    """What is missing in it, or to be minded, one sentence each."""
 
 
 def open_voice(path: Path) -> Checkpoint:
-    """The voice of a run's folder, a checkpoint or a shared voice.
+    """Read the best checkpoint of a run's folder, a checkpoint, or a shared voice.
 
     Raises:
-        RunError, CheckpointError: there is none.
+        RunError, CheckpointError: if there is no usable voice.
     """
     return load_checkpoint(voice_files(path)[0])
 
@@ -45,23 +40,23 @@ def open_voice(path: Path) -> Checkpoint:
 def export_bundle(
     source: Path, out: Path, *, name: str = "", licence: str = "", note: str = ""
 ) -> Exported:
-    """Write a voice to share: weights in half precision, all that speaking needs, and a card.
+    """Write a shared voice: weights in half precision, all else that speaking needs, and a card.
 
-    It speaks, and can begin another run, but no run can go on from it: it lacks the optimizer.
-    Where the clips lay on this machine is not in it.
+    It can speak and start another run (warm start), but cannot be resumed: it lacks the optimizer.
+    It does not contain the paths of the clips on this machine.
 
     Args:
         source: a run's folder or a checkpoint.
         out: the file to write, as ``Zecora.voice``.
-        name: the voice's; the folder's if left out.
+        name: name of the voice; the folder's name by default.
         licence: what others may do with it.
-        note: anything else to say.
+        note: a remark for the card.
 
     Raises:
-        RunError, CheckpointError: there is no usable voice, or it cannot be written.
-        ExportError: ``out`` is there already.
+        RunError, CheckpointError: if there is no usable voice, or the file cannot be written.
+        ExportError: if ``out`` exists.
     """
-    _require_new(out)
+    require_new(out)
     checkpoint = open_voice(source)
     checkpoint.check_shapes()
     bundle = dataclasses.replace(
@@ -87,23 +82,28 @@ def export_bundle(
 
 
 def remarks_on(checkpoint: Checkpoint) -> list[str]:
-    """What to mind of a voice, whatever it is exported to."""
+    """Return remarks on a voice that hold for any kind of export."""
     if checkpoint.run_state.aligned_since is not None:
         return []
     return [
-        f"{not_learnt_yet(checkpoint.run_state.step)} Others will hear babble. Train it until the "
-        "validations say 'aligned', and export it then."
+        f"{not_learnt_yet(checkpoint.run_state.step)} Others will hear babble. Train it until a "
+        "validation reports 'aligned', and export it then."
     ]
 
 
 def _halved(value: Tensor) -> Tensor:
-    """Matrices in half precision; small vectors cost nothing, and variances may be large."""
+    """Halve the precision of matrices only: vectors are small, and variances may be large."""
     if value.dim() < 2 or not value.is_floating_point():
         return value
     half = value.half()
     return half if torch.isfinite(half).all() else value
 
 
-def _require_new(out: Path) -> None:
+def require_new(out: Path) -> None:
+    """Refuse to overwrite a file.
+
+    Raises:
+        ExportError: if ``out`` exists.
+    """
     if out.exists():
-        raise ExportError(f"{out} is there already. Move it, or name another file with -o.")
+        raise ExportError(f"{out} exists already. Move it, or name another file with -o.")

@@ -1,4 +1,4 @@
-"""Model cards: what a shared voice was made of, and how well it speaks."""
+"""Model cards: the data, training and scores of a shared voice."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ponytaco import __version__
-from ponytaco.checkpoint.format import (
-    Checkpoint,
-)
+from ponytaco.checkpoint.format import Checkpoint
 from ponytaco.runs.folder import Run
 from ponytaco.runs.history import read_history
 
-NO_LICENCE = "none given: ask the maker before you pass it on or publish what it says"
+NO_LICENCE = "none given: ask the maker before you pass it on or publish what it speaks"
 
-# A history's scores that a card has, with what they are there.
+# Columns of the history that the card shows, and their names there.
 _SCORES = {
     "val_loss": "validation loss",
     "free_focus": "focus",
@@ -25,20 +23,20 @@ _SCORES = {
     "free_forward": "forward",
     "free_end_reached": "end reached",
 }
-# An evaluation's, with the place in its report.
+# Scores of an evaluation by their names on the card, with their keys in the report.
 _EVALUATION = {
     "words misheard": ("new", "word_error_rate"),
     "words misheard, real clips": ("ceiling", "word_error_rate"),
     "words skipped": ("new", "words_skipped"),
     "words repeated": ("new", "words_repeated"),
-    "distortion, decibels": ("clips", "distortion_decibels"),
+    "mel-cepstral distortion, dB": ("clips", "mel_cepstral_distortion_db"),
     "pitch correlation": ("clips", "pitch_correlation"),
 }
-_MOST_CHARACTERS = 2000  # of a card's line
+_MOST_CHARACTERS = 2000  # per line of a card
 
 
 def voice_name(path: Path) -> str:
-    """What a voice is called that is given by a path: its run, or its file."""
+    """Return a voice's name: that of its run's folder, or of its file."""
     run = Run(path.resolve().parent)
     if path.is_dir():
         return path.resolve().name
@@ -50,16 +48,16 @@ def voice_name(path: Path) -> str:
 def model_card(
     checkpoint: Checkpoint, source: Path, name: str = "", licence: str = "", note: str = ""
 ) -> dict[str, str | float]:
-    """What a voice says of itself: what it learnt from, how long, and how well it speaks.
+    """Make the model card of a voice.
 
     Args:
         checkpoint: the voice.
-        source: where it is from; scores are taken from its run's history and evaluation.
-        name: the voice's; the folder's if left out.
+        source: its path; scores are taken from its run's history and evaluation.
+        name: name of the voice; the folder's name by default.
         licence: what others may do with it.
-        note: anything else to say.
+        note: a remark.
     """
-    if checkpoint.card is not None:  # a copy of a shared voice says what that one said
+    if checkpoint.card is not None:  # a copy of a shared voice keeps its card
         given = {"name": name, "licence": licence, "note": note}
         return {**checkpoint.card, **{key: value for key, value in given.items() if value}}
     run = Run(source if source.is_dir() else source.parent)
@@ -82,24 +80,23 @@ def model_card(
         "sample rate": checkpoint.config.audio.sample_rate,
     }
     row = next((r for r in read_history(run.history) if r["step"] == run_state.step), {})
-    card.update({said: row[column] for column, said in _SCORES.items() if column in row})
+    card.update({label: row[column] for column, label in _SCORES.items() if column in row})
     card.update(_evaluation(run, run_state.step))
     return {key: value for key, value in card.items() if value != ""}
 
 
 def card_text(card: Mapping[str, str | float]) -> str:
-    """A card in lines for people; a stranger's cannot steer a terminal with it."""
+    """Format a card as lines, without control characters: it may come from a stranger."""
     lines = []
     width = min(40, max(map(len, card), default=0))
     for key, value in card.items():
-        said = value if isinstance(value, str) else _rounded(value)
-        line = f"{key:<{width}}  {said}"
+        line = f"{key:<{width}}  {value if isinstance(value, str) else _rounded(value)}"
         lines.append("".join(c if c.isprintable() else " " for c in line[:_MOST_CHARACTERS]))
     return "\n".join(lines)
 
 
 def _rounded(value: float) -> str:
-    """Two digits behind the point, three of what is less than 1, and none that are 0."""
+    """Format with two decimals, three below 1, without trailing zeros."""
     if isinstance(value, int) or not math.isfinite(value):
         return f"{value:,}"
     digits = f"{value:,.2f}" if abs(value) >= 1 else f"{value:.3f}"
@@ -107,7 +104,7 @@ def _rounded(value: float) -> str:
 
 
 def _evaluation(run: Run, step: int) -> dict[str, float]:
-    """The numbers of ``ponytaco evaluate``, if it judged this very step."""
+    """Read the scores of ``ponytaco evaluate``, if they are of this step."""
     try:
         content = json.loads(run.evaluation_report.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -115,9 +112,9 @@ def _evaluation(run: Run, step: int) -> dict[str, float]:
     if not isinstance(content, dict) or content.get("step") != step:
         return {}
     scores: dict[str, float] = {}
-    for said, (group, key) in _EVALUATION.items():
+    for label, (group, key) in _EVALUATION.items():
         values = content.get(group)
         value = values.get(key) if isinstance(values, dict) else None
         if isinstance(value, int | float) and not isinstance(value, bool):
-            scores[f"evaluation: {said}"] = value
+            scores[f"evaluation: {label}"] = value
     return scores

@@ -1,4 +1,4 @@
-"""Mels as a trained voice makes them of its own clips: what a vocoder is fine-tuned on."""
+"""Ground-truth-aligned (GTA) mels: a voice's teacher-forced mels, to fine-tune a vocoder on."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class MelsError(PonytacoError):
 
 @dataclass(frozen=True)
 class WrittenMels:
-    """Where they are."""
+    """Paths of the written mels and lists, and their numbers."""
 
     folder: Path
-    """One <wav's name>.npy a clip, (n_mels, T_mel) float32, and the lists."""
+    """Holds <wav's name>.npy for each clip, (n_mels, T_mel) float32, and the lists."""
     wavs: Path
-    """Where the clips' audio is."""
+    """The folder of the clips' audio."""
     training_list: Path
     validation_list: Path
     n_clips: int
@@ -47,36 +47,35 @@ def write_mels(
     device: str = "auto",
     log: Callable[[str], None] = print,
 ) -> WrittenMels:
-    """Write a voice's teacher-forced mels of all its clips, with lists for HiFi-GAN's fine-tuning.
+    """Write the teacher-forced mels of all clips of a run, with lists for HiFi-GAN's fine-tuning.
 
-    The voice is fed the true frames, so its mels are as long as the clips' own, frame for frame,
-    but blurred as those that it speaks. All dropouts are off but the prenet's, which is on by
-    design, and seeded.
+    They match the clips frame by frame, but are as blurred as the voice's own speech. All dropouts
+    are off except the prenet's, which is always on, and seeded here.
 
     Args:
         run: a trained voice; its best checkpoint, or else its newest.
-        out: the folder to write to; ``mels`` in the run's if left out.
-        dataset_folder: the clips; where the run was trained if left out.
+        out: the folder to write to; ``mels`` in the run's folder by default.
+        dataset_folder: the clips; by default those that the run was trained on.
         device: 'auto', 'cpu', 'cuda' ….
-        log: takes the names of clips that cannot be read.
+        log: takes messages about clips that cannot be read.
 
     Raises:
-        RunError, CheckpointError: there is no usable checkpoint.
-        FilelistError: the data set is not usable, or is no longer where it was.
-        MelsError: two clips have one name, or the disk is full.
+        RunError, CheckpointError: if there is no usable checkpoint.
+        FilelistError: if the data set cannot be used, or has been moved.
+        MelsError: if two clips have the same name, or the disk is full.
     """
     checkpoint = load_checkpoint(run.voice())
     if dataset_folder is None and len(checkpoint.dataset_folders) > 1:
         names = ", ".join(str(folder) for folder in checkpoint.dataset_folders)
         raise FilelistError(
             f"The run was trained on several data sets ({names}), whose clips may have the same "
-            "names. Name one at a time: ponytaco mels RUN --data FOLDER --out FOLDER"
+            "names. Give one at a time: ponytaco mels RUN --data FOLDER --out FOLDER"
         )
     folder = dataset_folder or Path(checkpoint.dataset)
     if dataset_folder is None and not (checkpoint.dataset and folder.is_dir()):
         raise FilelistError(
-            f"The run was trained on {folder}, which is not there now. "
-            "Name the data set: ponytaco mels RUN --data FOLDER"
+            f"The run was trained on {folder}, which no longer exists. "
+            "Give the data set: ponytaco mels RUN --data FOLDER"
         )
     config = checkpoint.config
     data = open_datasets(
@@ -107,15 +106,15 @@ def write_mels(
 def _teacher_forced(
     model: Tacotron2, dataset: ClipDataset, batch_size: int, seed: int
 ) -> Iterator[Tensor]:
-    """Each clip's mel (n_mels, T_mel), in the clips' order."""
+    """Compute each clip's mel (n_mels, T_mel), in the clips' order."""
     device = next(model.parameters()).device
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
         for batch in validation_batches(dataset, batch_size):
             batch = batch.to(device)
-            # With masks, as synthesis does and training does not: a clip's mel is to be the same
-            # whatever longer clips are in its batch.
+            # With masks, as in synthesis but not in training: a clip's mel must not depend on the
+            # rest of its batch.
             embedded = model.embedding(batch.text).transpose(1, 2)
             text_mask = length_mask(batch.text_lengths, batch.text.shape[1], device)
             memory = model.encoder(embedded, batch.text_lengths, text_mask)
@@ -128,10 +127,10 @@ def _teacher_forced(
 
 
 def _wavs_folder(folder: Path, clips: Sequence[Clip]) -> Path:
-    """The folder that HiFi-GAN is to be given.
+    """Return the folder of audio to give to HiFi-GAN.
 
     Raises:
-        MelsError: it would take one clip's mel for another's.
+        MelsError: if it would confuse the mels of two clips.
     """
     by_name: dict[str, Clip] = {}
     for clip in clips:
@@ -139,18 +138,17 @@ def _wavs_folder(folder: Path, clips: Sequence[Clip]) -> Path:
         if other is not clip:
             raise MelsError(
                 f"{other.path} and {clip.path} would share one mel, {clip.path.stem}.npy: "
-                "HiFi-GAN goes by the file's name alone. Rename one of them, in its list too."
+                "HiFi-GAN uses the file's name alone. Rename one of them, in its list too."
             )
     wavs = folder / "wavs"
     return wavs if all(clip.path.is_relative_to(wavs) for clip in clips) else folder
 
 
 def _line(clip: Clip, wavs: Path) -> str:
-    """What HiFi-GAN reads: the wav's path within its folder, without its ending, and a text."""
+    """Format a line for HiFi-GAN: the wav's path in its folder, without suffix, and its text."""
     return f"{clip.path.relative_to(wavs).with_suffix('').as_posix()}|{clip.text}\n"
 
 
 def _save(path: Path, mel: Tensor) -> None:
-    """Write an array; it is there whole or not at all."""
     with atomic_write(path) as temporary, temporary.open("wb") as file:
         np.save(file, mel.float().numpy().copy(), allow_pickle=False)

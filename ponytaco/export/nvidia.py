@@ -1,4 +1,4 @@
-"""Export to the layout of NVIDIA/tacotron2, which FakeYou and uberduck read, too."""
+"""Export to the layout of NVIDIA/tacotron2, which FakeYou and uberduck also read."""
 
 from __future__ import annotations
 
@@ -8,43 +8,41 @@ from pathlib import Path
 
 import torch
 
-from ponytaco.checkpoint.format import (
-    Checkpoint,
-    save_atomically,
-)
+from ponytaco.checkpoint.format import Checkpoint, save_atomically
 from ponytaco.config import AudioConfig, ModelConfig
 from ponytaco.data.dataset_folder import FilelistError, read_datasets
-from ponytaco.export.bundle import Exported, ExportError, _require_new, open_voice, remarks_on
+from ponytaco.export.bundle import Exported, ExportError, open_voice, remarks_on, require_new
+from ponytaco.formatting import and_more
 from ponytaco.presets import preset, presets_with
 from ponytaco.text.symbols import NVIDIA_SYMBOLS
 
-# What NVIDIA's hparams.py fixes or computes; dropouts do not matter to speak.
+# Settings that NVIDIA's hparams.py fixes or computes.
 _NOT_HPARAMS = {"head", "n_frames_per_step"}
 
 
 def export_nvidia(source: Path, out: Path) -> Exported:
-    """Write a voice in the layout of NVIDIA/tacotron2, which FakeYou and uberduck read, too.
+    """Write a voice in the layout of NVIDIA/tacotron2, which FakeYou and uberduck also read.
 
-    Its 148 symbols are filled by their sign. The file also goes on training there, beginning with
-    a fresh optimizer.
+    The rows of its 148 symbols are taken by symbol. Training can continue there, with a new
+    optimizer.
 
     Args:
         source: a run's folder or a checkpoint, with head 'plain'.
         out: the file to write, as ``Zecora.pt``.
 
     Raises:
-        RunError, CheckpointError: there is no usable voice, or it cannot be written.
-        ExportError: NVIDIA's code cannot hold this voice, or ``out`` is there already.
+        RunError, CheckpointError: if there is no usable voice, or the file cannot be written.
+        ExportError: if NVIDIA's code cannot hold this voice, or ``out`` exists.
     """
-    _require_new(out)
+    require_new(out)
     checkpoint = open_voice(source)
     checkpoint.check_shapes()
     model, train = checkpoint.config.model, checkpoint.config.train
     if model.head != "plain":
         raise ExportError(
-            f"{source} has the head 'mmi', whose layers NVIDIA's code does not know, and no plain "
-            "head computes the same. Share it as a bundle (--to bundle), or train a voice for that "
-            f"code: {_for_nvidia(checkpoint, source)}"
+            f"{source} has the head 'mmi', which NVIDIA's code does not have and no plain head can "
+            "replace. Share it as a bundle (--to bundle), or train a voice for that code: "
+            f"{_for_nvidia(checkpoint, source)}"
         )
     if model.n_frames_per_step != 1:
         raise ExportError(
@@ -56,10 +54,10 @@ def export_nvidia(source: Path, out: Path) -> Exported:
     missing = [sign for sign in NVIDIA_SYMBOLS if sign not in places]
     if missing:
         raise ExportError(
-            f"{source} does not know {len(missing)} of NVIDIA's 148 symbols: "
-            f"{' '.join(missing[:12])}. Share it as a bundle (--to bundle)."
+            f"{source} lacks {len(missing)} of NVIDIA's 148 symbols: {and_more(missing, 12)}. "
+            "Share it as a bundle (--to bundle)."
         )
-    # mi.* is the recogniser, which those programs refuse.
+    # mi.* is the CTC head, which those programs refuse.
     state = {k: v for k, v in checkpoint.state_dict.items() if not k.startswith("mi.")}
     rows = torch.tensor([places[sign] for sign in NVIDIA_SYMBOLS])
     state["embedding.weight"] = state["embedding.weight"][rows]
@@ -83,13 +81,13 @@ def export_nvidia(source: Path, out: Path) -> Exported:
 
 
 def _for_nvidia(checkpoint: Checkpoint, source: Path) -> str:
-    """The command that trains a voice of the same size as NVIDIA's code wants it."""
+    """Return the command that trains a voice of the same size for NVIDIA's code."""
     sizes = {
         name: size
         for name, size in dataclasses.asdict(checkpoint.config.model).items()
         if name not in _NOT_HPARAMS and not name.startswith("p_")
     }
-    # Of those that fit, the last is made for warm starts.
+    # The last preset that fits is the one for warm starts.
     found = [name for name in presets_with(sizes) if preset(name).frames_per_step[0] <= 2]
     if found:
         given = f"--preset {found[-1]}"
@@ -114,12 +112,12 @@ def _lost_signs(checkpoint: Checkpoint) -> list[str]:
         return [remark]
     learnt = [sign for sign in beyond if sign in texts]
     if learnt:
-        remark += f" It has learnt {' '.join(learnt)}, and cannot be told them there."
+        remark += f" It has learnt {' '.join(learnt)}, which cannot be used there."
     return [remark]
 
 
 def _other_hparams(checkpoint: Checkpoint) -> list[str]:
-    """NVIDIA's defaults are ours, so that only what was changed must be said."""
+    """Return a remark on changed sizes; the defaults are NVIDIA's."""
     changed = [
         f"{field.name}={getattr(ours, field.name)}"
         for ours, default in (

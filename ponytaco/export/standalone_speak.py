@@ -1,12 +1,12 @@
-"""Speak with a voice's exported programs. This needs torch, and nothing of ponytaco.
+"""Speak with a voice's exported programs, with torch and without ponytaco.
 
 ``ponytaco export VOICE --to torch-export`` puts this file beside the programs, as ``speak.py``:
 
     python speak.py "{HH AH0 L OW1} there." mel.npy
 
-writes the log-mel of a text, (n_mels, T_mel), which a vocoder such as HiFi-GAN makes audible.
-Words that are in ``voice.json``'s lexicon are read by their pronunciation, which may also stand in
-braces; numbers and abbreviations must be written out.
+writes the log-mel of a text, (n_mels, T_mel), for a vocoder such as HiFi-GAN. Words in the lexicon
+of ``voice.json`` are read by their pronunciations, which may also stand in braces; numbers and
+abbreviations must be written out.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ import torch
 from torch import Tensor
 
 NAMES = ("encoder", "encoder_step", "memory", "decoder_step", "postnet")
-"""Of the programs; the files end in .pt2."""
+"""Names of the programs; the files end in .pt2."""
 
 TABLE = "voice.json"
-"""What the programs' numbers mean."""
+"""Symbols, sizes and settings of the programs."""
 
 _PIECE = re.compile(r"\{([^{}]*)\}|([A-Za-z']+)|(.)", re.DOTALL)
+_LAST_SOUNDS = 3
 
 
 class Programs:
@@ -46,7 +47,7 @@ class Programs:
 
     @classmethod
     def load(cls, folder: Path) -> Programs:
-        """Read the folder; programs run, so only those of people you trust.
+        """Load a folder of programs. They are code: load only those of people you trust.
 
         Args:
             folder: with the programs and ``voice.json``.
@@ -55,7 +56,7 @@ class Programs:
         return cls(programs, json.loads((folder / TABLE).read_text(encoding="utf-8")))
 
     def read(self, text: str) -> list[int]:
-        """A text's symbols; signs that the voice lacks are left out.
+        """Encode a text as symbol ids; signs that the voice lacks are left out.
 
         Args:
             text: words, with pronunciations in braces. It should end with a mark.
@@ -72,12 +73,12 @@ class Programs:
     def speak(
         self, ids: Sequence[int], max_frames: int = 1000, gate_threshold: float = 0.5
     ) -> Tensor:
-        """Speak symbols.
+        """Synthesise a mel.
 
         Args:
-            ids: of the table's ``symbols``.
+            ids: indices into the table's ``symbols``.
             max_frames: where a clip that never stops is cut.
-            gate_threshold: probability of the gate at which it is over.
+            gate_threshold: gate probability at which a clip is over.
 
         Returns:
             The log-mel, (1, n_mels, T_mel).
@@ -87,14 +88,15 @@ class Programs:
         state = _first_state(self._table["state_widths"], len(ids))
         p, width = self._table["p_prenet_dropout"], self._table["prenet_dim"]
         frames: list[Tensor] = []
-        end, is_near_end = self._last_sounds(ids), False
+        end = may_stop_from([self._table["spoken"][id_] for id_ in ids])
+        is_near_end = False
         while len(frames) < max_frames:
             keep = torch.nn.functional.dropout(torch.ones(2, 1, width), p)
             group, gate, state = self._programs["decoder_step"](
                 frame, keep, memory, processed, state
             )
             frame = group[:, -1]
-            # A pause sounds like an end to the gate, so it counts only near the text's.
+            # The gate opens in pauses too, so it counts only near the text's end.
             is_near_end |= int(state[5].argmax()) >= end  # the attention weights
             opened = (torch.sigmoid(gate[0]) > gate_threshold).nonzero()[: int(is_near_end)]
             frames += group[0, : int(opened[0]) + 1 if len(opened) else None]
@@ -102,12 +104,6 @@ class Programs:
                 break
         mel: Tensor = self._programs["postnet"](torch.stack(frames[:max_frames], dim=1)[None])
         return mel
-
-    def _last_sounds(self, ids: Sequence[int]) -> int:
-        """Where the last three letters or phones of a text begin."""
-        spoken = self._table["spoken"]
-        sounds = [place for place, id_ in enumerate(ids) if spoken[id_]]
-        return sounds[-3:][0] if sounds else 0
 
     def _encode(self, ids: Sequence[int]) -> tuple[Tensor, Tensor]:
         features = self._programs["encoder"](torch.tensor([list(ids)])).unbind(1)
@@ -122,6 +118,16 @@ class Programs:
             torch.stack(forwards, dim=1), torch.stack(backwards, dim=1)
         )
         return memory, processed
+
+
+def may_stop_from(spoken: Sequence[bool]) -> int:
+    """Return the symbol from which on an open gate ends a clip, as ``metrics`` does.
+
+    Args:
+        spoken: (T_text,), False for spaces, marks and signs.
+    """
+    sounds = [i for i, is_sound in enumerate(spoken) if is_sound]
+    return sounds[-_LAST_SOUNDS:][0] if sounds else 0
 
 
 def _first_state(widths: Sequence[int], n_symbols: int) -> tuple[Tensor, ...]:

@@ -1,8 +1,8 @@
-"""A voice as programs of torch.export, which run without ponytaco.
+"""Export of a voice as torch.export programs, which run without ponytaco.
 
-torch.export unrolls a recurrent layer to the length that it sees, so loops stay outside: there are
-programs for what is between them and for one step of each, of standard operations only. Whoever
-runs them turns the loops, as ``standalone_speak.py`` does, which is put beside them.
+torch.export unrolls recurrent layers to the length it sees, so the loops stay outside: there are
+programs for one step of each loop and for everything between, of standard operations only.
+``standalone_speak.py``, which is copied beside them, runs the loops.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from ponytaco.model.tacotron2 import Tacotron2
 from ponytaco.runs.folder import write_text
 from ponytaco.text.encode import spoken_symbols
 
-# The copy of standalone_speak.py that lies beside the programs.
+# The copy of standalone_speak.py beside the programs.
 _EXAMPLE = "speak.py"
-# The longest that the programs take, symbols and frames.
+# Limits of the programs.
 _MOST_SYMBOLS, _MOST_FRAMES = 1000, 20_000
 # Programs and model differ by rounding only.
 _TOLERANCE = 1e-4
@@ -41,7 +41,7 @@ _TOLERANCE = 1e-4
 
 @torch.no_grad()
 def export_programs(source: Path, out: Path) -> Exported:
-    """Write a voice as programs of torch.export, and compare them with the model.
+    """Write a voice as torch.export programs, and compare them with the model.
 
     Args:
         source: a run's folder, a checkpoint or a shared voice.
@@ -49,7 +49,7 @@ def export_programs(source: Path, out: Path) -> Exported:
 
     Raises:
         RunError, CheckpointError: there is no usable voice.
-        ExportError: ``out`` is there already, or the programs do not compute what the model does.
+        ExportError: ``out`` is there already, or the programs' results differ from the model's.
     """
     if out.exists():
         raise ExportError(f"{out} is there already. Move it, or name another folder with -o.")
@@ -85,14 +85,14 @@ def export_programs(source: Path, out: Path) -> Exported:
     write_text(out / _EXAMPLE, inspect.getsource(standalone_speak))
     write_text(out / TABLE, json.dumps(table, ensure_ascii=False, indent=1) + "\n")
     remark = (
-        f"The programs make mels, and a vocoder makes sound of them. {_EXAMPLE} beside them shows "
-        f'how with torch alone: python {out / _EXAMPLE} "Hello there." mel.npy'
+        f"The programs make mels, which a vocoder turns into sound. {_EXAMPLE} beside them speaks "
+        f'with torch alone: python {out / _EXAMPLE} "Hello there." mel.npy'
     )
     return Exported(out, [remark, *remarks_on(checkpoint)])
 
 
 def _describe(checkpoint: Checkpoint, model: Tacotron2) -> dict[str, Any]:
-    """What is needed to run the programs, as plain values."""
+    """Return the content of ``voice.json``: symbols, sizes and settings."""
     sizes, audio = checkpoint.config.model, checkpoint.config.audio
     return {
         **checkpoint.config.to_dict()["audio"],
@@ -114,7 +114,7 @@ def _describe(checkpoint: Checkpoint, model: Tacotron2) -> dict[str, Any]:
 
 
 def _inputs(table: Mapping[str, Any], length: int) -> tuple[tuple[Any, ...], ...]:
-    """Random inputs of the programs, for texts or mels of a length; seeded by it."""
+    """Draw inputs of all programs, for texts or mels of a length, which is the seed."""
     draw = torch.Generator().manual_seed(length)
 
     def some(*shape: int) -> Tensor:

@@ -1,6 +1,6 @@
-"""A model cut at its loops, for whoever runs it outside of here: one text at a time.
+"""The model as stateless modules between its loops, for torch.export: one text at a time.
 
-Standard operations only, with nothing random and no state, so that torch.export takes each part.
+They use standard operations only, and nothing random.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from ponytaco.model.tacotron2 import Tacotron2
 
 
 class EncoderProgram(nn.Module):
-    """Symbols -> the encoder's features, for one text.
+    """Embedding and convolutions of the encoder.
 
     Args:
-        model: whose embedding and convolutions it has.
+        model: the model to take them from.
     """
 
     def __init__(self, model: Tacotron2) -> None:
@@ -35,7 +35,7 @@ class EncoderStepProgram(nn.Module):
     """One step of the encoder's LSTM in both directions.
 
     Args:
-        model: whose encoder's LSTM it has.
+        model: the model to take it from.
     """
 
     def __init__(self, model: Tacotron2) -> None:
@@ -49,12 +49,12 @@ class EncoderStepProgram(nn.Module):
             )
 
     def forward(self, first: Tensor, last: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """Make a step.
+        """Run a step.
 
         Args:
-            first: (1, dim), the encoder's features from the text's beginning on.
-            last: (1, dim), those from its end on.
-            state: hidden and cell of the direction forwards, and of that backwards, each
+            first: (1, dim), the encoder's features of the next symbol from the text's start.
+            last: (1, dim), those of the next symbol from its end.
+            state: hidden and cell of the forward direction, then of the backward one, each
                 (1, dim / 2); zeros at first.
 
         Returns:
@@ -65,10 +65,10 @@ class EncoderStepProgram(nn.Module):
 
 
 class MemoryProgram(nn.Module):
-    """Both directions' hidden states -> memory, and its share of the energies.
+    """Memory from both directions' hidden states, and its projection for the attention.
 
     Args:
-        model: whose memory layer it has.
+        model: the model to take the memory layer from.
     """
 
     def __init__(self, model: Tacotron2) -> None:
@@ -76,19 +76,19 @@ class MemoryProgram(nn.Module):
         self.memory_layer = model.decoder.attention_layer.memory_layer
 
     def forward(self, forwards: Tensor, backwards: Tensor) -> tuple[Tensor, Tensor]:
-        """Twice (1, T_text, dim / 2), in the text's order -> (1, T_text, …) twice."""
+        """Compute memory (1, T_text, dim) and its projection from two (1, T_text, dim / 2)."""
         memory = torch.cat((forwards, backwards), dim=2)
         return memory, self.memory_layer(memory)
 
 
 class DecoderStepProgram(nn.Module):
-    """One decoder step for one text: the frame before -> the next frames and the gate.
+    """One decoder step for one text: previous frame -> next frames and gate.
 
-    The prenet's dropout is an input, two masks of 0 and 1 / (1 - p), so that a program always
-    computes the same and whoever runs it chooses the randomness.
+    The prenet's dropout is an input, two masks of 0 and 1 / (1 - p), so that a program is
+    deterministic and its caller draws the random numbers.
 
     Args:
-        model: whose decoder it has.
+        model: the model to take the decoder from.
     """
 
     def __init__(self, model: Tacotron2) -> None:
@@ -103,13 +103,13 @@ class DecoderStepProgram(nn.Module):
         processed: Tensor,
         state: tuple[Tensor, ...],
     ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
-        """Make a step.
+        """Run a step.
 
         Args:
-            frame: (1, n_mels), the last frame; zeros at first.
+            frame: (1, n_mels), the previous frame; zeros at first.
             keep: (2, 1, prenet_dim) masks.
             memory: (1, T_text, memory_dim).
-            processed: (1, T_text, attention_dim), the memory's share of the energies.
+            processed: (1, T_text, attention_dim), the memory's projection.
             state: attention LSTM's hidden and cell, decoder LSTM's hidden and cell, context,
                 attention weights and their sum; zeros at first.
 
@@ -150,10 +150,10 @@ class DecoderStepProgram(nn.Module):
 
 
 class PostnetProgram(nn.Module):
-    """The mel of all steps -> the mel to be heard.
+    """The postnet, added to the mel.
 
     Args:
-        model: whose postnet it has.
+        model: the model to take the postnet from.
     """
 
     def __init__(self, model: Tacotron2) -> None:

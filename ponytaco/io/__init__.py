@@ -1,1 +1,1 @@
-"""Files: atomic writes, downloads, foreign torch files, and a store for Google Drive."""
+"""Files: atomic writes, downloads, strangers' torch files, and a checkpoint store for Drive."""

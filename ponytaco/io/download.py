@@ -1,4 +1,4 @@
-"""Downloads, of published weights and of other files: once, whole, and from the first place."""
+"""Downloads: each file once, complete, and from the first address that has it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import Any
 from ponytaco.errors import PonytacoError
 from ponytaco.formatting import file_size
 from ponytaco.io.atomic import atomic_write
+from ponytaco.io.store.files import digest
 
 _DRIVE = "https://drive.google.com"
 _TIMEOUT_SECONDS = 60
@@ -27,15 +28,15 @@ _QUOTA_HINT = (
 
 
 class DownloadError(PonytacoError):
-    """A file could not be downloaded; the text says how to get it by hand."""
+    """A file could not be downloaded; the message tells how to get it by hand."""
 
 
-class _NotTheFile(DownloadError):
-    """A site answered, but with something else."""
+class _WrongContentError(DownloadError):
+    """A site answered, but not with the file."""
 
 
 def drive(file_id: str) -> str:
-    """The address of a public file on Google Drive."""
+    """Return the address of a public file on Google Drive."""
     return f"{_DRIVE}/file/d/{file_id}/view"
 
 
@@ -48,23 +49,23 @@ def download(
     sha256: str = "",
     log: Callable[[str], None] = print,
 ) -> Path:
-    """Download a file from the first address that has it, unless it is there already.
+    """Download a file from the first address that has it, unless it exists already.
 
-    It appears under its name only when it is complete and what it should be.
+    The file appears under its name only when it is complete and has the right digest.
 
     Args:
         addresses: https addresses, also of public files on Google Drive (``drive``).
-        path: where to.
-        what: in words, for the messages.
-        most_bytes: a larger file is broken off.
-        sha256: of the file, 64 hexadecimal digits; '' where it is not known.
-        log: takes a sentence when a download begins, and when another address is tried.
+        path: the file to write.
+        what: a description of the file for messages.
+        most_bytes: limit of the size; the download of a larger file is stopped.
+        sha256: the file's digest, 64 hexadecimal digits; '' if unknown.
+        log: takes a message when a download begins and when another address is tried.
 
     Raises:
-        DownloadError: it did not come, is too large or another file; the text says in numbered
-            lines how to get it by hand.
+        DownloadError: if no address gave the file; the message tells in numbered lines how to get
+            it by hand.
     """
-    if path.is_file() and (not sha256 or _digest(path) == sha256):
+    if path.is_file() and (not sha256 or digest(path) == sha256):
         return path
     reasons: dict[str, str] = {}
     drive_answered = False
@@ -81,7 +82,7 @@ def download(
             return path
         except Exception as error:  # network, quota, disk: gdown and urllib have no common kind
             on_drive = _is_on_drive(address)
-            reasons[address] = in_words(error, on_drive)
+            reasons[address] = describe_error(error, on_drive)
             drive_answered |= on_drive and _is_an_answer(error)
     raise DownloadError(_by_hand(what, path, reasons, _QUOTA_HINT if drive_answered else ""))
 
@@ -90,10 +91,10 @@ def _by_hand(what: str, path: Path, reasons: dict[str, str], hint: str) -> str:
     if len(set(reasons.values())) == 1:
         why = next(iter(reasons.values()))
     else:
-        hosts = [
-            f"{urllib.parse.urlsplit(place).hostname}: {why}" for place, why in reasons.items()
-        ]
-        why = "; ".join(hosts)
+        why = "; ".join(
+            f"{urllib.parse.urlsplit(address).hostname}: {reason}"
+            for address, reason in reasons.items()
+        )
     lines = [
         f"{what} could not be downloaded ({why}). To get it by hand:",
         f"1. Open {' or '.join(reasons)} in a browser.",
@@ -103,12 +104,12 @@ def _by_hand(what: str, path: Path, reasons: dict[str, str], hint: str) -> str:
     return "\n".join([*lines, hint] if hint else lines)
 
 
-def in_words(error: Exception, on_drive: bool = False) -> str:
-    """Why something did not come, in a few words: errors' own texts help nobody.
+def describe_error(error: Exception, on_drive: bool = False) -> str:
+    """Explain a failed download in a few words: the errors' own texts help nobody.
 
     Args:
-        error: of urllib, of gdown, of the disk, or one of ours.
-        on_drive: whether it comes of asking Google Drive.
+        error: an error of urllib, gdown or the disk, or a DownloadError.
+        on_drive: whether the address was one of Google Drive.
     """
     if isinstance(error, DownloadError):
         return str(error)
@@ -118,26 +119,26 @@ def in_words(error: Exception, on_drive: bool = False) -> str:
     if isinstance(error, of_network) or _is_of_requests(error):
         return _NO_CONNECTION
     if isinstance(error, OSError):
-        return f"the disk says: {error.strerror or type(error).__name__}"
+        return f"the disk reports: {error.strerror or type(error).__name__}"
     if on_drive:
-        return "Google Drive does not give it out now"
+        return "Google Drive does not give it out at the moment"
     return f"the answer cannot be read ({type(error).__name__})"
 
 
 def _is_of_requests(error: Exception) -> bool:
-    """Gdown's network errors; it alone needs that package."""
+    """Whether an error is one of gdown's network errors; gdown alone needs that package."""
     return type(error).__module__.partition(".")[0] in ("requests", "urllib3", "http")
 
 
 def _is_an_answer(error: Exception) -> bool:
-    """Of Google Drive: gdown complains of the page that came in place of the file."""
+    """Whether Google Drive answered: gdown raises an error about the page that it sent instead."""
     if isinstance(error, DownloadError):
-        return isinstance(error, _NotTheFile)
+        return isinstance(error, _WrongContentError)
     return not isinstance(error, OSError)
 
 
 class _LimitedFile(io.BufferedWriter):
-    """A new file that takes so many bytes and no more, and keeps their digest."""
+    """A new file with a limited size that computes its digest as it is written."""
 
     def __init__(self, path: Path, most_bytes: int) -> None:
         super().__init__(io.FileIO(path, "w"))
@@ -147,7 +148,7 @@ class _LimitedFile(io.BufferedWriter):
     def write(self, data: Any) -> int:
         self._left -= len(data)
         if self._left < 0:
-            raise DownloadError(f"it is larger than {file_size(self._most)}, and was broken off")
+            raise DownloadError(f"it is larger than {file_size(self._most)}")
         self.sha256.update(data)
         return super().write(data)
 
@@ -160,11 +161,11 @@ def _get(address: str, file: _LimitedFile) -> None:
     if _is_on_drive(address):
         import gdown
 
-        # It writes into a file object as the bytes come: only so can it be broken off.
+        # It writes into a file object as the bytes come, so that a large file can be stopped.
         gdown.download(id=address.split("/")[5], output=file, quiet=False)
         return
     if not address.startswith("https://"):
-        raise DownloadError("it is no https address")
+        raise DownloadError("it is not an https address")
     with urllib.request.urlopen(address, timeout=_TIMEOUT_SECONDS) as answer:
         if not answer.geturl().startswith("https://"):
             raise DownloadError("it leads to an address that is not https")
@@ -173,20 +174,15 @@ def _get(address: str, file: _LimitedFile) -> None:
         while chunk := answer.read(_CHUNK_BYTES):
             n_bytes += file.write(chunk)
         if expected is not None and int(expected) != n_bytes:
-            raise DownloadError("the connection broke off")
+            raise DownloadError("the connection was lost")
 
 
-def _check(path: Path, digest: str, wanted: str) -> None:
+def _check(path: Path, sha256: str, expected: str) -> None:
     with path.open("rb") as file:
         head = file.read(100).lstrip()
     if not head:
-        raise _NotTheFile("nothing came")
+        raise _WrongContentError("the answer was empty")
     if head[:1] == b"<":
-        raise _NotTheFile("a web page came and not the file")
-    if wanted and digest != wanted:
-        raise DownloadError("it is another file than the one that is known to be good")
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        raise _WrongContentError("a web page came instead of the file")
+    if expected and sha256 != expected:
+        raise DownloadError("it is not the file that is known to be good")

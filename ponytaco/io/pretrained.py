@@ -1,4 +1,4 @@
-"""Published weights: where each of them can be downloaded."""
+"""Published weights and their addresses."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Published:
     """Weights that somebody published.
 
     Attributes:
-        what: in words.
-        file_name: under which they are kept.
-        addresses: where they are, tried in this order.
-        most_bytes: a larger file is broken off.
-        sha256: of the file, 64 hexadecimal digits; '' where none was published.
+        what: a description for messages.
+        file_name: name of the downloaded file.
+        addresses: where to download from, tried in this order.
+        most_bytes: limit of the size; the download of a larger file is stopped.
+        sha256: the file's digest, 64 hexadecimal digits; '' if none was published.
     """
 
     what: str
@@ -31,7 +31,7 @@ class Published:
     sha256: str = ""
 
 
-# None of their publishers gives a digest. What comes is opened as a stranger's file all the same.
+# None of the publishers gives a digest; what comes is opened as a stranger's file all the same.
 PUBLISHED = {
     "hifigan": Published(
         "HiFi-GAN (universal, V1)",
@@ -66,24 +66,24 @@ PUBLISHED = {
 
 
 def cache_folder() -> Path:
-    """Where downloads are kept if nobody says otherwise."""
+    """Return the default folder of downloads."""
     return Path.home() / ".cache" / "ponytaco"
 
 
 def fetch(name: str, folder: Path | None = None, log: Callable[[str], None] = print) -> Path:
-    """Published weights, downloaded unless they are there already.
+    """Download published weights unless they exist already, and return their path.
 
     Args:
-        name: in ``PUBLISHED``.
-        folder: where they are kept; ``cache_folder()`` if left out.
-        log: takes a sentence when a download begins, and when another place is tried.
+        name: a key of ``PUBLISHED``.
+        folder: folder of downloads; ``cache_folder()`` by default.
+        log: takes a message when a download begins and when another address is tried.
 
     Raises:
-        DownloadError: there are no such weights, or they cannot be had; the text says how to get
-            them by hand.
+        DownloadError: if the name is unknown or no address gave the file; the message tells how to
+            get it by hand.
     """
     if name not in PUBLISHED:
-        raise DownloadError(f"'{name}' is not known. There are: {', '.join(PUBLISHED)}.")
+        raise DownloadError(f"Unknown weights '{name}'. There are: {', '.join(PUBLISHED)}.")
     published = PUBLISHED[name]
     return download(
         published.addresses,

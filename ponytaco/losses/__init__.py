@@ -1,1 +1,1 @@
-"""What training minimises: Tacotron's loss, attention guidance, MMI, and their balance (GAF)."""
+"""Losses: Tacotron's, guided attention, MMI, and the gradient-adaptive factor (GAF)."""

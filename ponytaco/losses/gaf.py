@@ -1,7 +1,7 @@
-"""The gradient-adaptive factor: how much of a second loss the first one can bear.
+"""The gradient-adaptive factor (GAF), which scales a second loss to the gradients of the first.
 
-Liu et al. 2019 (arXiv:1909.01145) scale the recogniser's gradients so that on no parameter they
-outgrow the synthesis loss's. The ancestor takes three backward passes for it; since
+Liu et al. 2019 (arXiv:1909.01145) scale the gradients of the MMI loss so that on no parameter they
+outgrow those of the synthesis loss. bfs18/tacotron2 needs three backward passes for it; since
 grad(first + factor * second) = grad(first) + factor * grad(second), two suffice.
 """
 
@@ -16,16 +16,17 @@ from torch import Tensor, nn
 def gradient_adaptive_factor(
     first_grads: Iterable[Tensor | None], second_grads: Iterable[Tensor | None], max_gaf: float
 ) -> Tensor:
-    """The smallest ratio of the two losses' largest gradients, capped.
+    """Return the smallest ratio over the parameters of max|first grad| to max|second grad|, capped.
+
+    Parameters with a zero gradient from either loss do not count.
 
     Args:
         first_grads: the first loss's gradient of each parameter; None where it has none.
         second_grads: the second loss's, in the same order.
-        max_gaf: cap of the factor; also the factor where no parameter has both gradients.
+        max_gaf: cap of the factor; also the factor if no parameter has both gradients.
 
     Returns:
-        A scalar on the gradients' device. It is never read back here, so that a GPU need not
-        wait. Parameters with a zero gradient from either loss do not count.
+        A scalar on the gradients' device; it is not read here, which would make a GPU wait.
     """
     first_grads = list(first_grads)
     pairs = [
@@ -49,15 +50,15 @@ def balanced_backward(
     max_gaf: float,
     total: Callable[[Sequence[Tensor | None]], Sequence[Tensor | None]] = lambda grads: grads,
 ) -> Tensor:
-    """Put the gradient of ``first + factor * second`` into the parameters' ``grad``.
+    """Write the gradient of ``first + factor * second`` to the parameters' ``grad``.
 
     Args:
-        first: the loss that leads, a scalar with its graph.
-        second: the loss that is scaled, a scalar that may share the graph.
-        parameters: all that either loss is to train.
+        first: the main loss, a scalar with its graph.
+        second: the loss to scale, a scalar that may share the graph.
+        parameters: all parameters that either loss trains.
         max_gaf: cap of the factor.
-        total: makes the gradients of all processes from this one's; the factor is theirs, while
-            what is put into ``grad`` stays this one's.
+        total: sums this process's gradients over all processes; only the factor is computed from
+            the result, ``grad`` stays this process's own.
 
     Returns:
         The factor, a scalar without a graph.

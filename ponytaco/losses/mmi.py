@@ -1,8 +1,8 @@
-"""Maximising the mutual information of text and speech: the CTC loss, and dropped frames.
+"""Maximising the mutual information (MMI) of text and speech: CTC loss, and dropped frames.
 
-Liu et al. 2019, "Maximizing Mutual Information for Tacotron" (arXiv:1909.01145). A recogniser
-(``model/ctc_head.py``) reads the text back from the decoder's features, which it can only do
-once the decoder attends to the text instead of copying the frame before.
+Liu et al. 2019, "Maximizing Mutual Information for Tacotron" (arXiv:1909.01145). The CTC head
+(``model/ctc_head.py``) recognises the text from the decoder's features, which is possible only once
+the decoder attends to the text instead of copying the previous frame.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from torch import Tensor
 def mmi_loss(
     log_probs: Tensor, frame_lengths: Tensor, targets: Tensor, target_lengths: Tensor
 ) -> Tensor:
-    """CTC loss per frame, averaged over the clips.
+    """Compute the CTC loss per frame, averaged over the clips.
 
     A clip too short for its text counts as zero instead of infinity.
 
     Args:
-        log_probs: (B, T_mel, n_symbols + 1) from the recogniser, the blank last.
-        frame_lengths: (B,) frames of each clip; on the CPU, or a GPU would be waited for.
-        targets: (B, T_target) ids of the CTC alphabet.
-        target_lengths: (B,) ids of each clip; likewise.
+        log_probs: (B, T_mel, n_symbols + 1) from the CTC head, the blank last.
+        frame_lengths: (B,) frames of each clip; on the CPU, so as not to wait for a GPU.
+        targets: (B, T_ctc) ids of the CTC alphabet.
+        target_lengths: (B,) ids of each clip; on the CPU likewise.
 
     Returns:
         A scalar.
@@ -41,17 +41,17 @@ def mmi_loss(
 
 
 def drop_frames(mel: Tensor, mean_frame: Tensor, rate: float) -> Tensor:
-    """Replace a share of the frames by the data set's mean frame.
+    """Replace random frames by the data set's mean frame.
 
-    A decoder that cannot trust the frame before must look at the text.
+    A decoder that cannot rely on the previous frame must attend to the text.
 
     Args:
         mel: (B, n_mels, T_mel), the teacher's frames.
         mean_frame: (n_mels,), mean over the data set's real frames.
-        rate: share of frames that are replaced, 0 to 1.
+        rate: probability that a frame is replaced, 0 to 1.
 
     Returns:
-        (B, n_mels, T_mel); ``mel`` itself when the rate is 0.
+        (B, n_mels, T_mel); ``mel`` itself if the rate is 0.
     """
     if rate <= 0:
         return mel

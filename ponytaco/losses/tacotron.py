@@ -1,4 +1,4 @@
-"""Tacotron 2's loss: the mel before and after the postnet, and the gate."""
+"""Tacotron 2's loss: mel before and after the postnet, and gate."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 class TacotronLoss(NamedTuple):
-    """The loss's parts, each a scalar; their sum is what is minimised."""
+    """The terms of the loss, each a scalar."""
 
     mel: Tensor
     mel_postnet: Tensor
@@ -18,7 +18,7 @@ class TacotronLoss(NamedTuple):
 
     @property
     def total(self) -> Tensor:
-        """The sum of the parts."""
+        """The sum of the terms, which training minimises."""
         return self.mel + self.mel_postnet + self.gate
 
 
@@ -30,10 +30,10 @@ def tacotron_loss(
     mel_lengths: Tensor,
     gate_weight: float = 1.0,
 ) -> TacotronLoss:
-    """Mean squared errors of the mels and cross entropy of the gate, over real frames only.
+    """Compute mean squared errors of the mels and cross entropy of the gate over real frames.
 
-    The published code averages over the padding too, so that a clip's loss depends on what it
-    is batched with; on clips of equal length the two agree.
+    The published code (NVIDIA/tacotron2) averages over the padding too, so that a clip's loss
+    depends on the rest of its batch; on clips of equal length the two agree.
 
     Args:
         mel: (B, n_mels, T_mel) before the postnet.
@@ -41,7 +41,7 @@ def tacotron_loss(
         gate: (B, T_mel) logits.
         target_mel: (B, n_mels, T_mel).
         mel_lengths: (B,) frames of each clip.
-        gate_weight: weight of a clip's last frame, the only one at which the gate is open.
+        gate_weight: weight of a clip's last frame, the only one with gate target 1.
     """
     frames = torch.arange(target_mel.shape[2], device=gate.device)
     ends = mel_lengths.to(gate.device, non_blocking=True)[:, None]

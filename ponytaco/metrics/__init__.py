@@ -1,1 +1,1 @@
-"""How well attention aligns, what a take skips or repeats, mel-cepstral distortion."""
+"""Alignment, attention errors, mel-cepstral distortion."""

@@ -1,4 +1,4 @@
-"""Scores of an attention matrix: does the model read the text, in order, to its end?
+"""Alignment scores: does attention read the text, in order, to its end?
 
 No score proves alignment by itself: attention stuck on one symbol has a high focus. Together
 they do, and ``AlignmentScore.aligned`` is the one rule used everywhere.
@@ -12,41 +12,41 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
-# A symbol counts as read from this summed attention on (cookietts uses the same bound).
+# Summed attention from which a symbol counts as read (cookietts uses the same bound).
 READ_MASS = 0.7
-# Symbols that attention may skip in one step and still be moving forward: a pause's comma and
-# space and a silent letter are often passed over at once.
+# Symbols that attention may advance in one step and still move forward: a pause's comma and space
+# and a silent letter are often skipped at once.
 MAX_JUMP = 4
-# Symbols before the end that count as the end: the last mark is often not attended at all.
+# Symbols before the end that count as the end: the last mark often gets no attention.
 END_SYMBOLS = 3
-# Frames, 46 ms, that attention may be elsewhere without a sound to be heard of it.
+# Attention may be elsewhere for so many frames, 46 ms, without being heard.
 _UNHEARD_FRAMES = 4
 
 
 @dataclass(frozen=True)
 class AlignmentScore:
-    """How well attention follows the text; each 0 to 1 and better when higher, unless said."""
+    """How well attention follows the text; from 0 to 1, higher is better, unless stated."""
 
     focus: float
-    """Mean over steps of the largest weight."""
+    """Largest weight of a step, mean over steps."""
     coverage: float
-    """Share of spoken symbols whose summed attention is at least 0.7 frames."""
+    """Share of spoken symbols with a summed attention of at least 0.7 frames."""
     forward: float
     """Share of steps that neither go back nor jump far."""
     diagonality: float
-    """Length of the path over the diagonal's; 1 is straight, larger is wandering."""
+    """Length of the path over the diagonal's; 1 is straight, more is wandering."""
     longest_stall: float
-    """Longest stay on one symbol, as a share of the steps; better when lower."""
+    """Longest stay on one symbol, as a share of the steps; lower is better."""
     end_reached: float
-    """Whether the last step is at the text's end; a share, once averaged."""
+    """1 if the last step is at the text's end, else 0."""
     in_order: float = 1.0
-    """1 minus the symbols that were leapt over, there or back, as a share of the text: one leap
-    among hundreds of steps hardly lowers ``forward``, but skips or repeats a word. Only where it
-    speaks: in a pause attention may wait at any mark, for silence sounds alike."""
+    """1 minus the symbols leapt over, forward or back, as a share of the text: one leap among
+    hundreds of steps hardly lowers ``forward``, but skips or repeats a word. Marks and spaces do
+    not count, for in a pause attention may wait at any of them: silence sounds alike."""
 
     @property
     def aligned(self) -> bool:
-        """The project's one rule."""
+        """Whether the voice reads: the project's one rule."""
         return (
             self.coverage >= 0.9
             and self.forward >= 0.95
@@ -57,12 +57,21 @@ class AlignmentScore:
         )
 
     def __str__(self) -> str:
-        """In words, for reports."""
-        verdict = "aligned" if self.aligned else "not aligned yet"
+        """Return the verdict and the numbers, for reports."""
+        return f"{self.verdict} ({self.numbers})"
+
+    @property
+    def verdict(self) -> str:
+        """The rule in words."""
+        return "aligned" if self.aligned else "not aligned yet"
+
+    @property
+    def numbers(self) -> str:
+        """The scores by name."""
         return (
-            f"{verdict} (focus {self.focus:.2f}, coverage {self.coverage:.2f}, "
+            f"focus {self.focus:.2f}, coverage {self.coverage:.2f}, "
             f"forward {self.forward:.2f}, in order {self.in_order:.2f}, "
-            f"longest stall {self.longest_stall:.2f}, end reached {self.end_reached:.2f})"
+            f"longest stall {self.longest_stall:.2f}, end reached {self.end_reached:.2f}"
         )
 
 
@@ -75,12 +84,12 @@ def score_alignment(
 
     Args:
         weights: (T_steps, T_text), each row summing to one; without padding.
-        n_frames_per_step: mel frames a step makes; attention may move further in a longer step.
-        spoken: (T_text,), False for spaces and marks: a good voice may pass over those, so they do
-            not count for coverage. All symbols count if left out.
+        n_frames_per_step: the reduction factor r; attention may move further in a longer step.
+        spoken: (T_text,), False for spaces and marks: a good voice may skip those, so they do not
+            count for coverage. All symbols count if left out.
 
     Raises:
-        ValueError: the matrix is empty or not one.
+        ValueError: the matrix is empty or has not two dimensions.
     """
     matrix = np.asarray(weights, dtype=np.float64)
     if matrix.ndim != 2 or 0 in matrix.shape:
@@ -110,7 +119,7 @@ def score_alignment(
 
 
 def mean_score(scores: Sequence[AlignmentScore]) -> AlignmentScore:
-    """The scores' means, which is what the rule is asked of.
+    """Average scores; the rule for a set of clips is applied to the mean.
 
     Raises:
         ValueError: there are none.
@@ -124,7 +133,7 @@ def mean_score(scores: Sequence[AlignmentScore]) -> AlignmentScore:
 def _without_excursions(
     path: npt.NDArray[np.intp], n_steps: int, max_jump: int
 ) -> npt.NDArray[np.intp]:
-    """The path without its leaps that are back, or nearly so, after at most so many steps."""
+    """Return the path without leaps that come back, or nearly, within so many steps."""
     path = path.copy()
     for t in np.flatnonzero(np.abs(np.diff(path)) > max_jump):
         back = np.flatnonzero(np.abs(path[t + 2 : t + 2 + n_steps] - path[t]) <= max_jump)

@@ -1,6 +1,6 @@
-"""Takes of one line: which words attention skipped or repeated, and which take is the best.
+"""Attention errors of a take: words skipped, repeated, unread or stuck on; and the best take.
 
-An autoregressive voice fails in a few well-known ways: it skips words, says some twice, dwells on a
+An autoregressive voice fails in a few well-known ways: it skips words, repeats some, dwells on a
 sound, stops too early, or never. All of them show in the attention and in the gate.
 """
 
@@ -15,23 +15,23 @@ import numpy.typing as npt
 
 from ponytaco.metrics.alignment import MAX_JUMP, READ_MASS, AlignmentScore, score_alignment
 
-# A second and more on one symbol: longer than any sound or pause of a sentence.
+# A second and more on one symbol is longer than any sound or pause of a sentence.
 _STUCK_FRAMES = 100
 # Shorter returns are flickers of the attention that nobody hears.
 _REPEAT_FRAMES = 6
-# An attention that is so spread follows no text; another seed will not help.
+# Attention this spread out does not follow the text; another seed will not help.
 _LOST_FOCUS = 0.3
-# Of what follows the last symbol: long enough for it to fade away.
+# After the last symbol: long enough for its sound to fade away.
 _AFTER_END_FRAMES = 30
-# Letters or phones before the end of a text at which it may be over: the last may be silent.
+# Letters or phones before a text's end from which on it may stop: the last may be silent.
 _LAST_SOUNDS = 3
-# Frames that attention must stay at the last symbol: in a pause it may glance at the last mark.
+# Attention must stay at the last symbol for so long: in a pause it may glance at the last mark.
 _AT_END_FRAMES = 20
 
 
 @dataclass(frozen=True)
 class Take:
-    """How one attempt at a line went; words are indices into the line's words."""
+    """One attempt at an utterance; words are indices into the utterance's words."""
 
     score: AlignmentScore
     stopped: bool
@@ -39,9 +39,9 @@ class Take:
     skipped: tuple[int, ...] = ()
     repeated: tuple[int, ...] = ()
     unread: tuple[int, ...] = ()
-    """The words that it stopped before."""
+    """Words after the point where it stopped."""
     stuck: tuple[int, ...] = ()
-    """Words on one of whose sounds it dwelt too long."""
+    """Words with a sound on which attention stayed too long."""
 
     @property
     def lost(self) -> bool:
@@ -50,17 +50,17 @@ class Take:
 
     @property
     def read_through(self) -> bool:
-        """Whether every word was said once, in order."""
+        """Whether every word was read once, in order."""
         return not self.lost and not self._n_wrong
 
     @property
     def good(self) -> bool:
-        """Whether it can be let through."""
+        """Whether it was read through and stopped by itself."""
         return self.stopped and self.read_through
 
     @property
     def rank(self) -> tuple[float, ...]:
-        """Larger is better; compares takes of the same line."""
+        """Sort key of takes of one utterance; larger is better."""
         score = self.score
         quality = score.coverage + score.forward + score.in_order + score.focus
         wrong = self._n_wrong + 3 * (not self.stopped)
@@ -71,21 +71,21 @@ class Take:
         return sum(map(len, (self.skipped, self.repeated, self.unread, self.stuck)))
 
 
-def judge(
+def find_attention_errors(
     alignment: npt.NDArray[np.floating],
     spoken: Sequence[bool],
     words: Sequence[tuple[int, int]],
     stopped: bool,
     n_frames_per_step: int = 1,
 ) -> Take:
-    """Judge a take by its attention and its gate.
+    """Find the errors of a take in its attention and its gate.
 
     Args:
         alignment: (T_steps, T_text), without padding.
         spoken: (T_text,), False for spaces, marks and signs.
         words: where each word's symbols begin and end.
         stopped: whether the gate opened.
-        n_frames_per_step: mel frames a step makes.
+        n_frames_per_step: the reduction factor r.
     """
     r = n_frames_per_step
     # The median of three steps: a single step's flicker is not heard.
@@ -106,14 +106,14 @@ def judge(
 
 
 def best_take(takes: Sequence[Take]) -> int:
-    """Index of the best of several takes of one line, the first of equals."""
+    """Return the index of the best take of one utterance, the first of equals."""
     return max(range(len(takes)), key=lambda index: takes[index].rank)
 
 
 def may_stop_from(spoken: Sequence[bool]) -> int:
-    """The symbol that attention must have come to before an open gate is believed.
+    """Return the symbol from which on an open gate ends a clip.
 
-    The gate hears silence, and a pause is silent too: a comma would end the sentence.
+    The gate opens at silence, and pauses are silent too: a comma would end the sentence.
 
     Args:
         spoken: (T_text,), False for spaces, marks and signs.
@@ -125,12 +125,12 @@ def may_stop_from(spoken: Sequence[bool]) -> int:
 def end_of_reading(
     alignment: npt.NDArray[np.floating], spoken: Sequence[bool], n_frames_per_step: int = 1
 ) -> int | None:
-    """The frame at which a take that never stopped can be cut: a little after its last symbol.
+    """Return the frame at which to cut a take that never stopped: shortly after its last symbol.
 
     Args:
         alignment: (T_steps, T_text), without padding.
         spoken: (T_text,), False for spaces, marks and signs.
-        n_frames_per_step: mel frames a step makes.
+        n_frames_per_step: the reduction factor r.
 
     Returns:
         Frames to keep, or None where attention never came to rest at the last letter or phone.
@@ -148,7 +148,7 @@ def end_of_reading(
 def _missed(
     mass: npt.NDArray[np.floating], spoken: Sequence[bool], words: Sequence[tuple[int, int]]
 ) -> list[int]:
-    """Words of whose sounds more than half had no attention; silent letters never have any."""
+    """Return the words of whose sounds attention missed more than half; silent letters get none."""
     missed = []
     for number, (start, stop) in enumerate(words):
         sounds = [i for i in range(start, stop) if spoken[i]]
@@ -159,7 +159,7 @@ def _missed(
 
 
 def _repeated(path: npt.NDArray[np.intp], r: int) -> set[int]:
-    """Symbols that attention went back to and read on from."""
+    """Return the symbols that attention went back to and read again."""
     behind = np.maximum.accumulate(path) - path > MAX_JUMP + r - 1
     symbols: set[int] = set()
     for start, stop in _runs(behind):
@@ -169,7 +169,7 @@ def _repeated(path: npt.NDArray[np.intp], r: int) -> set[int]:
 
 
 def _stuck(path: npt.NDArray[np.intp], r: int, stopped: bool) -> set[int]:
-    """Symbols on which attention stayed too long; the end of what never stops is another matter."""
+    """Return the symbols on which attention stayed too long, the end of endless takes aside."""
     symbols = {
         int(path[start])
         for start, stop in _runs(path)
@@ -179,7 +179,7 @@ def _stuck(path: npt.NDArray[np.intp], r: int, stopped: bool) -> set[int]:
 
 
 def _runs(values: npt.NDArray[np.generic]) -> list[tuple[int, int]]:
-    """Where each stretch of equal values begins and ends."""
+    """Return where each stretch of equal values begins and ends."""
     changes = np.flatnonzero(values[1:] != values[:-1]) + 1
     return list(itertools.pairwise([0, *changes.tolist(), len(values)]))
 
@@ -190,7 +190,7 @@ def _words_at(
     spoken: Sequence[bool],
     nearest: bool = False,
 ) -> tuple[int, ...]:
-    """The words that have one of these symbols; with ``nearest`` also the one before a mark."""
+    """Return the words with one of these symbols; with ``nearest`` also the one before a mark."""
     found = set()
     for number, (start, stop) in enumerate(words):
         following = words[number + 1][0] if number + 1 < len(words) else len(spoken)

@@ -1,4 +1,4 @@
-"""How near speech is to a real clip of the same text: its sound, its length and its pitch."""
+"""Mel-cepstral distortion, length and pitch of speech against a real clip of the same text."""
 
 from __future__ import annotations
 
@@ -9,45 +9,46 @@ import numpy as np
 import numpy.typing as npt
 from scipy.fft import dct  # type: ignore[import-untyped]  # ships no type information
 
-# c1 to c13. c0 is the loudness, which says nothing about what is spoken.
+# c1 to c13. c0 is the loudness, which does not depend on what is spoken.
 _N_CEPSTRA = 13
-# What natural logarithms of magnitudes are in decibels.
+# Decibels per unit of a magnitude's natural logarithm.
 _DECIBELS = 20 / np.log(10)
 
 # The range of speaking voices, of deep men as of cartoon ponies (Hz).
 _LOWEST_PITCH, _HIGHEST_PITCH = 65.0, 800.0
-# Frames that are voiced in both clips, below which a correlation is chance (a quarter second).
+# With fewer frames voiced in both clips (a quarter second) a correlation is chance.
 _FEWEST_VOICED = 20
 
-
-# The distortion that halves a score. Real voices' good synthesis has 4 to 6 dB.
+# Distortion that halves a score. Good synthesis of real voices has 4 to 6 dB.
 _HALVING_DECIBELS = 6.0
 
 
 @dataclass(frozen=True)
 class MelSimilarity:
-    """How near one clip is to another."""
+    """Similarity of a spoken clip to the real one."""
 
-    distortion: float
-    """Mel-cepstral distortion in decibels, along the best path in time; 0 is the same."""
+    mel_cepstral_distortion: float
+    """Decibels, mean along the best path in time; 0 is the same sound."""
     length: float
-    """Its length over the real clip's."""
+    """Length over the real clip's."""
 
     @property
     def score(self) -> float:
-        """0 to 1: halved by every 6 dB, and lower by as much as it is too long or too short."""
-        return 0.5 ** (self.distortion / _HALVING_DECIBELS) * min(self.length, 1 / self.length)
+        """0 to 1: halved every 6 dB, times the ratio of the lengths, shorter to longer."""
+        return 0.5 ** (self.mel_cepstral_distortion / _HALVING_DECIBELS) * min(
+            self.length, 1 / self.length
+        )
 
 
 def mel_cepstra(mel: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """The spectrum's envelope in 13 numbers a frame.
+    """Return the envelope of the spectrum in 13 numbers a frame.
 
     Args:
         mel: (n_mels, T_mel), natural logarithm of magnitudes.
 
     Returns:
-        (13, T_mel), c1 to c13, scaled so that the Euclidean distance of two frames is the root
-        mean square difference of their smoothed spectra, in decibels.
+        (13, T_mel), c1 to c13, scaled so that the Euclidean distance between two frames is the
+        root mean square difference of their smoothed spectra, in decibels.
     """
     spectra = np.asarray(mel, dtype=np.float64)
     cepstra = dct(spectra, axis=0, norm="ortho")[1 : 1 + _N_CEPSTRA]
@@ -57,7 +58,7 @@ def mel_cepstra(mel: npt.ArrayLike) -> npt.NDArray[np.float64]:
 def best_path(
     cepstra: npt.NDArray[np.float64], real: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.intp]:
-    """Which frames belong together (dynamic time warping).
+    """Match the frames of two clips by dynamic time warping.
 
     Args:
         cepstra: (13, T_mel) of ``mel_cepstra``.
@@ -70,7 +71,7 @@ def best_path(
     return path[::-1]
 
 
-def compare(mel: npt.ArrayLike, real: npt.ArrayLike) -> MelSimilarity:
+def compare_mels(mel: npt.ArrayLike, real: npt.ArrayLike) -> MelSimilarity:
     """Compare a spoken mel with that of the real clip.
 
     The mel-cepstral distortion is ``10 / ln 10 * sqrt(2 * sum over k = 1..13 of (c_k - c'_k)^2)``
@@ -84,7 +85,7 @@ def compare(mel: npt.ArrayLike, real: npt.ArrayLike) -> MelSimilarity:
         real: (n_mels, T_real) likewise.
 
     Raises:
-        ValueError: one of them has no frame, or they differ in their bands.
+        ValueError: one has no frame, or they differ in their number of bands.
     """
     spoken, wanted = np.asarray(mel), np.asarray(real)
     if 0 in (*spoken.shape, *wanted.shape) or len(spoken) != len(wanted):
@@ -98,15 +99,15 @@ def compare(mel: npt.ArrayLike, real: npt.ArrayLike) -> MelSimilarity:
 def pitch(
     waveform: npt.NDArray[np.float32], sample_rate: int, hop_length: int
 ) -> npt.NDArray[np.float64]:
-    """The melody of a clip (probabilistic YIN; Mauch and Dixon 2014).
+    """Track the pitch of a clip (probabilistic YIN; Mauch and Dixon 2014).
 
     Args:
         waveform: (T_wav,).
         sample_rate: Hz.
-        hop_length: samples from one frame to the next, as the mel's.
+        hop_length: samples between frames, the mel's.
 
     Returns:
-        (1 + T_wav // hop_length,) Hz, nan where nothing is voiced.
+        (1 + T_wav // hop_length,) Hz, nan where unvoiced.
     """
     f0, _, _ = librosa.pyin(
         waveform,
@@ -123,7 +124,7 @@ def pitch_correlation(
     real: npt.NDArray[np.float64],
     path: npt.NDArray[np.intp],
 ) -> float | None:
-    """Whether the voice goes up and down where the real one does.
+    """Correlate two melodies: does the voice go up and down where the real one does?
 
     Args:
         spoken: (T_mel,) of ``pitch``.
@@ -131,8 +132,8 @@ def pitch_correlation(
         path: (n, 2) of ``best_path``; frames beyond the melodies' ends are left out.
 
     Returns:
-        Pearson's correlation of the logarithms over the pairs in which both are voiced, -1 to 1;
-        None where there are too few of these, or one melody is a single tone.
+        Pearson's correlation of log pitch over the pairs in which both are voiced, -1 to 1; None
+        where these are too few, or one melody is a single tone.
     """
     inside = path[(path[:, 0] < len(spoken)) & (path[:, 1] < len(real))]
     both = np.stack([spoken[inside[:, 0]], real[inside[:, 1]]])

@@ -1,1 +1,1 @@
-"""Tacotron 2: encoder, attention, decoder, postnet, and the CTC head."""
+"""Tacotron 2: encoder, attention, decoder, postnet and CTC head."""

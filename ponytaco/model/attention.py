@@ -1,6 +1,6 @@
-"""Location-sensitive attention: its parameters, and what of it is the same for every step.
+"""Location-sensitive attention: its parameters, and the computations shared by all steps.
 
-The stepping itself is in ``recurrence.py``, together with the LSTM that it alternates with.
+The loop over steps is in ``recurrence.py``, together with the attention LSTM.
 """
 
 from __future__ import annotations
@@ -10,23 +10,23 @@ from torch import Tensor, nn
 
 from ponytaco.model.layers import ConvNorm, LinearNorm
 
-# Xavier's weights give energies of around one, and so an attention that is nearly even: with three
-# times as much it can be decided from the start, and on real speech it aligns sooner.
+# Xavier weights give energies of around one and so nearly uniform attention. With three times as
+# much it can be sharp from the start, and on real speech it aligns sooner.
 _ENERGY_GAIN = 3.0
 
 
 class LocationSensitiveAttention(nn.Module):
-    """Additive attention over the memory, with location features (Chorowski et al. 2015).
+    """Additive attention over the memory with location features (Chorowski et al. 2015).
 
-    energy = v . tanh(W query + V memory + U f), where f is a convolution over the last weights
-    and their sum so far (arXiv:1506.07503).
+    energy = v . tanh(W query + V memory + U f), where f is a convolution over the previous
+    attention weights and their cumulative sum (arXiv:1506.07503).
 
     Args:
-        query_dim: width of the attention LSTM's state.
-        memory_dim: width of the memory.
-        attention_dim: width of the energy layer.
+        query_dim: size of the attention LSTM's hidden state.
+        memory_dim: size of the encoder's output.
+        attention_dim: size of the energies' hidden layer.
         location_n_filters: filters of the location convolution.
-        location_kernel_size: its kernel, symbols; odd.
+        location_kernel_size: its kernel in symbols; odd.
     """
 
     def __init__(
@@ -63,14 +63,17 @@ class LocationSensitiveAttention(nn.Module):
         return self.v.linear_layer.weight[0]
 
     def location_weight(self) -> Tensor:
-        """Convolution and dense layer folded into one, (attention_dim, 2 * kernel_size).
+        """Fold the location convolution and dense layer into one weight.
 
-        Neither has a bias or a nonlinearity between, so one product does the work of both.
+        Neither has a bias, nor is there a nonlinearity between them.
+
+        Returns:
+            (attention_dim, 2 * kernel_size).
         """
         dense = self.location_layer["location_dense"].get_parameter("linear_layer.weight")
         convolution = self.location_layer["location_conv"].get_parameter("conv.weight")
         return torch.einsum("af,fck->ack", dense, convolution).flatten(1)
 
     def process_memory(self, memory: Tensor) -> Tensor:
-        """The memory's share of the energies, (B, T_text, memory_dim) -> (B, T_text, dim)."""
+        """Project the memory, (B, T_text, memory_dim) -> (B, T_text, attention_dim)."""
         return self.memory_layer(memory)

@@ -1,4 +1,4 @@
-"""A small CTC recogniser that reads the text back from the decoder's features."""
+"""The CTC head, which recognises the text from the decoder's features."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from ponytaco.model.dropout import Dropout
 from ponytaco.model.layers import LinearNorm
 
 
-class CTCRecogniser(nn.Module):
-    """Frame-wise CTC log-probabilities (Liu et al. 2019, arXiv:1909.01145; bfs18/tacotron2).
+class CTCHead(nn.Module):
+    """A recogniser of each frame's symbol (Liu et al. 2019, arXiv:1909.01145; bfs18/tacotron2).
 
     Args:
-        in_dim: width of the decoder's features.
+        in_dim: size of the decoder's features.
         n_symbols: size of the CTC alphabet without the blank, which comes last.
-        n_frames_per_step: mel frames that one decoder step makes; each gets its own symbol, so
-            that long texts still fit when one step makes many frames.
+        n_frames_per_step: reduction factor r; each frame of a step gets its own symbol, so that
+            long texts still fit when a step makes many frames.
         p_dropout: dropout between the layers, in training only.
     """
 
@@ -31,13 +31,13 @@ class CTCRecogniser(nn.Module):
         self.ctc_proj = LinearNorm(in_dim, (n_symbols + 1) * n_frames_per_step)
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """Recognise.
+        """Compute log-probabilities of the symbols.
 
         Args:
             hidden: (B, in_dim, T_steps), the decoder's features.
 
         Returns:
-            log-probabilities (B, T_steps * n_frames_per_step, n_symbols + 1).
+            (B, T_steps * n_frames_per_step, n_symbols + 1).
         """
         logits = self.ctc_proj(self.proj(hidden.transpose(1, 2)))
         batch, n_steps, width = logits.shape

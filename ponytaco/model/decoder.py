@@ -1,10 +1,10 @@
-"""The decoder: memory and the frames so far -> the next mel frames and the gate.
+"""The decoder: memory and previous frames -> next mel frames and gate.
 
-Under teacher forcing the attention LSTM needs only the true frames, its own state and the last
-context, and the decoder LSTM feeds nothing back. So what the published code does frame by frame
-falls apart into four stages, with the same result: the prenet and its share of the attention
-LSTM's gates for all frames at once; a loop of attention LSTM and attention; a loop of the
-decoder LSTM's recurrent part; the output head for all frames at once.
+Under teacher forcing the attention LSTM needs only the true frames, its own state and the previous
+context, and the decoder LSTM feeds nothing back. So what the published code computes frame by frame
+separates into four stages with the same result: the prenet and its share of the attention LSTM's
+gates for all frames at once; a loop of attention LSTM and attention; a loop of the decoder LSTM's
+recurrent part; the output head for all frames at once.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from ponytaco.model.recurrence import attention_loop, lstm_loop
 
 
 class DecoderState(NamedTuple):
-    """All that a decoder step hands on to the next."""
+    """The recurrent state between two decoder steps."""
 
     attention_hidden: Tensor  # (B, attention_rnn_dim)
     attention_cell: Tensor  # (B, attention_rnn_dim)
     decoder_hidden: Tensor  # (B, decoder_rnn_dim)
     decoder_cell: Tensor  # (B, decoder_rnn_dim)
     context: Tensor  # (B, memory_dim)
-    weights: Tensor  # (B, T_text)
-    weights_sum: Tensor  # (B, T_text)
+    weights: Tensor  # (B, T_text), the previous attention weights
+    weights_sum: Tensor  # (B, T_text), their cumulative sum
 
 
 class Memory(NamedTuple):
-    """The encoded text as the attention needs it."""
+    """The encoded text, prepared for the attention."""
 
     memory: Tensor  # (B, T_text, memory_dim)
     processed: Tensor  # (B, T_text, attention_dim)
@@ -42,18 +42,18 @@ class Memory(NamedTuple):
 
 
 class DropoutMasks(NamedTuple):
-    """Factors for the two LSTMs' outputs: 0 where dropped, 1 / (1 - p) where kept."""
+    """Dropout factors of the two LSTMs' outputs: 0 where dropped, 1 / (1 - p) where kept."""
 
     attention: Tensor  # (T_steps, B, attention_rnn_dim)
     decoder: Tensor  # (T_steps, B, decoder_rnn_dim)
 
 
 class ForcedAttention(NamedTuple):
-    """Where attention should be, and how much of its memory of where it was is replaced by it.
+    """Attention forcing: target weights, and the share of the previous weights they replace.
 
-    Location-sensitive attention can only learn to go on from where it was once it is somewhere;
-    as long as it is nowhere, it is told. Only what the location windows see is replaced: the
-    context, and what a loss sees, stay the model's own.
+    Location-sensitive attention can learn to move on from its previous position only once it has
+    one. Until then the target's position is given to it. Only the inputs of the location
+    convolution are replaced: context and alignment stay the model's own.
     """
 
     weights: Tensor  # (T_steps, B, T_text), each row summing to one, or zeros
@@ -61,7 +61,7 @@ class ForcedAttention(NamedTuple):
 
 
 class _LoopWeights(NamedTuple):
-    """What the loops multiply with, laid out once a batch."""
+    """Weights of the loops, prepared once per batch."""
 
     attention: Tensor  # (4 * attention_rnn_dim, attention_rnn_dim + memory_dim)
     decoder: Tensor  # (4 * decoder_rnn_dim, decoder_rnn_dim)
@@ -69,12 +69,12 @@ class _LoopWeights(NamedTuple):
 
 
 class DecoderOutput(NamedTuple):
-    """What the decoder makes of a batch."""
+    """Output of the decoder for a batch."""
 
     mel: Tensor  # (B, n_mels, T_mel)
     gate: Tensor  # (B, T_mel) logits: above 0 where the clip is over
     alignment: Tensor  # (B, T_steps, T_text)
-    hidden: Tensor  # (B, hidden_dim, T_steps): the head's features, which the recogniser reads
+    hidden: Tensor  # (B, hidden_dim, T_steps): the output head's features, for the CTC head
 
 
 class Decoder(nn.Module):
@@ -82,16 +82,16 @@ class Decoder(nn.Module):
 
     Args:
         head: 'plain' (one linear layer to the mel, one to the gate; NVIDIA/tacotron2) or 'mmi'
-            (a hidden layer between, which the CTC recogniser reads; bfs18/tacotron2).
+            (a hidden layer between, which the CTC head reads; bfs18/tacotron2).
         n_mels: mel bands.
-        memory_dim: width of the memory.
-        attention_rnn_dim: width of the attention LSTM.
-        decoder_rnn_dim: width of the decoder LSTM.
-        prenet_dim: width of the prenet.
-        attention_dim: width of the attention's energy layer.
+        memory_dim: size of the memory.
+        attention_rnn_dim: size of the attention LSTM.
+        decoder_rnn_dim: size of the decoder LSTM.
+        prenet_dim: size of the prenet.
+        attention_dim: size of the energies' hidden layer.
         location_n_filters: filters of the attention's location convolution.
-        location_kernel_size: its kernel, symbols; odd.
-        n_frames_per_step: mel frames that one step makes (r); the last one is fed back.
+        location_kernel_size: its kernel in symbols; odd.
+        n_frames_per_step: reduction factor r, the mel frames of a step; the last one is fed back.
         p_prenet_dropout: the prenet's dropout, which stays on in synthesis.
         p_attention_dropout: dropout on the attention LSTM's output, in training only.
         p_decoder_dropout: dropout on the decoder LSTM's output, in training only.
@@ -117,6 +117,7 @@ class Decoder(nn.Module):
     ) -> None:
         super().__init__()
         self.n_mels = n_mels
+        self.prenet_dim = prenet_dim
         self.n_frames_per_step = n_frames_per_step
         self.p_attention_dropout = p_attention_dropout
         self.p_decoder_dropout = p_decoder_dropout
@@ -158,19 +159,19 @@ class Decoder(nn.Module):
         p_teacher_forcing: float = 1.0,
         teacher_forcing_window: int = 50,
         masks: DropoutMasks | None = None,
-        known: ForcedAttention | None = None,
+        forced_attention: ForcedAttention | None = None,
     ) -> DecoderOutput:
-        """Decode with the true frames as input.
+        """Decode with teacher forcing.
 
         Args:
             memory: (B, T_text, memory_dim).
             text_lengths: (B,) symbols of each text.
             teacher_mel: (B, n_mels, T_mel), frame t of which is fed to make frame t + 1.
-            p_teacher_forcing: probability that a window of frames is fed the true ones; the
-                other windows are fed the model's own previous output, without its gradient.
-            teacher_forcing_window: frames in such a window.
-            masks: the LSTMs' dropout; drawn here in training if left out.
-            known: where attention should be; part of what it remembers of where it was.
+            p_teacher_forcing: probability that a window is fed the true frames; other windows are
+                fed the model's own previous output, without its gradient.
+            teacher_forcing_window: frames in a window.
+            masks: the LSTMs' dropout; in training drawn here by default.
+            forced_attention: attention weights that replace a share of the previous ones.
         """
         r = self.n_frames_per_step
         n_frames = teacher_mel.shape[2]
@@ -196,9 +197,11 @@ class Decoder(nn.Module):
                 own_frame = self.project(features[-1][-1:])[1][-1].detach()
                 inputs = self.prenet(own_frame)[None]
             segment_masks = masks and DropoutMasks(*(mask[start:stop] for mask in masks))
-            segment_known = known and ForcedAttention(known.weights[start:stop], known.share)
+            segment_attention = forced_attention and ForcedAttention(
+                forced_attention.weights[start:stop], forced_attention.share
+            )
             segment_features, segment_weights, state = self._decode_segment(
-                inputs, state, memory_parts, loop_weights, segment_masks, segment_known
+                inputs, state, memory_parts, loop_weights, segment_masks, segment_attention
             )
             features.append(segment_features)
             weights.append(segment_weights)
@@ -213,9 +216,9 @@ class Decoder(nn.Module):
 
     @torch.no_grad()
     def start_from(self, mean_frame: Tensor) -> None:
-        """Let a new model begin by predicting the data set's mean frame instead of zeros.
+        """Initialise the output bias with the data set's mean frame.
 
-        Log-mels lie around -5, so that a zero start spends its first hundred steps on the bias.
+        Log-mels lie around -5: from zero, the first hundred training steps go into the bias.
 
         Args:
             mean_frame: (n_mels,).
@@ -225,7 +228,7 @@ class Decoder(nn.Module):
         bias.copy_(mean_frame.repeat(self.n_frames_per_step))
 
     def prepare_memory(self, memory: Tensor, text_lengths: Tensor) -> Memory:
-        """What of the memory is the same for every step."""
+        """Compute what all steps share of the memory."""
         return Memory(
             memory,
             self.attention_layer.process_memory(memory),
@@ -233,7 +236,7 @@ class Decoder(nn.Module):
         )
 
     def initial_state(self, memory: Memory) -> DecoderState:
-        """Zeros, with the memory's batch size, device and type."""
+        """Return zeros with the memory's batch size, device and type."""
         batch, n_symbols, memory_dim = memory.memory.shape
         attention_dim = self.attention_rnn.hidden_size
         decoder_dim = self.decoder_rnn.hidden_size
@@ -249,28 +252,28 @@ class Decoder(nn.Module):
         memory: Memory,
         weights: _LoopWeights,
         masks: DropoutMasks | None,
-        known: ForcedAttention | None,
+        forced_attention: ForcedAttention | None,
     ) -> tuple[Tensor, Tensor, DecoderState]:
-        """Run both LSTMs and the attention over steps whose inputs are known.
+        """Run both LSTMs and the attention over steps with given inputs.
 
         Args:
             prenet_frames: (S, B, prenet_dim).
-            state: before the first of these steps.
+            state: the state before these steps.
             memory: from ``prepare_memory``.
             weights: from ``_loop_weights``.
-            masks: the LSTMs' dropout for these steps, if any.
-            known: where attention should be in these steps, if that is known.
+            masks: the LSTMs' dropout for these steps.
+            forced_attention: attention forcing for these steps.
 
         Returns:
             features (S, B, decoder_rnn_dim + memory_dim) for ``project``, attention weights
-            (S, B, T_text), and the state after the last step.
+            (S, B, T_text), and the state after these steps.
         """
-        first, second = self.attention_rnn, self.decoder_rnn
-        n_prenet, n_hidden = prenet_frames.shape[2], first.hidden_size
+        attention_rnn, decoder_rnn = self.attention_rnn, self.decoder_rnn
+        attention_dim = attention_rnn.hidden_size
         attended, attention, attention_cell, weights_sum = attention_loop(
             prenet_frames,
-            first.weight_ih[:, :n_prenet],
-            first.bias_ih + first.bias_hh,
+            attention_rnn.weight_ih[:, : self.prenet_dim],
+            attention_rnn.bias_ih + attention_rnn.bias_hh,
             weights.attention,
             self.attention_layer.query_weight,
             weights.location,
@@ -286,33 +289,33 @@ class Decoder(nn.Module):
                 state.weights,
                 state.weights_sum,
             ),
-            *(known or (None, None)),
+            *(forced_attention or (None, None)),
         )
         attended = attended.transpose(1, 2)  # (S, B, attention_rnn_dim + memory_dim)
         decoder_hiddens, decoder_cell = lstm_loop(
             attended,
-            second.weight_ih,
-            second.bias_ih + second.bias_hh,
+            decoder_rnn.weight_ih,
+            decoder_rnn.bias_ih + decoder_rnn.bias_hh,
             weights.decoder,
             masks.decoder.transpose(1, 2) if masks else None,
             state.decoder_hidden,
             state.decoder_cell,
         )
         decoder_hiddens = decoder_hiddens.transpose(1, 2)
-        contexts = attended[:, :, n_hidden:]
+        contexts = attended[:, :, attention_dim:]
         state = DecoderState(
-            attention_hidden=attended[-1, :, :n_hidden],
+            attention_hidden=attended[-1, :, :attention_dim],
             attention_cell=attention_cell,
             decoder_hidden=decoder_hiddens[-1],
             decoder_cell=decoder_cell,
             context=contexts[-1],
-            weights=_remembered(attention[-1], known),
+            weights=_previous_weights(attention[-1], forced_attention),
             weights_sum=weights_sum,
         )
         return torch.cat((decoder_hiddens, contexts), dim=2), attention, state
 
     def project(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The output head, for any number of steps at once.
+        """Run the output head for any number of steps at once.
 
         Args:
             features: (S, B, decoder_rnn_dim + memory_dim).
@@ -337,17 +340,16 @@ class Decoder(nn.Module):
 
     def _loop_weights(self, device: torch.device) -> _LoopWeights:
         dtype = _product_dtype(device)
-        first = self.attention_rnn
-        n_prenet = first.input_size - self.decoder_rnn.input_size + first.hidden_size
+        weight_hh, weight_ih = self.attention_rnn.weight_hh, self.attention_rnn.weight_ih
         return _LoopWeights(
-            torch.cat((first.weight_hh, first.weight_ih[:, n_prenet:]), dim=1).to(dtype),
+            torch.cat((weight_hh, weight_ih[:, self.prenet_dim :]), dim=1).to(dtype),
             self.decoder_rnn.weight_hh.to(dtype),
             self.attention_layer.location_weight(),
         )
 
     def _draw_masks(self, n_steps: int, state: DecoderState) -> DropoutMasks:
         def draw(like: Tensor, p: float) -> Tensor:
-            # The loops read them with the batch in columns.
+            # The loops need them with the batch in columns.
             shape = (n_steps, like.shape[1], like.shape[0])
             return dropout_factors(shape, p, like.device).transpose(1, 2)
 
@@ -357,22 +359,22 @@ class Decoder(nn.Module):
         )
 
 
-def _remembered(weights: Tensor, known: ForcedAttention | None) -> Tensor:
-    """What the location windows see of a segment's last step, (B, T_text)."""
-    return weights if known is None else torch.lerp(weights, known.weights[-1], known.share)
+def _previous_weights(weights: Tensor, forced: ForcedAttention | None) -> Tensor:
+    """Return the weights that the step after a segment sees of its last one, (B, T_text)."""
+    return weights if forced is None else torch.lerp(weights, forced.weights[-1], forced.share)
 
 
 def _product_dtype(device: torch.device) -> torch.dtype:
-    """The type of the recurrent products: autocast's, where autocast is on."""
+    """Return the type of the recurrent products: autocast's if it is on."""
     if torch.is_autocast_enabled(device.type):
         return torch.get_autocast_dtype(device.type)
     return torch.float32
 
 
 def _segments(n_steps: int, window: int, p_teacher_forcing: float) -> list[tuple[int, int, bool]]:
-    """Cut time into stretches that can be run at once, as (start, stop, forced).
+    """Cut time into segments that can be run at once, as (start, stop, is teacher-forced).
 
-    A window that is not forced falls into single steps, because each needs the one before.
+    A free-running window becomes single steps, because each needs the previous one's output.
     """
     if p_teacher_forcing >= 1.0:
         return [(0, n_steps, True)]

@@ -1,8 +1,8 @@
-"""Dropout whose random numbers cost a CPU little.
+"""Dropout with random numbers that are cheap on a CPU.
 
-torch draws one number of 32 bits from a serial generator for each value on a CPU, which was a tenth
-of a training step in bfloat16. Here one number of 64 bits serves four values; a rate is thereby
-rounded to 1 / 65,536. On a GPU, where drawing costs nothing, torch's own dropout is used.
+On a CPU torch draws a number of 32 bits for each value from a serial generator, which was a tenth
+of a training step in bfloat16. Here one number of 64 bits serves four values, which rounds the rate
+to 1 / 65,536. On a GPU, where drawing costs nothing, torch's own dropout is used.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-# Below it the few calls more that this takes cost more than the numbers.
+# With fewer values the additional calls cost more than the random numbers.
 _WORTH_IT = 20_000
 
 
 class Dropout(nn.Module):
-    """As ``nn.Dropout``.
+    """A layer like ``nn.Dropout``.
 
     Args:
-        p: share of the values that become zero, in training.
+        p: probability that a value becomes zero, in training only.
     """
 
     def __init__(self, p: float) -> None:
@@ -34,12 +34,12 @@ class Dropout(nn.Module):
 
 
 def dropout(x: Tensor, p: float, training: bool) -> Tensor:
-    """Make a share of the values zero and scale up the others, so that their mean stays.
+    """Set random values to zero and scale up the others, so that the mean stays.
 
     Args:
         x: (…).
-        p: the share, 0 to 1.
-        training: without it ``x`` is returned as it is.
+        p: probability that a value becomes zero, 0 to 1.
+        training: if false, ``x`` is returned unchanged.
     """
     if not training:
         return x
@@ -54,18 +54,18 @@ def dropout_factors(
     device: torch.device,
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
-    """Factors that are 0 with probability ``p`` and 1 / (1 - p) otherwise.
+    """Draw factors that are 0 with probability ``p`` and 1 / (1 - p) otherwise.
 
     Args:
-        shape: of the result.
+        shape: shape of the result.
         p: the probability, 0 to 1.
-        device: where the factors are wanted.
-        dtype: their type.
+        device: device of the result.
+        dtype: type of the result.
     """
     if device.type != "cpu" or not 0 < p < 1:
         return F.dropout(torch.ones(shape, device=device, dtype=dtype), p)
     n = torch.Size(shape).numel()
-    # All 64 bits: the range that random_ takes by itself leaves out the sign.
+    # All 64 bits: the default range of random_ leaves out the sign.
     drawn = torch.empty(-(-n // 4), dtype=torch.int64).random_(-(2**63), None)
     n_dropped = min(max(round(p * 2**16), 1), 2**16 - 1)
     kept = drawn.view(torch.int16)[:n] >= n_dropped - 2**15

@@ -1,4 +1,4 @@
-"""Symbols' embeddings -> memory: convolutions, then a bidirectional LSTM."""
+"""The encoder: symbol embeddings -> convolutions -> bidirectional LSTM -> memory."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class Encoder(nn.Module):
     """Tacotron 2's encoder (Shen et al. 2018, arXiv:1712.05884).
 
     Args:
-        in_dim: width of the symbols' embeddings.
-        dim: width of the memory; even, half of it for each direction of the LSTM.
-        kernel_size: of the convolutions, symbols; odd.
-        n_convolutions: how many.
+        in_dim: size of the symbol embeddings.
+        dim: size of the memory; even, half of it for each direction of the LSTM.
+        kernel_size: kernel of the convolutions in symbols; odd.
+        n_convolutions: number of convolutions.
         p_dropout: dropout after each convolution, in training only.
     """
 
@@ -38,9 +38,9 @@ class Encoder(nn.Module):
 
         Args:
             embedded: (B, in_dim, T_text).
-            lengths: (B,) symbols of each text; on the CPU, or a GPU would be waited for.
-            mask: (B, T_text), True where real. With it a text is encoded the same whatever it
-                is batched with. The published models were trained without: there the padding
+            lengths: (B,) symbols of each text; on the CPU, so as not to wait for a GPU.
+            mask: (B, T_text), True where real. With it a text's memory does not depend on the rest
+                of the batch. The published models were trained without it: there the padding
                 reaches the last symbols through the convolutions.
 
         Returns:
@@ -51,8 +51,8 @@ class Encoder(nn.Module):
             if mask is not None:
                 x = x.masked_fill(~mask[:, None], 0.0)
             x = dropout(F.relu(convolution(x)), self.p_dropout, self.training)
-        # Packing keeps padding out of the backward direction. cuDNN wants the lengths on the CPU,
-        # longest first; sorted there, because torch's own sorting waits for the GPU.
+        # Packing keeps padding out of the backward direction. cuDNN needs the lengths on the CPU,
+        # longest first. They are sorted here because torch's own sorting waits for the GPU.
         lengths = lengths.cpu()
         order = lengths.argsort(descending=True)
         packed = pack_padded_sequence(

@@ -1,8 +1,8 @@
-"""The decoder packed for speaking freely.
+"""The decoder for inference: free-running, with packed weights.
 
-At batch 1 a frame costs what it costs to read the weights, so they are laid out once as one matrix
-for each LSTM, in a type with fewer bytes if wanted. What a frame costs besides is the number of
-its operations, so the loop has no more of them than it must.
+At batch size 1 the time of a frame is that of reading the weights, so each LSTM's weights are
+packed into one matrix, of a smaller type if wanted. The rest is the number of operations, so the
+loop has as few as possible.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from ponytaco.model.packed_linear import Product, pack_product
 if TYPE_CHECKING:
     from ponytaco.model.decoder import Decoder
 
-# Steps between two looks at whether every clip is over: each look waits for a GPU.
+# Steps between two checks whether every clip is over: each check waits for a GPU.
 _BLOCK = 8
 
 
 class FreeOutput(NamedTuple):
-    """What was spoken; beyond each clip's frames the values are not meant."""
+    """Output of free-running decoding; values beyond each clip's frames have no meaning."""
 
     mel: Tensor  # (B, n_mels, T_mel)
     gate: Tensor  # (B, T_mel) logits
@@ -35,44 +35,41 @@ class FreeOutput(NamedTuple):
 
 
 class PackedDecoder:
-    """A decoder's weights, packed for free-running synthesis.
+    """A decoder with packed weights for free-running synthesis.
 
-    Changes to the decoder after packing are not seen.
+    Later changes to the decoder have no effect on it.
 
     Args:
-        decoder: what is packed; its prenet's dropout stays on.
-        weight_type: of the large matrices. 'float32' (as trained), 'float16' or 'bfloat16' (half
-            the bytes), 'int8' (a quarter), or 'auto', the fastest one that sounds the same.
+        decoder: the decoder to pack; its prenet's dropout stays on.
+        weight_type: type of the large matrices: 'float32' (as trained), 'float16' or 'bfloat16'
+            (half the bytes), 'int8' (a quarter), or 'auto', the fastest one that sounds the same.
 
     Raises:
-        WeightTypeError: there is no such type, or not on this machine.
+        WeightTypeError: if the type is unknown or not supported by this machine.
     """
 
     def __init__(self, decoder: Decoder, weight_type: str = "float32") -> None:
-        first, second, attention = (
-            decoder.attention_rnn,
-            decoder.decoder_rnn,
-            decoder.attention_layer,
-        )
+        attention_rnn, decoder_rnn = decoder.attention_rnn, decoder.decoder_rnn
+        attention = decoder.attention_layer
         self._n_mels = decoder.n_mels
         self._r = decoder.n_frames_per_step
-        self._n_hidden = first.hidden_size
-        self._n_decoder = second.hidden_size
+        self._n_hidden = attention_rnn.hidden_size
+        self._n_decoder = decoder_rnn.hidden_size
         self._p_dropout = decoder.prenet.p_dropout
         self._prenet = [_weight(layer) for layer in decoder.prenet.layers]
         self._n_prenet = len(self._prenet[-1])
         self._process_memory = attention.process_memory
         # A step's vectors lie side by side as prenet, hidden, context, decoder_hidden, so that
-        # every product reads a stretch of them and nothing is put together in the loop.
-        of_prenet, of_context = first.weight_ih.tensor_split((self._n_prenet,), dim=1)
-        self._first = pack_product(
-            _gate_rows(torch.cat((of_prenet, first.weight_hh, of_context), dim=1)),
-            _gate_rows(first.bias_ih + first.bias_hh),
+        # every product reads a slice of them and nothing is concatenated in the loop.
+        of_prenet, of_context = attention_rnn.weight_ih.tensor_split((self._n_prenet,), dim=1)
+        self._attention_rnn = pack_product(
+            _gate_rows(torch.cat((of_prenet, attention_rnn.weight_hh, of_context), dim=1)),
+            _gate_rows(attention_rnn.bias_ih + attention_rnn.bias_hh),
             weight_type,
         )
-        self._second = pack_product(
-            _gate_rows(torch.cat((second.weight_ih, second.weight_hh), dim=1)),
-            _gate_rows(second.bias_ih + second.bias_hh),
+        self._decoder_rnn = pack_product(
+            _gate_rows(torch.cat((decoder_rnn.weight_ih, decoder_rnn.weight_hh), dim=1)),
+            _gate_rows(decoder_rnn.bias_ih + decoder_rnn.bias_hh),
             weight_type,
         )
         self._query = attention.query_weight.detach()
@@ -94,15 +91,15 @@ class PackedDecoder:
         gate_threshold: float = 0.5,
         may_stop_from: Tensor | None = None,
     ) -> FreeOutput:
-        """Decode freely, each step fed with the frame before.
+        """Decode free-running: each step is fed the model's own previous frame.
 
         Args:
             memory: (B, T_text, memory_dim).
             text_lengths: (B,) symbols of each text.
-            max_frames: where a clip that never stops is cut.
-            gate_threshold: probability of the gate at which a clip is over.
-            may_stop_from: (B,) the symbol that attention must have come to before a clip can be
-                over: to the gate a pause sounds like an end. 0 for all if left out.
+            max_frames: limit of a clip that never stops.
+            gate_threshold: probability of the gate above which a clip is over.
+            may_stop_from: (B,) symbol that attention must have reached before a clip can be over,
+                for a pause looks like an end to the gate; by default 0 for all.
         """
         batch, n_symbols, n_context = memory.shape
         memory = memory.contiguous()
@@ -110,18 +107,19 @@ class PackedDecoder:
         processed = self._process_memory(memory).reshape(batch * n_symbols, -1)
         beyond = ~length_mask(text_lengths, n_symbols, memory.device)
 
-        # The last weights and their sum, and the stretch of them that each symbol's filter sees.
+        # The previous attention weights and their sum, and the window that each symbol's location
+        # filter sees of them.
         kernel_size = self._location.shape[0] // 2
         margin = kernel_size // 2
-        located = memory.new_zeros(batch, 2, n_symbols + 2 * margin)
-        windows = located.unfold(2, kernel_size, 1).transpose(1, 2)
-        last_weights, weights_sum = located[:, :, margin : margin + n_symbols].unbind(1)
+        weights_cat = memory.new_zeros(batch, 2, n_symbols + 2 * margin)
+        windows = weights_cat.unfold(2, kernel_size, 1).transpose(1, 2)
+        last_weights, weights_sum = weights_cat[:, :, margin : margin + n_symbols].unbind(1)
 
         widths = (self._n_prenet, self._n_hidden, n_context, self._n_decoder)
         vectors = memory.new_zeros(batch, sum(widths))
         prenet, hidden, context, decoder_hidden = vectors.split(widths, dim=1)
-        first_inputs = vectors[:, : sum(widths[:3])]
-        second_inputs = vectors[:, widths[0] :]
+        attention_inputs = vectors[:, : sum(widths[:3])]
+        decoder_inputs = vectors[:, widths[0] :]
         features = vectors[:, sum(widths[:2]) :]
         context_rows = context[:, None]
         cell = torch.zeros_like(hidden)
@@ -130,17 +128,17 @@ class PackedDecoder:
 
         mels: list[Tensor] = []  # (B, r * n_mels)
         hiddens: list[Tensor] = []  # (B, hidden_dim)
-        opened: list[Tensor] = []  # (steps of a block, B, r), where the gate counts
+        stops: list[Tensor] = []  # (steps of a block, B, r), where a clip may end
         gates: list[Tensor] = []  # (steps of a block, B, r)
         alignment: list[Tensor] = []  # (B, T_text)
         is_over = torch.zeros(batch, dtype=torch.bool, device=memory.device)
-        is_near_end = torch.zeros_like(is_over)
+        may_stop = torch.zeros_like(is_over)
         for start in range(0, n_steps, _BLOCK):
             block = min(_BLOCK, n_steps - start)
             for masks in self._draw_masks(block, memory):
                 x = F.linear(frame, self._prenet[0]).relu_().mul_(masks[0])
                 torch.mul(F.linear(x, self._prenet[1]).relu_(), masks[1], out=prenet)
-                _lstm(self._first(first_inputs), cell, hidden)
+                _lstm(self._attention_rnn(attention_inputs), cell, hidden)
                 energies = torch.addmm(
                     processed, windows.reshape(batch * n_symbols, -1), self._location
                 )
@@ -150,7 +148,7 @@ class PackedDecoder:
                 last_weights.copy_(weights)
                 weights_sum.add_(weights)
                 torch.bmm(weights[:, None], memory, out=context_rows)
-                _lstm(self._second(second_inputs), decoder_cell, decoder_hidden)
+                _lstm(self._decoder_rnn(decoder_inputs), decoder_cell, decoder_hidden)
                 projected = self._linear_projection(features)
                 mel = self._mel_layer(projected) if self._mel_layer else projected
                 frame = mel[:, -self._n_mels :]
@@ -158,23 +156,23 @@ class PackedDecoder:
                 alignment.append(weights)
                 hiddens.append(projected if self._mel_layer else features.clone())
             gates.append(self._gates(hiddens[-block:]))
-            opened.append(torch.sigmoid(gates[-1]) > gate_threshold)
+            stops.append(torch.sigmoid(gates[-1]) > gate_threshold)
             if may_stop_from is not None:
-                there = torch.stack(alignment[-block:]).argmax(dim=2) >= may_stop_from
-                there[0] |= is_near_end
-                there = there.cummax(dim=0).values
-                is_near_end = there[-1]
-                opened[-1] &= there[:, :, None]
-            is_over |= opened[-1].any(dim=2).any(dim=0)
+                reached = torch.stack(alignment[-block:]).argmax(dim=2) >= may_stop_from
+                reached[0] |= may_stop
+                reached = reached.cummax(dim=0).values
+                may_stop = reached[-1]
+                stops[-1] &= reached[:, :, None]
+            is_over |= stops[-1].any(dim=2).any(dim=0)
             if bool(is_over.all()):
                 break
 
-        gate, over = (
+        gate, stop = (
             torch.cat(blocks).transpose(0, 1).reshape(batch, -1)[:, :max_frames]
-            for blocks in (gates, opened)
+            for blocks in (gates, stops)
         )
-        # argmax finds the first frame at which the gate opened.
-        ends = torch.where(over.any(dim=1), over.float().argmax(dim=1) + 1, max_frames)
+        # argmax finds the first frame at which a clip may end.
+        ends = torch.where(stop.any(dim=1), stop.float().argmax(dim=1) + 1, max_frames)
         n_frames = int(ends.max())
         n_used = -(-n_frames // self._r)
         mel = torch.stack(mels[:n_used], dim=1).view(batch, n_used * self._r, self._n_mels)
@@ -187,33 +185,33 @@ class PackedDecoder:
         )
 
     def _draw_masks(self, n_steps: int, like: Tensor) -> Sequence[Tensor]:
-        """The prenet's dropout for some steps, (2, B, prenet_dim) for each."""
+        """Draw the prenet's dropout factors for some steps, (2, B, prenet_dim) each."""
         ones = like.new_ones(n_steps, 2, len(like), self._n_prenet)
         return F.dropout(ones, self._p_dropout, training=True).unbind(0)
 
     def _gates(self, hiddens: Sequence[Tensor]) -> Tensor:
-        """Gate logits of some steps, (S, B, r)."""
+        """Compute the gate logits of some steps, (S, B, r)."""
         hidden = torch.stack(list(hiddens), dim=2)  # (B, hidden_dim, S)
         return self._gate_layer(self._as_trained(hidden).permute(2, 0, 1))
 
     def _as_trained(self, hidden: Tensor) -> Tensor:
-        """(B, hidden_dim, S) in the order that the layers after it know."""
+        """Return (B, hidden_dim, S) in the order that the next layers were trained with."""
         if self._mel_layer:
             return hidden
         return hidden.roll(self._n_decoder, dims=1)
 
 
 def _lstm(gates: Tensor, cell: Tensor, hidden: Tensor) -> None:
-    """An LSTM's pointwise part, from (B, 4 * H) in the order of ``_gate_rows`` into its state."""
+    """Update an LSTM's state in place from gates (B, 4 * H) in the order of ``_gate_rows``."""
     n_hidden = cell.shape[1]
-    opened, offered = gates.split((3 * n_hidden, n_hidden), dim=1)
-    i, f, o = opened.sigmoid_().chunk(3, dim=1)
-    cell.mul_(f).addcmul_(i, offered.tanh_())
+    sigmoids, g = gates.split((3 * n_hidden, n_hidden), dim=1)
+    i, f, o = sigmoids.sigmoid_().chunk(3, dim=1)
+    cell.mul_(f).addcmul_(i, g.tanh_())
     torch.mul(o, cell.tanh(), out=hidden)
 
 
 def _gate_rows(rows: Tensor) -> Tensor:
-    """An LSTM's rows as input, forget, output, cell: the three sigmoids are one operation."""
+    """Reorder an LSTM's rows as input, forget, output, cell: one operation for three sigmoids."""
     i, f, g, o = rows.detach().chunk(4)
     return torch.cat((i, f, o, g))
 
@@ -223,12 +221,12 @@ def _weight(layer: nn.Module) -> Tensor:
 
 
 def _sequence(module: nn.Module, weight_type: str, columns_first: int = 0) -> Product:
-    """A linear layer, or several with ReLUs between; their dropout is for training only.
+    """Pack a linear layer, or several with ReLUs between; their dropout is for training only.
 
     Args:
         module: the layers.
-        weight_type: of their weights.
-        columns_first: how many of the first layer's inputs come last instead.
+        weight_type: type of their weights.
+        columns_first: number of the first layer's leading inputs that come last here.
     """
     layers: Sequence[nn.Module] = list(module) if isinstance(module, nn.Sequential) else [module]
     steps: list[Product] = []

@@ -1,4 +1,4 @@
-"""The two layers everything else is built from, named as in the published checkpoints."""
+"""The basic layers, named as in the published checkpoints, and the length mask."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from torch import Tensor, nn
 class LinearNorm(nn.Module):
     """A linear layer with Xavier-uniform weights.
 
-    The inner module's name, ``linear_layer``, is the published checkpoints' (NVIDIA/tacotron2).
+    The inner module is called ``linear_layer`` in the published checkpoints (NVIDIA/tacotron2).
 
     Args:
-        in_dim: features in.
-        out_dim: features out.
-        bias: whether there is a bias.
+        in_dim: number of input features.
+        out_dim: number of output features.
+        bias: whether the layer has a bias.
         gain_of: the nonlinearity that follows, whose gain scales the initial weights.
     """
 
@@ -31,13 +31,13 @@ class LinearNorm(nn.Module):
 
 
 class ConvNorm(nn.Module):
-    """A length-keeping 1-d convolution with Xavier-uniform weights.
+    """A 1-d convolution with Xavier-uniform weights that keeps the length.
 
     Args:
-        in_channels: channels in.
-        out_channels: channels out.
-        kernel_size: odd, so that the length stays.
-        bias: whether there is a bias.
+        in_channels: number of input channels.
+        out_channels: number of output channels.
+        kernel_size: kernel; odd, so that the length stays.
+        bias: whether the layer has a bias.
         gain_of: the nonlinearity that follows, whose gain scales the initial weights.
     """
 
@@ -63,7 +63,7 @@ class ConvNorm(nn.Module):
 def conv_batch_norm(
     in_channels: int, out_channels: int, kernel_size: int, gain_of: str
 ) -> nn.Sequential:
-    """A convolution and its batch norm, as encoder and postnet stack them."""
+    """Make a convolution with batch norm, as encoder and postnet stack them."""
     return nn.Sequential(
         ConvNorm(in_channels, out_channels, kernel_size, gain_of=gain_of),
         nn.BatchNorm1d(out_channels),
@@ -71,18 +71,18 @@ def conv_batch_norm(
 
 
 def length_mask(lengths: Tensor, max_length: int, device: torch.device) -> Tensor:
-    """True where a sequence is real.
+    """Return a mask that is True within each sequence's length.
 
     Args:
-        lengths: (B,) whole numbers, on any device.
+        lengths: (B,) integers, on any device.
         max_length: width of the mask.
-        device: where the mask is wanted.
+        device: device of the mask.
 
     Returns:
-        (B, max_length) of bool.
+        (B, max_length) bool.
     """
-    there = lengths.to(device, non_blocking=True)
-    return torch.arange(max_length, device=device) < there[:, None]
+    ends = lengths.to(device, non_blocking=True)[:, None]
+    return torch.arange(max_length, device=device) < ends
 
 
 def _gain(nonlinearity: str) -> float:

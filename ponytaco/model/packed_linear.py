@@ -1,8 +1,8 @@
-"""Products with a fixed weight, stored in the type in which this machine multiplies fast.
+"""Linear layers with packed weights, in the type that this machine multiplies fastest.
 
-A product with one row, or a few, costs what it costs to read the weight: a type with half the
-bytes is twice as fast. What torch has for it depends on the processor, and where a fast one is
-missing a plain one gives the same numbers in more time.
+The time of a product with one row, or a few, is that of reading the weight: half the bytes take
+half the time. The kernels that torch has for it depend on the processor; where a fast one is
+missing, a plain one computes the same in more time.
 """
 
 from __future__ import annotations
@@ -18,30 +18,32 @@ from ponytaco.errors import PonytacoError
 WEIGHT_TYPES = ("auto", "float32", "float16", "bfloat16", "int8")
 
 Product = Callable[[Tensor], Tensor]
-"""(B, in_dim) -> (B, out_dim), a tensor of its own in float32."""
+"""(B, in_dim) -> (B, out_dim), a new tensor in float32."""
 
 _HALF_LARGEST = torch.finfo(torch.float16).max
-# Numbers in a weight from which on packing wins.
+# Smallest size of a weight for which packing is faster.
 _WORTH_PACKING = 2**18
-# Seven bits of the inputs, -63 to 63: with eight, processors that add up pairs of products in
-# 16 bits (AVX2, AVX-512 without VNNI) would overflow.
+# Seven bits for the inputs, -63 to 63: with eight, processors that add pairs of products in 16 bits
+# (AVX2, AVX-512 without VNNI) would overflow.
 _INT8_STEPS, _INT8_ZERO = 63, 64
 
 
 class WeightTypeError(PonytacoError):
-    """There is no such type of weights, or not on this machine."""
+    """A weight type is unknown or not supported by this machine."""
 
 
 def fastest_type(device: torch.device) -> str:
-    """What 'auto' means: float16 where torch multiplies it with float32, else float32.
+    """Return the type that 'auto' means: float16 if torch multiplies it by float32, else float32.
 
-    Such a product rounds each weight to 11 bits and nothing else, which nobody hears.
+    Such a product only rounds each weight to 11 bits, which is inaudible.
     """
     return "float16" if device.type == "cpu" and _has_fbgemm() else "float32"
 
 
 def pack_product(weight: Tensor, bias: Tensor, weight_type: str) -> Product:
-    """``x -> x @ weight.T + bias`` with the weight packed; changes to it are not seen.
+    """Pack a weight and return the function ``x -> x @ weight.T + bias``.
+
+    Later changes to the weight have no effect on it.
 
     Args:
         weight: (out_dim, in_dim), float32.
@@ -49,7 +51,7 @@ def pack_product(weight: Tensor, bias: Tensor, weight_type: str) -> Product:
         weight_type: one of ``WEIGHT_TYPES``.
 
     Raises:
-        WeightTypeError: there is no such type, or not on this machine.
+        WeightTypeError: if the type is unknown or not supported by this machine.
     """
     weight, bias = weight.detach(), bias.detach()
     if weight_type == "auto":
@@ -69,23 +71,23 @@ def pack_product(weight: Tensor, bias: Tensor, weight_type: str) -> Product:
 
 
 def _has_fbgemm() -> bool:
-    """Whether this torch and this processor multiply float16 weights with float32 inputs."""
+    """Whether torch multiplies float16 weights by float32 inputs on this processor."""
     has_operation = hasattr(torch.ops.quantized, "linear_dynamic_fp16")
     return _is_x86() and torch.backends.quantized.engine in ("x86", "fbgemm") and has_operation
 
 
 def _has_onednn(weight: Tensor) -> bool:
-    is_there = _is_x86() and torch.backends.mkldnn.is_available()
-    return weight.device.type == "cpu" and is_there
+    available = _is_x86() and torch.backends.mkldnn.is_available()
+    return weight.device.type == "cpu" and available
 
 
 def _is_x86() -> bool:
-    """Whether the processor has AVX2, for which the fast products were tried."""
+    """Whether the processor has AVX2, on which the fast products were tested."""
     return torch.backends.cpu.get_cpu_capability().startswith("AVX")
 
 
 def _float32_product(weight: Tensor, bias: Tensor) -> Product:
-    # For eight rows twice as fast as F.linear; a small weight would only wait for the call.
+    # For eight rows twice as fast as F.linear; for a small weight the call costs more.
     if _has_onednn(weight) and weight.numel() >= _WORTH_PACKING:
         return _onednn_product(weight, bias)
     return lambda x: F.linear(x, weight, bias)
@@ -110,14 +112,14 @@ def _bfloat16_product(weight: Tensor, bias: Tensor) -> Product:
 
 
 def _onednn_product(weight: Tensor, bias: Tensor | None) -> Product:
-    """The weight laid out once; F.linear lays it out anew in every call."""
+    """Reorder the weight once; F.linear does it in every call."""
     packed = torch.ops.mkldnn._reorder_linear_weight(weight, 1)
     multiply = torch.ops.mkldnn._linear_pointwise
     return lambda x: multiply(x, packed, bias, "none", [], "")
 
 
 def _int8_product(weight: Tensor, bias: Tensor) -> Product:
-    """Both sides in whole numbers: a scale for each row of the weight, and one for each call."""
+    """Quantise both sides: a scale for each row of the weight, and one for each call's inputs."""
     if not _has_onednn(weight):
         raise WeightTypeError("This machine cannot multiply int8 weights. Use float16.")
     scale = weight.abs().amax(dim=1).clamp(min=1e-12) / 127

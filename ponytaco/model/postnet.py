@@ -1,4 +1,4 @@
-"""The postnet: what the decoder's mel still lacks, predicted from its neighbourhood."""
+"""The postnet, which refines the decoder's mel by convolutions over time."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from ponytaco.model.layers import conv_batch_norm
 
 
 class Postnet(nn.Module):
-    """Convolutions over time whose output is added to the decoder's mel.
+    """Tacotron 2's postnet (Shen et al. 2018, arXiv:1712.05884).
 
     Args:
         n_mels: mel bands.
         dim: channels between the first and the last convolution.
-        kernel_size: frames; odd.
-        n_convolutions: how many, at least 2.
+        kernel_size: kernel in frames; odd.
+        n_convolutions: number of convolutions, at least 2.
         p_dropout: dropout after each convolution, in training only.
     """
 
@@ -37,15 +37,15 @@ class Postnet(nn.Module):
         )
 
     def forward(self, mel: Tensor, mask: Tensor | None = None) -> Tensor:
-        """The residual of a batch of mels.
+        """Compute the residual to be added to a batch of mels.
 
         Args:
             mel: (B, n_mels, T_mel) from the decoder.
-            mask: (B, T_mel), True where real. With it a clip's residual does not depend on
-                what it is batched with.
+            mask: (B, T_mel), True where real. With it a clip's residual does not depend on the rest
+                of the batch.
 
         Returns:
-            (B, n_mels, T_mel) to be added to ``mel``.
+            (B, n_mels, T_mel).
         """
         x = mel
         last = len(self.convolutions) - 1

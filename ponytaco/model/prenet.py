@@ -1,4 +1,4 @@
-"""The prenet: a bottleneck between the frame before and the decoder."""
+"""The prenet: a bottleneck between the previous frame and the decoder."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ponytaco.model.layers import LinearNorm
 
 
 class Prenet(nn.Module):
-    """Two ReLU layers with a dropout that stays on in synthesis, by design (Shen et al. 2018).
+    """Two ReLU layers whose dropout stays on in synthesis (Shen et al. 2018, arXiv:1712.05884).
 
     Args:
         in_dim: mel bands.
-        dim: width.
-        p_dropout: dropout, in training and out of it.
+        dim: size of both layers.
+        p_dropout: dropout, in training and in synthesis.
     """
 
     def __init__(self, in_dim: int, dim: int, p_dropout: float) -> None:

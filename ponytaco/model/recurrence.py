@@ -1,18 +1,18 @@
 """The decoder's two loops over time, with hand-written backward passes.
 
-Each loop keeps only what is sequential. Everything is laid out with the batch in columns,
-``(features, B)``, because ``W @ x`` then beats ``F.linear(x, W)`` on a CPU. The inputs' share of
-the gates is one large product before the loop, and each weight's gradient one after it, instead of
-a rank-B update a step: for that the gates' gradients are written as columns, ``(4 * H, T * B)``.
-No step indexes a tensor that autograd tracks, which would make the backward pass allocate a
-full-size gradient a step.
+Each loop contains only what is sequential. The batch is in columns, ``(features, B)``, because
+``W @ x`` then beats ``F.linear(x, W)`` on a CPU. The inputs' share of the gates is one large
+product before the loop, and each weight's gradient one after it instead of a rank-B update per
+step: for that the gates' gradients are written as columns, ``(4 * H, T * B)``. No step indexes a
+tensor that autograd tracks, which would make the backward pass allocate a full-size gradient per
+step.
 
 A recurrent weight in a shorter type (bfloat16, float16) makes all products run in that type; cells,
-gates, energies and attention weights stay in float32, and so do sums over steps.
+gates, energies, attention weights and sums over steps stay in float32.
 
-torch's tanh takes six times as long as its sigmoid on a CPU, and tanh(x) = 2 sigmoid(2 x) - 1. The
-attention's hidden layer is therefore a sigmoid of doubled inputs, read with doubled weights: the
-constant that this leaves out of all energies does not change their softmax.
+torch's tanh takes six times as long as its sigmoid on a CPU, and tanh(x) = 2 sigmoid(2 x) - 1. So
+the hidden layer of the energies is a sigmoid of doubled inputs, multiplied by doubled weights: the
+constant that this omits from all energies does not change their softmax.
 """
 
 from __future__ import annotations
@@ -40,31 +40,31 @@ def attention_loop(
     text_mask: Tensor,
     dropout: Tensor | None,
     state: tuple[Tensor, Tensor, Tensor, Tensor, Tensor],
-    known_weights: Tensor | None = None,
-    known_share: Tensor | None = None,
+    forced_weights: Tensor | None = None,
+    forced_share: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Run the attention LSTM and the location-sensitive attention over known inputs.
+    """Run the attention LSTM and the location-sensitive attention over given inputs.
 
     Args:
-        inputs: (T, B, P).
+        inputs: (T, B, P), outputs of the prenet.
         input_weight: (4 * H, P), in PyTorch's order of gates: input, forget, cell, output.
         bias: (4 * H,).
         recurrent_weight: (4 * H, H + E), for hidden state and context.
         query_weight: (A, H).
-        location_weight: (A, 2 * K), for the windows of the last weights and of their sum.
+        location_weight: (A, 2 * K), for the windows of the previous weights and of their sum.
         energy_weight: (A,).
         memory: (B, N, E).
         processed_memory: (B, N, A).
         text_mask: (B, N), True where a symbol is real.
-        dropout: (T, H, B) factors of the hidden state; none if None.
+        dropout: (T, H, B) factors of the hidden state, or None.
         state: hidden (B, H), cell (B, H), context (B, E), weights (B, N), weights_sum (B, N).
-        known_weights: (T, B, N), where attention should be; a part of what the location windows
-            see of the steps before. None if nothing is known.
-        known_share: (B, 1), how large a part, 0 to 1.
+        forced_weights: (T, B, N), attention weights that replace a share of those that the location
+            windows see, or None.
+        forced_share: (B, 1), this share, 0 to 1, or None.
 
     Returns:
-        hidden states and contexts (T, H + E, B), weights (T, B, N), the last cell (B, H) and the
-        last sum of what the windows see (B, N).
+        hidden states and contexts (T, H + E, B), attention weights (T, B, N), the last cell (B, H)
+        and the last sum of the weights that the windows see (B, N).
     """
     with torch.autocast(memory.device.type, enabled=False):
         dtype = recurrent_weight.dtype
@@ -81,8 +81,8 @@ def attention_loop(
             text_mask,
             dropout,
             *(part.float() for part in state),
-            known_weights,
-            known_share,
+            forced_weights,
+            forced_share,
         )
 
 
@@ -95,16 +95,16 @@ def lstm_loop(
     hidden: Tensor,
     cell: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """Run an LSTM whose recurrent state is its dropped-out output.
+    """Run an LSTM whose dropout also applies to its recurrent state.
 
     Args:
         inputs: (T, B, P).
         input_weight: (4 * H, P), in PyTorch's order of gates: input, forget, cell, output.
         bias: (4 * H,).
-        recurrent_weight: (4 * H, H), whose type is that of the products.
-        dropout: (T, H, B) factors of the hidden state; none if None.
-        hidden: (B, H), the state before.
-        cell: (B, H), likewise.
+        recurrent_weight: (4 * H, H); its type is that of the products.
+        dropout: (T, H, B) factors of the hidden state, or None.
+        hidden: (B, H), the initial hidden state.
+        cell: (B, H), the initial cell.
 
     Returns:
         hidden states (T, H, B) and the last cell (B, H).
@@ -137,8 +137,8 @@ class _AttentionLoop(torch.autograd.Function):
         context: Tensor,
         weights: Tensor,
         weights_sum: Tensor,
-        known_weights: Tensor | None,
-        known_share: Tensor | None,
+        forced_weights: Tensor | None,
+        forced_share: Tensor | None,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         gates = _input_gates(inputs, input_weight, bias)
         n_steps, n_gates, batch = gates.shape
@@ -152,9 +152,9 @@ class _AttentionLoop(torch.autograd.Function):
         states[0, :n_hidden], states[0, n_hidden:] = hidden.T, context.T
         cells = gates.new_empty(n_steps + 1, n_hidden, batch)
         cells[0] = cell.T
-        # What the location windows slide over: the last weights and their sum, with margins.
-        located = gates.new_zeros(n_steps + 1, batch, 2, n_symbols + 2 * margin)
-        located[0, :, 0, text], located[0, :, 1, text] = weights, weights_sum
+        # Previous attention weights and their sum, padded, over which the location windows slide.
+        weights_cat = gates.new_zeros(n_steps + 1, batch, 2, n_symbols + 2 * margin)
+        weights_cat[0, :, 0, text], weights_cat[0, :, 1, text] = weights, weights_sum
         hiddens = memory.new_empty(n_steps, batch, n_symbols, n_attention)
         all_weights = gates.new_empty(n_steps, batch, n_symbols)
         flat_processed = processed_memory.reshape(batch * n_symbols, n_attention)
@@ -168,26 +168,26 @@ class _AttentionLoop(torch.autograd.Function):
             states[t + 1, :n_hidden] = hidden
             query = torch.mm(query_weight, states[t + 1, :n_hidden]).T.contiguous()
             flat_hidden = hiddens[t].view(batch * n_symbols, n_attention)
-            windows = _windows(located[t], n_window // 2, memory.dtype)
+            windows = _windows(weights_cat[t], n_window // 2, memory.dtype)
             torch.addmm(flat_processed, windows, transposed_location, out=flat_hidden)
             hiddens[t].add_(query[:, None]).sigmoid_()
             energies = torch.mv(flat_hidden, energy_weight).float().view(batch, n_symbols)
             weights = torch.softmax(energies.masked_fill_(beyond, -torch.inf), dim=1)
             all_weights[t] = weights
             states[t + 1, n_hidden:] = torch.bmm(weights.to(memory.dtype)[:, None], memory)[:, 0].T
-            if known_weights is not None and known_share is not None:
-                weights = torch.lerp(weights, known_weights[t], known_share)
-            located[t + 1, :, 0, text] = weights
-            torch.add(located[t, :, 1, text], weights, out=located[t + 1, :, 1, text])
+            if forced_weights is not None and forced_share is not None:
+                weights = torch.lerp(weights, forced_weights[t], forced_share)
+            weights_cat[t + 1, :, 0, text] = weights
+            torch.add(weights_cat[t, :, 1, text], weights, out=weights_cat[t + 1, :, 1, text])
         ctx.save_for_backward(
             inputs, input_weight, recurrent_weight, query_weight, location_weight, energy_weight,
-            memory, dropout, states, gates, cells, located, hiddens, all_weights, known_share,
+            memory, dropout, states, gates, cells, weights_cat, hiddens, all_weights, forced_share,
         )  # fmt: skip
         return (
             states[1:],
             all_weights,
             cells[-1].T.contiguous(),
-            located[-1, :, 1, text].contiguous(),
+            weights_cat[-1, :, 1, text].contiguous(),
         )
 
     @staticmethod
@@ -196,7 +196,7 @@ class _AttentionLoop(torch.autograd.Function):
     ) -> tuple[Tensor | None, ...]:
         (
             inputs, input_weight, recurrent_weight, query_weight, location_weight, energy_weight,
-            memory, dropout, states, gates, cells, located, hiddens, all_weights, known_share,
+            memory, dropout, states, gates, cells, weights_cat, hiddens, all_weights, forced_share,
         ) = ctx.saved_tensors  # fmt: skip
         n_steps, n_gates, batch = gates.shape
         n_hidden = n_gates // 4
@@ -208,8 +208,7 @@ class _AttentionLoop(torch.autograd.Function):
         transposed_weight = recurrent_weight.T.contiguous()
         transposed_query = query_weight.T.contiguous()
 
-        # In the order of a backward pass: a gradient from elsewhere may have any strides, and what
-        # is added to it takes them over.
+        # A gradient from outside may have any strides, which sums with it would inherit.
         d_states = d_states.contiguous()
         d_gates = torch.empty_like(gates[0])
         d_columns = recurrent_weight.new_empty(n_gates, n_steps, batch)
@@ -218,7 +217,7 @@ class _AttentionLoop(torch.autograd.Function):
         d_processed = torch.zeros_like(hiddens[0], dtype=gates.dtype)
         d_location = torch.zeros_like(location_weight, dtype=gates.dtype)
         d_energy = torch.zeros_like(energy_weight, dtype=gates.dtype)
-        # Taken once: memory that is new each step costs more than what is written to it.
+        # Allocated once: allocating it each step costs more than writing to it.
         d_hidden_layer = torch.empty_like(hiddens[0]).view(batch * n_symbols, n_attention)
         d_windows = d_hidden_layer.new_empty(batch * n_symbols, n_window)
         rows, skewed = _skewed(batch, n_symbols, n_window // 2, gates)
@@ -231,14 +230,14 @@ class _AttentionLoop(torch.autograd.Function):
             d_context = d_contexts[t]
             d_context.copy_(d_state[n_hidden:].T)
             weights = all_weights[t]
-            # The weights feed the context, the next step's windows and the sum. As a row times a
-            # matrix: ten times as fast on a CPU as the matrix times a column.
+            # The weights feed the context, the next step's windows and the sum. A row times a
+            # matrix is ten times as fast on a CPU as the matrix times a column.
             d_w = torch.bmm(d_context[:, None], memory.transpose(1, 2))[:, 0]
             d_w = d_w + d_weights[t]
-            if known_share is None:
+            if forced_share is None:
                 d_w.add_(d_last_weights).add_(d_sum)
             else:
-                d_w.addcmul_(d_last_weights + d_sum, 1 - known_share)
+                d_w.addcmul_(d_last_weights + d_sum, 1 - forced_share)
             d_w.mul_(weights)
             d_energies = (d_w - weights * d_w.sum(dim=1, keepdim=True)).view(-1).to(dtype)
             flat_hidden = hiddens[t].view(batch * n_symbols, n_attention)
@@ -250,13 +249,13 @@ class _AttentionLoop(torch.autograd.Function):
             by_clip = d_hidden_layer.view(batch, n_symbols, n_attention)
             torch.sum(by_clip, dim=1, out=d_queries[t])
             d_processed += by_clip
-            windows = _windows(located[t], n_window // 2, dtype)
+            windows = _windows(weights_cat[t], n_window // 2, dtype)
             d_location += torch.mm(d_hidden_layer.T, windows)
             torch.mm(d_hidden_layer, location_weight, out=d_windows)
             skewed.copy_(d_windows.view(skewed.shape))
-            d_located = rows.sum(dim=1)[:, :, text]
-            d_last_weights = d_located[:, 0]
-            d_sum += d_located[:, 1]
+            d_weights_cat = rows.sum(dim=1)[:, :, text]
+            d_last_weights = d_weights_cat[:, 0]
+            d_sum += d_weights_cat[:, 1]
 
             d_hidden = d_state[:n_hidden] + torch.mm(transposed_query, d_queries[t].T)
             if dropout is not None:
@@ -344,22 +343,22 @@ class _LSTMLoop(torch.autograd.Function):
 
 
 def _input_gates(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """The inputs' share of the gates for all steps at once, (T, 4 * H, B) in float32."""
+    """Compute the inputs' share of the gates for all steps at once, (T, 4 * H, B) in float32."""
     product = F.linear(inputs, weight, bias.to(weight.dtype)).transpose(1, 2)
-    # Type and order in one go: by itself each would be written and read once more.
+    # One copy changes type and order; separately each would cost another one.
     return torch.empty(product.shape, dtype=torch.float32, device=product.device).copy_(product)
 
 
 def _product_gradients(
     d_columns: Tensor, inputs: Tensor, input_weight: Tensor, states: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Gradients of what the gates are products of: inputs, their weight, bias, recurrent weight.
+    """Compute the gradients of inputs, input weight, bias and recurrent weight from the gates'.
 
     Args:
         d_columns: (4 * H, T, B), the gates' gradients.
         inputs: (T, B, P).
         input_weight: (4 * H, P).
-        states: (T, features, B), what the recurrent weight was multiplied with.
+        states: (T, features, B), which the recurrent weight was multiplied by.
     """
     flat = d_columns.flatten(1)
     return (
@@ -371,9 +370,12 @@ def _product_gradients(
 
 
 def _lstm_forward(gates: Tensor, cell: Tensor, next_cell: Tensor) -> Tensor:
-    """An LSTM's pointwise part, (4 * H, B) in PyTorch's order: input, forget, cell, output.
+    """Compute an LSTM's pointwise part and return the hidden state (H, B).
 
-    ``gates`` are squashed in place and ``next_cell`` is written; the hidden state is returned.
+    Args:
+        gates: (4 * H, B) in PyTorch's order: input, forget, cell, output; activated in place.
+        cell: (H, B).
+        next_cell: (H, B), written.
     """
     n = len(cell)
     gates[: 2 * n].sigmoid_()
@@ -392,13 +394,13 @@ def _lstm_backward(
     next_cell: Tensor,
     d_gates: Tensor,
 ) -> Tensor:
-    """Its backward pass: ``d_gates`` is written, the gradient of the cell before is returned."""
+    """Backward pass of ``_lstm_forward``: write ``d_gates``, return the gradient of ``cell``."""
     n = len(cell)
     i, f, g, o = gates.view(4, n, -1)
     d_i, d_f, d_g, d_o = d_gates.view(4, n, -1)
-    squashed = _tanh_(next_cell.clone())
-    torch.mul(_sigmoid_backward(d_hidden, o), squashed, out=d_o)
-    d_cell = d_cell + _tanh_backward(d_hidden * o, squashed)
+    tanh_cell = _tanh_(next_cell.clone())
+    torch.mul(_sigmoid_backward(d_hidden, o), tanh_cell, out=d_o)
+    d_cell = d_cell + _tanh_backward(d_hidden * o, tanh_cell)
     torch.mul(_sigmoid_backward(d_cell, i), g, out=d_i)
     torch.mul(_sigmoid_backward(d_cell, f), cell, out=d_f)
     torch.mul(_tanh_backward(d_cell, g), i, out=d_g)
@@ -406,23 +408,23 @@ def _lstm_backward(
 
 
 def _tanh_(x: Tensor) -> Tensor:
-    if x.is_cuda:  # where one kernel is faster than four
+    if x.is_cuda:  # one kernel is faster than four
         return x.tanh_()
     return x.mul_(2).sigmoid_().mul_(2).sub_(1)
 
 
-def _windows(located: Tensor, kernel_size: int, dtype: torch.dtype) -> Tensor:
-    """(B, 2, N + margins) -> (B * N, 2 * kernel_size): what each symbol's location filter sees."""
-    windows = located.to(dtype).unfold(2, kernel_size, 1).transpose(1, 2)
+def _windows(weights_cat: Tensor, kernel_size: int, dtype: torch.dtype) -> Tensor:
+    """Cut each symbol's location window: (B, 2, N + 2 * margin) -> (B * N, 2 * kernel_size)."""
+    windows = weights_cat.to(dtype).unfold(2, kernel_size, 1).transpose(1, 2)
     return windows.reshape(-1, 2 * kernel_size)
 
 
 def _skewed(batch: int, n_symbols: int, kernel_size: int, like: Tensor) -> tuple[Tensor, Tensor]:
-    """Undoes ``_windows``: what is put into the second and summed in the first over its symbols.
+    """Allocate memory to undo ``_windows``: write to the view, then sum the rows over symbols.
 
     Returns:
         zeros (B, N, 2, N + K - 1), and a view of them (B, N, 2, K) in which each symbol's window
-        begins one place after the one before.
+        begins one place after the previous one.
     """
     width = n_symbols + kernel_size - 1
     rows = like.new_zeros(batch, n_symbols, 2, width)

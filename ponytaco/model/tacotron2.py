@@ -1,4 +1,4 @@
-"""Tacotron 2, put together from a ModelConfig."""
+"""Tacotron 2, assembled from a ModelConfig."""
 
 from __future__ import annotations
 
@@ -8,38 +8,38 @@ import torch
 from torch import Tensor, nn
 
 from ponytaco.config import ModelConfig
-from ponytaco.model.ctc_head import CTCRecogniser
+from ponytaco.model.ctc_head import CTCHead
 from ponytaco.model.decoder import Decoder, DecoderOutput, ForcedAttention
 from ponytaco.model.encoder import Encoder
 from ponytaco.model.inference_decoder import PackedDecoder
 from ponytaco.model.layers import length_mask
 from ponytaco.model.postnet import Postnet
 
-# The gate's logit beyond a clip's end, as in NVIDIA/tacotron2: certainly over.
+# The gate's logit beyond a clip's end, as in NVIDIA/tacotron2.
 _GATE_OVER = 1e3
 
 
 class Tacotron2Output(NamedTuple):
-    """What the model makes of a batch.
+    """Output of the model for a batch.
 
-    Beyond each clip's frames mel, mel_postnet and hidden are 0 and the gate is certainly over.
+    Beyond each clip's frames mel, mel_postnet and hidden are 0 and the gate is 1000.
     """
 
     mel: Tensor  # (B, n_mels, T_mel), before the postnet
     mel_postnet: Tensor  # (B, n_mels, T_mel)
     gate: Tensor  # (B, T_mel) logits: above 0 where the clip is over
     alignment: Tensor  # (B, T_steps, T_text), T_steps = ceil(T_mel / n_frames_per_step)
-    hidden: Tensor  # (B, hidden_dim, T_steps): the decoder's features for the recogniser
+    hidden: Tensor  # (B, hidden_dim, T_steps): the decoder's features for the CTC head
 
 
 class Tacotron2(nn.Module):
     """Shen et al. 2018 (arXiv:1712.05884) with the head of Liu et al. 2019 (arXiv:1909.01145).
 
     Parameter names are those of NVIDIA/tacotron2 and bfs18/tacotron2, so that published weights
-    load as they are. With head 'mmi' the CTC recogniser is ``mi``, which synthesis never calls.
+    load unchanged. With head 'mmi' the CTC head is ``mi``, which synthesis never calls.
 
     Args:
-        config: the sizes.
+        config: sizes and dropouts.
         n_symbols: size of the symbol table.
         n_mels: mel bands.
         n_ctc_symbols: size of the CTC alphabet without its blank; only head 'mmi' needs it.
@@ -51,7 +51,7 @@ class Tacotron2(nn.Module):
         super().__init__()
         c = config
         self.embedding = nn.Embedding(n_symbols, c.symbols_embedding_dim)
-        # NVIDIA's initialisation: uniform with the spread of Xavier's normal one.
+        # NVIDIA's initialisation: uniform, with the standard deviation of Xavier's normal one.
         bound = (6.0 / (n_symbols + c.symbols_embedding_dim)) ** 0.5
         nn.init.uniform_(self.embedding.weight, -bound, bound)
         self.encoder = Encoder(
@@ -84,9 +84,9 @@ class Tacotron2(nn.Module):
             n_convolutions=c.postnet_n_convolutions,
             p_dropout=c.p_postnet_dropout,
         )
-        self.mi: CTCRecogniser | None = None
+        self.mi: CTCHead | None = None
         if c.head == "mmi":
-            self.mi = CTCRecogniser(
+            self.mi = CTCHead(
                 in_dim=c.decoder_rnn_dim,
                 n_symbols=n_ctc_symbols,
                 n_frames_per_step=c.n_frames_per_step,
@@ -101,18 +101,18 @@ class Tacotron2(nn.Module):
         mel_lengths: Tensor,
         p_teacher_forcing: float = 1.0,
         teacher_forcing_window: int = 50,
-        known: ForcedAttention | None = None,
+        forced_attention: ForcedAttention | None = None,
     ) -> Tacotron2Output:
-        """Predict a batch of clips whose true frames are known.
+        """Predict a batch of clips with teacher forcing.
 
         Args:
             text: (B, T_text) symbol ids.
             text_lengths: (B,) symbols of each text.
-            teacher_mel: (B, n_mels, T_mel), the frames the decoder is fed.
+            teacher_mel: (B, n_mels, T_mel), the frames that the decoder is fed.
             mel_lengths: (B,) frames of each clip.
-            p_teacher_forcing: probability that a window of frames is fed the true ones.
-            teacher_forcing_window: frames in such a window.
-            known: where attention should be; part of what it remembers of where it was.
+            p_teacher_forcing: probability that a window is fed the true frames.
+            teacher_forcing_window: frames in a window.
+            forced_attention: attention weights that replace a share of the previous ones.
         """
         memory = self.encoder(self.embedding(text).transpose(1, 2), text_lengths)
         out = self.decoder(
@@ -121,7 +121,7 @@ class Tacotron2(nn.Module):
             teacher_mel,
             p_teacher_forcing,
             teacher_forcing_window,
-            known=known,
+            forced_attention=forced_attention,
         )
         return self._finish(out, out.mel + self.postnet(out.mel), mel_lengths)
 
@@ -135,19 +135,19 @@ class Tacotron2(nn.Module):
         packed: PackedDecoder | None = None,
         may_stop_from: Tensor | None = None,
     ) -> tuple[Tacotron2Output, Tensor]:
-        """Speak a batch of texts freely; each comes out as it would alone.
+        """Synthesise a batch of texts; each text's output does not depend on the others.
 
         Args:
             text: (B, T_text) symbol ids.
             text_lengths: (B,) symbols of each text.
-            max_frames: where a clip that never stops is cut.
-            gate_threshold: probability of the gate at which a clip is over.
-            packed: the decoder, if it has been packed already.
-            may_stop_from: (B,) the symbol that attention must have come to before a clip can be
-                over, as from ``takes.may_stop_from``; 0 for all if left out.
+            max_frames: limit of a clip that never stops.
+            gate_threshold: probability of the gate above which a clip is over.
+            packed: the packed decoder, if it exists already.
+            may_stop_from: (B,) symbol that attention must have reached before a clip can be over,
+                see ``metrics.attention_errors.may_stop_from``; by default 0 for all.
 
         Returns:
-            The output, and (B,) each clip's frames.
+            The output, and the frames of each clip (B,).
         """
         mask = length_mask(text_lengths, text.shape[1], text.device)
         memory = self.encoder(self.embedding(text).transpose(1, 2), text_lengths, mask)
@@ -164,7 +164,7 @@ class Tacotron2(nn.Module):
         beyond = ~length_mask(mel_lengths, out.mel.shape[2], out.mel.device)
         step_lengths = -(-mel_lengths // self.decoder.n_frames_per_step)
         beyond_steps = ~length_mask(step_lengths, out.hidden.shape[2], out.mel.device)
-        # Losses and what people see are in float32, whatever autocast computed them in.
+        # Float32 for losses and plots, whatever type autocast has chosen.
         out = DecoderOutput(*(part.float() for part in out))
         mel_postnet = mel_postnet.float()
         return Tacotron2Output(

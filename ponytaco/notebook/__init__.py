@@ -1,43 +1,42 @@
-"""What the notebooks call; the only room that knows IPython, ipywidgets and Colab.
+"""Functions that the notebooks' cells call; no other folder knows IPython, ipywidgets or Colab.
 
-Every name works without widgets too, as plain text, so that a notebook's cells also run in a
-terminal.
+All of them also work without widgets, as plain text, so that the cells run in a terminal too.
 """
 
 from ponytaco.notebook.batch_form import ask_for_lines, speak_lines
 from ponytaco.notebook.characters import Character, fetch_archive, pick_character
-from ponytaco.notebook.dataset_preview import listen_to_clips, remember, show_packed, show_report
-from ponytaco.notebook.environment import NotebookError, greet
-from ponytaco.notebook.recordings import own_recordings, save_archive
-from ponytaco.notebook.speech_form import Manner, manner, text_of
+from ponytaco.notebook.environment import check_installation
+from ponytaco.notebook.errors import NotebookError
+from ponytaco.notebook.prepare_cell import listen_to_clips, prepare_clips
+from ponytaco.notebook.recordings import locate_recordings, pack_recordings, save_archive
+from ponytaco.notebook.speech_form import SpeechSettings, speech_settings, text_to_speak
 from ponytaco.notebook.storage import Storage, connect_storage
 from ponytaco.notebook.train_cell import train_voice
-from ponytaco.notebook.training_form import Settings
+from ponytaco.notebook.training_form import TrainingSettings
 from ponytaco.notebook.voices import TrainedVoice, hear_progress, pick_voice, speak
 
 __all__ = [
     "Character",
-    "Manner",
     "NotebookError",
-    "Settings",
+    "SpeechSettings",
     "Storage",
     "TrainedVoice",
+    "TrainingSettings",
     "ask_for_lines",
+    "check_installation",
     "connect_storage",
     "fetch_archive",
-    "greet",
     "hear_progress",
     "listen_to_clips",
-    "manner",
-    "own_recordings",
+    "locate_recordings",
+    "pack_recordings",
     "pick_character",
     "pick_voice",
-    "remember",
+    "prepare_clips",
     "save_archive",
-    "show_packed",
-    "show_report",
     "speak",
     "speak_lines",
-    "text_of",
+    "speech_settings",
+    "text_to_speak",
     "train_voice",
 ]

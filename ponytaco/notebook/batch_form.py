@@ -1,4 +1,4 @@
-"""Many lines at once: a text box, and a zip of wavs."""
+"""Speaking many lines at once: a text box, and a zip of WAV files."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ponytaco.notebook.environment import NotebookError, friendly, has_widgets, show
-from ponytaco.notebook.speech_form import Manner
+from ponytaco.notebook.environment import has_widgets, show
+from ponytaco.notebook.errors import bug_report, explain_errors, fixable_error
+from ponytaco.notebook.speech_form import SpeechSettings
 from ponytaco.notebook.voices import TrainedVoice, save_through_browser
 from ponytaco.notebook.widgets.html import download_link, paragraph, wav_bytes
 from ponytaco.synthesis.batch import lines_of
@@ -16,16 +17,16 @@ from ponytaco.synthesis.batch import speak_lines as speak_all_lines
 from ponytaco.text.errors import TextError
 
 
-@friendly
-def ask_for_lines(voice: TrainedVoice, manner: Manner | None = None) -> None:
-    """Show a text box and a button that speaks every line of it; nothing waits for it.
+@explain_errors
+def ask_for_lines(voice: TrainedVoice, settings: SpeechSettings | None = None) -> None:
+    """Show a text box, and a button that speaks its lines; the cell does not wait for it.
 
     Args:
-        voice: of ``pick_voice``.
-        manner: of ``manner``: how to say them.
+        voice: from ``pick_voice``.
+        settings: from ``speech_settings``.
     """
     if not has_widgets():
-        print('Here is no text box. Call: speak_lines(voice, "First line.\\nSecond line.")')
+        print('No text box can be shown here. Call speak_lines(voice, "First line.\\nSecond.")')
         return
     import ipywidgets as widgets
 
@@ -39,63 +40,67 @@ def ask_for_lines(voice: TrainedVoice, manner: Manner | None = None) -> None:
 
     def on_click(event: Any) -> None:
         button.disabled = True
-        said: list[str] = []
+        html: list[str] = []
 
-        def log(sentence: str) -> None:
-            said.append(paragraph(sentence))
-            progress.value = "".join(said)
+        def log(message: str) -> None:
+            html.append(paragraph(message))
+            progress.value = "".join(html)
 
         try:
-            path = _speak_lines(voice, text.value, manner, log)
-            link = download_link(path.read_bytes(), path.name, "application/zip")
-            progress.value = "".join([*said, link])
-        except NotebookError as error:
-            log(str(error))
+            path = _write_zip(voice, text.value, settings, log)
+            html.append(download_link(path.read_bytes(), path.name, "application/zip"))
+            progress.value = "".join(html)
+        except Exception as error:
+            # Unlike a cell's output, a click's is not always shown: explain the error here.
+            fixable = fixable_error(error)
+            log(str(fixable or bug_report(error)))
+            if fixable is None:
+                raise
         finally:
             button.disabled = False
 
     button.on_click(on_click)
-    label = widgets.HTML(paragraph("One line, one wav:"))
+    label = widgets.HTML(paragraph("Each line becomes a WAV file:"))
     show(widgets.VBox([label, text, button, progress]))
 
 
-def speak_lines(voice: TrainedVoice, text: str, manner: Manner | None = None) -> Path:
-    """Speak every line of a text into a wav of its own, all in one zip.
+@explain_errors
+def speak_lines(voice: TrainedVoice, text: str, settings: SpeechSettings | None = None) -> Path:
+    """Speak each line of a text into its own WAV file, all in one zip.
 
     Args:
-        voice: of ``pick_voice``.
-        text: a line a wav; empty lines are left out.
-        manner: of ``manner``: how to say them.
+        voice: from ``pick_voice``.
+        text: the lines; empty ones are ignored.
+        settings: from ``speech_settings``.
 
     Returns:
-        ``lines.zip`` in the run's folder ``speech``.
+        ``speech/lines.zip`` in the run folder.
 
     Raises:
-        NotebookError: there are no lines, or no usable checkpoint.
+        PonytacoError: there are no lines, or there is no usable checkpoint.
     """
-    path = _speak_lines(voice, text, manner, print)
+    path = _write_zip(voice, text, settings, print)
     save_through_browser(path)
     return path
 
 
-@friendly
-def _speak_lines(
-    voice: TrainedVoice, text: str, manner: Manner | None, log: Callable[[str], None]
+def _write_zip(
+    voice: TrainedVoice, text: str, settings: SpeechSettings | None, log: Callable[[str], None]
 ) -> Path:
     lines = lines_of(text)
-    manner = manner or Manner()
-    opened = voice.open(manner)
+    settings = settings or SpeechSettings()
+    opened = voice.open(settings)
     folder = voice.run.folder / "speech"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "lines.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        for line in speak_all_lines(opened, lines, manner.delivery):
+        for line in speak_all_lines(opened, lines, settings.options):
             log(f"{line.number} of {len(lines)}: {line.text}")
             if isinstance(line.result, TextError):
-                log(f"That line is left out: {line.result}")
+                log(f"This line is left out: {line.result}")
                 continue
             for warning in line.result.warnings:
-                log(f"Mind: {warning}")
+                log(f"Note: {warning}")
             archive.writestr(
                 line.file_name, wav_bytes(line.result.waveform, line.result.sample_rate)
             )

@@ -1,4 +1,4 @@
-"""What the notebooks remember of characters between sessions: ``colab/characters.json``."""
+"""Facts about characters that last from session to session, in ``colab/characters.json``."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from ponytaco.io.atomic import atomic_write
 from ponytaco.notebook.storage import Storage
 
 
-def recall(storage: Storage) -> dict[str, dict[str, Any]]:
-    """The remembered facts by character's name: 'minutes', 'clips', 'last_used' (seconds)."""
+def read_notes(storage: Storage) -> dict[str, dict[str, Any]]:
+    """Return facts by character: 'minutes', 'clips', 'last_used' (seconds since 1970).
+
+    They come from a file that anything may have changed: see ``number_or_none``.
+    """
     path = _path(storage)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -26,22 +29,22 @@ def recall(storage: Storage) -> dict[str, dict[str, Any]]:
     return {name: facts for name, facts in content.items() if isinstance(facts, dict)}
 
 
-def note(storage: Storage, character: str, **facts: float) -> None:
-    """Add facts about a character to what is remembered."""
-    known = recall(storage)
-    known.setdefault(character, {}).update(facts)
+def add_notes(storage: Storage, character: str, **facts: float) -> None:
+    """Add facts about a character, or replace those of the same names."""
+    notes = read_notes(storage)
+    notes.setdefault(character, {}).update(facts)
     path = _path(storage)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as temporary:
-            temporary.write_text(json.dumps(known, indent=1, ensure_ascii=False), encoding="utf-8")
+            temporary.write_text(json.dumps(notes, indent=1, ensure_ascii=False), encoding="utf-8")
     except OSError as error:
-        # Only the order of the list depends on it: no reason to stop a training.
-        print(f"Could not write {path} ({error.strerror}); the list will not know the last use.")
+        # Only the list of characters needs them: no reason to stop.
+        print(f"Could not write {path} ({error.strerror}); the list will not show the last use.")
 
 
-def number(value: Any) -> float | None:
-    """A remembered value, if it is a number after all."""
+def number_or_none(value: Any) -> float | None:
+    """Return a fact that is a number of at least 0, None for anything else."""
     return float(value) if isinstance(value, int | float) and value >= 0 else None
 
 

@@ -1,4 +1,4 @@
-"""The archives of the public soundtools folder on Google Drive; and how to have them by hand."""
+"""Archives of the public soundtools folder on Google Drive."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ponytaco.io.download import DownloadError, download, drive, in_words
+from ponytaco.io.download import DownloadError, describe_error, download, drive
 
-# The soundtools folder's audio-trimmed-22khz.
+# Its audio-trimmed-22khz.
 _ARCHIVES_FOLDER = "11H3IoCeFnhHll0bzjUtC-njED5tCi78f"
 _SOUNDTOOLS_FOLDER = "1SWIeZWjIYXvtktnHuztV916dTtNylrpD"
 
 MOST_ARCHIVE_BYTES = 16 * 10**9
-"""100 hours at 22,050 Hz, more than any character has."""
+"""Limit of a download: 100 hours at 22,050 Hz, more than any character has."""
 
 ADD_THE_SHORTCUT = (
-    "To have the characters on your Drive: open "
-    f"https://drive.google.com/drive/folders/{_SOUNDTOOLS_FOLDER} in the browser, click the "
-    "folder's name at the top (soundtools), then Organise > Add shortcut > My Drive > Add. Then "
-    "run this cell again. For clips of your own use Prepare.ipynb."
+    f"To add the characters to your Drive: open https://drive.google.com/drive/folders/"
+    f"{_SOUNDTOOLS_FOLDER} in the browser, click the folder's name at the top (soundtools), then "
+    "Organise > Add shortcut > My Drive > Add, and run this cell again. For your own recordings, "
+    "use Prepare.ipynb."
 )
 
 
@@ -31,14 +31,14 @@ class PublicArchive:
 
     file_id: str
     name: str
-    """The file's name, as 'Zecora.tar'."""
+    """File name, such as 'Zecora.tar'."""
 
 
 def list_public_archives() -> list[PublicArchive]:
-    """The archives of the public soundtools folder.
+    """List the archives of the public soundtools folder.
 
     Raises:
-        DownloadError: it cannot be listed; the text says how to go on by hand.
+        DownloadError: the folder cannot be listed; the message tells what to do by hand.
     """
     import gdown
 
@@ -47,12 +47,12 @@ def list_public_archives() -> list[PublicArchive]:
         options["remaining_ok"] = True
     try:
         files = gdown.download_folder(**options)
-    except Exception as error:  # network, quota, a changed page: gdown has no common kind
+    except Exception as error:  # network, quota, a changed page: gdown has no common base
         raise DownloadError(
-            f"The public soundtools folder could not be listed ({in_words(error, True)}). "
+            f"The public soundtools folder could not be listed ({describe_error(error, True)}). "
             f"{ADD_THE_SHORTCUT}"
         ) from error
-    # Only the last part of a path: a name from outside must not choose a folder here.
+    # Only the last part of a path: a name from outside must not choose a local folder.
     found = [PublicArchive(file.id, Path(file.path).name) for file in files or []]
     return [archive for archive in found if archive.name.endswith(".tar")]
 
@@ -61,11 +61,12 @@ def download_archive(archive: PublicArchive, folder: Path) -> Path:
     """Download a public archive, unless it is there already.
 
     Raises:
-        DownloadError: it did not come, or is too large; the text says how to get it by hand.
+        DownloadError: the download failed or is too large; the message tells how to get the
+            archive by hand.
     """
-    whose = f"{Path(archive.name).stem}'s archive"
+    what = f"{Path(archive.name).stem}'s archive"
     return download(
-        [drive(archive.file_id)], folder / archive.name, whose, most_bytes=MOST_ARCHIVE_BYTES
+        [drive(archive.file_id)], folder / archive.name, what, most_bytes=MOST_ARCHIVE_BYTES
     )
 
 

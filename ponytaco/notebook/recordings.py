@@ -1,63 +1,102 @@
-"""Own recordings: finding them on the storage, and putting the finished archive there."""
+"""A user's own recordings: finding and packing them, and saving the archive."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
-from ponytaco.notebook.characters import copy_whole
-from ponytaco.notebook.environment import friendly
-from ponytaco.notebook.storage import Storage, StorageError
+from data_prep.recordings import Packed, check_character, pack
+from ponytaco.notebook.errors import NotebookError, explain_errors
+from ponytaco.notebook.storage import Storage, copy_with_progress
+from ponytaco.notebook.widgets.html import paragraph, show_html
+
+_MOST_REASONS = 12
 
 
-@friendly
-def own_recordings(storage: Storage, place: str, character: str) -> Path:
-    """The folder or the tar that a form names.
+@explain_errors
+def locate_recordings(storage: Storage, folder_or_tar: str, character: str) -> Path:
+    """Find the recordings that a form names.
 
     Args:
-        storage: of ``connect_storage``.
-        place: as 'my recordings' or 'my recordings/Me.tar'; counts from the storage's root.
-        character: how the voice will be called.
+        storage: from ``connect_storage``.
+        folder_or_tar: such as 'my recordings' or 'archives/Me.tar', relative to the storage.
+        character: name of the voice.
+
+    Returns:
+        The folder or the tar.
 
     Raises:
-        NotebookError: a field is empty or wrong, or there is no such thing.
+        PonytacoError: a field is empty or wrong, or there is no such folder or tar.
     """
-    if not re.fullmatch(r"[\w][\w .'()-]*", character) or character != character.strip():
-        raise StorageError(
-            f"'{character}' cannot name a voice. Use letters, digits, spaces, and . ' ( ) -"
-        )
-    if not place.strip():
-        raise StorageError(
+    check_character(character)
+    if not folder_or_tar.strip():
+        raise NotebookError(
             "Fill in where the recordings are: a folder with a .txt beside each .wav or .flac, a "
-            f"folder with a metadata.csv, or a soundtools .tar. It counts from {storage.root}."
+            f"folder with a metadata.csv, or a soundtools .tar, seen from {storage.root}."
         )
-    path = storage.root / Path(place.strip()).expanduser()
+    path = storage.resolve(folder_or_tar)
     if path.is_dir() or (path.is_file() and path.suffix.lower() == ".tar"):
         return path
     if path.is_file():
-        raise StorageError(f"{path} is neither a folder nor a .tar. Unpack it into a folder first.")
-    raise StorageError(f"There is no {path}. Check the name; on Drive, small and capital letters.")
+        raise NotebookError(
+            f"{path} is neither a folder nor a .tar. Unpack it into a folder first."
+        )
+    raise NotebookError(
+        f"There is no {path}. Check the name; on Drive, capital and small letters differ."
+    )
 
 
-@friendly
-def save_archive(storage: Storage, archive: Path, character: str) -> Path:
-    """Put an archive where the training notebook finds it.
+@explain_errors
+def pack_recordings(storage: Storage, recordings: Path, character: str) -> Path:
+    """Pack a folder of recordings into an archive; show what was packed and what was left out.
 
     Args:
-        storage: of ``connect_storage``.
-        archive: the finished tar, on the local disk.
-        character: how the voice will be called.
+        storage: from ``connect_storage``.
+        recordings: from ``locate_recordings``.
+        character: name of the voice.
 
     Returns:
-        Its place on the storage.
+        The archive on the local disk; a tar is returned as it is.
 
     Raises:
-        NotebookError: there is no room.
+        PonytacoError: no clip can be packed, or the disk is full.
+    """
+    if not recordings.is_dir():
+        return recordings
+    archive = storage.disk / f"{character}.tar"
+    show_packed(pack(recordings, archive, character, overwrite=True))
+    return archive
+
+
+def show_packed(packed: Packed) -> None:
+    """Show what was packed, and why the rest was left out."""
+    html = paragraph(f"Packed {packed.clips} clips, {packed.seconds / 60:.1f} minutes.", bold=True)
+    html += "".join(paragraph(f"Left out {why}") for why in packed.left_out[:_MOST_REASONS])
+    if len(packed.left_out) > _MOST_REASONS:
+        html += paragraph(
+            f"Left out {len(packed.left_out) - _MOST_REASONS} more, for such reasons."
+        )
+    show_html(html)
+
+
+@explain_errors
+def save_archive(storage: Storage, archive: Path, character: str) -> Path:
+    """Save an archive where the training notebook finds it.
+
+    Args:
+        storage: from ``connect_storage``.
+        archive: from ``pack_recordings``.
+        character: name of the voice.
+
+    Returns:
+        Its path in the storage.
+
+    Raises:
+        PonytacoError: the storage is full.
     """
     target = storage.archives / f"{character}.tar"
     if target != archive:
         # Another archive of the same size would otherwise count as copied already.
         target.unlink(missing_ok=True)
-        copy_whole(archive, target)
+        copy_with_progress(archive, target)
     print(f"Saved as {target}. Now open Training.ipynb, run all, and choose {character}.")
     return target

@@ -1,82 +1,83 @@
-"""How a voice shall speak, as a notebook's form gives it."""
+"""The speech form: what a notebook's fields say about speaking, and the text."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ponytaco.notebook.environment import friendly
-from ponytaco.notebook.storage import Storage, StorageError
+from ponytaco.io.text_files import read_text
+from ponytaco.notebook.errors import NotebookError, explain_errors
+from ponytaco.notebook.storage import Storage
 from ponytaco.notebook.vocoders import get_vocoder
-from ponytaco.synthesis.batch import read_text_file
 from ponytaco.synthesis.options import SpeechOptions
+from ponytaco.text.errors import TextError
 from ponytaco.text.styles import find_style
 
 AS_WRITTEN = "as written"
 
 
 @dataclass(frozen=True)
-class Manner:
-    """How a voice shall speak.
+class SpeechSettings:
+    """Settings of a voice that speaks.
 
     Attributes:
-        delivery: the ways of speaking.
-        vocoder: its name or its file.
-        dictionaries: pronunciations of the user's own.
+        options: style, speed and number of takes.
+        vocoder: name, or file of weights.
+        dictionaries: the user's own pronunciations, in the format of CMUdict.
     """
 
-    delivery: SpeechOptions = field(default_factory=SpeechOptions)
+    options: SpeechOptions = field(default_factory=SpeechOptions)
     vocoder: str = "griffin_lim"
     dictionaries: tuple[Path, ...] = ()
 
 
-@friendly
-def manner(
+@explain_errors
+def speech_settings(
     storage: Storage,
     style: str = AS_WRITTEN,
     best_of: int = 1,
     speed: float = 1.0,
     vocoder: str = "griffin_lim",
     dictionary: str = "",
-) -> Manner:
-    """Read a form.
+) -> SpeechSettings:
+    """Check the fields of a form; a published vocoder is downloaded once.
 
     Args:
-        storage: of ``connect_storage``; the dictionary's place counts from its root.
-        style: a style's name, or 'as written' in the text.
+        storage: from ``connect_storage``.
+        style: name of a style, or 'as written' in the text.
         best_of: takes of each sentence, of which the best is used.
         speed: 0.5 to 2, at the same pitch.
-        vocoder: its name or its file; what must be downloaded is kept in the storage.
-        dictionary: a file in CMUdict's form, as 'my words.txt'; none if empty.
+        vocoder: name, or file of weights.
+        dictionary: file in the format of CMUdict, relative to the storage; none if empty.
 
     Raises:
-        NotebookError: a field cannot be.
+        PonytacoError: a field has a wrong value.
     """
-    named = "" if style in ("", AS_WRITTEN) else find_style(style)
-    delivery = SpeechOptions(style=named, best_of=best_of, speed=speed)
+    known_style = "" if style in ("", AS_WRITTEN) else find_style(style)
+    options = SpeechOptions(style=known_style, best_of=best_of, speed=speed)
     dictionaries = (_file(storage, dictionary),) if dictionary.strip() else ()
-    return Manner(delivery, get_vocoder(vocoder, storage), dictionaries)
+    return SpeechSettings(options, get_vocoder(storage, vocoder), dictionaries)
 
 
-@friendly
-def text_of(storage: Storage, text: str, file: str = "") -> str:
-    """The text of a form: what is in its field, or in a file where one is named.
+@explain_errors
+def text_to_speak(storage: Storage, text: str, text_file: str = "") -> str:
+    """Return the content of a text file if a form names one, else the form's text.
 
     Args:
-        storage: of ``connect_storage``; the file's place counts from its root.
-        text: the field.
-        file: a text file in UTF-8, as 'story.txt'; none if empty.
+        storage: from ``connect_storage``.
+        text: the form's text.
+        text_file: such as 'story.txt', in UTF-8, relative to the storage; none if empty.
 
     Raises:
-        NotebookError: there is no such file, or it is no text.
+        PonytacoError: there is no such file, or it is not a text.
     """
-    return read_text_file(_file(storage, file)) if file.strip() else text
+    return read_text(_file(storage, text_file), TextError) if text_file.strip() else text
 
 
-def _file(storage: Storage, place: str) -> Path:
-    path = storage.root / Path(place.strip()).expanduser()
+def _file(storage: Storage, name: str) -> Path:
+    path = storage.resolve(name)
     if not path.is_file():
-        raise StorageError(
-            f"There is no file {path}. Check the name; on Drive, small and capital letters."
+        raise NotebookError(
+            f"There is no file {path}. Check the name; on Drive, capital and small letters differ."
         )
     return path

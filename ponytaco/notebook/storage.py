@@ -1,21 +1,26 @@
-"""Where things are kept: Google Drive on Colab, a folder elsewhere; and where archives lie."""
+"""Storage of voices and archives: Google Drive on Colab, a folder elsewhere."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ponytaco.errors import PonytacoError
-from ponytaco.notebook.environment import friendly, in_colab
+from tqdm import tqdm
+
+from ponytaco.formatting import file_size
+from ponytaco.io.atomic import atomic_write
+from ponytaco.notebook.environment import in_colab
+from ponytaco.notebook.errors import NotebookError, explain_errors
 from ponytaco.runs.folder import Run
 
-# The machine's own disk on Colab. The tests of the notebooks put it elsewhere.
+# The machine's own disk on Colab; tests move it by this environment variable.
 _CONTENT = "PONYTACO_CONTENT", "/content"
 
-# Where a soundtools folder has its archives, seen from the folder that holds it, best first.
+# Where soundtools archives lie, relative to the folder that has the soundtools folder; best first.
 _PLACES = (
     "soundtools/data/audio-trimmed-22khz",
     "soundtools/audio-trimmed-22khz",
@@ -24,19 +29,17 @@ _PLACES = (
     "soundtools",
 )
 
-
-class StorageError(PonytacoError):
-    """Drive or the folder cannot be used."""
+_COPY_BYTES = 8 * 2**20
 
 
 @dataclass(frozen=True)
 class Storage:
-    """Where a notebook keeps and finds things.
+    """Where a notebook keeps its files.
 
     Attributes:
-        root: what stays: Drive's own root on Colab, or a folder.
-        disk: a fast local disk for what can be made again.
-        drive_mount: where Drive is mounted; None without Drive.
+        root: lasting storage: the top level of Drive on Colab, a folder elsewhere.
+        disk: fast local disk, for what can be made again.
+        drive_mount: mount point of Drive; None without Drive.
     """
 
     root: Path
@@ -45,52 +48,52 @@ class Storage:
 
     @property
     def runs(self) -> Path:
-        """The folder with a folder for each voice, under the name the seed gave it."""
+        """Folder with the run folders of all voices."""
         return self.root / "colab"
 
     @property
     def older_run(self) -> Path | None:
-        """The checkpoint of an older, flat layout, ``colab/current_model``, if there is one."""
+        """Checkpoint of the older, flat layout, ``colab/current_model``, if there is one."""
         path = self.runs / "current_model"
         return path if path.is_file() else None
 
     @property
     def archives(self) -> Path:
-        """Where our own archives go."""
+        """Folder for the user's own archives."""
         return self.root / _PLACES[0]
 
-    @property
-    def place(self) -> str:
-        """In words, for messages."""
-        return "your Drive" if self.drive_mount else str(self.root)
-
     def run(self, character: str) -> Run:
-        """A character's run; beside Drive, its saves are written to the local disk first."""
+        """Return a character's run; with Drive, saves are written to the local disk first."""
         scratch = self.disk / "saves" / character if self.drive_mount else None
         return Run(self.runs / character, scratch)
 
     def dataset(self, character: str) -> Path:
-        """A character's prepared clips; on the local disk, for Drive is slow with many files."""
+        """Return a character's dataset folder, on the local disk: Drive is slow with many files."""
         return self.disk / "datasets" / character
 
+    def resolve(self, path: str) -> Path:
+        """Return the path that a form's field names, relative to the root."""
+        return self.root / Path(path.strip()).expanduser()
 
-@friendly
+
+@explain_errors
 def connect_storage(folder: str = "~/ponytaco") -> Storage:
-    """Mount Google Drive on Colab; elsewhere use a folder, made when missing.
+    """Mount Google Drive on Colab; elsewhere use a folder, and make it if it is missing.
 
     Args:
-        folder: used away from Colab only.
+        folder: ignored on Colab.
 
     Raises:
-        NotebookError: Drive was not allowed, or the folder cannot be made.
+        NotebookError: access to Drive was refused, or the folder cannot be made.
     """
-    storage = _mount_drive() if in_colab() else _local_folder(Path(folder).expanduser())
+    local = Path(folder).expanduser()
+    storage = _mount_drive() if in_colab() else Storage(root=local, disk=local)
     try:
         storage.runs.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StorageError(
+        raise NotebookError(
             f"Cannot make the folder {storage.runs}: {error.strerror}. "
-            "Is the disk full, or is something else of that name there?"
+            "Is the disk full, or is there a file of that name?"
         ) from error
     kept = "colab in your Drive" if storage.drive_mount else str(storage.runs)
     print(f"Connected. Voices are kept in {kept}.")
@@ -98,25 +101,25 @@ def connect_storage(folder: str = "~/ponytaco") -> Storage:
 
 
 def drive_root(mount: Path) -> Path:
-    """Drive's own root below its mount point; its name has changed over the years.
+    """Return the top level of a mounted Drive, whose name has changed over the years.
 
     Raises:
-        StorageError: there is none.
+        NotebookError: there is none.
     """
     for name in ("MyDrive", "My Drive"):
         if (mount / name).is_dir():
             return mount / name
-    raise StorageError(
+    raise NotebookError(
         f"Google Drive is mounted at {mount}, but has no folder MyDrive. "
-        "Choose Runtime > Disconnect and delete runtime, and run all again."
+        "Choose Runtime > Disconnect and delete runtime, then Run all."
     )
 
 
 def find_archives(storage: Storage) -> list[Path]:
-    """The characters' archives, in the usual places: own folders, shared ones, shortcuts.
+    """Find soundtools archives in the usual places: own folders, shared drives, shortcuts.
 
     Returns:
-        One archive a name, the first place winning, sorted by name.
+        One archive per name, from the first place that has it, sorted by name.
     """
     found: dict[str, Path] = {}
     for holder in _holders(storage):
@@ -128,11 +131,40 @@ def find_archives(storage: Storage) -> list[Path]:
     return [found[name] for name in sorted(found, key=str.lower)]
 
 
+def copy_with_progress(source: Path, target: Path) -> None:
+    """Copy a large file with a progress bar, unless the target has its size already.
+
+    The target appears only when it is complete.
+
+    Raises:
+        NotebookError: there is not enough room.
+    """
+    size = source.stat().st_size
+    if target.is_file() and target.stat().st_size == size:
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(target.parent).free
+    if free < size:
+        raise NotebookError(
+            f"{target.name} needs {file_size(size)}, but {target.parent} has only "
+            f"{file_size(free)} left. Make room there, then run this cell again."
+        )
+    with (
+        atomic_write(target) as partial,
+        source.open("rb") as reader,
+        partial.open("wb") as writer,
+        tqdm(total=size, unit="B", unit_scale=True, desc=f"Copying {source.name}") as bar,
+    ):
+        while block := reader.read(_COPY_BYTES):
+            writer.write(block)
+            bar.update(len(block))
+
+
 def _holders(storage: Storage) -> Iterator[Path]:
-    """Folders that may hold a soundtools folder."""
+    """Yield the folders that may hold a soundtools folder."""
     yield storage.root
     if storage.drive_mount is not None:
-        # A shortcut to a shared folder shows up by its target's id, beside MyDrive.
+        # Drive mounts the target of a shortcut under the target's id, beside MyDrive.
         yield from _folders(storage.drive_mount / ".shortcut-targets-by-id")
         yield from _folders(storage.drive_mount / "Shareddrives")
         yield from _folders(storage.root / ".shortcut-targets-by-id")
@@ -153,7 +185,7 @@ def _tars(folder: Path) -> list[Path]:
 
 
 def _listing(folder: Path) -> list[os.DirEntry[str]]:
-    """A folder's entries; none where there is no such folder."""
+    """Return the entries of a folder by name; none if there is no such folder."""
     for attempt in (1, 2):
         try:
             with os.scandir(folder) as entries:
@@ -163,7 +195,7 @@ def _listing(folder: Path) -> list[os.DirEntry[str]]:
         except OSError as error:
             # Drive's first listing of a large folder times out (Errno 5); the next one succeeds.
             if attempt == 2:
-                print(f"Could not look into {folder}: {error.strerror}. It is left out.")
+                print(f"Could not look into {folder}: {error.strerror}. It is skipped.")
             time.sleep(1)
     return []
 
@@ -175,13 +207,9 @@ def _mount_drive() -> Storage:
     mount = content / "drive"
     try:
         drive.mount(str(mount))
-    except Exception as error:  # Colab raises several kinds, when access is refused or times out
-        raise StorageError(
-            f"Google Drive was not connected ({error}). Run this cell again and allow the access "
-            "that the window asks for: the voice is kept on your Drive."
+    except Exception as error:  # of several classes, when access is refused or times out
+        raise NotebookError(
+            f"Google Drive was not connected ({error}). Run this cell again and allow access in "
+            "the window that opens: your voices are kept on your Drive."
         ) from error
     return Storage(root=drive_root(mount), disk=content, drive_mount=mount)
-
-
-def _local_folder(folder: Path) -> Storage:
-    return Storage(root=folder, disk=folder)

@@ -1,15 +1,16 @@
-"""Training from a notebook: the live panel, the event files and the movie around ``train``."""
+"""Training from a notebook: ``train`` with a live panel, TensorBoard files and a movie."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from ponytaco.config import TrainConfig
 from ponytaco.notebook.characters import Character
-from ponytaco.notebook.environment import friendly, has_widgets
+from ponytaco.notebook.environment import has_widgets
+from ponytaco.notebook.errors import explain_errors
 from ponytaco.notebook.storage import Storage
-from ponytaco.notebook.training_form import AUTO, Settings
+from ponytaco.notebook.training_form import AUTO, TrainingSettings
 from ponytaco.notebook.widgets.events import can_wait, widget_events
 from ponytaco.notebook.widgets.panel import Panel, TextPanel
 from ponytaco.runs.folder import Run
@@ -20,32 +21,31 @@ from ponytaco.training.tensorboard import EventLog
 from ponytaco.training.validation import Validation
 
 
-@friendly
+@explain_errors
 def train_voice(
-    character: Character,
     storage: Storage,
-    settings: Settings,
+    character: Character,
+    settings: TrainingSettings,
     max_steps: str = AUTO,
     tensorboard: bool = False,
 ) -> TrainResult:
-    """Train a character's voice, or go on with it, with a live panel.
+    """Train a character's voice, or resume its training, with a live panel.
 
     Args:
-        character: of ``pick_character``; its clips are prepared.
-        storage: of ``connect_storage``.
-        settings: the form's.
-        max_steps: where the voice is finished; 'auto' leaves it to the preset.
-        tensorboard: also write event files.
-
-    Returns:
-        Where this session ended.
+        storage: from ``connect_storage``.
+        character: from ``pick_character``, with prepared clips.
+        settings: the form.
+        max_steps: the last step; 'auto' leaves it to the preset.
+        tensorboard: also write TensorBoard files.
 
     Raises:
-        NotebookError: whatever the user can mend, in one sentence.
+        PonytacoError: anything that the user can fix.
     """
     run = storage.run(character.name)
-    start = None if run.resumable else character.begin_with or settings.begin_with(storage)
-    config = settings.config_for(run, max_steps, start)
+    warm_start = None
+    if not run.resumable:
+        warm_start = character.warm_start or settings.find_warm_start(storage)
+    config = settings.config_for(run, max_steps, warm_start)
     with _panel(run, config.train) as panel, _event_log(tensorboard, storage, run) as event_log:
 
         def on_step(report: StepReport) -> None:
@@ -64,7 +64,7 @@ def train_voice(
                 storage.dataset(character.name),
                 run,
                 config,
-                warm_start_from=start,
+                warm_start_from=warm_start,
                 on_step=on_step,
                 on_validation=on_validation,
                 stop=panel.poll,
@@ -76,7 +76,10 @@ def train_voice(
     print(f"The voice is saved: {run.current_model}.")
     if result.finished:
         print("To train it longer, choose a larger max_steps above and run this cell again.")
-    _movie(run, print)
+    try:
+        print(f"How the attention grew: {make_movie(run)}.")
+    except MovieError as error:  # no picture yet, or no room: the voice is saved all the same
+        print(error)
     return result
 
 
@@ -87,8 +90,8 @@ def _panel(run: Run, settings: TrainConfig) -> Iterator[Panel | TextPanel]:
         return
     if not can_wait():
         print(
-            "The Stop button needs the package jupyter-ui-poll, which is missing. "
-            "The cell's own stop saves too."
+            "The button 'Stop and save' needs the package jupyter-ui-poll, which is missing. "
+            "Use the cell's own stop button: it saves, too."
         )
     with widget_events() as poll:
         yield Panel(run, settings, poll)
@@ -102,16 +105,10 @@ def _event_log(wanted: bool, storage: Storage, run: Run) -> Iterator[EventLog | 
     folder = storage.disk / "tensorboard" / run.folder.name
     copies = run.folder / "tensorboard" if storage.drive_mount else None
     event_log = EventLog(folder, run, copies)
-    print(f"TensorBoard: in a new cell, %load_ext tensorboard and %tensorboard --logdir {folder}")
+    print(
+        f"TensorBoard: run %load_ext tensorboard and %tensorboard --logdir {folder} in new cells."
+    )
     try:
         yield event_log
     finally:
         event_log.close()
-
-
-def _movie(run: Run, log: Callable[[str], None]) -> None:
-    """A movie is a gift: without a picture yet, or without room, nothing is wrong."""
-    try:
-        log(f"How the attention grew: {make_movie(run)}.")
-    except MovieError as error:
-        log(str(error))

@@ -1,4 +1,4 @@
-"""The form's settings, and the run's configuration that they give."""
+"""The training form: what a notebook's fields say about training, as a run's config."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ponytaco.io.pretrained import fetch
 from ponytaco.notebook.storage import Storage
 from ponytaco.runs.folder import Run
 
-# The longest settings are a few thousand.
+# A real config.json has a few thousand characters.
 _MOST_CONFIG_CHARACTERS = 2**20
 
 AUTO = "auto"
@@ -22,20 +22,20 @@ NVIDIA, OLDER_RUN = "NVIDIA's voice", "older run"
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What the form says; 'auto' leaves a setting to the preset, or to the run that goes on.
+class TrainingSettings:
+    """Fields of the form; 'auto' leaves a setting to the preset, or to the resumed run.
 
     Attributes:
-        preset: 'full', 'warm', 'gradual', 'small', 'tiny', or 'auto': full on a GPU, small without,
-            and with a warm start 'warm' at the sizes of the voice to begin with.
-        batch_size: clips a step.
+        preset: 'full', 'warm', 'gradual', 'small', 'tiny', or 'auto': 'full' on a GPU, 'small'
+            without one; with a warm start 'warm', at the sizes of the other voice.
+        batch_size: clips per step.
         learning_rate: after the warm-up.
-        save_every_minutes: from one save to the next.
-        mmi: train the recogniser beside the voice.
-        mixed_precision: faster on a GPU; off computes everything in float32.
+        save_every_minutes: time between saves.
+        mmi: train the recogniser along with the voice.
+        mixed_precision: faster on a GPU; if false, everything is computed in float32.
         style_signs: put the sign of a clip's mood before its text.
-        warm_start: 'none', "NVIDIA's voice", 'older run', another voice's name, or the path of a
-            run's folder, a checkpoint or a shared voice.
+        warm_start: 'none', "NVIDIA's voice", 'older run', the name of another voice, or the path of
+            a run folder, a checkpoint or a shared voice.
     """
 
     preset: str = AUTO
@@ -47,17 +47,17 @@ class Settings:
     style_signs: bool = False
     warm_start: str = "none"
 
-    def config_for(self, run: Run, max_steps: str = AUTO, begin_with: Path | None = None) -> Config:
-        """A run's configuration: its own where it goes on, else the preset's, with the form's.
+    def config_for(self, run: Run, max_steps: str = AUTO, warm_start: Path | None = None) -> Config:
+        """Return the config of a run: its own if it is resumed, else the preset's, with the form's.
 
         Args:
-            run: that begins or goes on.
-            max_steps: where it is finished, or 'auto'.
-            begin_with: the weights that a new run begins with.
+            run: new or resumed.
+            max_steps: the last step, or 'auto'.
+            warm_start: weights that a new run starts from.
 
         Raises:
-            ConfigError: a setting has a wrong value, or the run's own cannot be read.
-            CheckpointError: the weights to begin with cannot be read.
+            ConfigError: a setting has a wrong value, or the run's own config is unreadable.
+            CheckpointError: the weights of the warm start are unreadable.
         """
         changes: dict[str, Any] = {
             "save_every_minutes": self.save_every_minutes,
@@ -72,13 +72,13 @@ class Settings:
         for name, value in optional.items():
             if str(value).strip() not in ("", AUTO):
                 changes[name] = str(value).strip()
-        return self._base(run, begin_with).replace(**changes)
+        return self._base(run, warm_start).replace(**changes)
 
-    def begin_with(self, storage: Storage) -> Path | None:
-        """The weights that a new run begins with.
+    def find_warm_start(self, storage: Storage) -> Path | None:
+        """Return the weights that a new run starts from, if any; NVIDIA's are downloaded once.
 
         Raises:
-            DownloadError: NVIDIA's voice did not come.
+            DownloadError: the download of NVIDIA's voice failed.
             ConfigError: there is no such voice or file.
         """
         choice = self.warm_start.strip()
@@ -88,28 +88,27 @@ class Settings:
             return fetch("tacotron2", storage.disk / "weights")
         if choice == OLDER_RUN:
             path = storage.older_run or storage.runs / "current_model"
+        elif (storage.runs / choice).is_dir():
+            path = storage.run(choice).voice()
         else:
-            path = storage.root / choice
-            if (storage.runs / choice).is_dir():
-                path = storage.run(choice).voice()
+            path = storage.resolve(choice)
         if not path.exists():
             raise ConfigError(
                 f"Warm start: there is no file {path}, and no voice '{choice}' in {storage.runs}. "
-                "In '3. Settings' choose another one, or 'none'. A path counts from the storage's "
-                "folder."
+                f"Choose another one in '3. Settings', or 'none'. A path starts at {storage.root}."
             )
         return path
 
-    def _base(self, run: Run, begin_with: Path | None) -> Config:
+    def _base(self, run: Run, warm_start: Path | None) -> Config:
         if self.preset != AUTO:
             return presets.preset(self.preset)
         if run.resumable and run.config.is_file():
-            # The form is fresh in every session; the run goes on as it began.
+            # The form is reset in every session; the run keeps its settings.
             with run.config.open(encoding="utf-8", errors="replace") as file:
                 return Config.from_json(file.read(_MOST_CONFIG_CHARACTERS))
-        if begin_with is not None:
-            sizes = sizes_in(begin_with)
-            # A plain head goes on within an 'mmi' one, which aligns sooner.
+        if warm_start is not None:
+            sizes = sizes_in(warm_start)
+            # A plain head is carried on within an 'mmi' one, which aligns sooner.
             sizes.pop("head", None)
             return presets.preset("warm").replace(**sizes)
         return presets.preset("full" if choose_device(AUTO).type == "cuda" else "small")

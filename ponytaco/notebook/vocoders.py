@@ -1,24 +1,22 @@
-"""A vocoder's weights on the storage, so that the next session has them."""
+"""Vocoder weights, kept in the storage for the next session."""
 
 from __future__ import annotations
 
 from ponytaco.io.download import DownloadError
 from ponytaco.io.pretrained import PUBLISHED, fetch
-from ponytaco.notebook.environment import friendly
 from ponytaco.notebook.storage import Storage
 
 
-@friendly
-def get_vocoder(name: str, storage: Storage) -> str:
-    """What a voice is to be told to speak through.
+def get_vocoder(storage: Storage, name: str) -> str:
+    """Return a vocoder for ``open_vocoder``, downloading published weights once.
 
     Args:
+        storage: from ``connect_storage``; downloads are kept there.
         name: 'griffin_lim', 'hifigan', 'waveglow', or the path of a file.
-        storage: of ``connect_storage``; downloads are kept there.
 
     Returns:
-        A path or a name for ``open_vocoder``; 'griffin_lim' where nothing could be downloaded,
-        which is printed with how to get it by hand.
+        A path or a name; 'griffin_lim' if the download failed, after printing how to get the
+        weights by hand.
     """
     if name not in PUBLISHED:
         return name

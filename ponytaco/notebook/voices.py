@@ -1,4 +1,4 @@
-"""Trained voices: picking one, and hearing it speak."""
+"""Trained voices: picking one and letting it speak."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from ponytaco.audio.wav import save_wav
 from ponytaco.device import choose_device
 from ponytaco.formatting import duration
 from ponytaco.notebook.characters import Character
-from ponytaco.notebook.environment import friendly, in_colab
-from ponytaco.notebook.speech_form import Manner
+from ponytaco.notebook.environment import in_colab
+from ponytaco.notebook.errors import explain_errors
+from ponytaco.notebook.speech_form import SpeechSettings
 from ponytaco.notebook.storage import Storage
-from ponytaco.notebook.widgets.chooser import Option, pick
+from ponytaco.notebook.widgets.chooser import Option, choose
 from ponytaco.notebook.widgets.events import can_wait
 from ponytaco.notebook.widgets.html import (
     download_link,
@@ -31,52 +32,52 @@ from ponytaco.runs.movie import MovieError, make_movie
 from ponytaco.synthesis.result import Sentence, Speech
 from ponytaco.synthesis.voice import Voice
 
-# A notebook carries its players in its file: minutes of sound would make it too large to save.
+# Players are embedded in the notebook's file: minutes of sound would make it too large to save.
 _LONGEST_EMBEDDED_SECONDS = 120
 _MOST_PICTURES = 12
 
 
 @dataclass(frozen=True)
 class TrainedVoice:
-    """A run that can speak.
+    """Run with a checkpoint that can speak.
 
     Attributes:
-        name: the character's.
+        name: of the character.
         run: its folder.
     """
 
     name: str
     run: Run
 
-    def open(self, manner: Manner | None = None) -> Voice:
-        """Load it, and say what there is to say of it.
+    def open(self, settings: SpeechSettings | None = None) -> Voice:
+        """Load the voice with its vocoder, and print its notes.
 
         Raises:
             RunError, CheckpointError: there is no usable checkpoint.
-            LexiconError, VocoderError: a dictionary or a vocoder cannot be used.
+            LexiconError, VocoderError: a dictionary or the vocoder cannot be used.
         """
-        manner = manner or Manner()
+        settings = settings or SpeechSettings()
         voice = Voice(
             self.run.folder,
-            manner.vocoder,
+            settings.vocoder,
             choose_device("auto"),
-            dictionaries=manner.dictionaries,
+            dictionaries=settings.dictionaries,
         )
         for note in voice.notes:
             print(note)
         return voice
 
 
-@friendly
+@explain_errors
 def pick_voice(storage: Storage, name: str = "") -> TrainedVoice:
     """Let the user pick a trained voice, and wait for it; the newest comes first.
 
     Args:
-        storage: of ``connect_storage``.
-        name: picks this one without asking.
+        storage: from ``connect_storage``.
+        name: of a voice to pick without asking; empty to ask.
 
     Raises:
-        NotebookError: there is none, or none of that name.
+        PonytacoError: there are no voices, or none of that name.
     """
     voices = trained_voices(storage)
     if not voices:
@@ -85,17 +86,17 @@ def pick_voice(storage: Storage, name: str = "") -> TrainedVoice:
         )
     by_name = {voice.name: voice for voice in voices}
     if name and name.strip() not in by_name:
-        raise RunError(f"There is no voice '{name}'. There are: {', '.join(by_name)}.")
-    chosen = by_name[name.strip()] if name else voices[0]
+        raise RunError(f"There is no voice '{name}', only: {', '.join(by_name)}.")
+    picked = by_name[name.strip()] if name else voices[0]
     if not name and (len(voices) > 1 or not can_wait()):
         options = [Option(v.name, _label(v)) for v in voices]
-        chosen = by_name[pick(options, "Which voice shall speak?", "Use this voice").name]
-    print(f"{chosen.name} is ready to speak.")
-    return chosen
+        picked = by_name[choose(options, "Which voice do you want to hear?", "Use this voice").name]
+    print(f"{picked.name} is ready to speak.")
+    return picked
 
 
 def trained_voices(storage: Storage) -> list[TrainedVoice]:
-    """The runs that can speak, newest first."""
+    """Return the runs that can speak, newest first."""
     if not storage.runs.is_dir():
         return []
     runs = [Run(folder) for folder in storage.runs.iterdir() if folder.is_dir()]
@@ -104,31 +105,63 @@ def trained_voices(storage: Storage) -> list[TrainedVoice]:
     return [TrainedVoice(run.folder.name, run) for run in able]
 
 
-@friendly
+@explain_errors
 def speak(
-    voice: TrainedVoice, text: str, manner: Manner | None = None, download: bool = False
+    voice: TrainedVoice,
+    text: str,
+    settings: SpeechSettings | None = None,
+    download: bool = False,
 ) -> Path:
     """Speak a text of any length; each sentence can be heard as soon as it is ready.
 
     Args:
-        voice: of ``pick_voice``.
-        text: what to say.
-        manner: of ``manner``: how to say it.
-        download: also save it through the browser.
+        voice: from ``pick_voice``.
+        text: from ``text_to_speak``.
+        settings: from ``speech_settings``.
+        download: also save the WAV file through the browser.
 
     Returns:
-        The wav, in the run's folder ``speech``.
+        The WAV file, in the folder ``speech`` of the run.
 
     Raises:
-        NotebookError: there is nothing to say, or no usable checkpoint.
+        PonytacoError: the text is empty, or there is no usable checkpoint.
     """
-    manner = manner or Manner()
-    opened = voice.open(manner)
+    path = _speak(voice, text, settings or SpeechSettings())
+    if download:
+        save_through_browser(path)
+    return path
+
+
+@explain_errors
+def hear_progress(storage: Storage, character: Character, text: str) -> None:
+    """Let a voice in training speak, and show how its attention grew.
+
+    Args:
+        storage: from ``connect_storage``.
+        character: from ``pick_character``.
+        text: to speak.
+
+    Raises:
+        PonytacoError: the voice has no checkpoint yet.
+    """
+    voice = TrainedVoice(character.name, storage.run(character.name))
+    _speak(voice, text, SpeechSettings())
+    try:
+        movie = make_movie(voice.run)
+    except MovieError as error:
+        print(error)
+        return
+    show_html(paragraph("How the attention grew, one frame per check:"))
+    show_html(picture(movie.read_bytes(), 640, "image/gif"))
+
+
+def _speak(voice: TrainedVoice, text: str, settings: SpeechSettings) -> Path:
+    opened = voice.open(settings)
     started = time.monotonic()
     shown = itertools.count(1)
     speech = opened.speak(
         text,
-        manner.delivery,
+        settings.options,
         keep=False,
         on_sentence=lambda sentence: show_sentence(sentence, opened.audio.sample_rate, next(shown)),
     )
@@ -140,44 +173,19 @@ def speak(
     if speech.seconds <= _LONGEST_EMBEDDED_SECONDS:
         html += download_link(path.read_bytes(), path.name, "audio/wav")
     show_html(html)
-    if download:
-        save_through_browser(path)
     return path
 
 
-@friendly
-def hear_progress(character: Character, storage: Storage, text: str) -> None:
-    """Let a voice in training speak, and show how its attention grew.
-
-    Args:
-        character: of ``pick_character``.
-        storage: of ``connect_storage``.
-        text: what to say.
-
-    Raises:
-        NotebookError: it has not been trained yet.
-    """
-    voice = TrainedVoice(character.name, storage.run(character.name))
-    speak(voice, text)
-    try:
-        movie = make_movie(voice.run)
-    except MovieError as error:
-        print(error)
-        return
-    show_html(paragraph("How the attention grew, a frame for each check:"))
-    show_html(picture(movie.read_bytes(), 640, "image/gif"))
-
-
 def show_sentence(sentence: Sentence, sample_rate: int, number: int) -> None:
-    """One sentence: its text, a player, what to know about it, and its attention.
+    """Show a sentence: its text, a player, its warnings and its attention.
 
     Args:
         sentence: with its attention.
         sample_rate: Hz.
-        number: counted from 1; later ones are shown without pictures.
+        number: counted from 1; only the first few are shown with pictures.
     """
     html = player(wav_bytes(sentence.waveform, sample_rate), sentence.text)
-    html += "".join(paragraph(f"Mind: {warning}") for warning in sentence.warnings)
+    html += "".join(paragraph(f"Note: {warning}") for warning in sentence.warnings)
     if number <= _MOST_PICTURES and sentence.alignment is not None:
         figure = plot_alignment(sentence.alignment, str(sentence.score))
         html += picture(png_bytes(figure), width=420)
@@ -185,20 +193,20 @@ def show_sentence(sentence: Sentence, sample_rate: int, number: int) -> None:
 
 
 def show_speech(speech: Speech, caption: str) -> None:
-    """What to know about the whole, and a player where it is several sentences, yet not an hour."""
+    """Show the notes on a whole text, and a player if it has several sentences but is not long."""
     html = paragraph(caption)
     if len(speech.sentences) > 1 and speech.seconds <= _LONGEST_EMBEDDED_SECONDS:
         html = player(wav_bytes(speech.waveform, speech.sample_rate), caption)
     notes = [*speech.notes, *([speech.babble] if speech.babble else [])]
-    html += "".join(paragraph(f"Mind: {note}") for note in notes)
+    html += "".join(paragraph(f"Note: {note}") for note in notes)
     html += "".join(paragraph(f"Cannot be spoken: {text}") for text in speech.left_out)
     if speech.spelled:
-        html += paragraph(f"Read by their letters: {', '.join(speech.spelled)}.")
+        html += paragraph(f"Read letter by letter: {', '.join(speech.spelled)}.")
     show_html(html)
 
 
 def save_through_browser(path: Path) -> None:
-    """Download a file on Colab; elsewhere it is on this machine already."""
+    """Download a file on Colab; elsewhere print where it is."""
     if in_colab():
         from google.colab import files
 

@@ -1,4 +1,4 @@
-"""Pieces of speech -> one: their ends trimmed and faded, their levels evened, pauses between."""
+"""Concatenation of sentences: ends trimmed and faded, levels matched, pauses between."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import torch
 from torch import Tensor
 
 _FRAME_SECONDS = 0.01
-# Quieter than the loudest frame by so much is silence, and so is anything below the floor.
+# Silence: quieter than the loudest frame by so much, or below the floor.
 _SILENCE_DB, _FLOOR_DB = -40.0, -65.0
-# Consonants begin and end softly: this much of what counts as silence is kept.
+# Consonants begin and end softly, so this much silence is kept.
 _MARGIN_SECONDS = 0.03
 # Long enough that a cut through noise does not click, too short to be heard as a fade.
 _FADE_SECONDS = 0.005
-# A level is that of the frames that are not much softer than the loudest, as loudness meters gate.
+# Frames much softer than the loudest do not count for a level, as in loudness meters.
 _GATE_DB = -20.0
-# A voice may be louder here and softer there; only what sounds like another microphone is undone.
+# A voice may vary in loudness; only what sounds like another microphone is corrected.
 _MOST_GAIN_DB = 4.0
 _PEAK = 0.99
 
 PAUSES = {"word": 0.06, "clause": 0.18, "sentence": 0.4, "paragraph": 0.8}
-"""Seconds of silence after a piece, by what it is the end of."""
+"""Seconds of silence after an utterance, by what it is the end of."""
 
 
 def trim_silence(waveform: Tensor, sample_rate: int) -> Tensor:
@@ -33,7 +33,7 @@ def trim_silence(waveform: Tensor, sample_rate: int) -> Tensor:
         sample_rate: Hz.
 
     Returns:
-        (T_wav,), a part of it; all of it where everything is silent.
+        (T_wav,), shorter; unchanged if all of it is silent.
     """
     levels = _frame_levels(waveform, sample_rate)
     if not len(levels):
@@ -48,7 +48,7 @@ def trim_silence(waveform: Tensor, sample_rate: int) -> Tensor:
 
 
 def fade_ends(waveform: Tensor, sample_rate: int) -> Tensor:
-    """Let a waveform (T_wav,) begin and end at zero, so that nothing clicks beside a pause."""
+    """Fade a waveform (T_wav,) in and out, so that it does not click beside a pause."""
     n = min(_n(_FADE_SECONDS, sample_rate), len(waveform) // 2)
     if not n:
         return waveform
@@ -60,7 +60,7 @@ def fade_ends(waveform: Tensor, sample_rate: int) -> Tensor:
 
 
 def speech_level(waveform: Tensor, sample_rate: int) -> float:
-    """Level of the speech in a waveform (T_wav,), dB below full scale; pauses do not count."""
+    """Return the level of a waveform's (T_wav,) speech in dB of full scale; pauses do not count."""
     levels = _frame_levels(waveform, sample_rate)
     if not len(levels):
         return -torch.inf
@@ -69,9 +69,9 @@ def speech_level(waveform: Tensor, sample_rate: int) -> float:
 
 
 class Leveller:
-    """Brings pieces of one text to the level that those before them had in the median.
+    """Brings each utterance to the median level of those before it.
 
-    Pieces of each style have a level of their own: a whisper shall not be as loud as a shout.
+    Each style has a level of its own: a whisper is not as loud as a shout.
 
     Args:
         sample_rate: Hz.
@@ -82,7 +82,7 @@ class Leveller:
         self._levels: dict[str, list[float]] = defaultdict(list)
 
     def __call__(self, waveform: Tensor, style: str = "") -> Tensor:
-        """The waveform (T_wav,), by at most 4 dB louder or softer, never clipping."""
+        """Return the waveform (T_wav,), at most 4 dB louder or softer, never clipping."""
         level = speech_level(waveform, self._sample_rate)
         if level < _FLOOR_DB:
             return waveform
@@ -95,12 +95,12 @@ class Leveller:
 
 
 def silence(seconds: float, sample_rate: int) -> Tensor:
-    """(T_wav,) of zeros."""
+    """Return silence (T_wav,)."""
     return torch.zeros(_n(seconds, sample_rate))
 
 
 def _frame_levels(waveform: Tensor, sample_rate: int) -> Tensor:
-    """(n_frames,) of decibels."""
+    """Return (n_frames,) decibels."""
     size = min(_n(_FRAME_SECONDS, sample_rate), len(waveform))
     if not size:
         return waveform.new_empty(0)

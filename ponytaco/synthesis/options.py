@@ -1,4 +1,4 @@
-"""How a text is to be spoken."""
+"""Options of speech."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ LIMITS: Mapping[str, tuple[float, float]] = types.MappingProxyType(
         "max_seconds": (0, 600),
     }
 )
-"""The least and the most of each number of a ``SpeechOptions``."""
+"""Least and most of each number in ``SpeechOptions``."""
 
 MAX_SYMBOLS_LIMITS = (10, 1000)
-"""Of the symbols after which a sentence is cut: a word or two, and several times what published
-voices know. No voice has learnt pieces of a letter."""
+"""Least and most symbols after which a sentence is cut: from a word or two to several times what
+published voices have learnt."""
 
 
 class SpeechOptionsError(PonytacoError):
-    """A way of speaking cannot be."""
+    """An option of speech is out of range."""
 
 
 @dataclass(frozen=True)
@@ -36,22 +36,22 @@ class SpeechOptions:
     style: str = ""
     """A style's name, for the text's beginning; ``[happy]`` in a text changes it."""
     best_of: int = 1
-    """Takes of each line, of which the best one is used."""
+    """Takes of each sentence, of which the best one is used."""
     retries: int = 2
-    """How often a line of which no take is good is tried again, with other seeds."""
+    """How often a sentence without a good take is tried again, with other seeds."""
     speed: float = 1.0
     """1.2 is a fifth faster, at the same pitch; 0.5 to 2."""
     pause: float = 1.0
-    """Pauses between lines, as a multiple; 0 to 10."""
+    """Factor on the pauses between sentences, 0 to 10."""
     gate_threshold: float = 0.5
-    """Probability of the gate at which a line is over, 0 to 1."""
+    """Gate probability at which a sentence is over, 0 to 1."""
     max_seconds: float = 0.0
-    """Where a line that never stops is cut; 0 judges by its length."""
+    """Where a sentence that never stops is cut; 0 goes by the length of its text."""
     seed: int = 1234
-    """Of the prenet's dropout; another one speaks a little differently."""
+    """Seed of the prenet's dropout; another one speaks a little differently."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be."""
+        """Refuse values out of range."""
         for name, (low, high) in LIMITS.items():
             value = getattr(self, name)
             if not low <= value <= high:

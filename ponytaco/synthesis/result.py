@@ -1,9 +1,8 @@
-"""What was spoken, and what is to be said of it."""
+"""Results of speaking: sound, attention errors, and warnings for the listener."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,16 +10,17 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from ponytaco.formatting import and_more, shorten
 from ponytaco.metrics.alignment import AlignmentScore
 from ponytaco.metrics.attention_errors import Take
 
-# Words that one warning names.
-_MOST_NAMED = 12
+_MOST_NAMED = 12  # words in one warning
+_SHOWN = 40  # characters of a text in a warning
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """One spoken line: a sentence, or a part of a long one."""
+    """A spoken sentence, or a part of a long one."""
 
     text: str
     waveform: Tensor
@@ -30,21 +30,21 @@ class Sentence:
     alignment: npt.NDArray[np.float32] | None
     """(T_steps, T_text) attention; None where a long text keeps none."""
     take: Take
-    """The judgement on the take that was used."""
+    """Attention errors of the take that was used."""
     words: tuple[str, ...] = ()
     style: str = ""
     pause_seconds: float = 0.0
-    """The silence that follows it; none after the last one."""
+    """Silence after it; none after the last one."""
     tries: int = 1
-    """Takes that there were of it."""
+    """Number of takes."""
     seed: int = 0
-    """Of the batch in which it was spoken."""
+    """Seed of the batch in which it was spoken."""
     unreadable: tuple[str, ...] = ()
-    """Words that the voice has to guess: it knows neither their pronunciation nor letters."""
+    """Words that the voice guesses: it knows neither their pronunciation nor letters."""
 
     @property
     def good(self) -> bool:
-        """Whether it was read as it is written, as far as attention and its words tell."""
+        """Whether it was read as written, as far as attention and its words tell."""
         return self.take.good and not self.unreadable
 
     @property
@@ -54,35 +54,36 @@ class Sentence:
 
     @property
     def stopped(self) -> bool:
-        """Whether the gate opened; otherwise the sentence was cut."""
+        """Whether the gate opened; otherwise the sentence was cut off."""
         return self.take.stopped
 
     @property
     def is_babble(self) -> bool:
-        """Whether attention found less than half of its words."""
+        """Whether attention missed more than half of its words."""
         n_missed = len(self.take.skipped) + len(self.take.unread)
         return self.take.lost or 2 * n_missed > len(self.words)
 
     @property
     def warnings(self) -> list[str]:
         """What a listener should know, one sentence each."""
-        take, text = self.take, _short(self.text)
+        take, text = self.take, shorten(self.text, _SHOWN)
         if take.lost:
             return [f"'{text}' was not read: the voice babbles."]
-        said = []
+        warnings = []
         if not take.stopped and take.read_through:
-            said.append(f"'{text}' was read to its end, but did not stop by itself and was cut.")
+            warnings.append(f"'{text}' was read to its end, but did not stop and was cut off.")
         elif not take.stopped:
-            said.append(f"'{text}' did not come to an end and was cut.")
+            warnings.append(f"'{text}' did not come to an end and was cut off.")
         for words, what in (
             (take.skipped, "skipped"),
-            (take.repeated, "said twice or out of order"),
+            (take.repeated, "repeated or out of order"),
             (take.unread, "left unread at the end"),
-            (take.stuck, "dwelt on"),
+            (take.stuck, "drawn out"),
         ):
             if words:
-                said.append(f"In '{text}' was {what}: {_listed(self.words, words)}.")
-        return said
+                named = and_more([self.words[number] for number in words], _MOST_NAMED)
+                warnings.append(f"In '{text}', {what}: {named}.")
+        return warnings
 
 
 @dataclass(frozen=True)
@@ -98,24 +99,27 @@ class Speech:
     left_out: list[str] = field(default_factory=list)
     """Sentences in which nothing can be spoken."""
     notes: list[str] = field(default_factory=list)
-    """What the writer of the text should know."""
+    """What the writer of the text should know, one sentence each."""
     babble: str = ""
-    """What to say in place of each sentence's warnings, of a voice that cannot read yet."""
+    """One warning in place of the sentences', for a voice that cannot read yet."""
 
     @property
     def seconds(self) -> float:
-        """Its length."""
+        """Duration."""
         return len(self.waveform) / self.sample_rate
 
     @property
     def warnings(self) -> list[str]:
         """What a listener should know, one sentence each."""
-        unspeakable = [f"'{_short(t)}' cannot be spoken and was left out." for t in self.left_out]
-        said = [warning for sentence in self.sentences for warning in sentence.warnings]
-        return [*self.notes, *unspeakable, *([self.babble] if self.babble else said)]
+        left_out = [
+            f"'{shorten(text, _SHOWN)}' cannot be spoken and was left out."
+            for text in self.left_out
+        ]
+        warnings = [warning for sentence in self.sentences for warning in sentence.warnings]
+        return [*self.notes, *left_out, *([self.babble] if self.babble else warnings)]
 
     def report(self) -> dict[str, Any]:
-        """All that is known about it as plain values, for json."""
+        """Return everything but sound and attention as plain values, for json."""
         rate = self.sample_rate
         return {
             "seconds": round(self.seconds, 3),
@@ -140,13 +144,3 @@ class Speech:
                 for sentence in self.sentences
             ],
         }
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 40 else text[:39] + "…"
-
-
-def _listed(words: Sequence[str], chosen: Sequence[int]) -> str:
-    named = [words[number] for number in chosen[:_MOST_NAMED]]
-    rest = len(chosen) - len(named)
-    return ", ".join(named) + (f" and {rest} more" if rest else "")

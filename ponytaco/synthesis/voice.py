@@ -1,4 +1,4 @@
-"""Text -> speech with a trained voice."""
+"""Voices: text to speech with a trained checkpoint."""
 
 from __future__ import annotations
 
@@ -22,7 +22,13 @@ from ponytaco.checkpoint.format import (
     verified_checkpoint,
 )
 from ponytaco.config import AudioConfig
-from ponytaco.metrics.attention_errors import Take, best_take, end_of_reading, judge, may_stop_from
+from ponytaco.metrics.attention_errors import (
+    Take,
+    best_take,
+    end_of_reading,
+    find_attention_errors,
+    may_stop_from,
+)
 from ponytaco.model.inference_decoder import PackedDecoder
 from ponytaco.model.tacotron2 import Tacotron2
 from ponytaco.runs.folder import voice_files
@@ -30,27 +36,27 @@ from ponytaco.synthesis.joining import PAUSES, Leveller, fade_ends, silence, tri
 from ponytaco.synthesis.options import MAX_SYMBOLS_LIMITS, SpeechOptions, SpeechOptionsError
 from ponytaco.synthesis.result import Sentence, Speech
 from ponytaco.text.errors import TextError
-from ponytaco.text.frontend import Line, Reader, Script
+from ponytaco.text.frontend import Script, TextFrontend, Utterance
 from ponytaco.text.lexicon import Lexicon, chain_lexicons, installed_dictionary, read_dictionary
 from ponytaco.vocoders.factory import Vocoder, open_vocoder
 
-# A symbol takes about 6 frames (70 ms); a line that needs this many per symbol never stops.
+# A symbol takes about 6 frames (70 ms); an utterance that needs this many a symbol never stops.
 _MAX_FRAMES_PER_SYMBOL = 25
 _MIN_MAX_FRAMES = 200
-# Symbols of a line, where the checkpoint does not know its longest text: 10 s, as the published
-# voices have learnt; and what even a voice of very short clips is asked for, because pieces of
-# two words sound worse than a voice that reads a little beyond what it has learnt.
+# Symbols of an utterance. The usual limit is for checkpoints that do not record their longest text:
+# 10 s, as published voices have learnt. The least holds even for a voice of very short clips, since
+# utterances of two words sound worse than a voice that reads a little beyond what it has learnt.
 _USUAL_LIMIT, _LEAST_LIMIT = 150, 40
-# A text is spoken so many takes at a time: reading the weights costs as much for one as for all.
+# Takes at a time: reading the weights costs as much for one as for all.
 _BATCH = 8
 # Texts of more characters keep no pictures, so that a book needs no more memory than its sound.
 _LONG_TEXT = 2_000
-# Seeds of the batches of one text, far enough apart that a user's next seed is none of them.
+# Between the seeds of one text's batches: a user's next seed is not among them.
 _NEXT_SEED = 1_000_003
 
 
-class _Said(NamedTuple):
-    """A take with its sound."""
+class _Synthesized(NamedTuple):
+    """A take with its mel and attention."""
 
     take: Take
     mel: Tensor  # (n_mels, T_mel)
@@ -58,11 +64,11 @@ class _Said(NamedTuple):
     seed: int
 
 
-class _Performed(NamedTuple):
-    """A line, its best take, and how many there were."""
+class _BestTake(NamedTuple):
+    """An utterance, its best take, and the number of takes."""
 
-    line: Line
-    said: _Said
+    utterance: Utterance
+    best: _Synthesized
     tries: int
 
 
@@ -72,22 +78,23 @@ class Voice:
     Args:
         path: a run's folder or a checkpoint.
         vocoder: a name in ``VOCODERS`` or a vocoder's file; or a function from mel
-            (B, n_mels, T_mel) to waveform (B, T_wav). Where a named one's weights cannot be had,
-            Griffin-Lim speaks, and ``notes`` says so.
-        device: where to compute; 'cuda' is worth it from long texts on.
-        weight_type: of the decoder's weights while speaking: 'auto' is the fastest that sounds the
-            same as 'float32'; also 'float16', 'bfloat16' and 'int8'.
-        dictionaries: files in CMUdict's form whose pronunciations come before the character's
-            own; of a word in several of them the first one counts.
-        max_symbols: longer sentences are cut, 10 to 1,000; 0 takes the longest text it was
-            trained on.
+            (B, n_mels, T_mel) to waveform (B, T_wav). If a named one's weights cannot be
+            downloaded, Griffin-Lim speaks, and ``notes`` tells so.
+        device: where to compute; 'cuda' pays from long texts on.
+        weight_type: type of the decoder's weights: 'auto' is the fastest that sounds the same as
+            'float32'; also 'float16', 'bfloat16' and 'int8'.
+        dictionaries: files in CMUdict's form, which take precedence over the character's own
+            pronunciations; the first that has a word counts.
+        max_symbols: longer sentences are cut, 10 to 1,000; 0 takes the longest text that the voice
+            was trained on.
+        checkpoint: the content of ``path``, where it has been read already.
 
     Raises:
         RunError, CheckpointError: there is no usable checkpoint.
         LexiconError: a dictionary cannot be read.
-        SpeechOptionsError: sentences cannot be cut so.
-        VocoderError: there is no such vocoder.
-        WeightTypeError: there is no such type on this machine.
+        SpeechOptionsError: ``max_symbols`` is out of range.
+        VocoderError: the vocoder does not exist or does not fit.
+        WeightTypeError: this machine does not have the type.
     """
 
     def __init__(
@@ -98,25 +105,30 @@ class Voice:
         weight_type: str = "auto",
         dictionaries: Sequence[Path] = (),
         max_symbols: int = 0,
+        checkpoint: Checkpoint | None = None,
     ) -> None:
         least, most = MAX_SYMBOLS_LIMITS
         if max_symbols and not least <= max_symbols <= most:
             raise SpeechOptionsError(f"max_symbols is {max_symbols}; it can be {least} to {most}.")
         lexicons = [read_dictionary(dictionary) for dictionary in dictionaries]
-        self.path, checkpoint, model, self.notes = _open(Path(path))
+        self.path, self.notes = Path(path), list[str]()
+        if checkpoint is None:
+            self.path, checkpoint, model, self.notes = _open(self.path)
+        else:
+            model = checkpoint.build_model()
         self.audio: AudioConfig = checkpoint.config.audio
         self.step = checkpoint.run_state.step
         self._is_aligned = checkpoint.run_state.aligned_since is not None
         self._device = torch.device(device)
-        self._model = model.to(self._device)
-        self._packed = PackedDecoder(self._model.decoder, weight_type)
+        self.model = model.to(self._device)
+        self._packed = PackedDecoder(self.model.decoder, weight_type)
         knows_phones = checkpoint.config.train.p_arpabet > 0 and bool(checkpoint.lexicon)
         if lexicons and not knows_phones:
             self.notes.append(
-                "This voice was trained on letters alone: the dictionary is not used."
+                "This voice was trained on letters alone, so the dictionary is not used."
             )
         own = Lexicon({w: tuple(phones.split()) for w, phones in checkpoint.lexicon.items()})
-        self._reader = Reader(
+        self._frontend = TextFrontend(
             checkpoint.symbols,
             checkpoint.config.train.cleaner,
             chain_lexicons([*lexicons, own, installed_dictionary()]) if knows_phones else None,
@@ -131,54 +143,53 @@ class Voice:
 
     @property
     def styles(self) -> list[str]:
-        """The styles that it knows; where the checkpoint does not say, all that it may know."""
-        return self._reader.styles
+        """Styles that the voice knows; all it may know if the checkpoint does not record them."""
+        return self._frontend.styles
 
     def stream(
-        self, text: str, delivery: SpeechOptions | None = None, **how: Any
+        self, text: str, options: SpeechOptions | None = None, **changes: Any
     ) -> Iterator[Sentence]:
-        """Speak a text, and hand out each line as soon as it is ready.
-
-        Nothing is kept of a line that was handed out, so a text may be of any length.
+        """Speak a text of any length, and yield each sentence as soon as it is ready.
 
         Args:
             text: any text; pronunciations in braces, ``{HH AH0 L OW1}``, styles in brackets,
                 ``[happy]``.
-            delivery: how to speak it.
-            how: changes to ``delivery`` by name, ``best_of=4``.
+            options: how to speak.
+            changes: changes to ``options`` by name, ``best_of=4``.
 
         Raises:
-            TextError: nothing in the text can be spoken, a pronunciation is none, or a style is
-                unknown.
-            SpeechOptionsError: a way of speaking cannot be.
+            TextError: nothing in the text can be spoken, braces hold no pronunciation, or a style
+                is unknown.
+            SpeechOptionsError: an option is out of range.
         """
-        delivery = dataclasses.replace(delivery or SpeechOptions(), **how)
-        script = self._reader.read(text, delivery.style)
-        return self._sentences(script, self._perform(script.lines, delivery), delivery)
+        options = dataclasses.replace(options or SpeechOptions(), **changes)
+        script = self._frontend.read(text, options.style)
+        takes = self._best_takes(script.utterances, options)
+        return self._sentences(script, takes, options)
 
     def speak(
         self,
         text: str,
-        delivery: SpeechOptions | None = None,
+        options: SpeechOptions | None = None,
         *,
         keep: bool | None = None,
         on_sentence: Callable[[Sentence], None] = lambda sentence: None,
-        **how: Any,
+        **changes: Any,
     ) -> Speech:
-        """Speak a text: the lines of ``stream`` joined.
+        """Speak a text.
 
         Args:
-            text: as in ``stream``, like the delivery and its changes.
-            delivery: how to speak it.
+            text: as in ``stream``.
+            options: how to speak.
             keep: whether the sentences keep their mels and attention; if left out, those of
                 texts of up to 2,000 characters do.
-            on_sentence: takes each sentence, with all it has, as soon as it is ready.
-            how: changes to ``delivery``.
+            on_sentence: takes each sentence, with its mel and attention, as soon as it is ready.
+            changes: changes to ``options``.
 
         Raises:
             TextError, SpeechOptionsError: as in ``stream``.
         """
-        speeches = self.speak_all([text], delivery, keep=keep, on_sentence=on_sentence, **how)
+        speeches = self.speak_all([text], options, keep=keep, on_sentence=on_sentence, **changes)
         (speech,) = speeches
         if isinstance(speech, TextError):
             raise speech
@@ -187,38 +198,38 @@ class Voice:
     def speak_all(
         self,
         texts: Iterable[str],
-        delivery: SpeechOptions | None = None,
+        options: SpeechOptions | None = None,
         *,
         keep: bool | None = None,
         on_sentence: Callable[[Sentence], None] = lambda sentence: None,
-        **how: Any,
+        **changes: Any,
     ) -> Iterator[Speech | TextError]:
-        """Speak several texts, whose lines share batches, which takes less time.
+        """Speak several texts, which share batches: faster than one by one.
 
         Args:
             texts: each of any length.
-            delivery: as in ``speak``, like the arguments after it.
+            options: as in ``speak``, like the arguments after it.
             keep: whether the sentences keep their mels and attention.
             on_sentence: takes each sentence.
-            how: changes to ``delivery``.
+            changes: changes to ``options``.
 
         Yields:
-            For each text what was spoken, or why it could not be.
+            Each text's speech, or the error why there is none.
 
         Raises:
-            SpeechOptionsError: a way of speaking cannot be.
+            SpeechOptionsError: an option is out of range.
         """
-        delivery = dataclasses.replace(delivery or SpeechOptions(), **how)
-        scripts = [(text, self._read(text, delivery.style)) for text in texts]
-        lines = (line for _, script in scripts for line in getattr(script, "lines", ()))
-        performance = self._perform(lines, delivery)
+        options = dataclasses.replace(options or SpeechOptions(), **changes)
+        scripts = [(text, self._read(text, options.style)) for text in texts]
+        utterances = (u for _, script in scripts for u in getattr(script, "utterances", ()))
+        takes = self._best_takes(utterances, options)
         for text, script in scripts:
             if isinstance(script, TextError):
                 yield script
                 continue
             keeps = len(text) <= _LONG_TEXT if keep is None else keep
             sentences = []
-            for sentence in self._sentences(script, performance, delivery):
+            for sentence in self._sentences(script, takes, options):
                 on_sentence(sentence)
                 if not keeps:
                     sentence = dataclasses.replace(sentence, mel=None, alignment=None)
@@ -234,14 +245,14 @@ class Voice:
             )
 
     def _babble(self, sentences: Sequence[Sentence]) -> str:
-        # A voice that began with another one may read before any validation has found it out.
+        # A voice warm-started from another may read before a validation finds it aligned.
         if self._is_aligned or not all(sentence.is_babble for sentence in sentences):
             return ""
-        return f"{not_learnt_yet(self.step)} What it said is babble. Train it longer."
+        return f"{not_learnt_yet(self.step)} What you hear is babble. Train it longer."
 
     def _read(self, text: str, style: str) -> Script | TextError:
         try:
-            return self._reader.read(text, style)
+            return self._frontend.read(text, style)
         except TextError as error:
             return error
 
@@ -252,121 +263,123 @@ class Voice:
         )
 
     def _sentences(
-        self, script: Script, performance: Iterator[_Performed], delivery: SpeechOptions
+        self, script: Script, takes: Iterator[_BestTake], options: SpeechOptions
     ) -> Iterator[Sentence]:
-        """A script's lines as sound: trimmed, faded, evened."""
+        """Turn a script's takes into sound: trimmed, levelled and faded."""
         rate = self.audio.sample_rate
         leveller = Leveller(rate)
-        for number, performed in enumerate(itertools.islice(performance, len(script.lines))):
-            line, said = performed.line, performed.said
-            mel = at_speed(said.mel, delivery.speed)
+        n = len(script.utterances)
+        for number, (utterance, best, tries) in enumerate(itertools.islice(takes, n), start=1):
+            mel = at_speed(best.mel, options.speed)
             waveform = self._vocoder(mel[None].to(self._device))[0].float().cpu()
-            waveform = leveller(trim_silence(waveform, rate), line.style)
-            is_last = number == len(script.lines) - 1
-            pause = 0.0 if is_last else PAUSES[line.ends] * delivery.pause / delivery.speed
+            waveform = leveller(trim_silence(waveform, rate), utterance.style)
+            pause = PAUSES[utterance.ends] * options.pause / options.speed
             yield Sentence(
-                text=line.text,
+                text=utterance.text,
                 waveform=fade_ends(waveform, rate),
                 mel=mel.cpu().numpy(),
-                alignment=said.alignment,
-                take=said.take,
-                words=tuple(word for word, _, _ in line.words),
-                style=line.style,
-                pause_seconds=pause,
-                tries=performed.tries,
-                seed=said.seed,
-                unreadable=line.unreadable,
+                alignment=best.alignment,
+                take=best.take,
+                words=tuple(word for word, _, _ in utterance.words),
+                style=utterance.style,
+                pause_seconds=pause if number < n else 0.0,
+                tries=tries,
+                seed=best.seed,
+                unreadable=utterance.unreadable,
             )
 
-    def _perform(self, lines: Iterable[Line], delivery: SpeechOptions) -> Iterator[_Performed]:
-        """The best take of every line."""
-        seeds = (seed % 2**63 for seed in itertools.count(delivery.seed, _NEXT_SEED))
-        waiting = iter(lines)
-        n_lines = 1  # alone, so that there is soon something to listen to
-        while batch := list(itertools.islice(waiting, n_lines)):
-            yield from self._best_takes(batch, delivery, seeds)
-            n_lines = max(1, _BATCH // delivery.best_of)
-
     def _best_takes(
-        self, lines: Sequence[Line], delivery: SpeechOptions, seeds: Iterator[int]
-    ) -> list[_Performed]:
-        n = delivery.best_of
-        takes: list[list[_Said]] = [[] for _ in lines]
-        open_lines = list(range(len(lines)))
-        n_tries = [0] * len(lines)
-        for seed in itertools.islice(seeds, 1 + delivery.retries):
-            wanted = [lines[number] for number in open_lines for _ in range(n)]
-            said = self._log(wanted, delivery, seed)
-            for place, number in enumerate(open_lines):
-                candidates = takes[number] + said[place * n : (place + 1) * n]
-                takes[number] = [candidates[best_take([each.take for each in candidates])]]
+        self, utterances: Iterable[Utterance], options: SpeechOptions
+    ) -> Iterator[_BestTake]:
+        seeds = (seed % 2**63 for seed in itertools.count(options.seed, _NEXT_SEED))
+        waiting = iter(utterances)
+        n_utterances = 1  # the first alone, so that there is soon something to listen to
+        while batch := list(itertools.islice(waiting, n_utterances)):
+            yield from self._best_takes_of_batch(batch, options, seeds)
+            n_utterances = max(1, _BATCH // options.best_of)
+
+    def _best_takes_of_batch(
+        self, utterances: Sequence[Utterance], options: SpeechOptions, seeds: Iterator[int]
+    ) -> list[_BestTake]:
+        n = options.best_of
+        best: list[list[_Synthesized]] = [[] for _ in utterances]
+        pending = list(range(len(utterances)))
+        n_tries = [0] * len(utterances)
+        for seed in itertools.islice(seeds, 1 + options.retries):
+            wanted = [utterances[number] for number in pending for _ in range(n)]
+            takes = self._synthesize(wanted, options, seed)
+            for place, number in enumerate(pending):
+                candidates = best[number] + takes[place * n : (place + 1) * n]
+                best[number] = [candidates[best_take([each.take for each in candidates])]]
                 n_tries[number] += n
-            open_lines = [i for i in open_lines if _is_worth_a_retry(takes[i][0].take)]
-            if not open_lines:
+            pending = [i for i in pending if _is_worth_a_retry(best[i][0].take)]
+            if not pending:
                 break
         return [
-            _Performed(line, said, tries)
-            for line, (said,), tries in zip(lines, takes, n_tries, strict=True)
+            _BestTake(utterance, take, tries)
+            for utterance, (take,), tries in zip(utterances, best, n_tries, strict=True)
         ]
 
-    def _log(self, lines: Sequence[Line], delivery: SpeechOptions, seed: int) -> list[_Said]:
-        """A take of each line, all in one batch."""
-        lengths = torch.tensor([len(line.ids) for line in lines], device=self._device)
-        ids = [torch.tensor(line.ids, device=self._device) for line in lines]
-        limits = [self._limit(line, delivery.max_seconds) for line in lines]
+    def _synthesize(
+        self, utterances: Sequence[Utterance], options: SpeechOptions, seed: int
+    ) -> list[_Synthesized]:
+        """Synthesise a take of each utterance in one batch."""
+        lengths = torch.tensor([len(u.ids) for u in utterances], device=self._device)
+        ids = [torch.tensor(u.ids, device=self._device) for u in utterances]
+        limits = [self._max_frames(u, options.max_seconds) for u in utterances]
         devices = [self._device] if self._device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(seed)
-            out, n_frames = self._model.infer(
+            out, n_frames = self.model.infer(
                 pad_sequence(ids, batch_first=True),
                 lengths,
                 max_frames=max(limits),
-                gate_threshold=delivery.gate_threshold,
+                gate_threshold=options.gate_threshold,
                 packed=self._packed,
                 may_stop_from=torch.tensor(
-                    [may_stop_from(line.spoken) for line in lines], device=self._device
+                    [may_stop_from(u.spoken) for u in utterances], device=self._device
                 ),
             )
-        said = []
-        for row, (line, limit) in enumerate(zip(lines, limits, strict=True)):
+        takes = []
+        for row, (utterance, limit) in enumerate(zip(utterances, limits, strict=True)):
             n = min(int(n_frames[row]), limit)
             gate = torch.sigmoid(out.gate[row, n - 1])
-            stopped = bool(gate > delivery.gate_threshold)
-            weights = out.alignment[row, : -(-n // self._r), : len(line.ids)].float().cpu().numpy()
-            said.append(self._judged(line, out.mel_postnet[row, :, :n], weights, stopped, seed))
-        return said
+            stopped = bool(gate > options.gate_threshold)
+            weights = out.alignment[row, : -(-n // self._r), : len(utterance.ids)]
+            mel, alignment = out.mel_postnet[row, :, :n], weights.float().cpu().numpy()
+            takes.append(self._take(utterance, mel, alignment, stopped, seed))
+        return takes
 
-    def _judged(
+    def _take(
         self,
-        line: Line,
+        utterance: Utterance,
         mel: Tensor,
         alignment: npt.NDArray[np.float32],
         stopped: bool,
         seed: int,
-    ) -> _Said:
-        words = [(start, stop) for _, start, stop in line.words]
-        take = judge(alignment, line.spoken, words, stopped, self._r)
+    ) -> _Synthesized:
+        words, spoken = [(start, stop) for _, start, stop in utterance.words], utterance.spoken
+        take = find_attention_errors(alignment, spoken, words, stopped, self._r)
         if not stopped and take.read_through:
-            # What follows is babble, which nobody needs to hear.
-            end = end_of_reading(alignment, line.spoken, self._r)
+            # What follows is babble.
+            end = end_of_reading(alignment, spoken, self._r)
             if end is not None:
                 mel, alignment = mel[:, :end], alignment[: -(-end // self._r)]
-                take = judge(alignment, line.spoken, words, stopped, self._r)
-        return _Said(take, mel.float().clone(), alignment.copy(), seed)
+                take = find_attention_errors(alignment, spoken, words, stopped, self._r)
+        return _Synthesized(take, mel.float().clone(), alignment.copy(), seed)
 
-    def _limit(self, line: Line, max_seconds: float) -> int:
-        """Frames after which a line is cut."""
+    def _max_frames(self, utterance: Utterance, max_seconds: float) -> int:
         if max_seconds > 0:
             return max(1, round(max_seconds * self.audio.sample_rate / self.audio.hop_length))
-        return max(_MIN_MAX_FRAMES, _MAX_FRAMES_PER_SYMBOL * len(line.ids))
+        return max(_MIN_MAX_FRAMES, _MAX_FRAMES_PER_SYMBOL * len(utterance.ids))
 
     @property
     def _r(self) -> int:
-        return self._model.decoder.n_frames_per_step
+        return self.model.decoder.n_frames_per_step
 
 
 def _open(path: Path) -> tuple[Path, Checkpoint, Tacotron2, list[str]]:
-    """The first checkpoint that can be used, its model, and what was wrong with those before."""
+    """Open the first usable checkpoint; return its path, content, model, and notes on others."""
     wrong: list[str] = []
     for candidate in voice_files(path):
         try:
@@ -377,15 +390,15 @@ def _open(path: Path) -> tuple[Path, Checkpoint, Tacotron2, list[str]]:
             continue
         notes = [*wrong, f"{candidate} speaks instead."] if wrong else []
         return candidate, checkpoint, model, notes
-    if path.suffix:  # of a shared file, and its error has what to do
+    if path.suffix:  # of a shared file, whose error tells what to do
         raise CheckpointError(wrong[0])
     if not path.is_dir():
         raise CheckpointError(
-            f"{wrong[0]} Give the folder of the run, where an earlier save may speak instead."
+            f"{wrong[0]} Give the run's folder instead, where an earlier save may be usable."
         )
-    others = " None of the other saves there can be used either." if len(wrong) > 1 else ""
+    others = " The other saves there cannot be used either." if len(wrong) > 1 else ""
     raise CheckpointError(
-        f"{wrong[0]}{others} Copy the folder again from where it was trained, or train it anew in "
+        f"{wrong[0]}{others} Copy the folder again from where it was trained, or train anew in "
         "another folder."
     )
 
@@ -395,7 +408,7 @@ def _is_worth_a_retry(take: Take) -> bool:
 
 
 def at_speed(mel: Tensor, speed: float) -> Tensor:
-    """A mel spectrogram with its frames closer together or further apart.
+    """Stretch or squeeze a mel spectrogram in time.
 
     Harmonics stay in their bands, so the pitch does too, and the vocoder makes new phases. A phase
     vocoder on the waveform smears the old ones: on six clips of real speech, through Griffin-Lim,

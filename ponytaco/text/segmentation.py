@@ -1,4 +1,4 @@
-"""Where a text may be cut: paragraphs, sentences, and pieces that a voice can say in one go."""
+"""Segmentation: texts into paragraphs, sentences, and parts short enough for a voice."""
 
 from __future__ import annotations
 
@@ -7,76 +7,58 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from ponytaco.text.abbreviations import BEFORE_NUMBERS, NEVER_LAST, OFTEN_LAST, SOMETIMES_LAST
+from ponytaco.text.phones import BRACES, WORD, in_braces
+
 # fmt: off
-# A full stop after one of these is never the end of a sentence: a name or a number follows.
-_NEVER_LAST = frozenset((
-    "capt", "col", "cpl", "dr", "drs", "fr", "gen", "gov", "lt", "maj", "messrs", "mr", "mrs",
-    "ms", "mt", "mx", "pres", "prof", "rep", "rev", "sen", "sgt", "e.g", "i.e", "cf", "viz",
-    "vs", "ca", "approx",
-))
-# These may end a sentence; they do where a word follows that often begins one.
-_SOMETIMES_LAST = frozenset((
-    "co", "corp", "ltd", "inc", "jr", "sr", "esq", "st", "ave", "blvd", "dept", "est", "ft",
-    "hon", "a.m", "p.m", "ph.d",
-))
 _BEGINNERS = frozenset((
     "a", "an", "and", "as", "at", "but", "by", "for", "he", "her", "here", "his", "how", "i",
     "if", "in", "is", "it", "its", "my", "no", "now", "of", "on", "or", "our", "she", "so",
     "that", "the", "their", "then", "there", "these", "they", "this", "those", "to", "was",
     "we", "what", "when", "where", "who", "why", "with", "yes", "you", "your",
 ))
-# Only before a number, as in "No. 5".
-_BEFORE_NUMBERS = frozenset((
-    "no", "nos", "vol", "ch", "chap", "p", "pp", "fig", "sec", "op", "art",
-))
 # fmt: on
-# These end one wherever the next word has a capital.
-_OFTEN_LAST = frozenset(("etc", "al"))
+_ABBREVIATIONS = NEVER_LAST | SOMETIMES_LAST | OFTEN_LAST | BEFORE_NUMBERS
 
 _MARKS = ".!?…"
 _CLOSERS = "\"'”’»)]"
 _OPENERS = "\"'“‘«(["
-# Marks, what closes after them, and a space; a mark inside a word or a number ends nothing.
+# Marks, closing signs and a space; a mark inside a word or a number ends nothing.
 _END = re.compile(rf"(?<![{_MARKS}])([{_MARKS}]+)([{re.escape(_CLOSERS)}]*)(?:\s+|$)")
 _DOTTED = re.compile(r"(?:[A-Za-z]\.)+[A-Za-z]")
 _INITIAL = re.compile(r"[A-Z]")
 _INITIALS = re.compile(r"[A-Z]\.")
 _CLAUSE_MARK = re.compile(rf"(?:[,;:—–]|--)[{re.escape(_CLOSERS)}]*$|^[-—–]+$")
 _PARAGRAPH = re.compile(r"\n[^\S\n]*(?:\n\s*)+")
-# A shorter line without a mark at its end is a heading or a verse, not one that a margin broke.
+# A shorter line without a mark at its end is a heading or a verse, not wrapped text.
 _WRAPPED_LINE = 50
-# Spaces part words, but not the phones of one pronunciation.
-_WORD = re.compile(r"(?:\{[^{}]*\}|[^\s{]|\{)+")
 
-# What cutting costs: at a clause's mark little, between words more, in "five 1/2" or "$3 million"
-# more than pieces of unlike lengths do.
+# Costs of a cut: at a clause's mark little, between words more, and in "five 1/2" or "$3 million"
+# more than uneven lengths.
 _CLAUSE_COST, _WORD_COST, _NUMBER_COST = 0.2, 1.0, 4.0
 
 
 @dataclass(frozen=True)
 class Part:
-    """A stretch of a text that is spoken in one go.
-
-    Attributes:
-        text: with its marks.
-        ends: what it is the end of: 'word', 'clause', 'sentence' or 'paragraph'.
-    """
+    """A stretch of a text that is spoken in one go."""
 
     text: str
+    """With its marks."""
     ends: str
+    """What it is the end of: 'word', 'clause', 'sentence' or 'paragraph'."""
 
 
 def split_paragraphs(text: str) -> list[str]:
-    """Cut a text at its empty lines; a paragraph without letters and digits is dropped."""
+    """Cut a text at its empty lines; drop paragraphs without letters and digits."""
     text = re.sub(r"\r\n?|[\u2028\u2029\x0b\x0c\x85]", "\n", text)
     return [part.strip() for part in _PARAGRAPH.split(text) if _has_words(part)]
 
 
 def split_sentences(text: str) -> list[str]:
-    """Cut a text at its sentences' ends; marks and closing quotes stay with their sentence.
+    """Cut a text into sentences, with their marks and closing quotes.
 
-    Abbreviations, initials, numbers and ellipses that go on are not taken for ends. A line break
-    ends a sentence too, unless the line looks broken at a margin.
+    Abbreviations, initials, numbers and ellipses within a sentence are not taken for ends. A line
+    break ends a sentence too, unless the line looks wrapped.
     """
     return [
         sentence
@@ -87,25 +69,25 @@ def split_sentences(text: str) -> list[str]:
 
 
 def split_parts(sentence: str, limit: int, count: Callable[[str], int]) -> list[Part]:
-    """Cut a sentence that is too long, at clause marks where that works, else between words.
+    """Cut a sentence that is too long, preferably at clause marks, else between words.
 
-    The pieces come out of about the same length; no letter is lost.
+    The parts are of about the same length; no letter is lost.
 
     Args:
         sentence: of ``split_sentences``.
-        limit: symbols that no piece may exceed; at least 1.
-        count: a text's symbols.
+        limit: symbols that no part may exceed; at least 1.
+        count: returns a text's number of symbols.
 
     Returns:
-        The pieces in order; all but the last end a 'clause' or a 'word', the last the 'sentence'.
+        The parts in order; all but the last end a 'clause' or a 'word', the last the 'sentence'.
     """
     if count(sentence) <= limit:
         return [Part(sentence, "sentence")]
-    # A piece's symbols are not quite the sum of its words': "3 million" is read as one number. So
-    # a piece that came out too long is cut again, as if less were allowed.
+    # A part's symbols are not quite the sum of its words': "3 million" is read as one number. If
+    # a part is still too long, the sentence is cut again with a lower limit.
     aim = limit
     while True:
-        words = [word for token in _WORD.findall(sentence) for word in _chopped(token, aim, count)]
+        words = [word for token in WORD.findall(sentence) for word in _chopped(token, aim, count)]
         parts = _packed(words, [count(word) for word in words], aim)
         if aim == 1 or all(count(part.text) <= limit for part in parts):
             return parts
@@ -113,7 +95,7 @@ def split_parts(sentence: str, limit: int, count: Callable[[str], int]) -> list[
 
 
 def is_abbreviation_dot(word: str, following: str) -> bool:
-    """Whether the full stop after a word marks an abbreviation and does not end a sentence.
+    """Return whether the full stop after a word marks an abbreviation and not a sentence's end.
 
     Args:
         word: without the full stop, as "Mr" or "e.g".
@@ -167,22 +149,21 @@ def _first_word(text: str) -> str:
 
 
 def _is_abbreviation(word: str) -> bool:
-    known = (_NEVER_LAST, _SOMETIMES_LAST, _OFTEN_LAST, _BEFORE_NUMBERS)
-    return any(word in group for group in known) or bool(_DOTTED.fullmatch(word))
+    return word in _ABBREVIATIONS or bool(_DOTTED.fullmatch(word))
 
 
 def _abbreviation_ends(word: str, next_word: str) -> bool:
-    if word in _NEVER_LAST:
+    if word in NEVER_LAST:
         return False
-    if word in _BEFORE_NUMBERS:
+    if word in BEFORE_NUMBERS:
         return not next_word[:1].isdigit()
-    if word in _OFTEN_LAST:
+    if word in OFTEN_LAST:
         return next_word[:1].isupper()
     return next_word[:1].isupper() and next_word.lower() in _BEGINNERS
 
 
 def _unwrapped(paragraph: str) -> Iterator[str]:
-    """The lines that were meant: those that a margin broke are put together again."""
+    """Iterate over lines, wrapped ones joined."""
     lines = [line.strip() for line in paragraph.split("\n")]
     joined = lines[0]
     for before, line in itertools.pairwise(lines):
@@ -195,7 +176,7 @@ def _unwrapped(paragraph: str) -> Iterator[str]:
 
 
 def _is_wrapped(line: str, following: str) -> bool:
-    # Whether a sentence ends at a long line's mark is decided as in the midst of a line.
+    # Whether a long line's last mark ends a sentence is decided as within a line.
     if len(line) >= _WRAPPED_LINE:
         return True
     return line.rstrip(_CLOSERS)[-1:] not in (*_MARKS, ":") and following[:1].islower()
@@ -206,27 +187,27 @@ def _has_words(text: str) -> bool:
 
 
 def _chopped(word: str, limit: int, count: Callable[[str], int]) -> list[str]:
-    """A word that is longer than all that is allowed, in halves of halves; else the word."""
+    """Halve a word until no piece is longer than the limit."""
     if count(word) <= limit or len(word) < 2:
         return [word]
-    braces = re.fullmatch(r"(.*?)\{([^{}]*)\}(.*)", word, re.DOTALL)
+    braces = BRACES.search(word)
     if braces is None:
         middle = len(word) // 2
         halves = [word[:middle], word[middle:]]
     else:
-        phones = braces[2].split()
+        phones = braces[1].split()
         middle = len(phones) // 2
         if not middle:
             return [word]
         halves = [
-            f"{braces[1]}{{{' '.join(phones[:middle])}}}",
-            f"{{{' '.join(phones[middle:])}}}{braces[3]}",
+            word[: braces.start()] + in_braces(phones[:middle]),
+            in_braces(phones[middle:]) + word[braces.end() :],
         ]
     return [piece for half in halves for piece in _chopped(half, limit, count)]
 
 
 def _packed(words: Sequence[str], counts: Sequence[int], limit: int) -> list[Part]:
-    """Words in pieces of at most ``limit`` symbols, at the cheapest of all possible cuts."""
+    """Join words into parts of at most ``limit`` symbols, at the cheapest possible cuts."""
     total = sum(counts) + len(counts) - 1
     ideal = total / -(-total // limit)
     best = [0.0] + [float("inf")] * len(words)
@@ -252,7 +233,7 @@ def _packed(words: Sequence[str], counts: Sequence[int], limit: int) -> list[Par
 
 
 def _cut_cost(words: Sequence[str], place: int) -> float:
-    """Of a cut before the word at ``place``."""
+    """Return the cost of a cut before the word at ``place``."""
     before, after = words[place - 1], words[place]
     if _CLAUSE_MARK.search(before):
         return _CLAUSE_COST

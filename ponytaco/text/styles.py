@@ -1,4 +1,4 @@
-"""Style signs by their names: ``[happy] Hello!`` is spoken with the sign that stands for Happy."""
+"""Styles by name: ``[happy] Hello!`` is spoken with the sign that stands for Happy."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ NO_STYLE = "Neutral"
 """The name that ends a style; it has no sign."""
 
 _BRACKETS = re.compile(r"\[([^\[\]\n]{1,60})\]")
-# Of a name's letters so many must be right for it to be a slip; '[door]' is none of 'Bored'.
+# Likeness from which a name is a slip of a style's; '[door]' is not one of 'Bored'.
 _ALIKE = 0.8
 
 
 class StyleError(TextError):
-    """There is no such style."""
+    """A style does not exist."""
 
 
 def find_style(name: str, known: Sequence[str] | None = None) -> str:
-    """A style's proper name.
+    """Return a style's proper name.
 
     Args:
         name: in any case, '_' or '-' for spaces.
-        known: the styles that a voice knows, where that is known.
+        known: the styles that the voice knows; None where there is no voice yet.
 
     Raises:
-        StyleError: there is no such style.
+        StyleError: the style does not exist.
     """
     style = match_style(name)
     if style is None:
@@ -39,12 +39,12 @@ def find_style(name: str, known: Sequence[str] | None = None) -> str:
 
 
 def match_style(name: str) -> str | None:
-    """A style's proper name, as ``find_style`` finds it; None where there is no such style."""
+    """Return a style's proper name, as ``find_style``; None where it does not exist."""
     return {_plain(style): style for style in (NO_STYLE, *STYLE_SIGNS)}.get(_plain(name))
 
 
 def known_styles(known: Sequence[str] | None) -> str:
-    """A sentence on the styles that a voice knows; None where there is no voice yet."""
+    """List in a sentence the styles that a voice knows; None where there is no voice yet."""
     if known is None:
         return (
             "Styles are words such as happy, sad or whispering; a voice knows those that its clips "
@@ -64,15 +64,15 @@ def split_styles(
 
     Args:
         text: with style names in brackets.
-        style: what holds at its beginning.
-        known: the styles that a voice knows, where that is known.
+        style: the style at its beginning.
+        known: as in ``find_style``.
 
     Returns:
-        (style, text) for each stretch, in order, the last perhaps of an empty text; and the
-        contents of brackets that are no style's name and stay in the text.
+        (style, text) of each stretch, in order, the last text possibly empty; and the contents of
+        other brackets, which stay in the text.
 
     Raises:
-        StyleError: a name in brackets is a slip of a style's.
+        StyleError: a name in brackets looks like a misspelt style.
     """
     stretches: list[tuple[str, str]] = []
     others: list[str] = []

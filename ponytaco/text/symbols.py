@@ -1,7 +1,7 @@
-"""Symbol tables: which signs a model knows, and in which order.
+"""Symbol tables: the signs that a model knows, in order.
 
-A model's embedding and its recogniser are indexed by these tables, so their order can never
-change: the published weights depend on it.
+They index a model's embedding and its CTC head, so their order can never change: the published
+weights depend on it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _CONSONANTS = (
 )
 # fmt: on
 
-# The CMU dictionary's phones; a vowel may carry its stress: none, 1 primary, 2 secondary.
+# The CMU dictionary's phones; a vowel may carry a stress: 0 none, 1 primary, 2 secondary.
 PHONES: tuple[str, ...] = tuple(
     sorted([*_CONSONANTS, *(vowel + stress for vowel in _VOWELS for stress in ("", *"012"))])
 )
@@ -51,7 +51,7 @@ NVIDIA_SYMBOLS: tuple[str, ...] = (PAD, "-", *"!'(),.:;? ", *_LETTERS, *_MARKED_
 """The 148 symbols of NVIDIA's Tacotron 2 and of most published weights."""
 
 CTC_SYMBOLS: tuple[str, ...] = (PAD, *_LETTERS, *_MARKED_PHONES)
-"""The 137 symbols that the recogniser can hear; CTC's blank comes after them, at 137."""
+"""The 137 symbols of the CTC head; the blank comes after them, at 137."""
 
 STYLE_SIGNS: Mapping[str, str] = types.MappingProxyType(
     {
@@ -74,7 +74,7 @@ STYLE_SIGNS: Mapping[str, str] = types.MappingProxyType(
         "Tired": "►",
         "Exhausted": "►",
         "Whispering": "◄",
-        # Tags that the seed left without a sign, on signs that it left without a tag.
+        # Tags that the seed gave no sign, on signs that it left unused.
         "Laughing": "↕",
         "Excited": "‼",
         "Bored": "▬",

@@ -90,9 +90,9 @@ def train_step(
     refresh = run_state.step % settings.gaf_every == 0
     values: dict[str, Tensor] = {}
     gaf_before = gaf
-    parts = batch.parts(n_micro_batches)
-    shares = _shares(parts, model.decoder.n_frames_per_step, ranks)
-    for micro_batch, share in zip(parts, shares, strict=True):
+    micro_batches = batch.micro_batches(n_micro_batches)
+    shares = _shares(micro_batches, model.decoder.n_frames_per_step, ranks)
+    for micro_batch, share in zip(micro_batches, shares, strict=True):
         new_values, gaf = _backward(
             model, micro_batch, settings, run_state, gaf, mean_frame, scaler, share, refresh, ranks
         )

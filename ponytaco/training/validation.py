@@ -18,7 +18,7 @@ from ponytaco.data.loader import Batch, validation_batches
 from ponytaco.losses.tacotron import tacotron_loss
 from ponytaco.metrics.alignment import AlignmentScore, mean_score, score_alignment
 from ponytaco.metrics.attention_errors import end_of_reading, may_stop_from
-from ponytaco.metrics.mel_cepstral import MelSimilarity, compare
+from ponytaco.metrics.mel_cepstral import MelSimilarity, compare_mels
 from ponytaco.model.tacotron2 import Tacotron2
 from ponytaco.plotting import plot_validation
 from ponytaco.runs.folder import Run
@@ -132,7 +132,7 @@ def validate(
         free=mean_score(free_scores),
         stopped=float(np.mean(stopped)),
         score=float(np.mean([*map(voice_score, free_scores, similarities, stopped)])),
-        distortion=float(np.mean([similarity.distortion for similarity in similarities])),
+        distortion=float(np.mean([s.mel_cepstral_distortion for s in similarities])),
         length=float(np.mean([similarity.length for similarity in similarities])),
         seconds=time.monotonic() - started,
         first_clip=SpokenClip(
@@ -245,7 +245,7 @@ def _free_running(
         attentions[0],
     )
     similarities = [
-        compare(mel[:, :n_frames].float().cpu(), dataset.mels[i].T)
+        compare_mels(mel[:, :n_frames].float().cpu(), dataset.mels[i].T)
         for i, (mel, n_frames) in enumerate(zip(out.mel_postnet, lengths.tolist(), strict=True))
     ]
     return _scores(attentions, batch, dataset, r, stopped), stopped, similarities, first

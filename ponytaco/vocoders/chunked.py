@@ -1,4 +1,4 @@
-"""Long mels piece by piece: the same sound, in a memory that does not grow with them."""
+"""Vocoding in chunks: the same sound, in memory that does not grow with the mel."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ def in_chunks(
     margin: int,
     chunk: int,
 ) -> Tensor:
-    """Turn a mel into sound in chunks that overlap, and keep of each what no edge has reached.
+    """Vocode a mel in overlapping chunks, and keep of each the part that no edge affects.
 
     Args:
         vocode: mel (B, n_mels, T) and the frame at which it begins -> waveform (B, T * hop_length).
         mel: (B, n_mels, T_mel).
         hop_length: samples a frame.
-        margin: frames to either side on which a frame's sound depends.
-        chunk: frames of which the sound is kept; more need more memory.
+        margin: frames to either side that affect a frame's sound.
+        chunk: frames kept of each chunk; more need more memory.
 
     Returns:
         waveform (B, T_mel * hop_length), float32, on the mel's device.
@@ -30,7 +30,7 @@ def in_chunks(
     n_frames = mel.shape[-1]
     if not mel.shape[0] or not n_frames:
         return mel.new_zeros((mel.shape[0], n_frames * hop_length), dtype=torch.float32)
-    # A little more than a chunk is not worth computing its margins twice.
+    # A little more than one chunk is not worth computing the margins twice.
     chunk = n_frames if n_frames <= chunk + 2 * margin else chunk
     parts = []
     for start in range(0, n_frames, chunk):

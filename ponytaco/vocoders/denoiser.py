@@ -1,4 +1,4 @@
-"""What a vocoder hums by itself, taken out of its sound."""
+"""Denoiser: removes the constant hum of a vocoder."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from torch import Tensor
 
 
 class Denoiser:
-    """Subtracts a constant spectrum, as NVIDIA's WaveGlow comes with.
+    """Subtracts a constant spectrum, as NVIDIA's denoiser for WaveGlow.
 
     Args:
-        hum: (T_wav,) what the vocoder says when it is given no noise.
-        strength: how much of the hum's magnitude is subtracted; 0.1 is audible, 1 too much.
-        hop_length: samples from one spectrum to the next, a quarter of what each covers.
+        hum: (T_wav,), the vocoder's output without noise.
+        strength: share of the hum's magnitude to subtract; 0.1 is audible, 1 too much.
+        hop_length: samples between spectra, a quarter of the window.
     """
 
     OVERLAP = 4
@@ -24,10 +24,10 @@ class Denoiser:
         self._subtracted = strength * self._spectrum(hum[None])[:, :, :1].abs()
 
     def __call__(self, waveform: Tensor) -> Tensor:
-        """Waveform (B, T_wav) -> the same shape."""
+        """Denoise a waveform (B, T_wav)."""
         spectrum = self._spectrum(waveform)
         magnitude = spectrum.abs()
-        # The phase is kept by scaling; where there is silence there is no phase.
+        # Scaling keeps the phase; silence has none.
         kept = (magnitude - self._subtracted).clamp(min=0) / magnitude.clamp(min=1e-12)
         return torch.istft(
             spectrum * kept,
@@ -38,7 +38,7 @@ class Denoiser:
         )
 
     def _spectrum(self, waveform: Tensor) -> Tensor:
-        # A mirror needs more samples than it shows.
+        # Reflection needs more samples than it pads.
         pad_mode = "reflect" if waveform.shape[-1] > self._n_fft // 2 else "constant"
         return torch.stft(
             waveform,

@@ -1,4 +1,4 @@
-"""A vocoder by its name or by its file."""
+"""Opening of vocoders by name or by file."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ def open_vocoder(
     log: Callable[[str], None] | None = None,
     cache: Path | None = None,
 ) -> Vocoder:
-    """A vocoder for a voice.
+    """Open a vocoder for a voice.
 
     Args:
         name_or_path: 'griffin_lim', which needs no weights; 'hifigan' or 'waveglow', whose
             published weights are downloaded once; or a checkpoint of either.
-        audio: what the voice's mels are made with.
+        audio: settings of the voice's mels.
         device: where to compute.
-        log: takes a sentence when weights cannot be had, and Griffin-Lim speaks in their stead;
+        log: takes a sentence when weights cannot be downloaded and Griffin-Lim speaks instead;
             without it that is an error.
-        cache: where downloaded weights are kept (~/.cache/ponytaco).
+        cache: folder of downloaded weights (~/.cache/ponytaco).
 
     Raises:
-        VocoderError: there is no such vocoder, its file is damaged, or it was trained on other
+        VocoderError: the vocoder does not exist, its file is damaged, or it was trained on other
             mels than the voice's.
-        DownloadError: its weights cannot be had, and there is no ``log``.
+        DownloadError: its weights cannot be downloaded, and there is no ``log``.
     """
     if str(name_or_path) == "griffin_lim":
         return GriffinLim(audio)
@@ -73,10 +73,10 @@ def open_vocoder(
 
 
 def check_vocoder(name_or_path: str | Path) -> None:
-    """Ask for a vocoder before the work, not after it.
+    """Check, before the work, that a vocoder exists.
 
     Raises:
-        VocoderError: it is no vocoder's name, and no file.
+        VocoderError: it is neither the name of a vocoder nor a file.
     """
     if str(name_or_path) not in VOCODERS and not Path(name_or_path).is_file():
         raise VocoderError(
@@ -94,12 +94,12 @@ def _kind(weights: Weights) -> str:
         return "hifigan"
     if {"upsample.weight", "convinv.0.conv.weight"} <= names:
         return "waveglow"
-    what = ""
+    what = "not a HiFi-GAN or WaveGlow"
     if any(name.startswith("decoder.attention_rnn.") for name in names):
-        what = ": it is a Tacotron 2, which makes mels and no sound"
+        what = "not a vocoder but a Tacotron 2, which makes mels and not sound"
     raise VocoderError(
-        f"{weights.path} is no vocoder that is known here{what}. Take the generator of a HiFi-GAN "
-        "(its file is named g_…, not do_…) or a WaveGlow."
+        f"{weights.path} is {what}. Use the generator of a HiFi-GAN (its file is named g_…, not "
+        "do_…) or a WaveGlow."
     )
 
 
@@ -109,6 +109,6 @@ def _require_same_mels(vocoder: str, theirs: AudioConfig, ours: AudioConfig) -> 
         if wanted != given:
             raise VocoderError(
                 f"The vocoder {vocoder} was trained on mels with {field.name} {wanted}, but the "
-                f"voice's have {given}: it would not speak but hiss. Take griffin_lim, which fits "
-                "every voice, or a vocoder that was trained on such mels."
+                f"voice's have {given}, so it would only hiss. Use griffin_lim, which fits every "
+                "voice, or a vocoder trained on such mels."
             )

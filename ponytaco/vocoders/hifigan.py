@@ -1,4 +1,4 @@
-"""HiFi-GAN's generator: log-mel spectrogram to waveform in one go."""
+"""HiFi-GAN's generator: log-mel spectrogram to waveform."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from ponytaco.config import AudioConfig, ConfigError
 from ponytaco.vocoders.chunked import in_chunks
-from ponytaco.vocoders.precision import with_fallback
+from ponytaco.vocoders.half_precision import with_fallback
 from ponytaco.vocoders.weights import VocoderError, Weights
 
 _SLOPE = 0.1
@@ -24,14 +24,14 @@ _SLOPE = 0.1
 _LAST_SLOPE = 0.01
 _EDGE_KERNEL = 7
 
-# Dilations cannot be read off the weights. The published ones, by resblock type and kernel.
+# The weights' shapes do not tell dilations: the published ones, by resblock type and kernel.
 _DILATIONS: Mapping[str, Mapping[int, tuple[int, ...]]] = {
     "1": {3: (1, 3, 5), 7: (1, 3, 5), 11: (1, 3, 5)},
     "2": {3: (1, 2), 5: (2, 6), 7: (3, 12)},
 }
 _MOST_LAYERS = 16
 _MOST_CONFIG_BYTES = 2**20
-# Names of the mel's settings in the published config.json, and ours.
+# Names of the mel settings in the published config.json, and ours.
 _AUDIO = {
     "sampling_rate": "sample_rate", "n_fft": "n_fft", "hop_size": "hop_length",
     "win_size": "win_length", "num_mels": "n_mels", "fmin": "f_min", "fmax": "f_max",
@@ -53,12 +53,12 @@ class HifiGanConfig:
 
     @property
     def hop_length(self) -> int:
-        """Samples a frame."""
+        """Samples per frame."""
         return math.prod(self.upsample_rates)
 
     @property
     def margin(self) -> int:
-        """Frames to either side on which a frame's sound depends."""
+        """Frames to either side that affect a frame's sound."""
         radius = _EDGE_KERNEL // 2
         for rate, kernel in zip(
             reversed(self.upsample_rates), reversed(self.upsample_kernel_sizes), strict=True
@@ -79,18 +79,18 @@ class HifiGanConfig:
 
 
 class HifiGan:
-    """Kong, Kim and Bae 2020 (arXiv:2010.05646): generators V1 to V3 and others of their kind.
+    """HiFi-GAN vocoder (Kong, Kim and Bae 2020, arXiv:2010.05646), V1 to V3 and similar sizes.
 
     Source of the layout: https://github.com/jik876/hifi-gan.
 
     Args:
-        weights: of ``read_weights``; the sizes are those of the config.json beside the file, or
-            are inferred from the weights' shapes.
+        weights: of ``read_weights``; the sizes come from the config.json beside the file, or
+            else from the weights' shapes.
         device: where to compute; on a GPU in float16.
         chunk: frames computed at once; more need more memory.
 
     Raises:
-        VocoderError: the weights are not those of such a generator.
+        VocoderError: the weights do not form such a generator.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class HifiGan:
 
     @torch.inference_mode()
     def __call__(self, mel: Tensor) -> Tensor:
-        """Waveforms of a batch of log-mel spectrograms.
+        """Vocode a batch of log-mel spectrograms.
 
         Args:
             mel: (B, n_mels, T_mel), natural logarithm of magnitudes.
@@ -126,7 +126,7 @@ class HifiGan:
 
 
 class Generator(nn.Module):
-    """The network, its weight norm folded; parameter names are the published ones."""
+    """Generator network with weight norm folded; parameter names are the published ones."""
 
     def __init__(self, config: HifiGanConfig) -> None:
         super().__init__()
@@ -146,7 +146,7 @@ class Generator(nn.Module):
         self.conv_post = _same_length(width, 1, _EDGE_KERNEL)
 
     def forward(self, mel: Tensor) -> Tensor:
-        """Mel (B, n_mels, T_mel) -> waveform (B, T_wav)."""
+        """Turn a mel (B, n_mels, T_mel) into a waveform (B, T_wav)."""
         x = self.conv_pre(mel)
         for i, up in enumerate(self.ups):
             x = up(functional.leaky_relu(x, _SLOPE))
@@ -159,13 +159,13 @@ class Generator(nn.Module):
 
 
 class ResBlock(nn.Module):
-    """Dilated convolutions, each added to what it was given.
+    """Residual block of dilated convolutions.
 
     Args:
         width: channels.
         kernel: samples.
-        dilations: one for each addition.
-        both: whether a second convolution, not dilated, follows each.
+        dilations: one for each residual step.
+        both: whether an undilated convolution follows each dilated one.
     """
 
     def __init__(self, width: int, kernel: int, dilations: tuple[int, ...], both: bool) -> None:
@@ -179,7 +179,7 @@ class ResBlock(nn.Module):
         self.both = both
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, width, T) -> the same shape."""
+        """Map (B, width, T) to the same shape."""
         for i, dilated in enumerate(self.convs1 if self.both else self.convs):
             y = dilated(functional.leaky_relu(x, _SLOPE))
             if self.both:
@@ -194,17 +194,17 @@ def _same_length(n_in: int, n_out: int, kernel: int, dilation: int = 1) -> nn.Co
 
 
 def _config_beside(path: Path) -> dict[str, Any]:
-    """The published config.json beside a file; empty where there is none of HiFi-GAN's."""
+    """Read the published config.json beside a file; {} where there is none of HiFi-GAN's."""
     beside = path.with_name("config.json")
     if not beside.is_file():
         return {}
     try:
         if beside.stat().st_size > _MOST_CONFIG_BYTES:
-            raise VocoderError(f"{beside} is too large to be a vocoder's settings.")
+            raise VocoderError(f"{beside} is too large to be HiFi-GAN's config. Move it elsewhere.")
         content = json.loads(beside.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise VocoderError(f"{beside} cannot be read: {error}") from None
-    # It may be another program's, as a run's own config.json.
+        raise VocoderError(f"Cannot read {beside}: {error}") from None
+    # It may belong to something else, such as a run.
     return content if isinstance(content, dict) and "upsample_rates" in content else {}
 
 
@@ -222,14 +222,14 @@ def _config(weights: Weights, beside: Mapping[str, Any]) -> HifiGanConfig:
         _check(config)
     except (TypeError, ValueError) as error:
         raise VocoderError(
-            f"The sizes of the HiFi-GAN at {weights.path} are not understood ({error}). Put the "
+            f"The sizes of the HiFi-GAN {weights.path} are not understood ({error}). Put the "
             "config.json that was published with it beside it."
         ) from None
     return config
 
 
 def _inferred(weights: Weights) -> HifiGanConfig:
-    """The sizes as the weights' shapes tell them, for files without a config.json."""
+    """Infer the sizes from the weights' shapes, for files without a config.json."""
     state = weights.state
     kind = "1" if "resblocks.0.convs1.0.weight" in state else "2"
     stem = "resblocks.{}.convs1" if kind == "1" else "resblocks.{}.convs"
@@ -258,7 +258,7 @@ def _tuples(value: Any) -> Any:
 
 
 def _check(config: HifiGanConfig) -> None:
-    """Raise ValueError for sizes that no generator can have."""
+    """Raise ValueError for impossible sizes."""
     ups, blocks = config.upsample_rates, config.resblock_kernel_sizes
     if config.resblock not in _DILATIONS:
         raise ValueError(f"resblock is {config.resblock[:20]}")
@@ -273,7 +273,7 @@ def _check(config: HifiGanConfig) -> None:
     sizes = [config.upsample_initial_channel, config.num_mels]
     for number in (*ups, *config.upsample_kernel_sizes, *blocks, *dilations, *sizes):
         if type(number) is not int or not 1 <= number <= 2**16:
-            raise ValueError(f"{number} is no size")
+            raise ValueError(f"{number} is not a size")
     if not all(1 <= len(sizes) <= _MOST_LAYERS for sizes in config.resblock_dilation_sizes):
         raise ValueError("its dilations cannot be inferred")
     if any(kernel % 2 == 0 for kernel in blocks):
@@ -284,7 +284,7 @@ def _check(config: HifiGanConfig) -> None:
 
 
 def _audio(path: Path, config: HifiGanConfig, beside: Mapping[str, Any]) -> AudioConfig:
-    """The mels that it was trained on: its config.json's, or else NVIDIA's."""
+    """Return the mel settings it was trained on: its config.json's, or else NVIDIA's."""
     named = {ours: beside[theirs] for theirs, ours in _AUDIO.items() if beside.get(theirs)}
     for name in ("f_min", "f_max"):  # our own are floats
         if type(named.get(name)) is int:

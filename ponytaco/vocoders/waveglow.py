@@ -1,4 +1,4 @@
-"""WaveGlow: noise, turned into a waveform by flows that a log-mel spectrogram steers."""
+"""WaveGlow: flows from noise to a waveform, conditioned on a log-mel spectrogram."""
 
 from __future__ import annotations
 
@@ -12,72 +12,72 @@ from torch import Tensor, nn
 from ponytaco.config import AudioConfig, ConfigError
 from ponytaco.vocoders.chunked import in_chunks
 from ponytaco.vocoders.denoiser import Denoiser
-from ponytaco.vocoders.precision import with_fallback
+from ponytaco.vocoders.half_precision import with_fallback
 from ponytaco.vocoders.weights import VocoderError, Weights
 
 _MOST_FLOWS = 64
 _MOST_LAYERS = 16
-# The upsampling kernel covers four frames in every published model; the stride is in no weight.
+# The upsampling kernel covers four frames in every published model; no weight tells the stride.
 _FRAMES_A_KERNEL = 4
-# As NVIDIA's denoiser listens to it.
+# As in NVIDIA's denoiser.
 _HUM_FRAMES = 88
 
 
 @dataclass(frozen=True)
 class WaveGlowConfig:
-    """The sizes, all of them read off the weights' shapes."""
+    """The sizes, all from the weights' shapes."""
 
     n_mels: int
     upsample_kernel: int
     group_sizes: tuple[int, ...]
-    """Channels in each flow: samples that follow each other are channels here."""
+    """Channels of each flow; consecutive samples are grouped as channels."""
     n_layers: int
     width: int
-    """Channels of the layers within a flow."""
+    """Channels of a flow's layers."""
     kernel: int
-    """Of these layers."""
+    """Kernel size of these layers."""
     alternating: bool
     """Whether every other flow changes the first half, as in NVIDIA's first release."""
 
     @property
     def hop_length(self) -> int:
-        """Samples a frame."""
+        """Samples per frame."""
         return self.upsample_kernel // _FRAMES_A_KERNEL
 
     @property
     def n_group(self) -> int:
-        """Samples that are channels at the end."""
+        """Samples per group."""
         return self.group_sizes[0]
 
     @property
     def groups_per_frame(self) -> int:
-        """Groups of samples in a frame."""
+        """Groups of samples per frame."""
         return self.hop_length // self.n_group
 
     @property
     def margin(self) -> int:
-        """Frames to either side on which a frame's sound depends, the denoiser's included."""
+        """Frames to either side that affect a frame's sound, the denoiser included."""
         per_flow = (self.kernel - 1) // 2 * (2**self.n_layers - 1)
         flows = math.ceil(len(self.group_sizes) * per_flow / self.groups_per_frame)
         return flows + _FRAMES_A_KERNEL + Denoiser.OVERLAP
 
 
 class WaveGlow:
-    """Prenger, Valle and Catanzaro 2018 (arXiv:1811.00002).
+    """WaveGlow vocoder (Prenger, Valle and Catanzaro 2018, arXiv:1811.00002).
 
-    Reads NVIDIA's layouts: https://github.com/NVIDIA/waveglow (one conditioning layer a flow, or
-    one a layer; residual and skip layers fused or not), and that of NGC.
+    Reads NVIDIA's layouts: https://github.com/NVIDIA/waveglow (a conditioning layer for each flow
+    or each layer; residual and skip layers fused or not), and that of NGC.
 
     Args:
         weights: of ``read_weights``.
         device: where to compute; on a GPU mostly in float16.
-        sigma: spread of the noise; less is smoother and duller.
+        sigma: standard deviation of the noise; less is smoother and duller.
         denoise: strength of the denoiser, 0 for none.
         seed: of the noise; the same seed gives the same waveform.
         chunk: frames computed at once; more need more memory.
 
     Raises:
-        VocoderError: the weights are not WaveGlow's.
+        VocoderError: the weights do not form a WaveGlow.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class WaveGlow:
         try:
             self.audio = AudioConfig(n_mels=self.config.n_mels, hop_length=self.config.hop_length)
         except ConfigError as error:
-            raise VocoderError(f"{weights.path} has sizes that cannot be: {error}") from None
+            raise VocoderError(f"{weights.path} has impossible sizes: {error}") from None
         state = _same_layout(weights.state, self.config)
         with torch.device("meta"):  # shapes only: the weights are put into it
             network = Network(self.config)
@@ -109,12 +109,12 @@ class WaveGlow:
 
     @torch.inference_mode()
     def __call__(self, mel: Tensor, noise: Sequence[Tensor] | None = None) -> Tensor:
-        """Waveforms of a batch of log-mel spectrograms.
+        """Vocode a batch of log-mel spectrograms.
 
         Args:
             mel: (B, n_mels, T_mel), natural logarithm of magnitudes.
-            noise: standard normal, in the order in which the flows take it, each (B, channels,
-                T_mel * groups a frame); drawn by the seed if left out, for each clip the same.
+            noise: standard normal, in the order of the flows, each (B, channels, T_mel * groups
+                per frame); if left out, drawn from the seed, the same for each clip.
 
         Returns:
             waveform (B, T_wav), float32, where T_wav = T_mel * hop_length, on the mel's device. A
@@ -132,10 +132,10 @@ class WaveGlow:
         return in_chunks(vocode, mel, self.config.hop_length, self.config.margin, self._chunk)
 
     def _draw(self, n_frames: int) -> Tensor:
-        """Noise (1, n_group, groups), on the CPU so that each device gets the same."""
+        """Draw noise (1, n_group, groups), on the CPU so that each device gets the same."""
         generator = torch.Generator().manual_seed(self.seed)
         n_groups = n_frames * self.config.groups_per_frame
-        # Group after group: a longer clip begins with the same noise.
+        # Group by group, so that a longer clip begins with the same noise.
         return torch.randn(1, n_groups, self.config.n_group, generator=generator).transpose(1, 2)
 
     @torch.inference_mode()
@@ -146,10 +146,10 @@ class WaveGlow:
 
 
 class Network(nn.Module):
-    """The flows from noise to sound; parameter names are the published ones."""
+    """Flows from noise to sound; parameter names are the published ones."""
 
     inverses: list[Tensor]
-    """(channels, channels) of each flow, float32 also where the network is not."""
+    """(channels, channels) of each flow, always float32."""
 
     def __init__(self, config: WaveGlowConfig) -> None:
         super().__init__()
@@ -160,9 +160,9 @@ class Network(nn.Module):
         self.WN = nn.ModuleList(Coupling(config, size // 2) for size in config.group_sizes)
 
     def forward(self, mel: Tensor, noise: Tensor) -> Tensor:
-        """Mel (B, n_mels, T_mel), noise (B, n_group, groups) in float32 -> waveform (B, T_wav)."""
+        """Map mel (B, n_mels, T_mel) and float32 noise (B, n_group, groups) to (B, T_wav)."""
         config = self.config
-        steering = self._steering(mel)
+        conditioning = self._conditioning(mel)
         sizes = config.group_sizes
         audio, taken = noise[:, : sizes[-1]], sizes[-1]
         for k in reversed(range(len(sizes))):
@@ -170,8 +170,8 @@ class Network(nn.Module):
             first, second = audio[:, :half], audio[:, half:]
             turned = config.alternating and k % 2 == 1
             still, moved = (second, first) if turned else (first, second)
-            # The flows themselves stay in float32: their rounding would be heard as noise.
-            shift, scale = self.WN[k](still.to(mel.dtype), steering).float().split(half, dim=1)
+            # The flows stay in float32: their rounding would be audible as noise.
+            shift, scale = self.WN[k](still.to(mel.dtype), conditioning).float().split(half, dim=1)
             moved = (moved - shift) * torch.exp(-scale)
             audio = torch.cat([moved, still] if turned else [still, moved], dim=1)
             audio = self.inverses[k].to(audio.device) @ audio
@@ -181,8 +181,8 @@ class Network(nn.Module):
                 taken += early
         return audio.transpose(1, 2).flatten(1)
 
-    def _steering(self, mel: Tensor) -> Tensor:
-        """The mel at every group of samples: (B, n_mels * n_group, groups)."""
+    def _conditioning(self, mel: Tensor) -> Tensor:
+        """Upsample a mel to every group of samples: (B, n_mels * n_group, groups)."""
         n_samples = mel.shape[-1] * self.config.hop_length
         samples = self.upsample(mel)[..., :n_samples]  # the rest is the last kernel's tail
         grouped = samples.unflatten(-1, (-1, self.config.n_group))
@@ -190,11 +190,11 @@ class Network(nn.Module):
 
 
 class Coupling(nn.Module):
-    """WaveNet's layers: from one half of the channels and the mel to the other half's change.
+    """WaveNet layers: one half of the channels and the mel to the other half's affine change.
 
     Args:
         config: the sizes.
-        half: channels that it is given.
+        half: input channels.
     """
 
     def __init__(self, config: WaveGlowConfig, half: int) -> None:
@@ -212,15 +212,15 @@ class Coupling(nn.Module):
             n_out = 2 * width if i < n_layers - 1 else width
             self.res_skip_layers.append(nn.Conv1d(width, n_out, 1))
 
-    def forward(self, x: Tensor, steering: Tensor) -> Tensor:
-        """(B, half, groups) -> shift and logarithm of the scale, (B, 2 * half, groups)."""
+    def forward(self, x: Tensor, conditioning: Tensor) -> Tensor:
+        """Map (B, half, groups) to shift and log-scale (B, 2 * half, groups)."""
         x = self.start(x)
         width = x.shape[1]
         total = torch.zeros_like(x)
         layers = zip(self.in_layers, self.cond_layers, self.res_skip_layers, strict=True)
-        for inner, steer, out in layers:
-            # Each layer's share of the steering alone: all at once would be the largest tensor.
-            both = inner(x).add_(steer(steering))
+        for inner, condition, out in layers:
+            # One layer's conditioning at a time: all at once would be the largest tensor.
+            both = inner(x).add_(condition(conditioning))
             y = out(torch.tanh(both[:, :width]).mul_(torch.sigmoid(both[:, width:])))
             if y.shape[1] > width:
                 x = x + y[:, :width]
@@ -235,7 +235,7 @@ def _config(weights: Weights) -> WaveGlowConfig:
     def shape(name: str) -> tuple[int, ...]:
         value = state.get(name)
         if value is None or value.dim() != 3:
-            raise VocoderError(f"{weights.path} is no WaveGlow: it has no {name}.")
+            raise VocoderError(f"{weights.path} is not a WaveGlow: it has no {name}.")
         return tuple(value.shape)
 
     n_flows = weights.count("convinv.{}.conv.weight")
@@ -248,7 +248,7 @@ def _config(weights: Weights) -> WaveGlowConfig:
         n_layers=weights.count("WN.0.in_layers.{}.weight"),
         width=first[1],
         kernel=first[2],
-        # Its classes were kept in a file of that name; in weights alone nothing tells.
+        # The module of the pickled classes tells; weights alone do not.
         alternating=weights.class_name.startswith("glow_old."),
     )
     if (
@@ -259,12 +259,14 @@ def _config(weights: Weights) -> WaveGlowConfig:
         or config.kernel % 2 == 0
         or config.upsample_kernel % (_FRAMES_A_KERNEL * sizes[0])
     ):
-        raise VocoderError(f"{weights.path} has sizes that no WaveGlow has. Download it again.")
+        raise VocoderError(
+            f"{weights.path} has sizes impossible for a WaveGlow. Download it again."
+        )
     return config
 
 
 def _same_layout(state: Mapping[str, Tensor], config: WaveGlowConfig) -> dict[str, Tensor]:
-    """The weights with a conditioning layer a layer, and residual and skip layers as one."""
+    """Convert weights to a conditioning layer for each layer, residual and skip fused."""
     same = {
         name: value
         for name, value in state.items()
@@ -287,7 +289,7 @@ def _same_layout(state: Mapping[str, Tensor], config: WaveGlowConfig) -> dict[st
 
 
 def _inverses(weights: Weights, state: dict[str, Tensor], config: WaveGlowConfig) -> list[Tensor]:
-    """The invertible convolutions the other way round; taken out of the state."""
+    """Invert the invertible convolutions, and remove them from the state."""
     inverses = []
     for k, size in enumerate(config.group_sizes):
         matrix = state.pop(f"convinv.{k}.conv.weight")
@@ -295,6 +297,6 @@ def _inverses(weights: Weights, state: dict[str, Tensor], config: WaveGlowConfig
             inverses.append(torch.linalg.inv(matrix.view(size, size).double()).float())
         except RuntimeError:
             raise VocoderError(
-                f"{weights.path} is damaged: convinv.{k} cannot be turned round. Download it again."
+                f"{weights.path} is damaged: convinv.{k} cannot be inverted. Download it again."
             ) from None
     return inverses

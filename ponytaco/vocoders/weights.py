@@ -1,4 +1,4 @@
-"""A vocoder's weights out of a file: any of the published layouts, weight norm folded."""
+"""Reading of vocoders' weights in any published layout, with weight norm folded."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ _NORMED = (
 
 
 class VocoderError(PonytacoError):
-    """A vocoder cannot be had, or does not fit the voice."""
+    """A vocoder does not exist, cannot be used, or does not fit the voice."""
 
 
 @dataclass(frozen=True)
 class Weights:
-    """What a vocoder's file holds.
+    """Content of a vocoder's file.
 
     Attributes:
         path: the file.
         state: the weights by their published names, on the CPU, float32.
-        class_name: of the module, where the file holds a whole one; else ''.
+        class_name: the pickled module's class; '' where the file holds weights alone.
     """
 
     path: Path
@@ -43,33 +43,33 @@ class Weights:
     class_name: str = ""
 
     def count(self, pattern: str) -> int:
-        """How many layers there are, ``pattern`` being as 'ups.{}.weight'."""
+        """Count the layers of a pattern such as 'ups.{}.weight'."""
         n = 0
         while pattern.format(n) in self.state:
             n += 1
         return n
 
     def put_into(self, network: nn.Module) -> None:
-        """Give a network, made on the device 'meta', its weights.
+        """Load the weights into a network on the device 'meta'.
 
         Raises:
-            VocoderError: they are not those that it needs.
+            VocoderError: they are not those of the network.
         """
         try:
             network.load_state_dict(self.state, assign=True)
         except RuntimeError as error:
             raise VocoderError(
-                f"{self.path} does not have the weights that it should have: "
+                f"{self.path} does not have the expected weights: "
                 f"{str(error).strip().splitlines()[-1].strip()} Download it again."
             ) from None
         network.requires_grad_(False).eval()
 
 
 def read_weights(path: Path) -> Weights:
-    """Read a vocoder's weights from a file that may come from a stranger; nothing in it runs.
+    """Read a vocoder's weights from an untrusted file; nothing in it runs.
 
     Raises:
-        VocoderError: it is missing, damaged, or holds no vocoder.
+        VocoderError: it is missing, damaged, or cannot be used as a vocoder.
     """
     if not path.is_file():
         raise VocoderError(f"There is no vocoder at {path}.")
@@ -85,7 +85,7 @@ def read_weights(path: Path) -> Weights:
     except TorchFileError as error:
         raise VocoderError(f"{path} cannot be used as a vocoder: {error}.") from None
     except OSError as error:
-        raise VocoderError(f"{path} cannot be read: {error.strerror or error}.") from None
+        raise VocoderError(f"Cannot read {path}: {error.strerror or error}.") from None
     state = _state_in(content)
     # Folding copies the weights: a file must not let one number stand for many.
     if sum(value.nbytes for value in state.values()) > path.stat().st_size:
@@ -95,7 +95,7 @@ def read_weights(path: Path) -> Weights:
     for name, value in state.items():
         if not torch.isfinite(value).all():
             raise VocoderError(
-                f"{path} is damaged: {name} holds values that are no numbers. Download it again."
+                f"{path} is damaged: {name} has infinite or NaN values. Download it again."
             )
     return Weights(path, state, class_name)
 
@@ -106,7 +106,7 @@ def _state_in(content: Any) -> dict[str, Tensor]:
             content = content[table]
     if not isinstance(content, Mapping):
         return {}
-    # Training on several GPUs puts "module." before each name.
+    # Training on several GPUs prefixes each name with "module.".
     return {
         name.removeprefix("module."): value
         for name, value in content.items()
@@ -115,13 +115,13 @@ def _state_in(content: Any) -> dict[str, Tensor]:
 
 
 def _folded(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Weights whose direction and length are one again (Salimans and Kingma 2016)."""
+    """Fold weight norm: direction and length into one weight (Salimans and Kingma 2016)."""
     folded = dict(state)
     for length, direction in _NORMED:
         for name in [name for name in state if name.endswith(direction)]:
             stem = name.removesuffix(direction)
             v, g = state[name], state.get(stem + length)
-            # Parts that do not belong together stay: what has no such weights says so.
+            # Unmatched parts stay, and loading reports them.
             if g is None or v.dim() < 2 or g.numel() != len(v):
                 continue
             norm = torch.linalg.vector_norm(v.flatten(1), dim=1)

@@ -181,7 +181,7 @@ def test_a_plain_head_goes_on_within_an_mmi_head(tmp_path):
     assert not report.left
     assert sum("162 of 200 hidden units" in line for line in report.mapped) == 8
     (said,) = [line for line in str(report).splitlines() if "hidden units" in line]
-    assert "decoder.linear_projection.0.linear_layer.weight and 7 more (begins as" in said
+    assert "decoder.linear_projection.0.linear_layer.weight and 7 more (folded from" in said
     # every weight of the head still learns: none is cut off for good
     out = model.train()(our_ids("say it"), torch.tensor([6]), mel, torch.tensor([9]))
     (out.mel.square().mean() + out.hidden.mean() + out.gate.sum()).backward()
@@ -311,7 +311,7 @@ def test_another_presets_voice_is_refused_with_the_preset(tmp_path, there):
         warm_start(golden_model(), SYMBOLS, tmp_path / "tiny.pt")
     assert_is_a_sentence(error)
     report = warm_start(new_model(preset("tiny")), SYMBOLS, tmp_path / "tiny.pt")
-    assert report.share == 1 and "100% of the weights came along" in str(report)
+    assert report.share == 1 and "100% of the weights were taken" in str(report)
 
 
 def test_the_published_size_has_three_presets():
@@ -358,7 +358,7 @@ def test_the_table_counts_each_part(tmp_path):
     rows = {line.split()[0]: line.split()[1:] for line in said.splitlines() if line[2:3] != " "}
     assert rows["part"] == ["taken", "mapped", "new"]
     assert rows["embedding"] == ["0", "1", "0"]
-    assert rows["recogniser"] == ["0", "0", "4"]
+    assert rows["ctc_head"] == ["0", "0", "4"]
     assert rows["encoder"][1:] == ["0", "0"] and int(rows["encoder"][0]) > 20
     assert rows["head"] == ["0", "0", "8"]
     assert "nvidia.pt (weights of another program, plain head)" in said

@@ -90,7 +90,7 @@ def test_an_empty_list_is_refused(folder, content):
 
 def test_a_list_that_is_not_utf_8_is_refused(folder):
     (folder / "train.txt").write_bytes("wavs/1.wav|fine\nwavs/2.wav|Größe".encode("latin-1"))
-    with pytest.raises(FilelistError, match=r"train\.txt, line 2: not UTF-8"):
+    with pytest.raises(FilelistError, match=r"train\.txt, line 2: the byte 0xf6 is not text"):
         read_filelist(folder / "train.txt")
 
 
@@ -138,7 +138,7 @@ def test_no_alignments_are_no_error(folder):
         ('{"ref": "2", "tokens": [["A", 1, 2], ["B", 0, 3]]}', "line 2, tokens: B comes before A"),
         ('{"ref": "2", "tokens": [["A", 1, 4], ["B", 2, 3]]}', "line 2, tokens: B comes before A"),
         ('{"ref": "2", "tokens": [], "words": [[1, 0, 1]]}', "line 2, words: .*not of the form"),
-        (json.dumps(GOOD), "line 2: clip 1 is there twice"),
+        (json.dumps(GOOD), "line 2: clip 1 appears twice"),
     ],
 )
 def test_a_bad_alignment_is_named(folder, line, message):
@@ -163,7 +163,7 @@ def test_a_dataset_folder_is_read_whole(folder):
 @pytest.mark.parametrize("read", [read_dataset, fingerprint])
 def test_a_folder_without_a_list_is_no_dataset(folder, name, read):
     (folder / name).unlink()
-    message = f"is not a dataset folder: no {name}. Prepare one with: python -m data_prep prepare"
+    message = f"is not a dataset folder: no {name}. Prepare one with: ponytaco prepare"
     with pytest.raises(FilelistError, match=message):
         read(folder)
 

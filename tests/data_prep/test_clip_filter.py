@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from support.soak import often
 
 from data_prep.audio import SAMPLE_RATE, wav_bytes
-from data_prep.clip_filter import Clip, ClipOptions, OptionsError, Reason, Rejection, Seen, examine
+from data_prep.clip_filter import Clip, Reason, Rejection, Seen, examine
+from data_prep.options import ClipOptions, OptionsError
 from data_prep.soundtools import RawClip
 
 WORDS = ["see", "my", "mice", "no", "ships", "us"]

@@ -11,10 +11,15 @@ import soundfile
 from support.errors import BUGS
 
 from data_prep.__main__ import main
-from data_prep.clip_filter import ClipOptions, Reason, advice
+from data_prep.clip_filter import Reason, advice
 from data_prep.folders import PrepareError
+from data_prep.options import ClipOptions
 from data_prep.recordings import RecordingsError
 from data_prep.soundtools import ArchiveError
+from ponytaco.cli import main as ponytaco
+
+# The same commands, named as the user called them.
+PROGRAMS = [(main, "python -m data_prep"), (ponytaco, "ponytaco")]
 
 
 def test_prepare_ends_with_a_summary(small_archive, tmp_path, capsys):
@@ -35,9 +40,9 @@ def test_prepare_says_why_clips_were_left_out(small_archive, tmp_path, capsys):
 def test_options_arrive(small_archive, tmp_path, capsys):
     command = ["prepare", str(small_archive), str(tmp_path / "out"), "--skip-tags", "Neutral, Sad"]
     assert main(command) == 1
-    said = capsys.readouterr().err
-    assert "12 unwanted tag" in said
-    assert 'It has the tag "Neutral". Keep clips with these tags (Neutral, Sad): --skip' in said
+    printed = capsys.readouterr().err
+    assert "12 unwanted tag" in printed
+    assert 'It has the tag "Neutral". Keep clips with these tags (Neutral, Sad): --skip' in printed
 
 
 @pytest.mark.parametrize(
@@ -51,14 +56,14 @@ def test_the_option_that_leaves_nothing_is_named(
     small_archive, tmp_path, capsys, option, value, advice
 ):
     assert main(["prepare", str(small_archive), str(tmp_path / "out"), option, value]) == 1
-    said = capsys.readouterr().err
-    assert "only 0 of 12 clips" in said and "for example clip " in said and advice in said
+    printed = capsys.readouterr().err
+    assert "only 0 of 12 clips" in printed and "for example clip " in printed and advice in printed
 
 
 def test_few_minutes_give_a_warning_with_what_took_most(small_archive, tmp_path, capsys):
     command = ["prepare", str(small_archive), str(tmp_path / "out")]
     assert main(command) == 0
-    assert "That is little" in (said := capsys.readouterr().out) and "Add clips" in said
+    assert "That is little" in (printed := capsys.readouterr().out) and "Add clips" in printed
     assert main([*command, "--min-seconds", "2.4"]) == 0
     assert "Allow shorter clips: --min-seconds below 2.4." in capsys.readouterr().out
 
@@ -84,6 +89,7 @@ def test_there_is_advice_for_every_reason(reason):
         (["prepare", "Test.tar", "out", "--min-seconds", "20"], "min_seconds 20"),
         (["list", "none"], "none: there is no such folder"),
         (["list", "empty"], "empty: contains no .tar"),
+        (["list", "empty"], "`python -m data_prep pack` or `python -m data_prep demo`."),
         (["pack", "empty", "out.tar", "--character", "Me"], "contains no recording"),
         (["pack", "none", "out.tar", "--character", "Me"], "no such folder"),
     ],
@@ -104,7 +110,7 @@ def test_ctrl_c_ends_with_a_sentence(small_archive, tmp_path, monkeypatch, capsy
         raise KeyboardInterrupt
 
     monkeypatch.setattr("data_prep.dataset_writer.examine", stop)
-    assert main(["prepare", str(small_archive), str(tmp_path / "out")]) == 1
+    assert main(["prepare", str(small_archive), str(tmp_path / "out")]) == 130
     assert capsys.readouterr().err.splitlines()[-1].startswith("Stopped. No partial output")
     assert list(tmp_path.iterdir()) == [small_archive]
 
@@ -118,7 +124,8 @@ def test_unknown_options_exit_with_2(command, capsys):
     assert caught.value.code == 2
 
 
-def test_list_shows_good_and_bad_archives(small_archive, tmp_path, capsys):
+@pytest.mark.parametrize(("main", "program"), PROGRAMS)
+def test_list_shows_good_and_bad_archives(small_archive, tmp_path, capsys, main, program):
     (tmp_path / "deep").mkdir()
     small_archive.rename(tmp_path / "deep" / "Test.tar")
     (tmp_path / "Bad.tar").write_bytes(b"x" * 2000)
@@ -127,10 +134,11 @@ def test_list_shows_good_and_bad_archives(small_archive, tmp_path, capsys):
     assert bad.startswith(f"{tmp_path / 'Bad.tar'} ") and "unreadable: not a readable" in bad
     path = tmp_path / "deep" / "Test.tar"
     assert good.startswith(f"{path} ") and "12 clips" in good and "0.5 minutes" in good
-    assert after == f"Next, for one of them: python -m data_prep prepare {path} data/Test"
+    assert after == f"Next, for one of them: {program} prepare {path} data/Test"
 
 
-def test_pack_tells_what_it_left_out_and_what_is_next(tmp_path, capsys):
+@pytest.mark.parametrize(("main", "program"), PROGRAMS)
+def test_pack_tells_what_it_left_out_and_what_is_next(tmp_path, capsys, main, program):
     for name in ("a", "b"):
         soundfile.write(tmp_path / f"{name}.wav", 0.1 * np.sin(np.arange(9_000)), 22_050)
     (tmp_path / "a.txt").write_text("Text.")
@@ -139,7 +147,7 @@ def test_pack_tells_what_it_left_out_and_what_is_next(tmp_path, capsys):
     printed = capsys.readouterr().out.splitlines()
     assert printed[0].startswith("Packed 1 clips")
     assert printed[1] == "Left out b.wav: has no b.txt beside it."
-    assert printed[2] == f"Next: python -m data_prep prepare {out} 'data/My Voice'"
+    assert printed[2] == f"Next: {program} prepare {out} 'data/My Voice'"
 
 
 def test_demo_passes_its_options_on(tmp_path, monkeypatch, capsys):
@@ -169,12 +177,26 @@ def test_the_help_has_every_command_and_its_defaults(capsys, monkeypatch):
     for command in ("list", "prepare", "pack", "demo"):
         with pytest.raises(SystemExit):
             main([command, "--help"])
-        said = capsys.readouterr().out
-        about = said.split("\n\n")[1]
+        printed = capsys.readouterr().out
+        about = printed.split("\n\n")[1]
         assert len(about) > 60 and about.endswith("."), command
+        assert f"\nExample: python -m data_prep {command} " in printed
+        if command == "prepare":
+            for default in vars(ClipOptions()).values():
+                assert f"({default})" in printed or f"({', '.join(default)})" in printed
         if command == "demo":
             for default in write_demo_archive.__defaults__[:2]:
-                assert f"({default})" in said
+                assert f"({default})" in printed
+
+
+def test_a_closed_pipe_ends_the_list_without_a_word(small_archive, monkeypatch, capsys):
+    def closed(*_: object) -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr("data_prep.soundtools.index_archive", closed)
+    assert main(["list", str(small_archive.parent)]) == 1
+    printed = capsys.readouterr()
+    assert printed.out == printed.err == ""
 
 
 def test_a_full_disk_names_what_the_user_named(tmp_path, monkeypatch, capsys):
@@ -186,8 +208,8 @@ def test_a_full_disk_names_what_the_user_named(tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr("data_prep.soundtools.tarfile.TarFile.addfile", full)
     assert main(["pack", str(tmp_path), str(tmp_path / "out.tar"), "--character", "Me"]) == 1
-    said = capsys.readouterr().err
-    assert said.startswith(f"{tmp_path / 'out.tar'}: the disk is full.")
+    printed = capsys.readouterr().err
+    assert printed.startswith(f"{tmp_path / 'out.tar'}: the disk is full.")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "a.wav"]
 
 
@@ -212,7 +234,7 @@ def test_a_real_process_fails_with_a_sentence_and_no_traceback(tmp_path):
 
 
 COMMANDS = [
-    (["list", "."], "data_prep.__main__.archive_seconds"),
+    (["list", "."], "data_prep.soundtools.archive_seconds"),
     (["list", "."], "data_prep.soundtools._note_member"),
     (["prepare", "Test.tar", "out"], "data_prep.clip_filter.find_offset"),
     (["prepare", "Test.tar", "out"], "data_prep.clip_filter.transcribe"),

@@ -110,7 +110,7 @@ def test_a_bad_archive_is_explained(tmp_path, name, content, part):
 
 
 def test_a_folder_is_no_archive(tmp_path):
-    with pytest.raises(ArchiveError, match="is a folder, not an archive.*data_prep pack"):
+    with pytest.raises(ArchiveError, match="is a folder, not an archive.*ponytaco pack"):
         index_archive(tmp_path)
 
 

@@ -96,9 +96,9 @@ def test_the_worst_comes_first():
 
 
 def test_json_has_no_numbers_that_are_none():
-    found = results(clips=[text(distortion=float("nan"), length=float("inf"))])
+    found = results(clips=[text(mel_cepstral_distortion_db=float("nan"), length=float("inf"))])
     content = json.loads(json.dumps(found.as_json(), allow_nan=False))
-    assert content["clips"]["texts"][0]["distortion"] is None
+    assert content["clips"]["texts"][0]["mel_cepstral_distortion_db"] is None
     assert content["clips"]["stop_errors"] == {NEVER_STOPPED: 0, STOPPED_EARLY: 0, TOO_LONG: 0}
     assert content["new"]["word_error_rate"] is None
 
@@ -132,7 +132,7 @@ def test_the_verdict_compares_with_the_ceiling():
     near = " ".join(verdict(results(new=[text() for _ in range(9)])))
     assert "about as well understood" in near and "reads new sentences through" in near
     far = " ".join(verdict(results(new=[text(heard="a b c", alignment=LOST)])))
-    assert "not yet as well understood" in far and "Train it on" in far
+    assert "not yet as well understood" in far and "Train it longer" in far
     unheard = results(new=[text(heard=None)], ceiling=None, recogniser=None)
     assert "misheard" not in " ".join(verdict(unheard))
 
@@ -172,8 +172,9 @@ def test_levels_are_marked():
 
 def test_two_recognisers_are_told_apart():
     found = results([text("One.", "a b", "a b")], [text("Two.", "a b", "a b")])
-    assert "By an echo. The" in report_page(found, [])
+    assert "Recognised by an echo. The" in report_page(found, [])
     found = replace(found, new_recogniser="a parrot")
-    assert "By an echo; the new sentences and the 20 real clips by a parrot." in report_page(
-        found, []
+    assert (
+        "Recognised by an echo; the new sentences and the 20 real clips by a parrot."
+        in report_page(found, [])
     )

@@ -1,9 +1,5 @@
-import sys
-
-import numpy as np
 import pytest
 
-from ponytaco.evaluation.asr import RecogniserError, WordGrammarRecogniser
 from ponytaco.evaluation.wer import word_error_rate, word_errors
 
 
@@ -34,25 +30,3 @@ def test_word_error_rate_weighs_words_not_clips():
 def test_word_error_rate_of_nothing_is_refused():
     with pytest.raises(ValueError, match="no word"):
         word_error_rate([])
-
-
-def test_a_missing_recogniser_is_explained(monkeypatch):
-    monkeypatch.setitem(sys.modules, "pocketsphinx", None)
-    with pytest.raises(RecogniserError, match=r"pip install .ponytaco\[evaluate\]"):
-        WordGrammarRecogniser({"pony": ["P", "OW1", "N", "IY0"]})
-
-
-def test_the_recogniser_takes_new_words_and_hears_nothing_in_silence():
-    pytest.importorskip("pocketsphinx")
-    recogniser = WordGrammarRecogniser({"pony": ["P", "OW1"], "zecorazecora": ["Z", "EH1"]})
-    assert recogniser.transcribe(np.zeros(22_050, np.float32), 22_050) == []
-    assert recogniser.transcribe(np.zeros(0, np.float32), 22_050) == []
-
-
-@pytest.mark.parametrize(
-    "vocabulary", [{}, {"two words": ["T"]}, {"zecorazecora": ["Q", "Q"]}, {"x;": ["T"]}]
-)
-def test_a_vocabulary_it_cannot_take_is_refused(vocabulary):
-    pytest.importorskip("pocketsphinx")
-    with pytest.raises(RecogniserError):
-        WordGrammarRecogniser(vocabulary)

@@ -57,20 +57,20 @@ def run(model, batch, device, how):
     """Output and losses by name, on a device."""
     batch = batch.to(device)
     r = model.decoder.n_frames_per_step
-    guide = attention_targets(batch.intervals, batch.mel_lengths, -(-batch.mel.shape[2] // r), r)
-    known = None
+    targets = attention_targets(batch.intervals, batch.mel_lengths, -(-batch.mel.shape[2] // r), r)
+    told = None
     if how == "told where attention should be":
         share = torch.linspace(0, 1, len(batch.mel), device=device)[:, None]
-        known = ForcedAttention(forced_attention(guide), share)
+        told = ForcedAttention(forced_attention(targets), share)
     p_teacher_forcing = 0.5 if how == "windows of its own frames" else 1.0
     torch.manual_seed(3)  # of the windows, which are drawn on the CPU
     out = model(
-        batch.text, batch.text_lengths, batch.mel, batch.mel_lengths, p_teacher_forcing, 14, known
+        batch.text, batch.text_lengths, batch.mel, batch.mel_lengths, p_teacher_forcing, 14, told
     )
     losses = tacotron_loss(
         out.mel, out.mel_postnet, out.gate, batch.mel, batch.mel_lengths, 8.0
     )._asdict()
-    losses["guidance"] = guided_attention_loss(out.alignment, guide)
+    losses["guidance"] = guided_attention_loss(out.alignment, targets)
     if model.mi is not None:
         log_probs = model.mi(out.hidden)
         losses["mi"] = mmi_loss(log_probs, batch.mel_lengths, batch.ctc, batch.ctc_lengths)
@@ -156,12 +156,12 @@ def test_the_decoder_is_the_reference(device, measured, name, is_told):
             for dim in (ours.attention_rnn.hidden_size, ours.decoder_rnn.hidden_size)
         )
     )
-    known = None
+    told = None
     if is_told:
         weights = torch.rand(n_steps, 3, memory.shape[1], device=device).softmax(dim=2)
-        known = ForcedAttention(weights, torch.rand(3, 1, device=device))
-    expected = reference(*inputs, masks=masks, known=known)
-    out = ours(*inputs, masks=masks, known=known)
+        told = ForcedAttention(weights, torch.rand(3, 1, device=device))
+    expected = reference(*inputs, masks=masks, forced_attention=told)
+    out = ours(*inputs, masks=masks, forced_attention=told)
     assert max(map(distance, out, expected)) < VALUES
     factors = [torch.randn_like(value) for value in expected]
 

@@ -23,8 +23,8 @@ from ponytaco.runs.folder import Run
 from ponytaco.synthesis.voice import Voice
 from ponytaco.training.validation import validate
 from ponytaco.vocoders.griffin_lim import GriffinLim
+from ponytaco.vocoders.half_precision import with_fallback
 from ponytaco.vocoders.hifigan import Generator, HifiGan
-from ponytaco.vocoders.precision import with_fallback
 from ponytaco.vocoders.waveglow import WaveGlow
 from ponytaco.vocoders.weights import read_weights
 

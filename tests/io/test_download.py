@@ -1,69 +1,15 @@
 import hashlib
 import io
 import sys
-import types
-import urllib.request
 from email.message import Message
-from pathlib import Path
-from typing import NamedTuple
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 
 import pytest
+from support.fake_net import HERE, PIECE, THERE, WEIGHTS, Half, Reply
 
-from ponytaco.cli import main
 from ponytaco.io.download import DownloadError, download, drive
-from ponytaco.io.pretrained import PUBLISHED, cache_folder, fetch
 
-WEIGHTS = b"PK\x03\x04 weights" * 1000
 DIGEST = hashlib.sha256(WEIGHTS).hexdigest()
-HERE, THERE = "https://here.example/g", drive("some-id")
-PIECE = 500
-
-
-class Half(NamedTuple):
-    """What comes before something happens."""
-
-    content: bytes
-    then: BaseException
-
-
-class Reply(io.BytesIO):
-    """What urlopen answers."""
-
-    def __init__(self, content, length=None, url=HERE):
-        super().__init__(content)
-        self.headers = Message()
-        self.headers["Content-Length"] = str(len(content) if length is None else length)
-        self.geturl = lambda: url
-
-
-@pytest.fixture
-def net(monkeypatch):
-    """A network with what is put into it, by address or Drive id; notes what happens."""
-    net = types.SimpleNamespace(held={}, asked=[], n_sent=0)
-
-    def answer(name):
-        net.asked.append(name)
-        content = net.held.get(name, URLError("no route to host"))
-        if isinstance(content, Exception):
-            raise content
-        return content
-
-    def urlopen(address, timeout):
-        content = answer(address)
-        return content if isinstance(content, Reply) else Reply(content)
-
-    def gdown_download(id, output, quiet):
-        content = answer(id)
-        sent, then = content if isinstance(content, Half) else (content, None)
-        for i in range(0, len(sent), PIECE):
-            net.n_sent += output.write(sent[i : i + PIECE])
-        if then is not None:
-            raise then
-
-    monkeypatch.setattr(urllib.request, "urlopen", urlopen)
-    monkeypatch.setitem(sys.modules, "gdown", types.SimpleNamespace(download=gdown_download))
-    return net
 
 
 def get(path, said=None, addresses=(HERE, THERE), **options):
@@ -127,10 +73,10 @@ You may still be able to access the file from the browser:
 but Gdown can't. Please check connections and permissions."""
 
 NOT_THE_FILE = [
-    (b"", "nothing came"),
-    (b"\n<!DOCTYPE html><html>Quota exceeded</html>", "a web page came and not the file"),
+    (b"", "the answer was empty"),
+    (b"\n<!DOCTYPE html><html>Quota exceeded</html>", "a web page came instead of the file"),
     (b"x" * (10**6 + 1), "larger than 1 MB"),
-    (OSError(28, "No space left on device"), "the disk says: No space left"),
+    (OSError(28, "No space left on device"), "the disk reports: No space left"),
 ]
 ODD = [ValueError("long " * 1000), ValueError(), RuntimeError("It has\n\tlines.")]
 
@@ -139,7 +85,7 @@ ODD = [ValueError("long " * 1000), ValueError(), RuntimeError("It has\n\tlines."
     ("content", "reason"),
     [
         *NOT_THE_FILE,
-        (Reply(b"x" * 99, length=100), "broke off"),
+        (Reply(b"x" * 99, length=100), "connection was lost"),
         *((error, f"the answer cannot be read ({type(error).__name__})") for error in ODD),
         (HTTPError(HERE, 404, "Not Found", Message(), None), "error 404"),
     ],
@@ -154,9 +100,12 @@ def test_what_is_not_the_file_leaves_nothing(net, tmp_path, content, reason):
 @pytest.mark.parametrize(
     ("content", "reason", "is_answer"),
     [
-        *((content, reason, reason.endswith(("came", "file"))) for content, reason in NOT_THE_FILE),
-        *((error, "Google Drive does not give it out now", True) for error in ODD),
-        (Half(b"", RuntimeError(QUOTA)), "Google Drive does not give it out now", True),
+        *(
+            (content, reason, reason.endswith(("empty", "file")))
+            for content, reason in NOT_THE_FILE
+        ),
+        *((error, "Google Drive does not give it out", True) for error in ODD),
+        (Half(b"", RuntimeError(QUOTA)), "Google Drive does not give it out", True),
         (Half(b"half", ConnectionError("reset")), "no connection", False),
         (Half(b"half", OSError(28, "No space left on device")), "No space left", False),
     ],
@@ -188,7 +137,7 @@ def test_a_file_that_is_too_large_is_broken_off(net, tmp_path, place):
 
 def test_another_file_than_the_known_one_is_refused(net, tmp_path):
     net.held |= {HERE: b"PK other", "some-id": WEIGHTS}
-    refused(tmp_path / "g", "another file", sha256="0" * 64)
+    refused(tmp_path / "g", "is not the file", sha256="0" * 64)
     assert get(tmp_path / "g", sha256=DIGEST).read_bytes() == WEIGHTS
     (tmp_path / "g").write_bytes(b"cut off by a disconnect")
     assert get(tmp_path / "g", sha256=DIGEST).read_bytes() == WEIGHTS
@@ -223,7 +172,7 @@ def test_a_folder_that_is_a_file_is_said(net, tmp_path):
 def test_only_https(net, tmp_path):
     secret = tmp_path / "secret"
     secret.write_bytes(b"secret")
-    refused(tmp_path / "new" / "g", "no https", [secret.as_uri()])
+    refused(tmp_path / "new" / "g", "not an https", [secret.as_uri()])
     assert not net.asked
     net.held[HERE] = Reply(WEIGHTS, url="http://elsewhere.example/g")
     refused(tmp_path / "new" / "g", "not https", [HERE])
@@ -263,7 +212,7 @@ def test_the_real_gdown_fills_the_file(tmp_path, monkeypatch):
 def test_the_real_gdowns_quota_error_is_said_plainly(tmp_path, monkeypatch):
     page = b'<html><p class="uc-error-subcaption">Too many users have viewed it.</p></html>'
     answering(monkeypatch, page, {"Content-Type": "text/html; charset=utf-8"})
-    said = refused(tmp_path / "x.tar", "Google Drive does not give it out now", [REAL])
+    said = refused(tmp_path / "x.tar", "Google Drive does not give it out", [REAL])
     assert "tomorrow" in said
 
 
@@ -276,33 +225,3 @@ def test_the_real_gdown_without_a_network(tmp_path, monkeypatch):
     monkeypatch.setattr(requests.Session, "get", get)
     said = refused(tmp_path / "x.tar", "there is no connection", [REAL])
     assert "tomorrow" not in said and "Pool" not in said
-
-
-# What is published
-
-
-@pytest.mark.parametrize("name", PUBLISHED)
-def test_published_weights_have_two_places_and_a_limit(name):
-    published = PUBLISHED[name]
-    assert len(published.addresses) >= 2
-    assert all(address.startswith("https://") for address in published.addresses)
-    assert 10**8 < published.most_bytes <= 2 * 10**9
-    assert Path(published.file_name).name == published.file_name
-
-
-def test_an_unknown_name_is_answered_with_the_known_ones():
-    with pytest.raises(DownloadError, match="hifigan, waveglow, tacotron2"):
-        fetch("wavenet")
-
-
-def test_the_command(net, tmp_path, capsys, monkeypatch):
-    net.held[PUBLISHED["hifigan"].addresses[0]] = WEIGHTS
-    assert main(["fetch", "hifigan", "-o", str(tmp_path / "kept")]) == 0
-    path = tmp_path / "kept" / PUBLISHED["hifigan"].file_name
-    assert capsys.readouterr().out.splitlines()[-1] == str(path) and path.is_file()
-    monkeypatch.setattr(Path, "home", lambda: tmp_path)
-    assert cache_folder() == tmp_path / ".cache" / "ponytaco"
-    assert main(["fetch", "waveglow"]) == 1
-    said = capsys.readouterr().err
-    assert said.startswith("ponytaco: WaveGlow") and "by hand:\n1. Open" in said
-    assert str(cache_folder() / "waveglow_256channels_universal_v5.pt") in said

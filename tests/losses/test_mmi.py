@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ponytaco.losses.mmi import drop_frames, mmi_loss
-from ponytaco.model.ctc_head import CTCRecogniser
+from ponytaco.model.ctc_head import CTCHead
 
 
 def log_probabilities(batch, n_frames, n_symbols, seed=0):
@@ -158,9 +158,9 @@ def test_dropping_keeps_the_mels_precision():
 @pytest.mark.parametrize("r", [1, 3])
 def test_the_recogniser_reads_every_frame(r):
     torch.manual_seed(0)
-    recogniser = CTCRecogniser(in_dim=6, n_symbols=5, n_frames_per_step=r, p_dropout=0.0)
+    head = CTCHead(in_dim=6, n_symbols=5, n_frames_per_step=r, p_dropout=0.0)
     hidden = torch.randn(2, 6, 4)
-    log_probs = recogniser(hidden)
+    log_probs = head(hidden)
     assert log_probs.shape == (2, 4 * r, 6)
     torch.testing.assert_close(log_probs.exp().sum(dim=2), torch.ones(2, 4 * r))
     assert (log_probs <= 0).all()
@@ -168,7 +168,7 @@ def test_the_recogniser_reads_every_frame(r):
     # A step's frames come from that step alone, and each reads for itself.
     other = hidden.clone()
     other[1, :, 2] += 1.0
-    changed = (recogniser(other) != log_probs).any(dim=2)
+    changed = (head(other) != log_probs).any(dim=2)
     expected = torch.zeros(2, 4 * r, dtype=torch.bool)
     expected[1, 2 * r : 3 * r] = True
     assert torch.equal(changed, expected)
@@ -176,29 +176,29 @@ def test_the_recogniser_reads_every_frame(r):
 
 
 def test_the_recognisers_dropout_is_for_training_only():
-    recogniser = CTCRecogniser(in_dim=32, n_symbols=5, n_frames_per_step=1, p_dropout=0.5)
+    head = CTCHead(in_dim=32, n_symbols=5, n_frames_per_step=1, p_dropout=0.5)
     hidden = torch.randn(1, 32, 7)
-    assert not torch.equal(recogniser(hidden), recogniser(hidden))
-    recogniser.eval()
-    assert torch.equal(recogniser(hidden), recogniser(hidden))
+    assert not torch.equal(head(hidden), head(hidden))
+    head.eval()
+    assert torch.equal(head(hidden), head(hidden))
 
 
 def test_the_recogniser_is_exact_in_half_precision():
-    recogniser = CTCRecogniser(in_dim=8, n_symbols=5, n_frames_per_step=1, p_dropout=0.0)
-    log_probs = recogniser.bfloat16()(torch.randn(1, 8, 7).bfloat16())
+    head = CTCHead(in_dim=8, n_symbols=5, n_frames_per_step=1, p_dropout=0.0)
+    log_probs = head.bfloat16()(torch.randn(1, 8, 7).bfloat16())
     assert log_probs.dtype == torch.float32
     torch.testing.assert_close(log_probs.exp().sum(dim=2), torch.ones(1, 7))
 
 
 def test_the_recogniser_can_learn_to_read():
     torch.manual_seed(0)
-    recogniser = CTCRecogniser(in_dim=8, n_symbols=3, n_frames_per_step=2, p_dropout=0.0)
+    head = CTCHead(in_dim=8, n_symbols=3, n_frames_per_step=2, p_dropout=0.0)
     hidden = torch.randn(1, 8, 4)
     args = (torch.tensor([8]), torch.tensor([[0, 2, 1]]), torch.tensor([3]))
-    optimizer = torch.optim.Adam(recogniser.parameters(), lr=0.02)
+    optimizer = torch.optim.Adam(head.parameters(), lr=0.02)
     losses = []
     for _ in range(60):
-        loss = mmi_loss(recogniser(hidden), *args)
+        loss = mmi_loss(head(hidden), *args)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from ponytaco.metrics.attention_errors import best_take, end_of_reading, judge, may_stop_from
+from ponytaco.metrics.attention_errors import (
+    best_take,
+    end_of_reading,
+    find_attention_errors,
+    may_stop_from,
+)
 
 #        0123456789012
 TEXT = "bad day cake."
@@ -19,7 +24,7 @@ def attention(path, sharpness=0.9):
 
 
 def take(path, stopped=True, sharpness=0.9, r=1):
-    return judge(attention(path, sharpness), SPOKEN, WORDS, stopped, r)
+    return find_attention_errors(attention(path, sharpness), SPOKEN, WORDS, stopped, r)
 
 
 def test_a_straight_line_is_good():

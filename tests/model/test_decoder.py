@@ -64,7 +64,7 @@ def test_windows_of_own_frames_equal_the_reference(head, r, monkeypatch):
     )  # fmt: skip
 
 
-def make_known(n_steps, batch, n_symbols):
+def make_forced_attention(n_steps, batch, n_symbols):
     generator = torch.Generator().manual_seed(4)
     weights = torch.rand(n_steps, batch, n_symbols, generator=generator)
     share = torch.rand(batch, 1, generator=generator)
@@ -78,14 +78,14 @@ def test_being_told_where_attention_was_equals_the_reference(r, p_teacher_forcin
     memory, text_lengths, mel = make_inputs()
     n_steps = -(-mel.shape[2] // r)
     masks = make_masks(n_steps, 3)
-    known = make_known(n_steps, 3, memory.shape[1])
+    told = {"forced_attention": make_forced_attention(n_steps, 3, memory.shape[1])}
     draws = iter([0.9, 0.1, 0.9, 0.2])
     monkeypatch.setattr(torch, "rand", lambda shape: torch.tensor(next(draws)))
     forced = None if p_teacher_forcing == 1 else [(t // (4 // r)) % 2 == 1 for t in range(n_steps)]
     assert_same(
         ours, reference, memory,
-        ours(memory, text_lengths, mel, p_teacher_forcing, 4, masks=masks, known=known),
-        reference(memory, text_lengths, mel, forced=forced, masks=masks, known=known),
+        ours(memory, text_lengths, mel, p_teacher_forcing, 4, masks=masks, **told),
+        reference(memory, text_lengths, mel, forced=forced, masks=masks, **told),
     )  # fmt: skip
 
 

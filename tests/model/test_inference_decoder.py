@@ -5,6 +5,7 @@ import torch
 from support.decoders import SIZES, make_inputs, make_pair
 
 from ponytaco.model.inference_decoder import PackedDecoder
+from ponytaco.model.packed_linear import WeightTypeError
 
 
 def close(ours, theirs, tolerance=1e-5):
@@ -95,7 +96,8 @@ def test_shorter_weights_speak_nearly_the_same(weight_type, tolerance):
 
 
 def test_an_unknown_weight_type_is_refused():
-    with pytest.raises(ValueError, match="int4.*There are: auto, float32, float16, bfloat16, int8"):
+    known = "auto, float32, float16, bfloat16, int8"
+    with pytest.raises(WeightTypeError, match=f"int4.*There are: {known}"):
         PackedDecoder(make_pair("plain", 1)[0], "int4")
 
 

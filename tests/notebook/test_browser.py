@@ -1,4 +1,4 @@
-"""Training in a real browser: pick, watch, stop; come back, touch nothing, and it goes on.
+"""Training in a real browser: pick, watch, stop; come back, touch nothing, and it resumes.
 
 ``make test-browser`` runs this; screenshots lie in test-output/ afterwards.
 """
@@ -15,13 +15,13 @@ pytestmark = pytest.mark.browser
 
 OUTPUT = ROOT / "test-output"
 CHROMIUM = os.environ.get("PONYTACO_CHROMIUM", "/usr/bin/chromium")
-# The first three because chromium runs as root and without a screen; the others keep it from
-# asking the network for things of its own.
+# The first three because Chromium runs as root and without a screen; the others keep it off the
+# network.
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-SPOKEN = "How the attention grew, a frame for each check"
+SPOKEN = "How the attention grew, one frame per check"
 SECOND = 1000  # Playwright counts in milliseconds
 
 
@@ -36,7 +36,7 @@ def browser():
 
 @pytest.fixture
 def page(browser, request):
-    page = browser.new_page(viewport={"width": 1280, "height": 1500})
+    page = browser.new_page(viewport={"width": 1280, "height": 1800})
     page.set_default_timeout(60 * SECOND)
     failed_before = request.session.testsfailed
     yield page
@@ -76,6 +76,11 @@ def screenshot(page, server, name):
     page.screenshot(path=OUTPUT / f"{server.name}-{name}.png")
 
 
+def show(locator):
+    """Scroll until something is at the top of the page, or as near to it as possible."""
+    locator.last.evaluate("element => element.scrollIntoView()")  # the first may be its source
+
+
 def panel(page):
     """The live panel: the box that has the Stop button."""
     stop = page.locator("button", has_text=re.compile("^ *(Stop|Stopp)"))
@@ -110,7 +115,7 @@ def test_pick_watch_stop_and_come_back(kind, page, tmp_path, wheel, storage):
         assert re.search(r"Stopped at step [\d,]+ and saved", page.content())
         assert model.is_file()
         assert (model.parent / "alignment.gif").is_file()
-        page.get_by_text(SPOKEN).scroll_into_view_if_needed()
+        show(page.get_by_text("Hear what the voice can say so far"))
         screenshot(page, server, "3-stopped")
         stopped_at = step_shown(page)
 
@@ -122,11 +127,11 @@ def test_pick_watch_stop_and_come_back(kind, page, tmp_path, wheel, storage):
         server.run_all(page)
         note = page.get_by_text("unless you choose")
         note.wait_for()
-        note.scroll_into_view_if_needed()
+        show(page.get_by_text("Choose the character to train"))
         screenshot(page, server, "4-countdown")
         page.get_by_text(re.compile(r"Resuming Demo at step [\d,]+")).first.wait_for()
-        wait_for(lambda: panel(page).count() and step_shown(page) > stopped_at, 60, "it to go on")
-        panel(page).scroll_into_view_if_needed()
+        wait_for(lambda: panel(page).count() and step_shown(page) > stopped_at, 60, "the training")
+        show(panel(page))
         screenshot(page, server, "5-resumed")
         stop(page)
         assert model.stat().st_mtime > saved
@@ -146,7 +151,7 @@ def pick_demo(page, server):
     assert options.count() == 7
     page.locator(".widget-text input").first.fill("dem")
     wait_for(lambda: options.count() == 1, 20, "the filter")
-    use.scroll_into_view_if_needed()
+    show(page.get_by_text("Choose the character to train"))
     screenshot(page, server, "1-pick")
     use.click()
 
@@ -160,7 +165,7 @@ def watch(page, server):
         lambda: all(a != b for a, b in zip(before, pictures(page), strict=True)), 60, "changes"
     )
     assert panel(page).locator("audio").count() == 1
-    panel(page).scroll_into_view_if_needed()
+    show(panel(page))
     screenshot(page, server, "2-training")
 
 
@@ -178,5 +183,5 @@ def speak_lines(page, server):
     page.locator("textarea[placeholder^=Hello]").fill("One line.\nAnd another.")
     button.click()
     page.get_by_text("2 of 2 lines are in").wait_for()
-    button.scroll_into_view_if_needed()
+    show(page.get_by_text("Write several lines"))
     screenshot(page, server, "6-inference")

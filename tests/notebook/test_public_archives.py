@@ -5,7 +5,7 @@ import pytest
 
 from ponytaco.io.download import DownloadError
 from ponytaco.io.pretrained import PUBLISHED
-from ponytaco.notebook import public_archives as download_module
+from ponytaco.notebook import public_archives as archives_module
 from ponytaco.notebook.public_archives import (
     ADD_THE_SHORTCUT,
     MOST_ARCHIVE_BYTES,
@@ -62,7 +62,7 @@ def test_a_folder_that_cannot_be_listed_is_one_line(monkeypatch):
     assert str(error.value).endswith(ADD_THE_SHORTCUT) and "\n" not in str(error.value)
 
 
-def test_an_archive_that_does_not_come_is_said_by_its_characters_name(tmp_path, monkeypatch):
+def test_an_archive_that_does_not_come_is_named_after_its_character(tmp_path, monkeypatch):
     def web_page(id, output, quiet):
         output.write(b"<html>")
 
@@ -74,7 +74,7 @@ def test_an_archive_that_does_not_come_is_said_by_its_characters_name(tmp_path, 
 
 def test_archives_have_a_higher_limit_than_weights(tmp_path, monkeypatch):
     seen = {}
-    monkeypatch.setattr(download_module, "receive", lambda *args, **options: seen.update(options))
+    monkeypatch.setattr(archives_module, "download", lambda *args, **options: seen.update(options))
     download_archive(PublicArchive("the-id", "Zecora.tar"), tmp_path)
     assert seen == {"most_bytes": MOST_ARCHIVE_BYTES}
     assert max(published.most_bytes for published in PUBLISHED.values()) < MOST_ARCHIVE_BYTES

@@ -4,12 +4,11 @@ import types
 
 import pytest
 
+from ponytaco.errors import PonytacoError
 from ponytaco.notebook import storage
-from ponytaco.notebook.character_notes import note, recall
-from ponytaco.notebook.environment import NotebookError
+from ponytaco.notebook.character_notes import add_notes, read_notes
 from ponytaco.notebook.storage import (
     Storage,
-    StorageError,
     connect_storage,
     drive_root,
     find_archives,
@@ -59,7 +58,7 @@ def test_one_archive_a_name_and_own_ones_first(tmp_path):
     assert find_archives(storage) == [shared / "apple.tar", own]
 
 
-def test_a_folder_that_drive_cannot_list_is_said_and_left_out(tmp_path, monkeypatch, capsys):
+def test_a_folder_that_drive_cannot_list_is_reported_and_skipped(tmp_path, monkeypatch, capsys):
     storage = on_drive(tmp_path)
     own = touch(storage.archives / "Zecora.tar")
     broken = storage.root / "ponies" / "soundtools"
@@ -100,7 +99,7 @@ def test_drives_root_has_had_two_names(tmp_path, name):
 
 
 def test_a_drive_without_a_root_is_refused(tmp_path):
-    with pytest.raises(StorageError, match="no folder MyDrive"):
+    with pytest.raises(PonytacoError, match="no folder MyDrive"):
         drive_root(tmp_path)
 
 
@@ -114,7 +113,7 @@ def test_away_from_colab_a_folder_is_used(tmp_path, capsys):
 
 def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(NotebookError, match="Cannot make the folder"):
+    with pytest.raises(PonytacoError, match="Cannot make the folder"):
         connect_storage(str(tmp_path / "file"))
 
 
@@ -126,7 +125,7 @@ def test_a_drive_that_is_refused_says_what_to_do(monkeypatch):
     colab.drive = types.SimpleNamespace(mount=mount)
     monkeypatch.setitem(sys.modules, "google.colab", colab)
     monkeypatch.setattr(storage, "in_colab", lambda: True)
-    with pytest.raises(NotebookError, match="Run this cell again and allow the access"):
+    with pytest.raises(PonytacoError, match="Run this cell again and allow access"):
         connect_storage()
 
 
@@ -137,19 +136,19 @@ def test_an_older_flat_run_is_seen(tmp_path):
     assert storage.older_run == path
 
 
-def test_what_is_remembered(tmp_path):
+def test_notes_add_up(tmp_path):
     storage = on_drive(tmp_path)
-    assert recall(storage) == {}
-    note(storage, "Zecora", minutes=12.5)
-    note(storage, "Zecora", last_used=3.0)
-    note(storage, "Apple", minutes=1.0)
-    assert recall(storage)["Zecora"] == {"minutes": 12.5, "last_used": 3.0}
+    assert read_notes(storage) == {}
+    add_notes(storage, "Zecora", minutes=12.5)
+    add_notes(storage, "Zecora", last_used=3.0)
+    add_notes(storage, "Apple", minutes=1.0)
+    assert read_notes(storage)["Zecora"] == {"minutes": 12.5, "last_used": 3.0}
     assert [path.name for path in storage.runs.iterdir()] == ["characters.json"]
 
 
 @pytest.mark.parametrize("content", [b"{", b"[1]", b"\xff\xfe"])
-def test_a_broken_memory_is_said_and_forgotten(tmp_path, content, capsys):
+def test_broken_notes_are_reported_and_ignored(tmp_path, content, capsys):
     storage = on_drive(tmp_path)
     touch(storage.runs / "characters.json").write_bytes(content)
-    assert recall(storage) == {}
+    assert read_notes(storage) == {}
     assert "characters.json" in capsys.readouterr().out

@@ -23,18 +23,18 @@ def test_what_was_put_there_by_hand_is_taken(storage, monkeypatch):
     path = storage.runs / "vocoders" / PUBLISHED["hifigan"].file_name
     path.parent.mkdir(parents=True)
     path.write_bytes(b"PK")
-    assert get_vocoder("hifigan", storage) == str(path)
+    assert get_vocoder(storage, "hifigan") == str(path)
 
 
 def test_griffin_lim_speaks_until_it_is(storage, monkeypatch, capsys):
     monkeypatch.setattr(urllib.request, "urlopen", refuse)
     monkeypatch.setitem(sys.modules, "gdown", types.SimpleNamespace(download=refuse))
-    assert get_vocoder("hifigan", storage) == "griffin_lim"
-    said = capsys.readouterr().out
-    assert str(storage.runs / "vocoders" / PUBLISHED["hifigan"].file_name) in said
-    assert "Griffin-Lim" in said
+    assert get_vocoder(storage, "hifigan") == "griffin_lim"
+    printed = capsys.readouterr().out
+    assert str(storage.runs / "vocoders" / PUBLISHED["hifigan"].file_name) in printed
+    assert "Griffin-Lim" in printed
 
 
 @pytest.mark.parametrize("name", ["griffin_lim", "/some/where/g_02500000"])
 def test_other_names_are_left_as_they_are(storage, name):
-    assert get_vocoder(name, storage) == name
+    assert get_vocoder(storage, name) == name

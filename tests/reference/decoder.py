@@ -100,7 +100,9 @@ class ReferenceDecoder(nn.Module):
         gate = self.gate_layer(hidden)
         return hidden, mel.view(len(mel), self.r, self.n_mels), gate
 
-    def forward(self, memory, text_lengths, teacher_mel, forced=None, masks=None, known=None):
+    def forward(
+        self, memory, text_lengths, teacher_mel, forced=None, masks=None, forced_attention=None
+    ):
         """Decode.
 
         Args:
@@ -109,7 +111,7 @@ class ReferenceDecoder(nn.Module):
             teacher_mel: (B, n_mels, T_mel).
             forced: for each step, whether it is fed the true frame; all are if left out.
             masks: two lists of dropout factors, (B, dim) for each step.
-            known: weights (T_steps, B, T_text), and the share (B, 1) of them in what the
+            forced_attention: weights (T_steps, B, T_text), and the share (B, 1) of them in what the
                 location layer sees of the steps before.
 
         Returns:
@@ -124,6 +126,7 @@ class ReferenceDecoder(nn.Module):
         context = memory.new_zeros(batch, memory_dim)
         weights = weights_sum = memory.new_zeros(batch, n_symbols)
         own_frame = memory.new_zeros(batch, self.n_mels)
+        told, share = forced_attention or (None, None)
         mels, gates, alignments, hiddens = [], [], [], []
         for t in range(n_steps):
             if t == 0:
@@ -137,7 +140,7 @@ class ReferenceDecoder(nn.Module):
             if masks is not None:
                 h1 = h1 * masks[0][t]
             context, own = self.attend(h1, memory, weights, weights_sum, text_lengths)
-            weights = own if known is None else (1 - known[1]) * own + known[1] * known[0][t]
+            weights = own if told is None else (1 - share) * own + share * told[t]
             weights_sum = weights_sum + weights
             h2, c2 = self.decoder_rnn(torch.cat([h1, context], 1), (h2, c2))
             if masks is not None:

@@ -1,8 +1,13 @@
-"""The weights of the golden models, in the published layouts, and their sizes in our names."""
+"""The weights of the golden models in the published layouts, their sizes, and a checkpoint."""
 
 import numpy as np
 import torch
 from support.paths import GOLDEN
+
+from ponytaco.checkpoint.format import Checkpoint, save_checkpoint
+from ponytaco.config import Config
+from ponytaco.runs.state import RunState
+from ponytaco.text.symbols import CTC_SYMBOLS, NVIDIA_SYMBOLS
 
 _FILES = {"plain": "nvidia_tacotron2_tiny.npz", "mmi": "mmi_tacotron2_tiny.npz"}
 
@@ -24,3 +29,19 @@ def golden_state(head):
     arrays = np.load(GOLDEN / _FILES[head])
     names = [name for name in arrays.files if name.startswith("state/")]
     return {name.removeprefix("state/"): torch.from_numpy(arrays[name]) for name in names}
+
+
+PLAIN = golden_state("plain")
+
+
+def plain_checkpoint(symbols=NVIDIA_SYMBOLS, state=PLAIN, **changes):
+    config = Config().replace(**{**GOLDEN_SIZES["plain"], **changes})
+    return Checkpoint(
+        config, dict(state), list(symbols), list(CTC_SYMBOLS), torch.zeros(80),
+        run_state=RunState(step=70),
+    )  # fmt: skip
+
+
+def saved(path, checkpoint):
+    save_checkpoint(path, checkpoint)
+    return path

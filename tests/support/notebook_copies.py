@@ -1,4 +1,4 @@
-"""Copies of the notebooks with some form fields filled in, and a wheel to install."""
+"""Copies of the notebooks with form fields filled in, and a wheel to install."""
 
 import json
 import os
@@ -14,13 +14,13 @@ NOTEBOOKS = ROOT / "notebooks"
 
 
 def cells_of(notebook: Path, kind: str = "code") -> list[str]:
-    """The sources of a notebook's cells of a kind."""
+    """Return the sources of a notebook's cells of one kind."""
     content = json.loads(notebook.read_text(encoding="utf-8"))
     return ["".join(c["source"]) for c in content["cells"] if c["cell_type"] == kind]
 
 
 def fill_in(source: str, fields: dict[str, object]) -> tuple[str, set[str]]:
-    """A cell with values in its form's fields, and the names of those it had."""
+    """Return a cell with values in its form's fields, and the names of the fields found."""
     filled = set()
     for name, value in fields.items():
         line = re.compile(rf"^{name} = .*?(?=  # @param)", re.M)
@@ -31,7 +31,7 @@ def fill_in(source: str, fields: dict[str, object]) -> tuple[str, set[str]]:
 
 
 def copy_notebook(name: str, to: Path, fields: dict[str, object]) -> Path:
-    """Copy a notebook, its form fields filled in; every field must exist."""
+    """Copy a notebook and fill in its form; every field must exist."""
     content = json.loads((NOTEBOOKS / name).read_text(encoding="utf-8"))
     filled: set[str] = set()
     for cell in content["cells"]:
@@ -46,7 +46,7 @@ def copy_notebook(name: str, to: Path, fields: dict[str, object]) -> Path:
 
 
 def build_wheel(folder: Path) -> Path:
-    """A wheel of the checkout as it is now, built so that nothing is left in the checkout."""
+    """Build a wheel of the checkout, without leaving anything in the checkout."""
     copy, wheels = folder / "checkout", folder / "wheels"
     copy.mkdir(parents=True)
     for package in ("ponytaco", "data_prep"):
@@ -61,10 +61,10 @@ def build_wheel(folder: Path) -> Path:
 
 
 def kernel_environment(folder: Path, source: Path) -> dict[str, str]:
-    """Where a kernel installs to and keeps its things: nothing outside of the folder.
+    """Return environment variables that keep a kernel's files, and what it installs, in a folder.
 
-    The install cell really installs, but into a folder of its own: the environment that runs the
-    tests stays as it is, and has everything that ponytaco depends on.
+    The install cell really installs, but into a folder of its own. The environment that runs the
+    tests has all of ponytaco's dependencies, and stays as it is.
     """
     installed = folder / "installed"
     installed.mkdir(parents=True, exist_ok=True)

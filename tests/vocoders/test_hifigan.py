@@ -162,10 +162,10 @@ def test_no_frames_and_no_clips(vocoder):
     ("change", "said"),
     [
         ({"upsample_rates": [8, 8, 2]}, "differ in number"),
-        ({"upsample_rates": [8, 8, 2, 2], "upsample_initial_channel": 10**9}, "no size"),
+        ({"upsample_rates": [8, 8, 2, 2], "upsample_initial_channel": 10**9}, "not a size"),
         ({"upsample_rates": [8, 8, 2, 2], "upsample_initial_channel": 2**16}, "size mismatch"),
         ({"upsample_rates": [8, 8, 2, 2], "resblock": "3"}, "resblock is 3"),
-        ({"upsample_rates": [8, 8, 2, 2.5]}, "2.5 is no size"),
+        ({"upsample_rates": [8, 8, 2, 2.5]}, "2.5 is not a size"),
         ({"upsample_rates": [8, 8, 2, 3]}, "a kernel of 4 for 3"),
         ({"upsample_rates": {}}, "not understood"),
         ({"upsample_rates": [8, 8, 2, 2], "resblock_dilation_sizes": [[1], [1], 1]}, "understood"),
@@ -184,7 +184,7 @@ def test_a_config_that_cannot_be_is_refused(tmp_path, change, said):
 def test_a_config_that_is_no_json_is_refused(tmp_path):
     path = save(tmp_path / "g", STATE)
     (tmp_path / "config.json").write_text("{")
-    with pytest.raises(VocoderError, match=r"config\.json cannot be read"):
+    with pytest.raises(VocoderError, match=r"Cannot read .*config\.json"):
         HifiGan(read_weights(path))
 
 

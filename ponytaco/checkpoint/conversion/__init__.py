@@ -1,1 +1,1 @@
-"""Weights of one layout or size brought to another."""
+"""Conversion of weights to another layout or size."""

@@ -1,4 +1,4 @@
-"""A plain head, folded into an 'mmi' head that computes the same."""
+"""Folding a plain head into an 'mmi' head that computes the same."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from ponytaco.model.decoder import Decoder
 def fold_plain_head(
     decoder: Decoder, mel_weight: Tensor, mel_bias: Tensor, gate_weight: Tensor, gate_bias: Tensor
 ) -> int:
-    """Let a new 'mmi' head begin as the function that a plain head is.
+    """Initialise an 'mmi' head so that it computes the function of a plain head.
 
     x = relu(x) - relu(-x), so two hidden units carry each of the plain head's outputs through the
-    ReLU layers. The other units begin as always, without a say in the output. Dropout disturbs
-    this in training only.
+    ReLU layers. The other units keep their initial weights without influence on the output. Dropout
+    disturbs this in training only.
 
     Args:
-        decoder: with head 'mmi', changed in place.
+        decoder: a decoder with head 'mmi', changed in place.
         mel_weight: (r * n_mels, decoder_rnn_dim + memory_dim) of the plain head.
         mel_bias: (r * n_mels,).
         gate_weight: (r, decoder_rnn_dim + memory_dim).
         gate_bias: (r,).
 
     Returns:
-        How many of the hidden units are used; 0 when there are too few, and nothing is changed.
+        The number of hidden units used; 0 if there are too few, and nothing has been changed.
     """
     n_mel, n_outputs = len(mel_bias), len(mel_bias) + len(gate_bias)
     into, middle, out, gate = (

@@ -1,4 +1,4 @@
-"""Another number of frames a step (r) for a model that has learnt with its own."""
+"""Changing the reduction factor r of a trained model."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from ponytaco.model.tacotron2 import Tacotron2
 def set_frames_per_step(
     model: Tacotron2, n_frames_per_step: int, optimizer: torch.optim.Optimizer | None = None
 ) -> None:
-    """Let each decoder step make another number of mel frames, gates and recogniser's signs.
+    """Set a model's reduction factor: the frames, gates and CTC symbols of a decoder step.
 
-    The output layers' rows for a step's first frames are kept. A step is fed the last frame of the
-    one before, and in a step of any length the row for the k-th frame has learnt what comes k
-    frames after the one that was fed: the first rows go on meaning what they meant, while the last
-    ones would have to make the next frame and know only a later one. Where there are more frames
-    than before, the further ones begin like the last.
+    The output layers keep the rows of a step's first frames. A step is fed the last frame of the
+    previous one, and at any r the row for the k-th frame has learnt what comes k frames after the
+    one that was fed. So the first rows keep their meaning, while the last ones would have to make
+    the next frame and know only a later one. If r grows, the additional frames start as copies of
+    the last.
 
-    The optimizer's moments go with their rows. Made anew they would be zero, and Adam's first
-    steps, which move every weight by the whole learning rate, would spoil what has been kept.
+    The optimizer's moments stay with their rows. New ones would be zero, and Adam's first steps,
+    which move every weight by the full learning rate, would spoil what has been kept.
 
     Args:
-        model: changed in place; these layers get new parameters.
-        n_frames_per_step: mel frames that a step is to make.
-        optimizer: of its parameters; takes the new ones in the places of the old ones.
+        model: the model, changed in place; these layers get new parameters.
+        n_frames_per_step: the new reduction factor.
+        optimizer: the optimizer of its parameters; takes the new ones in place of the old ones.
     """
     decoder = model.decoder
     r, decoder.n_frames_per_step = decoder.n_frames_per_step, n_frames_per_step
@@ -55,7 +55,7 @@ def _replace(
     optimizer: torch.optim.Optimizer, old: nn.Parameter, new: nn.Parameter, places: torch.Tensor
 ) -> None:
     for group in optimizer.param_groups:
-        # The place counts: a saved state is given back by it.
+        # The position matters: a saved state is restored by it.
         group["params"] = [new if parameter is old else parameter for parameter in group["params"]]
     if old in optimizer.state:
         optimizer.state[new] = {

@@ -1,4 +1,4 @@
-"""Rows of a weight that have a meaning of their own, and where another model has them."""
+"""Mapping of rows with a meaning of their own (symbols, frames) between two models' weights."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Rows:
-    """Where each of our rows is among theirs; None where they have none."""
+    """The index of each of our rows among theirs; None for rows that they lack."""
 
     places: list[int | None]
     n_theirs: int
     how: str
-    """In words, for a report."""
+    """Description for a report."""
 
     @property
     def is_plain(self) -> bool:
-        """Whether every row is where ours is."""
+        """Whether all rows have the same index."""
         return self.places == list(range(self.n_theirs))
 
 
 def by_sign(ours: Sequence[str], theirs: Sequence[str]) -> list[int | None]:
-    """The place of each of our signs in their table; None where they lack it."""
+    """Return the index of each of our symbols in their table; None for those they lack."""
     places = {sign: i for i, sign in enumerate(theirs)}
     return [places.get(sign) for sign in ours]
 
@@ -30,20 +30,20 @@ def by_sign(ours: Sequence[str], theirs: Sequence[str]) -> list[int | None]:
 def of_frames(
     of_one: Iterable[int | None], n_rows: int, n_theirs: int, r_there: int, r: int
 ) -> Rows | None:
-    """Rows of an output that makes several frames a step, each frame's together.
+    """Map the rows of an output layer, of which each frame of a step has a block.
 
-    A step's first frame follows the frame that it is fed, in any model; a frame beyond theirs
-    begins like their last.
+    A step's first frame follows the frame that it is fed, at any reduction factor; frames beyond
+    theirs start as copies of their last.
 
     Args:
-        of_one: for each of our rows of one frame their row of it.
+        of_one: for each of our rows of one frame, their row of it.
         n_rows: their rows of one frame.
-        n_theirs: all of their rows.
-        r_there: their frames a step.
-        r: our frames a step.
+        n_theirs: number of all their rows.
+        r_there: their reduction factor.
+        r: our reduction factor.
 
     Returns:
-        None where their rows are not as many as they should be.
+        The mapping; None if they do not have ``r_there * n_rows`` rows.
     """
     if n_theirs != r_there * n_rows:
         return None

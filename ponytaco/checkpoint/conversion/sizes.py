@@ -1,4 +1,4 @@
-"""A model's sizes, read off its weights: foreign checkpoints do not say them."""
+"""A model's sizes, inferred from its weights: checkpoints of other programs do not hold them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 _LOCATION = "decoder.attention_layer.location_layer.location_conv.conv"
-# The mel's layer of each head.
+# The layer of each head that makes the mel.
 _OUTPUTS = {
     "plain": "decoder.linear_projection.linear_layer.",
     "mmi": "decoder.mel_layer.3.linear_layer.",
@@ -17,14 +17,14 @@ _MOST_CONVOLUTIONS = 64
 
 
 def sizes_of(state: Mapping[str, Tensor], n_mels: int = 80) -> dict[str, Any]:
-    """The model settings that weights were made with, as far as their shapes tell.
+    """Infer model settings from the shapes of weights.
 
     Args:
         state: weights by name.
         n_mels: mel bands of a frame.
 
     Returns:
-        Values of ModelConfig's fields by name; those that cannot be told are missing.
+        Values of ModelConfig's fields by name, without those that cannot be inferred.
     """
     sizes: dict[str, Any] = {}
     for name, weight, axis in (

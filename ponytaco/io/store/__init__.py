@@ -1,1 +1,1 @@
-"""Checkpoints on a disk that is slow, full or gone: a store that verifies what it keeps."""
+"""A store of checkpoints that verifies them, for disks that are slow, full or disconnected."""

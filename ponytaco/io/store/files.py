@@ -1,4 +1,4 @@
-"""The few operations on files that a store needs; each of them can fail on Drive."""
+"""The file operations of a store; each of them can fail on Drive."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import errno
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -16,7 +16,7 @@ _CHUNK_BYTES = 4 * 2**20
 PASSING_ERRORS = frozenset(
     {errno.EIO, errno.ENOSPC, errno.EOPNOTSUPP, errno.ENOTCONN, errno.EDQUOT}
 )
-"""Errors of Drive that may be gone a moment later: 5, 28, 95, 107, 122."""
+"""Errors of Drive that are worth another attempt: 5, 28, 95, 107, 122."""
 
 
 def _sync(file: BinaryIO) -> None:
@@ -26,7 +26,7 @@ def _sync(file: BinaryIO) -> None:
 
 @dataclass(frozen=True)
 class Files:
-    """What changes files. Tests put failing operations in the place of these."""
+    """All operations that change files; tests replace them by failing ones."""
 
     write: Callable[[BinaryIO, bytes], object] = lambda file, data: file.write(data)
     fsync: Callable[[BinaryIO], None] = _sync
@@ -38,16 +38,19 @@ class Files:
 def copy(files: Files, source: Path, target: Path) -> None:
     """Copy a file's bytes and wait until they are on the disk."""
     with source.open("rb") as reader, target.open("wb") as writer:
-        for chunk in _chunks(reader):
+        while chunk := reader.read(_CHUNK_BYTES):
             files.write(writer, chunk)
         files.fsync(writer)
 
 
 def write_small(files: Files, path: Path, data: bytes) -> None:
-    """Replace a small file, and read it again.
+    """Replace a small file and verify its content.
+
+    This is not ``atomic_write``: on Drive a file must be read back before it counts, each operation
+    must be one of ``files``, and a run has one writer, so that the temporary name can be fixed.
 
     Raises:
-        OSError: also when other bytes are read than were written.
+        OSError: if an operation fails, or the bytes read differ from those written.
     """
     new = path.with_name(f".{path.name}.new")
     with new.open("wb") as file:
@@ -55,25 +58,17 @@ def write_small(files: Files, path: Path, data: bytes) -> None:
         files.fsync(file)
     files.rename(new, path)
     if path.read_bytes() != data:
-        raise OSError(errno.EIO, "other bytes are read than were written", str(path))
+        raise OSError(errno.EIO, "the bytes read differ from those written", str(path))
 
 
 def digest(path: Path) -> str:
-    """The sha256 of a file, as 64 hexadecimal digits."""
-    result = hashlib.sha256()
+    """Return the sha256 of a file, 64 hexadecimal digits."""
     with path.open("rb") as file:
-        for chunk in _chunks(file):
-            result.update(chunk)
-    return result.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def discard(files: Files, path: Path) -> None:
-    """Remove a file, emptied first: what Drive's trash keeps still counts against the quota."""
+    """Empty a file and remove it: what lies in Drive's trash still counts against the quota."""
     with contextlib.suppress(FileNotFoundError):
         files.truncate(path)
         files.remove(path)
-
-
-def _chunks(file: BinaryIO) -> Iterator[bytes]:
-    while chunk := file.read(_CHUNK_BYTES):
-        yield chunk

@@ -1,4 +1,4 @@
-"""What is known of a save, and the pointer file that says which one is the newest."""
+"""Descriptions of saves, and the pointer file that names the newest and the best."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MOST_POINTER_BYTES = 2**16
 
 @dataclass(frozen=True)
 class Save:
-    """One save; its bytes are told from all others by their digest."""
+    """One save, identified by the digest of its bytes."""
 
     step: int
     size: int
@@ -27,23 +27,23 @@ class Save:
 
     @property
     def name(self) -> str:
-        """Its own file name, by which it can be checked even when the pointer is lost."""
+        """Its file name, which allows to verify it even when the pointer is lost."""
         return f"step-{self.step:08d}-{self.sha256[:16]}"
 
     def __str__(self) -> str:
-        """For sentences: 'step 1,200 (2026-08-19 11:05 UTC)'."""
+        """Format for messages: 'step 1,200 (2026-08-19 11:05 UTC)'."""
         return f"step {self.step:,} ({self.time[:16].replace('T', ' ')} UTC)"
 
 
 @dataclass(frozen=True)
 class Pointer:
-    """The saves that count: the newest first, and the best one."""
+    """The saves of a run, the newest first, and the best one."""
 
     saves: tuple[Save, ...] = ()
     best: Save | None = None
 
     def to_bytes(self) -> bytes:
-        """As json."""
+        """Encode as JSON."""
         content = {
             "saves": [asdict(s) for s in self.saves],
             "best": self.best and asdict(self.best),
@@ -52,7 +52,7 @@ class Pointer:
 
     @classmethod
     def read(cls, path: Path) -> Pointer | None:
-        """Read a pointer file; None when it is missing, torn, or no pointer."""
+        """Read a pointer file; None if it is missing, incomplete or not a pointer."""
         try:
             with path.open("rb") as file:
                 content = json.loads(file.read(_MOST_POINTER_BYTES))
@@ -64,12 +64,15 @@ class Pointer:
 
 
 def describe(path: Path, step: int) -> Save:
-    """What is to be known of a file that is a save of a step."""
+    """Describe a file that holds a save of a step."""
     return Save(step, path.stat().st_size, digest(path), written_at(path))
 
 
 def written_at(path: Path) -> str:
-    """When a file was written, ISO 8601 in UTC, so that the later text is the later time."""
+    """Return a file's modification time, ISO 8601 in UTC, so that texts sort by time.
+
+    '' if the file is missing.
+    """
     try:
         time = datetime.fromtimestamp(path.stat().st_mtime, UTC)
     except FileNotFoundError:
@@ -78,7 +81,7 @@ def written_at(path: Path) -> str:
 
 
 def parse_name(name: str) -> tuple[int, str] | None:
-    """A save's step and the first 16 digits of its digest; None for other files' names."""
+    """Return a save's step and the first 16 digits of its digest; None for other file names."""
     found = _NAME.fullmatch(name)
     return (int(found[1]), found[2]) if found else None
 
@@ -86,7 +89,7 @@ def parse_name(name: str) -> tuple[int, str] | None:
 def _save(entry: Any) -> Save:
     save = Save(**entry)
     if type(save.step) is not int or not 0 <= save.step < 10**15 or type(save.size) is not int:
-        raise ValueError("no save")
+        raise ValueError("not a save")
     if not re.fullmatch("[0-9a-f]{64}", save.sha256) or not isinstance(save.time, str):
-        raise ValueError("no save")
+        raise ValueError("not a save")
     return save

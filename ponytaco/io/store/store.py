@@ -1,9 +1,9 @@
-"""Saves that a full, slow, vanishing or interrupted Drive cannot spoil.
+"""Checkpoints that survive a full, slow, disconnected or interrupted Drive.
 
 In the run's folder ``current_model`` is the newest save and ``best_model`` the best, each a
-complete file. ``saves/`` has the one before the newest, and ``pointer.json``, which says what
-counts. A save becomes current only when its bytes have been read back; each step of that can be
-the last one of a session, and what it leaves is told by its digest.
+complete file. ``saves/`` holds the one before the newest, and ``pointer.json``, which lists them. A
+save becomes current only after its bytes have been read back. The session may end after any of
+these operations; the next one recognises what is left by its digest.
 """
 
 from __future__ import annotations
@@ -29,8 +29,6 @@ _N_KEPT = 2
 # Seconds to wait before trying again; shorter where training waits, too.
 _DELAYS, _SHORT_DELAYS = (1.0, 5.0, 15.0), (0.1, 1.0)
 _PARTIAL = ".partial-"
-
-
 _WHAT_NEXT = {
     errno.ENOSPC: " Empty Drive's trash, or free some space.",
     errno.EDQUOT: " Empty Drive's trash, or free some space.",
@@ -39,18 +37,18 @@ _WHAT_NEXT = {
 
 
 class StoreError(PonytacoError):
-    """No save can be used, or one is not what was saved."""
+    """No save can be used, or one has been damaged."""
 
 
 @dataclass(frozen=True)
 class Loaded(Generic[T]):
-    """What a store had.
+    """The newest usable save of a store.
 
     Attributes:
-        content: what ``read`` made of the file.
-        save: which one it is.
-        path: where it was found.
-        sentence: what was wrong with newer ones; empty when nothing was.
+        content: the file's content as returned by ``read``.
+        save: the save's description.
+        path: the file.
+        sentence: a message about newer saves that could not be used; '' if there are none.
     """
 
     content: T
@@ -65,20 +63,20 @@ class _Task:
     save: Save
     is_best: bool
     number: int
-    """Of the call of ``save``, so that an older copy's arrival mends no newer failure."""
+    """Counts calls of ``save``: the arrival of an older copy must not hide a newer failure."""
 
 
 class Store(Generic[T]):
-    """A run's checkpoints.
+    """The checkpoints of a run.
 
     Args:
-        folder: the run's folder; on Drive, or anywhere.
-        read: reads a file as a whole and raises a PonytacoError when it cannot be used; returns its
-            step and its content.
-        scratch: a folder of this run alone on a local disk. With one, saves are written there and
-            copied beside training; without, they are written into ``folder`` at once.
-        log: takes sentences for the user, also from the copying thread.
-        files: what changes files.
+        folder: the run's folder, on Drive or a local disk.
+        read: reads a whole file and returns its step and content; raises a PonytacoError if it
+            cannot be used.
+        scratch: a local folder of this run alone. With it saves are written there and copied to
+            ``folder`` by a thread; without it they are written into ``folder`` directly.
+        log: takes messages for the user, also from the copying thread.
+        files: the operations that change files.
         delays: seconds to wait before each new attempt.
     """
 
@@ -97,7 +95,7 @@ class Store(Generic[T]):
         self.saves = folder / "saves"
         self.pointer = self.saves / "pointer.json"
         self.problem = ""
-        """Why the last save is not in the folder; empty when it is, or is on its way."""
+        """Why the last save is not in the folder; '' if it is, or is being copied."""
         self._read = read
         self._scratch = scratch
         self._log = log
@@ -117,18 +115,17 @@ class Store(Generic[T]):
     # Saving
 
     def save(self, write: Callable[[Path], None], step: int, is_best: bool = False) -> bool:
-        """Write a save, verify it, and see to it that it becomes the current one.
+        """Write a save, verify it and make it the current one.
 
-        Nothing that a disk does raises an error here: it is said once, and the last good save
-        stays.
+        Errors of the disk are not raised but logged once, and the last good save stays.
 
         Args:
-            write: writes the file that it is given.
-            step: of the run.
-            is_best: whether it becomes the best one, too.
+            write: writes the checkpoint to the path that it is given.
+            step: the run's step.
+            is_best: whether to make it the best save, too.
 
         Returns:
-            Whether it was written and verified; with ``scratch`` its copy is then under way.
+            Whether it was written and verified; with ``scratch`` its copy may still be under way.
         """
         self._n_saves += 1
         try:
@@ -143,7 +140,7 @@ class Store(Generic[T]):
         return True
 
     def close(self) -> None:
-        """Wait for the copy that is under way."""
+        """Wait until the copy that is under way is done."""
         while (thread := self._thread) is not None and thread.is_alive():
             thread.join()
 
@@ -157,7 +154,7 @@ class Store(Generic[T]):
                 self._files.fsync(file)
             written_step, _ = self._read(partial)
             if written_step != step:
-                raise OSError(errno.EIO, f"step {written_step} is read where {step} was written")
+                raise OSError(errno.EIO, f"step {written_step} was read, but {step} was written")
             save = describe(partial, step)
             local = folder / save.name
             self._files.rename(partial, local)
@@ -169,7 +166,7 @@ class Store(Generic[T]):
 
     def _enqueue(self, task: _Task) -> None:
         with self._lock:
-            # Only the newest is worth a copy, and the best before it.
+            # Only the newest is worth a copy, and the best one before it.
             kept = [t for t in self._queue if t.is_best and not task.is_best]
             needed = {t.local for t in (*kept, task, self._running) if t is not None}
             self._queue = [*kept, task]
@@ -181,7 +178,7 @@ class Store(Generic[T]):
                 self._start_copying()
 
     def _start_copying(self) -> None:
-        """With the lock held. A thread that has taken its last task touches no file any more."""
+        """Start a thread, with the lock held; one that has taken its last task touches no file."""
         self._running = self._queue.pop(0)
         self._thread = threading.Thread(target=self._copy_all, name="copying to Drive", daemon=True)
         self._thread.start()
@@ -205,7 +202,7 @@ class Store(Generic[T]):
         self._reported, self.problem = False, ""
 
     def _publish_once(self, task: _Task) -> None:
-        """Every line may be the last one, and all of them may be done a second time."""
+        """Copy a save into the folder; may be cut off after any line and repeated as a whole."""
         save = task.save
         self.saves.mkdir(parents=True, exist_ok=True)
         best_copy = self.saves / f"best-{save.name}"
@@ -234,7 +231,9 @@ class Store(Generic[T]):
             try:
                 copy(self._files, source, partial)
                 if not _is(partial, save):
-                    raise OSError(errno.EIO, "other bytes are read than were written", str(partial))
+                    raise OSError(
+                        errno.EIO, "the bytes read differ from those written", str(partial)
+                    )
                 self._files.rename(partial, target)
             except OSError:
                 with contextlib.suppress(OSError):  # on a full Drive it would be in the way
@@ -243,23 +242,23 @@ class Store(Generic[T]):
 
     def _make_current(self, save: Save) -> None:
         if self.current.is_file():
-            mine = self._at_current
-            aside = mine.name if mine is not None else f"replaced-{digest(self.current)[:16]}"
+            old = self._at_current
+            aside = old.name if old is not None else f"replaced-{digest(self.current)[:16]}"
             self._files.rename(self.current, self.saves / aside)
         self._at_current = None
         self._files.rename(self.saves / save.name, self.current)
         self._at_current = save
 
     def _known_at_current(self) -> Save | None:
-        """Which of the known saves the current one is; None for anything else."""
+        """The listed save that ``current_model`` is; None for any other file."""
         return next((save for save in self._known.saves if _is(self.current, save)), None)
 
     def _is_kept(self, save: Save) -> bool:
-        """Whether the folder has it; one that was gone on from may be on the machine only."""
+        """Whether the folder has it; one that was resumed may be on the machine only."""
         return save == self._at_current or (self.saves / save.name).is_file()
 
     def _make_best(self, copy_of_it: Path) -> None:
-        # Not over the old one: that would put it into the trash as large as it is.
+        # Not over the old one: Drive would put that into its trash at its full size.
         old = self.saves / ".old-best"
         if self.best.is_file():
             self._files.rename(self.best, old)
@@ -290,16 +289,16 @@ class Store(Generic[T]):
             f"Step {step:,} could not be saved in {self.current.parent}: {_reason(error)}"
         )
         if not self._reported:
-            self._log(f"{self.problem} Training goes on; the last good save is kept.")
+            self._log(f"{self.problem} Training continues; the last good save is kept.")
         self._reported = True
 
     # Loading
 
     def load(self) -> Loaded[T] | None:
-        """The newest save that verifies, or None where there is none.
+        """Load the newest save that can be verified; None if there are no saves.
 
         Raises:
-            StoreError: there are files, but none of them can be used; the text says why.
+            StoreError: if there are files, but none of them can be used; the message tells why.
         """
         pointer = Pointer.read(self.pointer)
         problems: list[str] = []
@@ -316,8 +315,8 @@ class Store(Generic[T]):
                 problems.append(f"{path.name} is missing")
                 continue
             except (OSError, PonytacoError) as error:
-                said = _reason(error).rstrip(".")
-                problems.append(said if path.name in said else f"{path.name}: {said}")
+                reason = _reason(error).rstrip(".")
+                problems.append(reason if path.name in reason else f"{path.name}: {reason}")
                 continue
             newest = self._known.saves[0] if self._known.saves else None
             self._remember(path, save)
@@ -327,11 +326,11 @@ class Store(Generic[T]):
         return None
 
     def _candidates(self) -> list[Path]:
-        """Files that may be saves, the newest first."""
+        """List the files that may be saves, the newest first."""
         listed = [self.saves / save.name for save in self._known.saves]
         others = [path for path in self._step_files(self.saves) if path not in listed]
         left = [path for path in self._local_saves() if path.parent != self.saves]
-        # A save that never arrived: the machine may still have what Drive has not.
+        # A save that never arrived: the machine may still have what Drive lacks.
         arrived = self._made_current_at() if left else ""
         fresh = [path for path in left if written_at(path) > arrived]
         first = [path for path in listed[:1] if path.is_file()]
@@ -340,37 +339,37 @@ class Store(Generic[T]):
                 *([self.best] if self.best.is_file() else [])]  # fmt: skip
 
     def _made_current_at(self) -> str:
-        """When the current save was made: before its copy was, and maybe before a newer one."""
+        """When the current save was written: before its copy, and perhaps before a newer save."""
         known = self._known_at_current()
         return known.time if known is not None else written_at(self.current)
 
     def _verified(self, path: Path) -> tuple[int, T]:
-        """Read a file, and hold it against what is known of it.
+        """Read a file and compare it with what is known of it.
 
         Raises:
-            PonytacoError, OSError: it cannot be used.
+            PonytacoError, OSError: if it cannot be used.
         """
         named = parse_name(path.name)
         if named is not None and not digest(path).startswith(named[1]):
-            raise StoreError("its bytes are not those that were saved")
+            raise StoreError("its bytes differ from those saved")
         step, content = self._read(path)
         if path == self.current and self._known.saves:
             newest = self._known.saves[0]
-            # A checkpoint of another step was put there by someone, who will have meant it.
+            # A checkpoint of another step was put there on purpose.
             is_known = any(_is(path, save) for save in self._known.saves)
             if step == newest.step and not is_known:
-                raise StoreError("its bytes are not those that were saved")
+                raise StoreError("its bytes differ from those saved")
         return step, content
 
     def _remember(self, path: Path, save: Save) -> None:
         if path == self.current:
             self._at_current = save
         others = (s for s in self._known.saves if s.sha256 != save.sha256)
-        # The one that is gone on from must outlive the next save, whatever newer ones are broken.
+        # The one that is resumed must outlive the next save, whatever newer ones are damaged.
         self._known = Pointer((save, *others)[:_N_KEPT], self._known.best)
 
     def _clear(self) -> None:
-        """Finish or undo what an earlier session was cut off in."""
+        """Finish or undo what an interrupted session has left."""
         with contextlib.suppress(OSError):
             for folder in {self.saves, self._scratch or self.saves}:
                 for path in list(folder.glob(f"{_PARTIAL}*")) if folder.is_dir() else ():
@@ -390,7 +389,7 @@ class Store(Generic[T]):
         return [] if self._scratch is None else self._step_files(self._scratch)
 
     def _step_files(self, folder: Path, prefix: str = "") -> list[Path]:
-        """Files named as saves are, the latest first."""
+        """List the files named like saves, the latest first."""
         paths = folder.glob(f"{prefix}step-*") if folder.is_dir() else ()
         return sorted((p for p in paths if parse_name(p.name)), key=written_at, reverse=True)
 
@@ -408,7 +407,7 @@ def _fallback(save: Save, newest: Save | None, problems: list[str]) -> str:
     because = "; ".join(problems)
     if newest is not None and save.sha256 == newest.sha256:
         return f"The newest save is {save}, though {because}."
-    return f"Going on from {save}, because {because}."
+    return f"Resuming from {save}, because {because}."
 
 
 def _reason(error: Exception) -> str:

@@ -1,1 +1,1 @@
-"""Reading files of torch without running what is in them."""
+"""Safe reading of torch files: nothing in them runs."""

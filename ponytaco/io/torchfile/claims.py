@@ -1,4 +1,4 @@
-"""What a pickle of torch's claims about storages and tensors, read without building either."""
+"""A torch pickle's claims about its storages and tensors, read without building them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from ponytaco.errors import PonytacoError
 
 MOST_DIMENSIONS = 16
 
-# What weights and plain values consist of. torch's own list also has constructors that take a
-# size and allocate it.
+# All that weights and plain values consist of. torch's own list of safe names also contains
+# constructors that take a size and allocate it.
 _PLAIN = {
     "collections.OrderedDict",
     "torch._utils._rebuild_tensor_v2",
@@ -31,9 +31,10 @@ _STORAGE_BYTES = {
 
 
 class TorchFileError(PonytacoError):
-    """A file is no torch file, is damaged, or claims what cannot be; its text is half a sentence.
+    """A file is not a torch file, is damaged, or makes impossible claims.
 
-    The reader's caller knows what the file was to be, and says so before it.
+    The message is half a sentence, as 'it is empty': the caller knows what the file should be, and
+    writes that before it.
     """
 
 
@@ -42,7 +43,7 @@ class MoreThanWeightsError(TorchFileError):
 
 
 class Claimed:
-    """What stands for a storage, a tensor, a dtype or a table while claims are read."""
+    """A placeholder for a storage, tensor, dtype or table while claims are read."""
 
     def __init__(
         self, n_items: int = 0, item_bytes: int = 0, key: str = "", kind: str = ""
@@ -59,31 +60,31 @@ class Claimed:
         pass
 
     def update(self, *values: object) -> None:
-        """Take what a table is given."""
+        """Ignore a table's items."""
 
     def __call__(self, *args: object) -> Claimed:
-        """What a constructor would make."""
+        """Return a placeholder for the object that a constructor would build."""
         return Claimed()
 
 
 class StorageKind(Claimed):
-    """A class of storages, by the bytes of an item."""
+    """A placeholder for a class of storages, with the bytes of an item."""
 
 
-# The unpickler in Python and not in C: the latter sets memory aside for whatever place of its
-# memo a pickle names.
+# The unpickler in Python, not that in C, which allocates memory for any memo index that a pickle
+# names.
 class Claims(pickle._Unpickler):  # type: ignore[name-defined, misc, unused-ignore]
-    """Reads a pickle's claims about storages and tensors, and builds neither."""
+    """An unpickler that reads the claims about storages and tensors, and builds neither."""
 
     most_bytes = 64 * 2**20
-    """Of the pickle."""
+    """Limit of the pickle's size."""
 
     def __init__(self, file: Any) -> None:
         super().__init__(file, encoding="latin-1")
         self.storages: dict[str, int] = {}
 
     def find_class(self, module: str, name: str) -> Callable[..., Any]:
-        """What stands for a class or a function that the pickle names."""
+        """Return a placeholder for a class or function that the pickle names."""
         full_name = f"{module}.{name}"
         if full_name == "torch._utils._rebuild_tensor_v2":
             return check_tensor
@@ -96,7 +97,7 @@ class Claims(pickle._Unpickler):  # type: ignore[name-defined, misc, unused-igno
         raise MoreThanWeightsError(_more_than_weights(module, name))
 
     def persistent_load(self, claim: Any) -> Claimed:
-        """A storage, of which only the size is noted."""
+        """Note the size of a storage and return a placeholder."""
         kind_name, kind, key, _, n_items = claim[:5]
         if kind_name != "storage" or not isinstance(kind, StorageKind):
             raise TorchFileError("it is damaged in its table of weights")
@@ -114,14 +115,14 @@ def _is_dtype(name: str) -> bool:
 
 def _item_bytes(storage: str) -> int:
     if storage not in _STORAGE_BYTES:
-        raise TorchFileError(f"its storage of kind {storage[:40]} is not known")
+        raise TorchFileError(f"its storage type {storage[:40]} is unknown")
     return _STORAGE_BYTES[storage]
 
 
 def check_tensor(
     storage: Any, offset: int, shape: Sequence[int], stride: Sequence[int], *_: object
 ) -> Claimed:
-    """A tensor lies within its storage and is no larger than it: no number is shown twice."""
+    """Check that a tensor lies within its storage and has no more items: none is used twice."""
     whole = [offset, *shape, *stride]
     if (
         not isinstance(storage, Claimed)
@@ -133,18 +134,15 @@ def check_tensor(
     n_items = math.prod(shape)
     last = offset + sum((n - 1) * step for n, step in zip(shape, stride, strict=True))
     if n_items and (n_items > storage.n_items or last >= storage.n_items):
-        raise TorchFileError("one of its tensors claims to be larger than its numbers")
+        raise TorchFileError("one of its tensors claims to be larger than its storage")
     return Claimed()
 
 
 def _more_than_weights(module: str, name: str) -> str:
-    said = f"it holds more than weights ({module[:60]}.{name[:60]})"
+    problem = f"it holds more than weights ({module[:60]}.{name[:60]})"
     top = module.partition(".")[0]
     if name == "WaveGlow" or top in ("glow", "glow_old", "waveglow"):
-        return (
-            f"{said}: it is WaveGlow as a whole program, which is not run here; it can be a "
-            "vocoder, but is no voice"
-        )
+        return f"{problem}: it is WaveGlow as a whole program, a vocoder and not a voice"
     if module.startswith("torch.nn"):
-        return f"{said}: a whole program, which may run anything. Save its state_dict() instead"
-    return said
+        return f"{problem}: a whole program, which may run anything. Save its state_dict() instead"
+    return problem

@@ -1,9 +1,9 @@
-"""Reading torch's files from strangers: nothing in them runs, and nothing large is believed.
+"""Reading torch files from strangers: nothing in them runs, and no claim of a size is trusted.
 
-``torch.load(weights_only=True)`` alone runs no foreign code, but it makes whatever a file claims:
-a tensor of a terabyte over one number, a compressed gigabyte, ``torch.Tensor(2**40)``. So the
-file's table of contents and its pickle are read first, by an unpickler that builds nothing, and
-every claim is held against the bytes that are there.
+``torch.load(weights_only=True)`` alone runs no foreign code, but it allocates whatever a file
+claims: a tensor of a terabyte over one number, a compressed gigabyte, ``torch.Tensor(2**40)``. So
+the table of contents and the pickle are read first, by an unpickler that builds nothing, and every
+claim is compared with the bytes that are there.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import torch
 from ponytaco.io.torchfile.claims import Claims, TorchFileError
 
 MOST_BYTES = 4 * 2**30
-"""Of a file. The published models with their optimizers are below 0.4 GB."""
+"""Limit of a file's size. The published models with their optimizers are below 0.4 GB."""
 
 _MOST_DIRECTORY_BYTES = 64 * 2**20
 _MOST_MEMBERS = 100_000
@@ -33,14 +33,14 @@ _N_LEGACY_PICKLES = 5  # magic number, protocol, machine, the content, the stora
 
 @dataclass(frozen=True)
 class Content:
-    """What a file claims to hold, and where its numbers are.
+    """A file's claims, and where its storages are.
 
     Attributes:
-        root: what the reader made of the pickle.
-        storages: each storage's bytes, by its key.
-        prefix: of a zip's records; empty in the older form.
-        order: the storages' keys as they follow each other in the older form.
-        start: where they begin there.
+        root: the object that the reader made of the pickle.
+        storages: size of each storage in bytes, by its key.
+        prefix: prefix of a zip's records; '' in the older format.
+        order: the storages' keys in their order in the older format.
+        start: offset of the first storage in the older format.
     """
 
     root: Any
@@ -54,12 +54,12 @@ def load_torch_file(path: Path, mmap: bool = False) -> Any:
     """Read tensors and plain values from a file that may come from a stranger.
 
     Args:
-        path: written by ``torch.save``, in its present or in its older form.
+        path: a file written by ``torch.save`` in its present or older format.
         mmap: leave the tensors on disk until they are used.
 
     Raises:
-        TorchFileError: it is damaged, holds anything else, or claims more than it has.
-        OSError: it cannot be read at all.
+        TorchFileError: if it is damaged, holds anything else, or claims more than it has.
+        OSError: if it cannot be read at all.
     """
     inspect(path)
     try:
@@ -73,15 +73,15 @@ def load_torch_file(path: Path, mmap: bool = False) -> Any:
 
 
 def inspect(path: Path, reader: type[Claims] | None = None) -> Content:
-    """Hold a file's claims against its bytes, without building what it claims.
+    """Compare a file's claims with its bytes, without building what it claims.
 
     Args:
         path: the file.
-        reader: what makes something of the claims, if not ``Claims``.
+        reader: the unpickler to use; ``Claims`` by default.
 
     Raises:
         TorchFileError: as ``load_torch_file``.
-        OSError: it cannot be read at all.
+        OSError: if it cannot be read at all.
     """
     with path.open("rb") as file:
         size = file.seek(0, io.SEEK_END)
@@ -101,7 +101,7 @@ def inspect(path: Path, reader: type[Claims] | None = None) -> Content:
         except TorchFileError:
             raise
         except Exception as error:  # whatever a broken file provokes in Python's readers
-            # An invalid argument is a place before the file's start; others are the disk's.
+            # EINVAL is a position before the file's start; other errors are the disk's.
             if isinstance(error, OSError) and error.errno != errno.EINVAL:
                 raise
             raise TorchFileError(f"it is damaged ({type(error).__name__})") from None
@@ -111,8 +111,8 @@ def check_members(path: Path) -> None:
     """Compare each member of a torch file with its checksum, which torch's reader does not.
 
     Raises:
-        TorchFileError: one does not agree, or the file is none.
-        OSError: it cannot be read.
+        TorchFileError: if one differs, or the file is not a zip.
+        OSError: if it cannot be read.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -129,8 +129,8 @@ def _not_torch(magic: bytes) -> str:
     if not magic:
         return "it is empty"
     if magic.lstrip()[:1] in (b"<", b"{", b"v"):
-        return "it is a text, perhaps a web page that was saved in its stead; download it again"
-    return "it is damaged, or no file of torch's"
+        return "it is a text, perhaps a web page that was saved instead; download it again"
+    return "it is damaged, or not a torch file"
 
 
 def _inspect_zip(file: BinaryIO, size: int, reader: type[Claims]) -> Content:
@@ -138,10 +138,10 @@ def _inspect_zip(file: BinaryIO, size: int, reader: type[Claims]) -> Content:
     with zipfile.ZipFile(file) as archive:
         members = {member.filename: member for member in archive.infolist()}
         if len(members) != len(archive.infolist()):
-            raise TorchFileError("it has two members of one name")
+            raise TorchFileError("it has two members with the same name")
         for member in members.values():
             if member.compress_type != zipfile.ZIP_STORED or member.flag_bits & 1:
-                raise TorchFileError("it is compressed, as torch never writes it")
+                raise TorchFileError("it is compressed, which torch never does")
             if member.file_size != member.compress_size:
                 raise TorchFileError("it is damaged in its table of contents")
         if sum(member.file_size for member in members.values()) > size:
@@ -151,7 +151,7 @@ def _inspect_zip(file: BinaryIO, size: int, reader: type[Claims]) -> Content:
             raise TorchFileError("it is a zip, but holds no weights")
         (name,) = pickles
         if members[name].file_size > reader.most_bytes:
-            raise TorchFileError("its table of weights is too large to be one")
+            raise TorchFileError("its table of weights is too large")
         claims = reader(io.BytesIO(archive.read(name)))
         root = claims.load()
     prefix = f"{name.removesuffix('data.pkl')}data/"
@@ -163,7 +163,7 @@ def _inspect_zip(file: BinaryIO, size: int, reader: type[Claims]) -> Content:
 
 
 def _check_directory(file: BinaryIO, size: int) -> None:
-    """Only a table of contents at the very end, so that every reader finds the same one."""
+    """Accept only a table of contents at the very end, so that every reader finds the same one."""
     file.seek(max(0, size - 22))
     end = file.read(22)
     if end[:4] != b"PK\x05\x06" or end[20:] != b"\0\0":
@@ -179,12 +179,12 @@ def _check_directory(file: BinaryIO, size: int) -> None:
             raise TorchFileError("it is damaged: its end is missing")
         count, n_bytes = struct.unpack("<32xQQ8x", record)
     if count > _MOST_MEMBERS or n_bytes > _MOST_DIRECTORY_BYTES:
-        raise TorchFileError("its table of contents is too large to be one")
+        raise TorchFileError("its table of contents is too large")
     file.seek(0)
 
 
 def _inspect_legacy(file: BinaryIO, size: int, reader: type[Claims]) -> Content:
-    """The form before torch 1.6, in which NVIDIA published: pickles, then the storages' bytes."""
+    """Inspect the format before torch 1.6, NVIDIA's: pickles, then the storages' bytes."""
     bounded = _Bounded(file, min(size, reader.most_bytes))
     storages: dict[str, int] = {}
     parts = []
@@ -196,14 +196,14 @@ def _inspect_legacy(file: BinaryIO, size: int, reader: type[Claims]) -> Content:
         raise TorchFileError("it claims more than it holds")
     machine, root, order = parts[2:]
     if not isinstance(machine, dict) or machine.get("little_endian") is not True:
-        raise TorchFileError("it was written by a machine of another kind")
+        raise TorchFileError("it was written on a big-endian machine")
     if not isinstance(order, list) or sorted(map(str, order)) != sorted(storages):
         raise TorchFileError("it is damaged in its table of weights")
     return Content(root, storages, order=[str(key) for key in order], start=file.tell())
 
 
 class _Bounded:
-    """A file that is never asked for more than it has: Python would set the memory aside."""
+    """A file that refuses to read more than it has: Python would allocate the memory first."""
 
     def __init__(self, file: BinaryIO, size: int) -> None:
         self._file = file

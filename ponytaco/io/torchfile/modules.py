@@ -1,7 +1,7 @@
-"""Weights out of a file that holds whole modules, as WaveGlow was published, without their code.
+"""Reading the weights of a file that holds whole modules, as WaveGlow was published.
 
 Such a pickle names classes to build and functions to call. Here each of them becomes a ``Foreign``:
-an object that runs nothing, imports nothing and only remembers the state it was given. The weights
+an object that runs nothing, imports nothing and only remembers the state it is given. The weights
 are found where ``torch.nn.Module`` keeps them, in ``_parameters``, ``_buffers`` and ``_modules``.
 """
 
@@ -41,7 +41,7 @@ class Module:
     """The weights of a module.
 
     Attributes:
-        class_name: what its class was called, as 'glow.WaveGlow'; '' of a table.
+        class_name: full name of its class, as 'glow.WaveGlow'; '' for a table.
         state: its state dict.
     """
 
@@ -50,17 +50,20 @@ class Module:
 
 
 def load_modules(path: Path) -> dict[str, Module]:
-    """Read the weights of the modules that a file holds, by their names in its table.
+    """Read the weights of the modules in a file.
 
-    A table of weights counts as a module without a class: it may lie beside what is no weights.
+    A table of weights counts as a module without a class: other objects may lie beside it.
 
     Args:
-        path: written by ``torch.save``, in its present or in its older form: a module, or a table
-            of which some values are modules. What is no value of a table has the name ''.
+        path: a file written by ``torch.save`` in its present or older format: a module, or a table
+            with modules among its values.
+
+    Returns:
+        The modules by their names in the table; '' is the name of the file's own object.
 
     Raises:
-        TorchFileError: it is damaged, holds no module, or claims more than it has.
-        OSError: it cannot be read at all.
+        TorchFileError: if it is damaged, holds no module, or claims more than it has.
+        OSError: if it cannot be read at all.
     """
     content = inspect(path, _Objects)
     claimed = {}
@@ -85,7 +88,7 @@ def load_modules(path: Path) -> dict[str, Module]:
 
 
 class _ClaimedTensor(Claimed):
-    """A tensor that could be built."""
+    """A placeholder for a tensor that can be built from its storage."""
 
     def __init__(
         self, storage: Claimed, offset: int, shape: Sequence[int], stride: Sequence[int]
@@ -95,34 +98,34 @@ class _ClaimedTensor(Claimed):
 
     def build(self, numbers: bytearray) -> Tensor:
         if self.kind not in _DTYPES:
-            raise TorchFileError(f"its storage of kind {self.kind} is not known")
+            raise TorchFileError(f"its storage type {self.kind} is unknown")
         if not numbers:
             return torch.zeros(self._place[0], dtype=_DTYPES[self.kind])
         return torch.frombuffer(numbers, dtype=_DTYPES[self.kind]).as_strided(*self._place)
 
 
 class Foreign(Claimed):
-    """An object of whatever class a file names, which does nothing."""
+    """A placeholder for an object of any class that a file names; it does nothing."""
 
     full_name = ""
     state: Any = None
 
     def __new__(cls, *args: object, **kwargs: object) -> Foreign:
-        """Whatever it is called with."""
+        """Accept any arguments."""
         return object.__new__(cls)
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__()
 
     def append(self, value: object) -> None:
-        """Take an element, as an object that is also a list is given its own."""
+        """Ignore an element; objects that are also lists are given theirs like this."""
 
     def extend(self, values: object) -> None:
-        """Take elements likewise."""
+        """Ignore elements likewise."""
 
 
 class _Objects(Claims):
-    """Reads a pickle into plain values, claimed tensors and foreign objects."""
+    """An unpickler that makes plain values, claimed tensors and foreign objects."""
 
     # Each byte may become an object. WaveGlow's pickle, with its source code, is far below.
     most_bytes = 4 * 2**20
@@ -150,13 +153,13 @@ class _Objects(Claims):
         return self._classes[full_name]
 
     def persistent_load(self, claim: Any) -> Any:
-        # The older form keeps the source code of a module's class beside it.
+        # The older format keeps the source code of a module's class beside it.
         if isinstance(claim, tuple) and len(claim) == 4 and claim[0] == "module":
             return claim[1]
         return super().persistent_load(claim)
 
     def load_build(self) -> None:
-        """Let foreign objects remember their state; nothing else is to be changed by a file."""
+        """Let foreign objects remember their state; a file must not change any other."""
         state = self.stack.pop()
         if isinstance(self.stack[-1], Foreign):
             self.stack[-1].state = state
@@ -186,7 +189,7 @@ def _is_module(value: Any) -> bool:
 
 
 def _claimed_state(module: Any) -> dict[str, _ClaimedTensor]:
-    """A module's weights and those of the modules in it, or those of a table."""
+    """Collect the weights of a module and the modules in it, or those of a table."""
     if isinstance(module, dict):
         tensors = {k: v for k, v in module.items() if isinstance(v, _ClaimedTensor)}
         return {name: value for name, value in tensors.items() if isinstance(name, str)}
@@ -198,7 +201,7 @@ def _claimed_state(module: Any) -> dict[str, _ClaimedTensor]:
     while waiting:
         prefix, module = waiting.pop()
         n_modules += 1
-        # A file may show one module in a thousand places, or within itself.
+        # A file may contain one module in a thousand places, or within itself.
         if n_modules > _MOST_MODULES or prefix.count(".") > _DEEPEST:
             raise TorchFileError("it has more modules than any model")
         for table in ("_parameters", "_buffers"):
@@ -223,7 +226,7 @@ def _read_storages(path: Path, content: Content, wanted: set[str]) -> dict[str, 
         with zipfile.ZipFile(path) as archive:
             order = f"{content.prefix.removesuffix('data/')}byteorder"
             if order in archive.namelist() and archive.read(order) != b"little":
-                raise TorchFileError("it was written by a machine of another kind")
+                raise TorchFileError("it was written on a big-endian machine")
             return {key: bytearray(archive.read(content.prefix + key)) for key in wanted}
     numbers: dict[str, bytearray] = {}
     place = content.start

@@ -1,1 +1,1 @@
-"""What the notebooks' cells are drawn with: events, chooser, panel, HTML."""
+"""Widgets of the notebooks: chooser, live panel, HTML, and events for busy cells."""

@@ -1,4 +1,4 @@
-"""How often something may be done without slowing the work down."""
+"""Time budget of a side task, such as drawing while a model trains."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from contextlib import contextmanager
 
 
 class Budget:
-    """Lets a task run by time: at most a share of the wall time, and not more often than needed.
+    """Limits a repeated task to a share of the wall time.
 
     Args:
         share: of the wall time, 0 to 1.
-        least_seconds: from one time to the next, however cheap it is.
-        clock: seconds.
+        least_seconds: between two runs of the task, however cheap it is.
+        clock: returns seconds.
     """
 
     def __init__(
@@ -27,16 +27,16 @@ class Budget:
         self._clock = clock
         self._next = clock()
         self.spent = 0.0
-        """Seconds, in all."""
+        """Seconds spent so far."""
 
     @property
     def ready(self) -> bool:
-        """Whether it may be done now."""
+        """Whether the task may run now."""
         return self._clock() >= self._next
 
     @contextmanager
     def spending(self) -> Iterator[None]:
-        """Around the task: what it takes decides when it is next."""
+        """Time the task; the longer it takes, the later it may run again."""
         started = self._clock()
         try:
             yield

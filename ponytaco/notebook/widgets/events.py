@@ -1,4 +1,4 @@
-"""Widget events in a busy cell; by themselves they arrive only when it is over."""
+"""Widget events in a busy cell, which a kernel would deliver only after the cell."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ponytaco.notebook.environment import has_widgets, is_installed, kernel, sho
 
 
 def can_wait() -> bool:
-    """Whether a busy cell can learn of clicks."""
+    """Tell whether a busy cell can receive clicks."""
     return has_widgets() and (_has_subshells() or is_installed("jupyter_ui_poll"))
 
 
@@ -19,8 +19,8 @@ def widget_events() -> Iterator[Callable[[], None]]:
     """Let a busy cell handle the events of widgets that ``show_live`` has shown.
 
     Yields:
-        A function to call often: it handles the clicks and key strokes that have arrived. It does
-        nothing where there can be none, and where a thread of the kernel handles them.
+        A function to call often, which handles the clicks and key strokes that have arrived. It
+        does nothing if there can be none, or if a thread of the kernel handles them.
     """
     if not can_wait() or _has_subshells():
         yield lambda: None
@@ -33,24 +33,24 @@ def widget_events() -> Iterator[Callable[[], None]]:
 
 
 def show_live(widget: Any) -> None:
-    """Display a widget whose events are wanted while the cell is busy."""
+    """Display a widget whose events are handled while the cell is busy."""
     if _has_subshells():
         _take_events_beside_the_cell(widget)
     show(widget)
 
 
 def _has_subshells() -> bool:
-    """Whether the kernel handles messages in threads beside the cell (ipykernel 7).
+    """Tell whether the kernel handles messages in threads beside the cell (ipykernel 7).
 
-    ipykernel 6, which Colab has, handles them between cells, and jupyter-ui-poll within.
+    ipykernel 6, which Colab has, handles them between cells; jupyter-ui-poll does so within one.
     """
     return getattr(kernel(), "shell_channel_thread", None) is not None
 
 
 def _take_events_beside_the_cell(widget: Any) -> None:
-    """Let a widget's events go where the page sends them: to a thread beside the busy cell.
+    """Keep a widget's events where the page sends them: in a thread beside the busy cell.
 
-    ipykernel 7.4 sends them to the thread that last spoke to the page instead, the cell's own.
+    ipykernel 7.4 would move them to the thread that last wrote to the page, which is the cell's.
     """
     widget.comm._reply_subshell_for = lambda data, default: default
     for child in getattr(widget, "children", ()):
@@ -58,11 +58,11 @@ def _take_events_beside_the_cell(widget: Any) -> None:
 
 
 def _free_message_queue() -> None:
-    """Let polling have the messages, also in the second cell of a Run all that waits.
+    """Let polling receive the messages, also in the second waiting cell of a Run all.
 
-    Cells that were queued while an earlier one polled are run by jupyter-ui-poll, while ipykernel
-    6's own reader is waiting for a message: the queue hands it the next one, a click, which it
-    cannot handle before the cell is over. A message that does nothing satisfies it instead.
+    jupyter-ui-poll runs the cells that were queued while an earlier one polled, and ipykernel 6's
+    own reader still waits for a message. The queue would hand it the next one, a click, which it
+    cannot handle before the cell ends. An empty message satisfies it instead.
     """
 
     async def nothing() -> None:

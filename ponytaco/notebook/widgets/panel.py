@@ -1,4 +1,4 @@
-"""The live panel of a training: updated in place by time, with a Stop button."""
+"""The live panel of a training, updated in place, with a Stop button."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from ponytaco.notebook.widgets.events import show_live
 from ponytaco.notebook.widgets.html import facts, headline, paragraph, player, png_bytes
 from ponytaco.plotting import plot_history
 from ponytaco.runs.folder import Run
-from ponytaco.runs.history import read_history
+from ponytaco.runs.history import Column, HistoryRow, read_history
 from ponytaco.training.metrics import StepReport
 from ponytaco.training.validation import Validation
 
-# Shares of the wall time; with the sounds and pictures of validations less than 2 % in all.
+# Shares of the wall time: less than 2 % in all, with the sounds and pictures of validations.
 _EVENTS_SHARE, _TEXT_SHARE, _CURVES_SHARE = 0.003, 0.004, 0.01
 _EVENTS_SECONDS, _TEXT_SECONDS, _CURVES_SECONDS = 0.2, 1.0, 5.0
-# Points that a screen can show; more of them only cost time.
+# A screen shows no more points; they would only cost time.
 _MOST_POINTS = 600
 
 
 class Panel:
-    """What a user sees of a training.
+    """Widgets that show a training.
 
     Args:
-        run: whose pictures and samples are shown.
-        settings: where the milestones are.
+        run: folder with the pictures and samples.
+        settings: of the training, for its milestones.
         events: handles the clicks that have arrived.
     """
 
@@ -38,7 +38,7 @@ class Panel:
 
         self.stopping = False
         self._run, self._settings, self._events = run, settings, events
-        self._rows: list[dict[str, float]] = []
+        self._rows: list[HistoryRow] = []
         self._report: StepReport | None = None
         self._steps_since = 0
         self._report_at = time.monotonic()
@@ -48,7 +48,7 @@ class Panel:
         self._texts = Budget(_TEXT_SHARE, _TEXT_SECONDS)
         self._curves = Budget(_CURVES_SHARE, _CURVES_SECONDS)
         self.overhead_seconds = 0.0
-        """Of validations' pictures and sounds; the rest is in the budgets."""
+        """Time for the pictures and sounds of validations; the budgets have the rest."""
 
         self.title = widgets.HTML()
         self.bar = widgets.IntProgress(min=0, max=settings.max_steps, layout=_wide(widgets))
@@ -56,7 +56,7 @@ class Panel:
             description="Stop and save",
             button_style="warning",
             icon="stop",
-            tooltip="Finishes the step, saves and stops. Run the cell again to go on.",
+            tooltip="Finishes the step, saves and stops. Run the cell again to continue.",
         )
         self.stop.on_click(self._on_stop)
         self.milestones = widgets.HTML()
@@ -72,12 +72,12 @@ class Panel:
 
     @property
     def spent_seconds(self) -> float:
-        """What showing all this has taken."""
+        """Time that the panel has taken so far."""
         budgets = (self._polls, self._texts, self._curves)
         return self.overhead_seconds + sum(budget.spent for budget in budgets)
 
     def poll(self) -> bool:
-        """After every step: show what is due, and say whether to stop."""
+        """Show what is due; call it after every step. Return whether to stop."""
         self._steps_since += 1
         if not self._shown:
             self._begin()
@@ -93,22 +93,22 @@ class Panel:
         return self.stopping
 
     def on_step(self, report: StepReport) -> None:
-        """Take a report of the last few steps."""
+        """Show a report of the last few steps."""
         self._report, self._steps_since = report, 0
-        self._rows.append({"step": report.step, **report.losses})
+        self._rows.append({Column.STEP: report.step, **report.losses})
         self._curves_changed = True
 
     def on_validation(self, validation: Validation) -> None:
-        """Take a validation; its picture and sample lie in the run's folder."""
+        """Show a validation, with its picture and sample from the run folder."""
         started = time.monotonic()
-        self._rows.append({"step": validation.step, **validation.history_row()})
+        self._rows.append({Column.STEP: validation.step, **validation.history_row()})
         self._curves_changed = True
         if not self._shown:
             self._begin()
         _set_image(self.picture, self._run.picture(validation.step).read_bytes())
         self.sample.value = player(
             self._run.sample(validation.step).read_bytes(),
-            f"A sentence it does not learn from, spoken at step {validation.step:,}:",
+            f"A sentence it never trains on, spoken at step {validation.step:,}:",
         )
         self._show_text()
         self.overhead_seconds += time.monotonic() - started
@@ -117,7 +117,7 @@ class Panel:
         """Show the last state.
 
         Args:
-            outcome: in a few words, for the title.
+            outcome: a few words for the title.
         """
         if not self._shown:
             return
@@ -132,9 +132,9 @@ class Panel:
         self.overhead_seconds += time.monotonic() - started
 
     def _begin(self) -> None:
-        """Appear; not before the first step, so that it stands below what was said before it."""
+        """Appear, at the first step: then the panel stands below what was printed before it."""
         self._shown = True
-        # By now the history has been cut to where a resumed run goes on.
+        # By now the history of a resumed run has been cut to its last save.
         self._rows = [*read_history(self._run.history), *self._rows]
         _show_newest(self._run, self.picture)
         show_live(self.box)
@@ -142,7 +142,7 @@ class Panel:
     def _show_text(self) -> None:
         report, settings = self._report, self._settings
         if report is None:
-            self.title.value = self._title("the first steps")
+            self.title.value = self._title("first steps")
             self.milestones.value = paragraph("Numbers appear after the first ten steps.")
             return
         step = report.step + self._steps_since
@@ -154,14 +154,14 @@ class Panel:
         end_left = panel_text.time_left(step, settings.max_steps, report.seconds_per_step)
         self.milestones.value = paragraph(
             f"Next picture and sample at step {check:,}, {check_left}; "
-            f"step {settings.max_steps:,} {end_left}."
+            f"finished at step {settings.max_steps:,}, {end_left}."
         )
         self.numbers.value = facts(panel_text.numbers(report, self._rows))
 
     def _show_curves(self) -> None:
         self._curves_changed = False
-        if len({row["step"] for row in self._rows}) < 2:
-            return  # one point is no curve
+        if len({row[Column.STEP] for row in self._rows}) < 2:
+            return  # a single point is not a curve
         _set_image(self.curves, png_bytes(plot_history(thinned(self._rows, _MOST_POINTS))))
 
     def _title(self, state: str) -> str:
@@ -174,25 +174,25 @@ class Panel:
 
 
 class TextPanel:
-    """The same as plain lines, for a terminal.
+    """Live panel for a terminal: plain lines.
 
     Args:
-        run: the run.
-        least_seconds: from one line to the next.
+        run: with history and pictures.
+        least_seconds: between two lines.
     """
 
     def __init__(self, run: Run, least_seconds: float = 10.0) -> None:
         self._run = run
         self._lines = Budget(1.0, least_seconds)
-        self._rows: list[dict[str, float]] = []
+        self._rows: list[HistoryRow] = []
         self.spent_seconds = 0.0
 
     def poll(self) -> bool:
-        """Never asks to stop: a terminal has Ctrl-C."""
+        """Return False: a terminal has Ctrl-C to stop."""
         return False
 
     def on_step(self, report: StepReport) -> None:
-        """Print a report, if the last one is a while ago."""
+        """Print a report, unless there was one just before."""
         if not self._lines.ready:
             return
         with self._lines.spending():
@@ -202,8 +202,8 @@ class TextPanel:
             print(f"step {report.step:,} of {report.max_steps:,}: {values}", flush=True)
 
     def on_validation(self, validation: Validation) -> None:
-        """Print what a validation found."""
-        self._rows.append({"step": validation.step, **validation.history_row()})
+        """Print the scores of a validation."""
+        self._rows.append({Column.STEP: validation.step, **validation.history_row()})
         picture = self._run.picture(validation.step)
         print(
             f"step {validation.step:,}: voice {validation.score:.2f} of 1, {validation.free}; "
@@ -212,20 +212,20 @@ class TextPanel:
         )
 
     def close(self, outcome: str) -> None:
-        """Nothing is left to show: the training has said it."""
+        """Do nothing: training prints its outcome."""
 
 
-def thinned(rows: list[dict[str, float]], most: int) -> list[dict[str, float]]:
-    """At most so many rows of reports, evenly chosen; those of validations all stay."""
-    plain = [i for i, row in enumerate(rows) if "val_loss" not in row]
+def thinned(rows: list[HistoryRow], most: int) -> list[HistoryRow]:
+    """Return evenly chosen rows of reports, at most ``most``, and all rows of validations."""
+    plain = [i for i, row in enumerate(rows) if Column.VAL_LOSS not in row]
     stride = max(1, -(-len(plain) // most))
-    # Counted from the end, so that the newest point always stays.
+    # Counted from the end, so that the newest row always stays.
     kept = set(plain[::-1][::stride])
-    return [row for i, row in enumerate(rows) if i in kept or "val_loss" in row]
+    return [row for i, row in enumerate(rows) if i in kept or Column.VAL_LOSS in row]
 
 
 def _show_newest(run: Run, image: Any) -> None:
-    """Show the last session's last picture until there is a new one."""
+    """Show the last picture of the last session until there is a new one."""
     pictures = sorted(run.alignments.glob("step-*.png"))
     if pictures and run.resumable:
         _set_image(image, pictures[-1].read_bytes())
@@ -237,7 +237,7 @@ def _set_image(image: Any, png: bytes) -> None:
 
 
 def _hidden_image(widgets: Any) -> Any:
-    """An image that takes no room until it has a picture."""
+    """Return an image that takes no space until it has a picture."""
     return widgets.Image(format="png", layout=widgets.Layout(display="none", max_width="900px"))
 
 

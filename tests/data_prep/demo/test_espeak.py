@@ -119,10 +119,10 @@ def test_the_same_seed_gives_the_same_bytes(archive, tmp_path):
 @needs_voice
 def test_a_recogniser_understands_the_voice():
     pytest.importorskip("pocketsphinx")
-    from ponytaco.evaluation.asr import WordGrammarRecogniser
+    from ponytaco.evaluation.asr import word_grammar_recogniser
     from ponytaco.evaluation.wer import word_error_rate
 
-    recogniser = WordGrammarRecogniser(VOCABULARY)
+    recogniser = word_grammar_recogniser(VOCABULARY)
     pairs = [
         (spoken_words(clip.text), recogniser.transcribe(clip.waveform, clip.sample_rate))
         for clip in speak(sentences(15, seed=90_210))

@@ -186,7 +186,7 @@ def test_a_damaged_newest_save_gives_the_older_one_and_says_so(tmp_path, pointer
         found = store.load()
         assert found.save.step == 20 and found.content == content(20)
         if pointer == "there" or how != "deleted":
-            assert "Going on from step 20" in found.sentence and "current_model" in found.sentence
+            assert "Resuming from step 20" in found.sentence and "current_model" in found.sentence
         store.save(writer(21), 21)
         again = store_in(folder).load()
         assert again.save.step == 21 and again.sentence == ""
@@ -350,7 +350,7 @@ def test_a_file_that_reads_otherwise_than_it_was_written_is_no_save(folder, tmp_
     store.load()
     store.save(writer(40), 40)
     store.close()
-    assert len(said) == 1 and "other bytes" in said[0]
+    assert len(said) == 1 and "bytes read differ" in said[0]
     assert loaded_step(folder) == 30
 
 

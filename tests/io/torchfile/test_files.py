@@ -60,8 +60,8 @@ def test_storages_may_be_shared_and_cut(tmp_path):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (torch.zeros(1).expand(10**12), "larger than its numbers"),
-        (torch.zeros(4).as_strided((4, 4), (1, 0)), "larger than its numbers"),
+        (torch.zeros(1).expand(10**12), "larger than its storage"),
+        (torch.zeros(4).as_strided((4, 4), (1, 0)), "larger than its storage"),
         (torch.empty(10**12, device="meta"), "more than weights"),
         (torch.ones(2).to_sparse(), "more than weights"),
         (Call(bytearray, 2**40), "more than weights"),
@@ -184,7 +184,7 @@ def test_a_file_larger_than_any_voice_is_refused(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(b"", "empty"), (b"<html>", "web page"), (pickle.dumps({"w": 1}), "no file of torch"),
+    [(b"", "empty"), (b"<html>", "web page"), (pickle.dumps({"w": 1}), "not a torch file"),
      (b"PK\x03\x04" + bytes(100), "damaged")],
 )  # fmt: skip
 def test_other_files_are_refused(tmp_path, content, said):

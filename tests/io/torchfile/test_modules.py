@@ -149,7 +149,7 @@ def functions(module):
 def test_what_claims_more_than_is_there_is_refused(tmp_path, is_zip):
     layer = nn.Linear(2, 2)
     layer.weight = nn.Parameter(torch.zeros(1).expand(10**6, 10**6))
-    with pytest.raises(TorchFileError, match="larger than its numbers"):
+    with pytest.raises(TorchFileError, match="larger than its storage"):
         load_modules(save(layer, tmp_path / "f", is_zip))
 
 
@@ -170,7 +170,7 @@ def test_a_file_cut_short_is_refused_wherever_it_ends(tmp_path, is_zip):
     content = path.read_bytes()
     for length in [0, 1, 10, 14, *range(20, len(content), 37), len(content) - 1]:
         path.write_bytes(content[:length])
-        with pytest.raises(TorchFileError, match="damaged|empty|claims more|no file of torch"):
+        with pytest.raises(TorchFileError, match="damaged|empty|claims more|not a torch file"):
             load_modules(path)
 
 
@@ -236,7 +236,7 @@ def test_numbers_of_another_machine_are_refused(tmp_path):
         members[name] = b"big"
 
     rezip(path, turn)
-    with pytest.raises(TorchFileError, match="another kind"):
+    with pytest.raises(TorchFileError, match="big-endian"):
         load_modules(path)
 
 

@@ -2,13 +2,20 @@ import contextlib
 
 import pytest
 
-from ponytaco.notebook.widgets import chooser as pick_module
-from ponytaco.notebook.widgets.chooser import Chooser, Countdown, Option, Picked, matching, pick
+from ponytaco.notebook.widgets import chooser as chooser_module
+from ponytaco.notebook.widgets.chooser import (
+    Choice,
+    Chooser,
+    Countdown,
+    Option,
+    choose,
+    matching,
+)
 
 OPTIONS = [Option(name, f"{name} (86 MB)") for name in (
     "Twilight-Sparkle", "Zecora", "Apple Bloom", "Spike", "Rarity", "Trixie",
 )]  # fmt: skip
-COUNTDOWN = Countdown("Twilight-Sparkle", 30, "Twilight-Sparkle goes on at step 12,400")
+COUNTDOWN = Countdown("Twilight-Sparkle", 30, "Twilight-Sparkle continues from step 12,400")
 
 
 class Clock:
@@ -19,8 +26,8 @@ class Clock:
         return self.now
 
 
-def chooser(clock=None, countdown=None, question=""):
-    return Chooser(OPTIONS, "Who?", "Use", countdown, question, clock or Clock())
+def chooser(clock=None, countdown=None, checkbox=""):
+    return Chooser(OPTIONS, "Who?", "Use", countdown, checkbox, clock or Clock())
 
 
 def offered(chooser):
@@ -39,7 +46,7 @@ def test_the_filter_narrows_the_list_and_the_button_takes_it():
     widgets.filter.value = "zec"
     assert offered(widgets) == ["Zecora"]
     widgets.use.click()
-    assert widgets.picked == Picked("Zecora")
+    assert widgets.choice == Choice("Zecora")
     assert widgets.list.disabled and widgets.use.disabled
 
 
@@ -48,7 +55,7 @@ def test_nothing_found_cannot_be_taken():
     widgets.filter.value = "nopony"
     assert widgets.use.disabled and "Clear the filter" in widgets.note.value
     widgets.use.click()
-    assert widgets.picked is None
+    assert widgets.choice is None
     widgets.filter.value = ""
     assert not widgets.use.disabled
 
@@ -56,13 +63,13 @@ def test_nothing_found_cannot_be_taken():
 def test_the_countdown_takes_its_option_by_itself():
     clock = Clock()
     widgets = chooser(clock, COUNTDOWN)
-    assert "12,400 in 30 s" in widgets.note.value
+    assert "12,400 in 30 s, unless" in widgets.note.value
     clock.now += 12.5
-    widgets.tick()
-    assert "in 18 s" in widgets.note.value and widgets.picked is None
+    widgets.update_countdown()
+    assert "in 18 s" in widgets.note.value and widgets.choice is None
     clock.now += 17.5
-    widgets.tick()
-    assert widgets.picked == Picked("Twilight-Sparkle")
+    widgets.update_countdown()
+    assert widgets.choice == Choice("Twilight-Sparkle")
 
 
 @pytest.mark.parametrize(
@@ -70,26 +77,26 @@ def test_the_countdown_takes_its_option_by_itself():
     [
         lambda w: setattr(w.filter, "value", "z"),
         lambda w: setattr(w.list, "value", "Spike"),
-        lambda w: setattr(w.question, "value", True),
+        lambda w: setattr(w.checkbox, "value", True),
         lambda w: w.wait.click(),
     ],
 )
 def test_touching_anything_ends_the_countdown(touch):
     clock = Clock()
-    widgets = chooser(clock, COUNTDOWN, "Begin with the older run?")
+    widgets = chooser(clock, COUNTDOWN, "Start from the older run?")
     touch(widgets)
     clock.now += 1000
-    widgets.tick()
-    assert widgets.picked is None
+    widgets.update_countdown()
+    assert widgets.choice is None
     widgets.use.click()
-    assert widgets.picked is not None
+    assert widgets.choice is not None
 
 
-def test_the_question_is_answered():
-    widgets = chooser(question="Begin with the older run?")
-    widgets.question.value = True
+def test_the_checkbox_counts():
+    widgets = chooser(checkbox="Start from the older run?")
+    widgets.checkbox.value = True
     widgets.use.click()
-    assert widgets.picked.ticked
+    assert widgets.choice.checked
 
 
 def test_names_are_shown_as_text():
@@ -102,7 +109,7 @@ def test_names_are_shown_as_text():
 
 def test_a_busy_cell_waits_for_the_click(monkeypatch):
     shown, polls = [], []
-    monkeypatch.setattr(pick_module, "show_live", shown.append)
+    monkeypatch.setattr(chooser_module, "show_live", shown.append)
 
     @contextlib.contextmanager
     def events():
@@ -114,7 +121,7 @@ def test_a_busy_cell_waits_for_the_click(monkeypatch):
 
         yield poll
 
-    assert pick(OPTIONS, "Who?", "Use", events=events) == Picked("Twilight-Sparkle")
+    assert choose(OPTIONS, "Who?", "Use", events=events) == Choice("Twilight-Sparkle")
     assert len(polls) == 3
 
 
@@ -128,12 +135,12 @@ def answers(monkeypatch, *given):
 
 def test_a_terminal_asks_by_number_or_name(monkeypatch, capsys):
     answers(monkeypatch, "99", "nopony", "2")
-    assert pick(OPTIONS, "Who?", "Use") == Picked("Zecora")
+    assert choose(OPTIONS, "Who?", "Use") == Choice("Zecora")
     assert "2  Zecora (86 MB)" in capsys.readouterr().out
     answers(monkeypatch, "rarity")
-    assert pick(OPTIONS, "Who?", "Use") == Picked("Rarity")
+    assert choose(OPTIONS, "Who?", "Use") == Choice("Rarity")
 
 
-def test_a_terminal_goes_on_without_asking(monkeypatch, capsys):
-    assert pick(OPTIONS, "Who?", "Use", COUNTDOWN) == Picked("Twilight-Sparkle")
-    assert "goes on at step 12,400" in capsys.readouterr().out
+def test_a_terminal_takes_the_default_without_asking(monkeypatch, capsys):
+    assert choose(OPTIONS, "Who?", "Use", COUNTDOWN) == Choice("Twilight-Sparkle")
+    assert "continues from step 12,400" in capsys.readouterr().out

@@ -1,11 +1,13 @@
 """Clicks reach every waiting cell of a Run all, in a real kernel without a page."""
 
+import os
 import queue
 import re
 import time
 from importlib.metadata import version
 
 import pytest
+from support.paths import ROOT
 
 pytest.importorskip("torch")
 jupyter_client = pytest.importorskip("jupyter_client.manager")
@@ -40,32 +42,34 @@ wait_for_click("first")
     int(version("ipykernel").split(".")[0]) > 6, reason="ipykernel 7 needs a page for clicks"
 )
 def test_the_second_waiting_cell_gets_its_click_too(tmp_path):
-    manager, client = jupyter_client.start_new_kernel(kernel_name="python3", cwd=str(tmp_path))
+    manager, client = jupyter_client.start_new_kernel(
+        kernel_name="python3", cwd=str(tmp_path), env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
     try:
         for cell in CELLS:
             client.execute(cell)
-        said = clicking_all_buttons(client, "third was clicked")
+        printed = clicking_all_buttons(client, "third was clicked")
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
-    assert re.findall(r"(\w+) was clicked: (\d)", said) == [
+    assert re.findall(r"(\w+) was clicked: (\d)", printed) == [
         ("first", "1"), ("second", "1"), ("third", "1"),
     ]  # fmt: skip
 
 
 def clicking_all_buttons(client, last):
-    """Click every button that is announced, and return what was said up to the last."""
-    said, clicked, end = "", set(), time.monotonic() + 60
-    while last not in said and time.monotonic() < end:
+    """Click every button that is announced, and return the output up to the last."""
+    printed, clicked, end = "", set(), time.monotonic() + 60
+    while last not in printed and time.monotonic() < end:
         try:
             message = client.get_iopub_msg(timeout=1)
         except queue.Empty:
             continue
         assert message["msg_type"] != "error", message["content"]
-        said += message["content"].get("text", "") if message["msg_type"] == "stream" else ""
-        for comm_id in set(re.findall(r"is (\w{32})", said)) - clicked:
+        printed += message["content"].get("text", "") if message["msg_type"] == "stream" else ""
+        for comm_id in set(re.findall(r"is (\w{32})", printed)) - clicked:
             clicked.add(comm_id)
             data = {"method": "custom", "content": {"event": "click"}}
             content = {"comm_id": comm_id, "data": data}
             client.shell_channel.send(client.session.msg("comm_msg", content))
-    return said
+    return printed

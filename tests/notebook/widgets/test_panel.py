@@ -22,7 +22,7 @@ class Clock:
 
 @pytest.fixture
 def shown(monkeypatch):
-    """What was displayed."""
+    """Widgets that were displayed."""
     things = []
     monkeypatch.setattr(panel_module, "show_live", things.append)
     return things
@@ -55,11 +55,11 @@ def test_a_budget_keeps_to_its_share(cost):
 # The panel
 
 
-def test_it_appears_after_the_first_step_and_shows_what_it_knows(panel, trained_run, shown):
+def test_it_appears_after_the_first_step(panel, trained_run, shown):
     assert shown == []
     assert panel.poll() is False
     assert shown == [panel.box]
-    assert "the first steps" in panel.title.value
+    assert "first steps" in panel.title.value
     panel.on_step(dataclasses.replace(trained_run.reports[-1], step=30, max_steps=60))
     panel._texts = Budget(1.0)
     panel.poll()
@@ -145,10 +145,10 @@ def test_the_terminal_gets_lines(trained_run, capsys):
     panel.on_step(trained_run.reports[1])
     panel.on_validation(trained_run.validations[0])
     panel.close("finished")
-    said = capsys.readouterr().out.splitlines()
-    assert len(said) == 2  # the second report comes too soon
-    assert said[0].startswith("step 10 of 60: attention")
-    assert "focus" in said[1]
+    printed = capsys.readouterr().out.splitlines()
+    assert len(printed) == 2  # the second report comes too soon
+    assert printed[0].startswith("step 10 of 60: attention")
+    assert "focus" in printed[1]
 
 
 def test_thinning_keeps_the_newest_and_all_validations():
@@ -165,7 +165,7 @@ def test_thinning_keeps_the_newest_and_all_validations():
 
 
 @pytest.mark.parametrize(
-    ("checks", "said"),
+    ("checks", "printed"),
     [
         ([], "not checked yet"),
         ([0, 0], "not aligned yet"),
@@ -174,9 +174,9 @@ def test_thinning_keeps_the_newest_and_all_validations():
         ([1, 0], "aligned at step 250, lost it for now"),
     ],
 )
-def test_alignment_in_words(checks, said):
+def test_alignment_in_words(checks, printed):
     rows = [{"step": 250.0 * i, "aligned": float(c)} for i, c in enumerate(checks, start=1)]
-    assert panel_text.alignment_state([{"step": 10.0}, *rows]) == said
+    assert panel_text.alignment_state([{"step": 10.0}, *rows]) == printed
 
 
 def test_alignment_of_a_real_history(trained_run):

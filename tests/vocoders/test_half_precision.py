@@ -2,8 +2,8 @@ import pytest
 import torch
 from support.vocoder_files import golden, save
 
+from ponytaco.vocoders.half_precision import with_fallback
 from ponytaco.vocoders.hifigan import Generator, HifiGan
-from ponytaco.vocoders.precision import with_fallback
 from ponytaco.vocoders.waveglow import WaveGlow
 from ponytaco.vocoders.weights import read_weights
 

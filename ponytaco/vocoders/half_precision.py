@@ -1,4 +1,4 @@
-"""Vocoders in half precision on a GPU, and again in float32 where that was not enough."""
+"""Half precision of vocoders on a GPU, with float32 where that overflows."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from torch import Tensor, nn
 def with_fallback(
     network: nn.Module, device: torch.device, dtype: torch.dtype | None = None
 ) -> Callable[..., Tensor]:
-    """A network on its device: float32 on a CPU, float16 on a GPU.
+    """Put a network on its device: float32 on a CPU, float16 on a GPU.
 
-    float16 and not bfloat16 also where a GPU has both: what rounding leaves is heard as noise, and
-    with bfloat16 it was 18 dB louder (HiFi-GAN with random weights: 22 dB below the sound against
-    40 dB). What overflows is computed once more in float32.
+    float16 also where a GPU has bfloat16: rounding is heard as noise, which bfloat16 made 18 dB
+    louder (HiFi-GAN with random weights: 22 dB below the sound against 40 dB). What overflows is
+    computed again in float32.
 
     Args:
-        network: mel, and whatever it takes besides in float32, -> waveform; on the CPU, float32.
+        network: on the CPU in float32, from mel and any other float32 inputs to waveform.
         device: where to compute.
-        dtype: another type to compute in.
+        dtype: overrides the type to compute in.
     """
     network = network.to(device)
     dtype = dtype or (torch.float16 if device.type == "cuda" else torch.float32)

@@ -1,0 +1,58 @@
+"""Text files: read whole, decoded, or refused in one sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ponytaco.errors import PonytacoError
+
+_ENCODINGS = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"", "utf-8-sig"))
+
+
+def read_text(
+    path: Path, error: type[PonytacoError], most_bytes: int = 256 * 2**20, fallback: str = ""
+) -> str:
+    """Read a text file.
+
+    Args:
+        path: the file.
+        error: the class of what is raised.
+        most_bytes: size above which a file is refused.
+        fallback: as in ``decode_text``.
+
+    Raises:
+        error: the file cannot be read, is too large, or is not text.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(most_bytes + 1)
+    except OSError as problem:
+        raise error(f"Cannot read {path}: {problem.strerror or problem}.") from None
+    if len(content) > most_bytes:
+        raise error(f"{path} is larger than {most_bytes >> 20} MB. Is it the right file?")
+    return decode_text(content, str(path), error, fallback)
+
+
+def decode_text(content: bytes, where: str, error: type[PonytacoError], fallback: str = "") -> str:
+    """Decode text in UTF-8, or in UTF-16 where it begins with a byte order mark.
+
+    Args:
+        content: the bytes.
+        where: their source, for the message.
+        error: the class of what is raised.
+        fallback: encoding of texts that are neither; they are refused without one.
+
+    Raises:
+        error: the bytes are not text in any of these.
+    """
+    encoding = next(name for mark, name in _ENCODINGS if content.startswith(mark))
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as problem:
+        if fallback and b"\0" not in content:  # no text has one; other files nearly always do
+            return content.decode(fallback, "replace")
+        line = content[: problem.start].count(b"\n") + 1
+        raise error(
+            f"{where}, line {line}: the byte {content[problem.start]:#04x} is not text in UTF-8. "
+            "Save the file as UTF-8."
+        ) from None

@@ -1,0 +1,80 @@
+import shutil
+import sys
+import types
+
+import pytest
+
+from ponytaco.config import ConfigError
+from ponytaco.device import choose_device
+from ponytaco.notebook.storage import Storage
+from ponytaco.notebook.training_form import NVIDIA, OLDER_RUN, TrainingSettings
+from ponytaco.presets import preset
+
+
+@pytest.fixture
+def storage(tmp_path):
+    return Storage(root=tmp_path / "root", disk=tmp_path / "disk")
+
+
+@pytest.fixture
+def run_of_zecora(storage, trained_run):
+    shutil.copytree(trained_run.run.folder, storage.run("Zecora").folder)
+    return storage.run("Zecora")
+
+
+def test_auto_takes_the_machines_preset(storage):
+    small = TrainingSettings().config_for(storage.run("new"))
+    expected = "full" if choose_device("auto").type == "cuda" else "small"
+    assert small.model == preset(expected).model
+
+
+def test_the_forms_values_count(storage):
+    form = TrainingSettings("tiny", "4", "1e-4", 3, mmi=False, mixed_precision=False)
+    config = form.config_for(storage.run("new"), "77")
+    train = config.train
+    assert (train.batch_size, train.learning_rate, train.max_steps) == (4, 1e-4, 77)
+    assert (train.save_every_minutes, train.mmi, train.precision) == (3, False, "float32")
+
+
+def test_a_resumed_run_keeps_its_own_settings(run_of_zecora, trained_run):
+    config = TrainingSettings().config_for(run_of_zecora)
+    assert config.model == trained_run.config.model
+    assert config.train.batch_size == trained_run.config.train.batch_size
+    assert TrainingSettings(batch_size="8").config_for(run_of_zecora).train.batch_size == 8
+
+
+def test_a_wrong_value_is_refused(storage):
+    with pytest.raises(ConfigError, match="batch_size"):
+        TrainingSettings(batch_size="many").config_for(storage.run("new"))
+
+
+def test_where_a_new_voice_starts(storage, monkeypatch):
+    assert TrainingSettings().find_warm_start(storage) is None
+    with pytest.raises(ConfigError, match="no file .*current_model"):
+        TrainingSettings(warm_start=OLDER_RUN).find_warm_start(storage)
+    older = storage.runs / "current_model"
+    older.parent.mkdir(parents=True)
+    older.write_bytes(b"weights")
+    assert TrainingSettings(warm_start=OLDER_RUN).find_warm_start(storage) == older
+    assert TrainingSettings(warm_start="colab/current_model").find_warm_start(storage) == older
+    with pytest.raises(ConfigError, match="A path starts at"):
+        TrainingSettings(warm_start="nowhere").find_warm_start(storage)
+    weights = storage.disk / "weights" / "tacotron2_statedict.pt"
+    gdown = types.SimpleNamespace(download=lambda id, output, quiet: output.write(b"PK"))
+    monkeypatch.setitem(sys.modules, "gdown", gdown)
+    assert TrainingSettings(warm_start=NVIDIA).find_warm_start(storage) == weights
+    assert weights.is_file()
+
+
+def test_a_new_voice_starts_from_one_of_the_users(storage, run_of_zecora, trained_run):
+    warm_start = TrainingSettings(warm_start="Zecora").find_warm_start(storage)
+    assert warm_start == run_of_zecora.best_model
+    by_path = TrainingSettings(warm_start="colab/Zecora")
+    assert by_path.find_warm_start(storage) == run_of_zecora.folder
+    for path in (warm_start, run_of_zecora.folder):
+        config = TrainingSettings().config_for(storage.run("new"), warm_start=path)
+        assert config.model.attention_rnn_dim == trained_run.config.model.attention_rnn_dim
+        assert config.model.n_frames_per_step == trained_run.config.model.n_frames_per_step
+        assert config.train.learning_rate == preset("warm").train.learning_rate
+    config = TrainingSettings("small").config_for(storage.run("new"), warm_start=warm_start)
+    assert config.model == preset("small").model
