@@ -1,1 +1,1 @@
-"""A run's folder, its history, and how far it has come."""
+"""Runs: their folders, histories, states and alignment movies."""

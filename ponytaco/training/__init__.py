@@ -1,1 +1,1 @@
-"""The training loop and its parts."""
+"""Training: sessions, the loop, its steps and schedules."""

@@ -40,7 +40,7 @@ class EMA:
         self.begin(trained, weights)
 
     def begin(self, trained: Tacotron2, weights: Mapping[str, Tensor] | None = None) -> None:
-        """Start anew, as after layers of the model were exchanged; arguments as of the class."""
+        """Start anew, as after layers of the model were replaced; arguments as of the class."""
         self.model = copy.deepcopy(trained).eval().requires_grad_(False)
         self.model.zero_grad(set_to_none=True)  # gradients are copied, too
         if weights is not None:

@@ -280,7 +280,7 @@ class Session:
         self._last_save = time.monotonic()
 
     def _capture(self, together: bool) -> Checkpoint:
-        """Return all that a resumed session and the voice need."""
+        """Return the checkpoint of this state: all that the voice and a resumed session need."""
         self.state.record_skipped(self.metrics.count_skipped())
         self.state.record_gaf(float(self.gaf))
         mine = rng_state(self.device)
@@ -307,7 +307,7 @@ class Session:
         )
 
     def _restore(self, saved: Checkpoint) -> None:
-        """Restore a checkpoint's weights and optimizer, but not sampler, random numbers and state.
+        """Restore a checkpoint's weights, optimizer, loss scale and gradient-adaptive factor.
 
         The optimizer keeps its present settings.
         """
@@ -396,10 +396,7 @@ class Session:
     # Opening
 
     def _make_model(self, saved: Checkpoint | None, warm_start_from: Path | None) -> Tacotron2:
-        """Return the model on the device, with the weights that a new run starts from.
-
-        A resumed run replaces them, but must draw the same random numbers.
-        """
+        """Return the model on the device, with the weights that a new run starts from."""
         torch.manual_seed(self.config.train.seed)
         sizes = (saved.config if saved else self.config).model
         model = new_model(
