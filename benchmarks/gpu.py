@@ -33,8 +33,9 @@ from ponytaco.model.layers import length_mask
 from ponytaco.presets import preset
 from ponytaco.runs.state import RunState
 from ponytaco.timing import Timings, take_turns
+from ponytaco.training.optimizer import make_optimizer
 from ponytaco.training.precision import grad_scaler, product_dtype
-from ponytaco.training.step import make_optimizer, train_step
+from ponytaco.training.step import train_step
 from ponytaco.vocoders.half_precision import with_fallback
 from ponytaco.vocoders.hifigan import Generator, HifiGan, HifiGanConfig
 from ponytaco.vocoders.weights import Weights

@@ -36,7 +36,8 @@ from ponytaco.presets import preset
 from ponytaco.runs.state import RunState
 from ponytaco.timing import take_turns
 from ponytaco.training.ema import EMA
-from ponytaco.training.step import make_optimizer, train_step
+from ponytaco.training.optimizer import make_optimizer
+from ponytaco.training.step import train_step
 from tests.reference.decoder import ReferenceDecoder
 
 

@@ -20,8 +20,9 @@ from ponytaco.runs.state import RunState
 from ponytaco.text.symbols import CTC_SYMBOLS, SYMBOLS
 from ponytaco.timing import seconds_of
 from ponytaco.training.memory import in_micro_batches
+from ponytaco.training.optimizer import make_optimizer
 from ponytaco.training.precision import grad_scaler, product_dtype
-from ponytaco.training.step import make_optimizer, train_step
+from ponytaco.training.step import train_step
 
 ADVISED_STEPS = 10_000
 

@@ -1,4 +1,4 @@
-"""A run's folder: what is where, its history, and whether there is something to resume."""
+"""A run's folder: the names of its files, and the checkpoints to resume and to speak with."""
 
 from __future__ import annotations
 
@@ -8,21 +8,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ponytaco.errors import PonytacoError
+from ponytaco.formatting import and_more
 from ponytaco.io.atomic import atomic_write
+
+# Voices that one message names.
+_MOST_NAMED = 12
 
 
 class RunError(PonytacoError):
-    """A folder is not a run's, or cannot be one."""
+    """A folder does not hold a run, or cannot hold one."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """Where a run keeps its files; making one touches nothing.
+    """The paths of a run's files. Creating a ``Run`` touches nothing on the disk.
 
     Attributes:
-        folder: local, or on Drive as ``colab/<Character>``.
-        scratch: a folder of this run alone on the local disk, where ``folder`` is on Drive:
-            saves are written there and copied beside training.
+        folder: the run's folder, local or on Drive, such as ``colab/<Character>``.
+        scratch: if ``folder`` is on Drive, a folder on the local disk for this run alone: saves
+            are written there and copied in the background.
     """
 
     folder: Path
@@ -35,17 +39,17 @@ class Run:
 
     @property
     def best_model(self) -> Path:
-        """The checkpoint that validated best."""
+        """The checkpoint of the best validation."""
         return self.folder / "best_model"
 
     @property
     def saves(self) -> Path:
-        """The save before the newest, and what a session left that was cut off."""
+        """The folder of the save before the newest, and of those left by a killed session."""
         return self.folder / "saves"
 
     @property
     def config(self) -> Path:
-        """The run's settings, as json, for people to read; the checkpoint has them too."""
+        """The run's settings as JSON, for people to read; the checkpoint has them, too."""
         return self.folder / "config.json"
 
     @property
@@ -55,71 +59,71 @@ class Run:
 
     @property
     def alignments(self) -> Path:
-        """Pictures of the attention, one a validation."""
+        """The folder of the attention pictures, one per validation."""
         return self.folder / "alignments"
 
     @property
     def samples(self) -> Path:
-        """Spoken samples, one a validation."""
+        """The folder of the spoken samples, one per validation."""
         return self.folder / "samples"
 
     @property
     def evaluation(self) -> Path:
-        """What ``ponytaco evaluate`` wrote: pages and reports."""
+        """The folder of the pages and reports of ``ponytaco evaluate``."""
         return self.folder / "evaluation"
 
     @property
     def evaluation_report(self) -> Path:
-        """The evaluation, for programs."""
+        """The evaluation as JSON."""
         return self.evaluation / "report.json"
 
     @property
     def quick_report(self) -> Path:
-        """The same of a first look."""
+        """The quick evaluation as JSON."""
         return self.evaluation / "quick.json"
 
     def picture(self, step: int) -> Path:
-        """A validation's picture."""
+        """Return the path of a validation's picture."""
         return self.alignments / f"step-{step:06d}.png"
 
     def sample(self, step: int) -> Path:
-        """A validation's spoken sample."""
+        """Return the path of a validation's spoken sample."""
         return self.samples / f"step-{step:06d}.wav"
 
     @property
     def resumable(self) -> bool:
-        """Whether there is something to resume."""
+        """Whether there is a save to resume from."""
         return self.current_model.is_file() or bool(self._other_saves())
 
     def _other_saves(self) -> list[Path]:
-        """Saves that are not (yet) current, the newest first."""
+        """List the saves that are not the current model, the newest first."""
         folders = [folder for folder in (self.saves, self.scratch) if folder is not None]
         paths = [path for folder in folders for path in folder.glob("step-*") if path.is_file()]
         return sorted(paths, key=lambda path: path.stat().st_mtime, reverse=True)
 
     def require_apart_from(self, datasets: Sequence[Path]) -> None:
-        """Refuse to lie in a data set, where the run's files would be among its clips.
+        """Refuse a run's folder inside a dataset, where its files would be among the clips.
 
         Raises:
-            RunError: naming the data set.
+            RunError: if the folder lies in one of the datasets.
         """
         here = self.folder.resolve()
         for dataset in datasets:
             if dataset.resolve() in here.parents:
                 raise RunError(
-                    f"The run's folder {self.folder} lies in the data set {dataset}. Give the run "
-                    f"a folder of its own, as runs/{dataset.resolve().name}."
+                    f"The run's folder {self.folder} lies in the dataset {dataset}. Give the run "
+                    f"a folder of its own, such as runs/{dataset.resolve().name}."
                 )
 
     def prepare(self) -> None:
-        """Make the folder and those inside it.
+        """Make the run's folder and the folders inside.
 
         Raises:
-            RunError: they cannot be made, or the folder is a data set's.
+            RunError: if they cannot be made, or the folder is a dataset.
         """
         if (self.folder / "train.txt").is_file():
             raise RunError(
-                f"{self.folder} is a dataset folder. Give the run a folder of its own, as "
+                f"{self.folder} is a dataset folder. Give the run a folder of its own, such as "
                 f"runs/{self.folder.name}."
             )
         try:
@@ -132,10 +136,10 @@ class Run:
             ) from None
 
     def voices(self) -> list[Path]:
-        """The checkpoints to speak with, the best first, then the newest and those before it.
+        """List the checkpoints to speak with: the best, the newest, then older ones.
 
         Raises:
-            RunError: there is none.
+            RunError: if there is none.
         """
         paths = (self.best_model, self.current_model, *self._other_saves())
         found = [path for path in paths if path.is_file()]
@@ -144,28 +148,28 @@ class Run:
         return found
 
     def voice(self) -> Path:
-        """The checkpoint to speak with: the best, or else the newest.
+        """Return the checkpoint to speak with: the best, or else the newest.
 
         Raises:
-            RunError: there is neither.
+            RunError: if there is none.
         """
         return self.voices()[0]
 
 
 def voice_files(path: Path) -> list[Path]:
-    """The files to speak with that a path names, the best first.
+    """List the files to speak with at a path, the best first.
 
     Args:
-        path: a checkpoint or a shared voice, which is the only one then; or a run's folder.
+        path: a checkpoint or a shared voice, then the only one; or a run's folder.
 
     Raises:
-        RunError: there is none; the text says what is there instead.
+        RunError: if there is none; the message names what is there instead.
     """
     return [path] if path.is_file() else Run(path).voices()
 
 
 def _why_no_voice(run: Run) -> str:
-    """What is in place of a run that can speak, and what to do."""
+    """Return what is there instead of a run that can speak, and what to do next."""
     folder = run.folder
     if folder.is_file():
         return f"{folder} is a file. Give the folder that ponytaco train made."
@@ -178,25 +182,26 @@ def _why_no_voice(run: Run) -> str:
             return f"{found} Check the name, or train a voice: ponytaco train DATASET {folder}"
         close = difflib.get_close_matches(folder.name, names, n=1)
         meant = f" Did you mean {folder.parent / close[0]}?" if close else ""
-        return f"{found}{meant} The voices in {folder.parent} are: {_few(names)}."
+        return f"{found}{meant} The voices in {folder.parent} are: {and_more(names, _MOST_NAMED)}."
     if (folder / "train.txt").is_file():
         return (
-            f"{folder} is a data set: clips, and no voice. Train one with: "
+            f"{folder} is a dataset, not a voice. Train a voice with: "
             f"ponytaco train {folder} runs/{folder.name}"
         )
     names = _voices_in(folder)
     if names:
-        return f"{folder} is no voice, but has these: {_few(names)}. Give {folder / names[0]}."
+        these = and_more(names, _MOST_NAMED)
+        return f"{folder} is a folder of voices: {these}. Give one, such as {folder / names[0]}."
     if run.config.is_file():
         return (
-            f"The run in {folder} has saved no voice yet. Train it longer: "
+            f"The run in {folder} has not saved a voice yet. Train it longer: "
             f"ponytaco train DATASET {folder}"
         )
     return f"There is no trained voice in {folder}. Train one with: ponytaco train DATASET {folder}"
 
 
 def _voices_in(folder: Path) -> list[str]:
-    """Names of the runs that can speak and of the shared voices in a folder."""
+    """List the names of the runs that can speak and of the shared voices in a folder."""
     try:
         return sorted(
             path.name
@@ -205,21 +210,16 @@ def _voices_in(folder: Path) -> list[str]:
             or (path / "current_model").is_file()
             or (path / "best_model").is_file()
         )
-    except OSError:  # there is no such folder, or it is not ours to read
+    except OSError:  # the folder does not exist or is not readable
         return []
 
 
-def _few(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return ", ".join(names[:_MOST_NAMED]) + more
-
-
-# Voices that one message names.
-_MOST_NAMED = 12
-
-
 def write_text(path: Path, text: str) -> None:
-    """Write a text file; it is there whole or as it was before."""
+    """Write a text file atomically.
+
+    Raises:
+        RunError: if it cannot be written.
+    """
     try:
         with atomic_write(path) as temporary:
             temporary.write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A run's history.csv: losses and scores by step."""
+"""The history of a run, history.csv: losses and scores by step."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ponytaco.io.atomic import atomic_write
 
 
 class Column(enum.StrEnum):
-    """The columns of history.csv; a row has those of its kind and leaves the others empty."""
+    """The columns of history.csv; a row fills those of a report, of a validation, or of both."""
 
     STEP = "step"
-    # A report's: means over its steps.
+    # Of a report: means over its steps.
     EPOCH = "epoch"
     SECONDS = "seconds"
     LEARNING_RATE = "learning_rate"
@@ -32,7 +32,7 @@ class Column(enum.StrEnum):
     GRAD_NORM = "grad_norm"
     SKIPPED_STEPS = "skipped_steps"
     MICRO_BATCHES = "micro_batches"
-    # A validation's, fed the true frames.
+    # Of a validation, teacher-forced.
     VAL_LOSS = "val_loss"
     FOCUS = "focus"
     COVERAGE = "coverage"
@@ -42,7 +42,7 @@ class Column(enum.StrEnum):
     LONGEST_STALL = "longest_stall"
     END_REACHED = "end_reached"
     FORCED_ALIGNED = "forced_aligned"
-    # And fed its own frames.
+    # Of a validation, free-running.
     FREE_FOCUS = "free_focus"
     FREE_COVERAGE = "free_coverage"
     FREE_FORWARD = "free_forward"
@@ -65,7 +65,7 @@ _INTEGERS = frozenset({
     Column.ALIGNED,
 })  # fmt: skip
 
-# 20,000 steps are about 0.5 MB; a larger file is not a history.
+# 20,000 steps take about 0.5 MB; bytes beyond this are not read.
 _MOST_HISTORY_BYTES = 32 * 2**20
 
 
@@ -73,8 +73,8 @@ def append_history(path: Path, row: HistoryRow) -> None:
     """Append a row to a history.
 
     Args:
-        path: the csv; made with its heading when missing.
-        row: its values; floats are written with 6 digits.
+        path: the CSV file; made with its heading if missing.
+        row: the row's values; floats are written with 6 digits.
     """
     is_new = not path.exists() or not path.stat().st_size
     with path.open("a", newline="", encoding="utf-8") as file:
@@ -82,9 +82,9 @@ def append_history(path: Path, row: HistoryRow) -> None:
 
 
 def read_history(path: Path) -> list[HistoryRow]:
-    """Read a history's rows without their empty cells; an empty list where there is no file.
+    """Read a history's rows without their empty cells; an empty list if there is no file.
 
-    A row that a disconnect cut short is left out, and so are columns of other versions.
+    Rows that a disconnect cut short are left out, and so are columns of other versions.
     """
     if not path.is_file():
         return []
@@ -97,7 +97,7 @@ def read_history(path: Path) -> list[HistoryRow]:
             cells = next(reader)
         except StopIteration:
             return rows
-        except csv.Error:  # bytes that were never text, as a torn sync leaves them
+        except csv.Error:  # bytes that are not text, as an interrupted sync leaves them
             continue
         with contextlib.suppress(ValueError, TypeError):
             numbers = {key: float(value) for key, value in cells.items() if key and value}
@@ -106,10 +106,10 @@ def read_history(path: Path) -> list[HistoryRow]:
 
 
 def cut_history(path: Path, step: int) -> None:
-    """Drop the rows after a step: a resumed run writes them again.
+    """Drop the rows after a step, which a resumed run writes again.
 
     Args:
-        path: the csv; nothing happens when it is missing.
+        path: the CSV file; nothing happens if it is missing.
         step: the last step to keep.
     """
     if not path.is_file():

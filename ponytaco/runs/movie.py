@@ -10,40 +10,40 @@ from ponytaco.errors import PonytacoError
 from ponytaco.io.atomic import atomic_write
 from ponytaco.runs.folder import Run
 
-# A long run has hundreds of pictures; this many tell the story within a size one can share.
+# A long run has hundreds of pictures; with this many the file is small enough to share.
 _MOST_FRAMES = 80
 _WIDTH = 800
 _FRAME_MS, _LAST_FRAME_MS = 250, 3000
 
 
 class MovieError(PonytacoError):
-    """There are no pictures, or the movie cannot be written."""
+    """There are no usable pictures, or the movie cannot be written."""
 
 
 def make_movie(run: Run, out: Path | None = None, width: int = _WIDTH) -> Path:
-    """Write ``alignment.gif``: a frame a validation, each with its step and score.
+    """Write the validation pictures of a run as a GIF, one frame per validation, oldest first.
 
     Args:
-        run: whose pictures are shown, oldest first.
-        out: the GIF; ``alignment.gif`` in the run's folder if left out.
-        width: of the movie, pixels.
+        run: the run.
+        out: path of the GIF; by default ``alignment.gif`` in the run's folder.
+        width: width of the movie in pixels.
 
     Returns:
-        The GIF.
+        The path of the GIF.
 
     Raises:
-        MovieError: there are no pictures yet, one is broken, the movie cannot be written, or its
-            name is that of another kind of film.
-        RunError: the folder is no run's.
+        MovieError: if there are no pictures yet, one is broken, the movie cannot be written, or
+            its name does not end in ``.gif``.
+        RunError: if the folder does not hold a run.
     """
     out = out or run.folder / "alignment.gif"
     if out.suffix.lower() != ".gif":
         gif = out.with_suffix(".gif")
         raise MovieError(
-            f"The movie is a GIF and cannot be written as {out}. Write it to {gif}; if you "
-            f"have ffmpeg, it makes another kind of film of that: ffmpeg -i {gif} {out}"
+            f"The movie is a GIF and cannot be written as {out}. Write it to {gif}; ffmpeg can "
+            f"convert that: ffmpeg -i {gif} {out}"
         )
-    pictures = chosen(sorted(run.alignments.glob("step-*.png")), _MOST_FRAMES)
+    pictures = select_evenly(sorted(run.alignments.glob("step-*.png")), _MOST_FRAMES)
     if not pictures:
         if not run.alignments.is_dir():
             run.voices()
@@ -70,8 +70,8 @@ def make_movie(run: Run, out: Path | None = None, width: int = _WIDTH) -> Path:
     return out
 
 
-def chosen(pictures: list[Path], most: int) -> list[Path]:
-    """At most so many of them, evenly chosen; the first and the last are always there."""
+def select_evenly(pictures: list[Path], most: int) -> list[Path]:
+    """Select at most ``most`` pictures at even distances, with the first and the last."""
     if len(pictures) <= most:
         return pictures
     return [pictures[round(i * (len(pictures) - 1) / (most - 1))] for i in range(most)]
@@ -85,7 +85,7 @@ def _frame_size(path: Path, width: int) -> tuple[int, int]:
 def _frame(path: Path, size: tuple[int, int]) -> Image.Image:
     with _opened(path) as image:
         small = image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-    # A palette of its own for each frame: mels and attention have more shades than a common one.
+    # Each frame has its own palette: a common one has too few shades for mels and attention.
     return small.quantize(64, dither=Image.Dither.NONE)
 
 

@@ -1,4 +1,4 @@
-"""How far a run has come and what its validations found: what its schedules go by."""
+"""The state of a run: its steps, its alignment and its best validation, for its schedules."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from dataclasses import dataclass
 
 @dataclass
 class RunState:
-    """How far a run has come, beside its weights and its optimizer.
+    """How far a run has come; its weights and its optimizer are kept elsewhere.
 
-    Everybody reads it; only its own methods change it.
+    It is changed only by its own methods.
     """
 
     step: int = 0
     """Steps done."""
     seconds: float = 0.0
-    """Time spent training, over all sessions."""
+    """Duration of the training, over all sessions."""
     gaf: float = 0.0
-    """The gradient-adaptive factor as last refreshed."""
+    """The gradient-adaptive factor."""
     skipped_steps: int = 0
-    """Steps left out because their loss or gradient was not finite."""
+    """Steps skipped because their loss or gradient was not finite."""
     aligned_since: int | None = None
-    """Step since which every validation has found the attention aligned."""
+    """Step since which every validation has found attention aligned; None if the last did not."""
     first_aligned: int | None = None
-    """Step of the first validation that did."""
+    """Step of the first validation that found attention aligned."""
     guidance_scale: float = 1.0
-    """Share of the guidance and the attention forcing that is still in use, 0 to 1."""
+    """Scale of guidance and attention forcing, 0 to 1."""
     learning_rate_scale: float = 1.0
     """Factor on the learning rate; halved whenever the run rolls back."""
     n_micro_batches: int = 1
-    """Micro-batches of a batch, more than one where the memory is too small for the whole."""
+    """Micro-batches per batch; more than one if the memory is too small for the whole."""
     best_aligned: bool = False
     """Whether the best model was aligned."""
     best_score: float | None = None
-    """Its voice score; None before the first validation."""
+    """Voice score of the best model; None before the first validation."""
     best_step: int = 0
-    """Its step."""
+    """Step of the best model."""
     validations_since_best: int = 0
     """Validations since then."""
 
@@ -47,31 +47,31 @@ class RunState:
         """Count a step.
 
         Args:
-            guidance_scale: for the next step; as before if left out.
-            seconds: of training in all; as before if left out.
+            guidance_scale: scale for the next step; None keeps it.
+            seconds: duration of the training so far; None keeps it.
         """
         self.step += 1
         self.guidance_scale = self.guidance_scale if guidance_scale is None else guidance_scale
         self.seconds = self.seconds if seconds is None else seconds
 
     def record_skipped(self, n_steps: int) -> None:
-        """Count steps whose loss or gradient was not finite."""
+        """Count skipped steps."""
         self.skipped_steps += n_steps
 
     def record_gaf(self, gaf: float) -> None:
-        """Take note of the gradient-adaptive factor."""
+        """Record the gradient-adaptive factor."""
         self.gaf = gaf
 
     def record_validation(self, aligned: bool, score: float, loss: float) -> bool:
-        """Take note of a validation, and tell whether its voice is the best so far.
+        """Record a validation, and return whether its voice is the best so far.
 
-        An aligned voice is better than any that is not; among their kind the higher score wins. A
-        loss or a score that is not finite is never the best: nothing could be better than it.
+        An aligned voice is better than any other; otherwise the higher score wins. A voice whose
+        loss or score is not finite is never the best, or no later one could be better.
 
         Args:
-            aligned: whether attention was, speaking freely.
-            score: of the voice, 0 to 1.
-            loss: on the validation clips.
+            aligned: whether attention was aligned, free-running.
+            score: the voice score, 0 to 1.
+            loss: loss on the validation clips.
         """
         if not aligned:
             self.aligned_since = None
@@ -89,31 +89,31 @@ class RunState:
         return is_best
 
     def forget_alignment(self) -> None:
-        """Begin to look for alignment anew, as after a change of the reduction factor.
+        """Treat attention as not yet aligned, as after a change of the reduction factor.
 
-        The guidance comes back whole, and what waits for alignment waits again.
+        Guidance returns in full, and schedules that start at alignment wait for it again.
         """
         self.aligned_since, self.guidance_scale = None, 1.0
         self.validations_since_best = 0
 
     def double_micro_batches(self) -> None:
-        """Compute a batch in twice as many micro-batches from here on."""
+        """Double the number of micro-batches."""
         self.n_micro_batches *= 2
 
     def restore(self, other: RunState) -> None:
-        """Become equal to another."""
+        """Copy another state."""
         for f in dataclasses.fields(self):
             setattr(self, f.name, getattr(other, f.name))
 
     def roll_back(self, saved: RunState) -> None:
-        """Go back to a save at half the present learning rate; skipped steps stay counted."""
+        """Copy a save's state, at half the present learning rate; keep count of skipped steps."""
         scale, skipped = self.learning_rate_scale / 2, self.skipped_steps
         self.restore(saved)
         self.learning_rate_scale, self.skipped_steps = scale, skipped
 
     @property
     def is_valid(self) -> bool:
-        """Whether every value is of its type and range: a stranger's file may hold anything."""
+        """Whether every value has its type and range; a stranger's file may hold anything."""
         counts = (
             self.step,
             self.skipped_steps,

@@ -1,4 +1,4 @@
-"""The running mean of a model's weights, which speaks more steadily than where training is now."""
+"""The exponential moving average (EMA) of a model's weights, which speaks more steadily."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from ponytaco.model.tacotron2 import Tacotron2
 
 
 class EMA:
-    """A model whose weights are the mean of another's over its last steps.
+    """A copy of a model whose weights are the exponential moving average of the model's.
 
-    Every step of training moves the weights by what its few clips ask for, and the next one moves
-    them back; in attention, whose every frame hangs on the one before, such a move is enough to
-    leap over a word. The mean has what the steps agree on (Polyak & Juditsky 1992).
+    Each step moves the weights towards its few clips, and the next one moves them back. Attention
+    depends on the frame before, so that one such move can make it skip a word; the average keeps
+    what the steps have in common (Polyak & Juditsky 1992).
 
-    ``torch.optim.swa_utils.AveragedModel`` would do, but it copies its counter to the device at
-    every step, which makes a GPU wait.
+    ``torch.optim.swa_utils.AveragedModel`` is not used because it copies its counter to the device
+    at every step, which makes a GPU wait.
 
     Attributes:
-        model: the mean, in evaluation mode; never trained itself.
+        model: the average, in evaluation mode; never trained itself.
 
     Args:
-        trained: the model that learns, on its device.
-        decay: what the mean keeps of itself in a step, 0 to 1, once the run is long enough.
-        weights: the mean so far; the trained model's own if left out.
+        trained: the model in training, on its device.
+        decay: share of itself that the average keeps at a step, 0 to 1, late in a run.
+        weights: the average so far; by default the trained model's weights.
     """
 
     model: Tacotron2
@@ -40,12 +40,12 @@ class EMA:
         self.begin(trained, weights)
 
     def begin(self, trained: Tacotron2, weights: Mapping[str, Tensor] | None = None) -> None:
-        """Begin anew, as with a model whose layers have been exchanged; as for making one."""
+        """Start anew, as after layers of the model were exchanged; arguments as of the class."""
         self.model = copy.deepcopy(trained).eval().requires_grad_(False)
-        self.model.zero_grad(set_to_none=True)  # a copy has them, too
+        self.model.zero_grad(set_to_none=True)  # gradients are copied, too
         if weights is not None:
             self.model.load_state_dict(weights)
-        # A copy's LSTM weights lie apart, and cuDNN would gather them anew in each validation.
+        # A copy's LSTM weights are scattered, and cuDNN would compact them in each validation.
         self.model.encoder.lstm.flatten_parameters()
         pairs = [
             (ours, theirs.detach())
@@ -59,11 +59,11 @@ class EMA:
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Take in the trained model's weights.
+        """Average in the trained model's weights.
 
         Args:
-            step: steps that the run has done. The mean is over about a ninth of them at most: in
-                the beginning a voice gets better too fast for its older weights to help.
+            step: steps of the run so far. The average covers at most about a ninth of them: early
+                on, a voice improves too fast for older weights to help.
         """
         decay = min(self._decay, (1 + step) / (10 + step))
         ours, theirs = map(list, zip(*self._means, strict=True))

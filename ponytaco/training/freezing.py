@@ -1,4 +1,4 @@
-"""Parts of a warm started model that do not learn yet."""
+"""Freezing: layers of a warm-started model that are not trained at first."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from ponytaco.runs.state import RunState
 def freeze(
     model: Tacotron2, optimizer: torch.optim.Optimizer, settings: TrainConfig, run_state: RunState
 ) -> None:
-    """Keep the encoder or the attention as they are for a run's first steps.
+    """Freeze the encoder or the attention for a run's first steps.
 
-    The optimizer passes over them, and the step itself need not know: a gradient of zero would not
-    do, because Adam still moves what has a weight decay.
+    A hook removes their gradients before each step of the optimizer. Zero gradients would not do,
+    because Adam still moves weights that have a weight decay.
 
     Args:
-        model: whose parts they are.
-        optimizer: of the model's parameters; asks before each of its steps.
-        settings: for how many steps.
-        run_state: its step is read each time.
+        model: the model to train.
+        optimizer: optimizer of its parameters.
+        settings: tells for how many steps each is frozen.
+        run_state: tells the step.
     """
-    parts = (
+    frozen = (
         (settings.freeze_encoder_steps, (model.embedding, model.encoder)),
         (
             settings.freeze_attention_steps,
@@ -33,11 +33,11 @@ def freeze(
         ),
     )
 
-    def pass_over(*_: Any) -> None:
-        for n_steps, modules in parts:
+    def remove_gradients(*_: Any) -> None:
+        for n_steps, modules in frozen:
             if run_state.step < n_steps:
                 for module in modules:
                     module.zero_grad(set_to_none=True)
 
-    if any(n_steps for n_steps, _ in parts):
-        optimizer.register_step_pre_hook(pass_over)
+    if any(n_steps for n_steps, _ in frozen):
+        optimizer.register_step_pre_hook(remove_gradients)

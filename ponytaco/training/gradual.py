@@ -1,6 +1,6 @@
-"""Gradual training: a smaller reduction factor r once the attention has been aligned for long.
+"""Gradual training: a smaller reduction factor r once attention has been aligned for long.
 
-With a large r there are few decoder steps to find an alignment in; a smaller one sounds finer.
+A large r has fewer decoder steps to align, and so aligns earlier; a small one sounds finer.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from ponytaco.runs.state import RunState
 
 
 class Reduction(NamedTuple):
-    """A smaller reduction factor, and why it is due."""
+    """A smaller reduction factor, and a message for the user."""
 
     n_frames_per_step: int
     sentence: str
 
 
 def next_reduction(n_frames_per_step: int, config: Config, run_state: RunState) -> Reduction | None:
-    """Return the reduction that is due, None where none is.
+    """Return the reduction that is due, or None.
 
-    It depends on nothing but its arguments and draws no random numbers: a resumed run reduces where
-    an uninterrupted one does, and so do all processes.
+    It depends only on its arguments and draws no random numbers, so that a resumed run, and each of
+    several processes, reduces at the same step.
 
     Args:
         n_frames_per_step: the reduction factor so far.
         config: the run's settings.
-        run_state: tells since when the attention has been aligned.
+        run_state: tells since when attention has been aligned.
     """
     smaller = [r for r in config.frames_per_step if r < n_frames_per_step]
     if not smaller or run_state.aligned_since is None:

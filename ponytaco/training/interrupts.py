@@ -1,4 +1,4 @@
-"""What keeps a run alive, or lets it end well: refused files, errors, and interrupts."""
+"""Interrupts and errors: a run saves before it ends, and survives a disk that refuses a file."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ponytaco.audio.wav import AudioError
 
 
 class BestEffort:
-    """Does what a run can go on without, and says once when a disk refuses it.
+    """Writer of files that a run can do without: a failure is logged once, and training continues.
 
     Args:
-        log: takes a sentence for the user.
+        log: takes messages for the user.
     """
 
     def __init__(self, log: Callable[[str], None]) -> None:
@@ -22,22 +22,22 @@ class BestEffort:
         self._failed: set[str] = set()
 
     def __call__(self, what: str, action: Callable[..., object], *arguments: object) -> None:
-        """Call ``action``; ``what`` names its result in the sentence."""
+        """Call ``action``, whose result the message calls ``what``."""
         try:
             action(*arguments)
             self._failed.discard(what)
         except (OSError, AudioError) as error:
             if what not in self._failed:
-                self._log(f"The {what} could not be written ({error}). Training goes on.")
+                self._log(f"The {what} could not be written ({error}). Training continues.")
             self._failed.add(what)
 
 
 def save_on_error(save: Callable[[], object]) -> Callable[..., None]:
-    """For an ExitStack: saves when the loop ends by an error, but not by a second interrupt."""
+    """Return an ExitStack callback that saves after an error, but not after a KeyboardInterrupt."""
 
     def leave(kind: type[BaseException] | None, *rest: object) -> None:
         if kind is not None and issubclass(kind, Exception):
-            with contextlib.suppress(Exception):  # the error itself is what matters
+            with contextlib.suppress(Exception):  # the first error is the one to report
                 save()
 
     return leave
@@ -45,13 +45,16 @@ def save_on_error(save: Callable[[], object]) -> Callable[..., None]:
 
 @contextlib.contextmanager
 def interruptible(log: Callable[[str], None]) -> Iterator[threading.Event]:
-    """Turn the first interrupt into a wish to stop, so that no step is left half done.
+    """Catch the first SIGINT or SIGTERM, so that the step under way can finish.
 
-    A second one interrupts at once. Only the main thread may take signals; elsewhere the
-    caller's ``stop`` is the only way.
+    A second one raises KeyboardInterrupt. Signals reach only the main thread: in another one
+    nothing is caught.
 
     Args:
-        log: is told at once that the wish was heard, for a step may take many seconds.
+        log: takes a message at once, because a step may take many seconds.
+
+    Yields:
+        An event that the first signal sets.
     """
     interrupted = threading.Event()
     if threading.current_thread() is not threading.main_thread():
@@ -64,11 +67,11 @@ def interruptible(log: Callable[[str], None]) -> Iterator[threading.Event]:
         if interrupted.is_set():
             raise KeyboardInterrupt
         interrupted.set()
-        # Interrupted just while it was writing, a stream refuses more; then the loop is between
-        # two steps, and soon says that it has stopped.
+        # A stream that was interrupted while writing raises this error. Then the loop is between
+        # two steps, and soon reports that it has stopped.
         with contextlib.suppress(RuntimeError):
             log(
-                "Stopping after this step, and saving. (Interrupt again to stop at once, without "
+                "Stopping after this step and saving. (Interrupt again to stop at once, without "
                 "saving.)"
             )
 

@@ -1,4 +1,4 @@
-"""Training: one flat loop that resumes by itself, on one process or on several."""
+"""Training: one flat loop that resumes by itself, in one process or in several."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from ponytaco.training.metrics import StepReport
 from ponytaco.training.session import Session
 from ponytaco.training.validation import Validation, stagnation
 
-# Steps whose means make one row of the history and one report.
+# Steps per report and row of the history.
 _REPORT_EVERY = 10
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """Where a session of training ended."""
+    """The end of a training session."""
 
     step: int
     finished: bool
-    """Whether max_steps is reached; otherwise it was stopped."""
+    """Whether max_steps is reached."""
     first_aligned: int | None
     validation: Validation | None
-    """The session's last one."""
+    """The session's last validation."""
 
 
 def train(
@@ -42,29 +42,30 @@ def train(
     on_validation: Callable[[Validation], None] = lambda validation: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> TrainResult:
-    """Train a voice until ``max_steps``, from where the run's folder left off.
+    """Train a voice until ``max_steps``; a run that has a checkpoint is resumed.
 
-    Interrupting (Ctrl-C, the notebook's stop, SIGTERM) finishes the step, saves and returns.
+    An interrupt (Ctrl-C, the notebook's stop, SIGTERM) finishes the step, saves and returns.
 
     Args:
         dataset_folders: a prepared character, or several whose clips make one voice.
-        run: the run's folder; made when missing, resumed when it has a checkpoint.
+        run: the run's folder; made if missing, resumed if it has a checkpoint.
         config: the settings; a resumed run must have the same model and audio.
-        ranks: the processes that train together, each of which calls this with the same
-            arguments; the first one alone saves and reports.
-        warm_start_from: a checkpoint, voice or run's folder to begin with; ignored when there is
-            something to resume.
-        log: takes sentences for the user.
+        ranks: the processes that train together; each calls this function with the same arguments,
+            and only the first one saves and reports.
+        warm_start_from: a checkpoint, voice or run's folder to start from; ignored if the run is
+            resumed.
+        log: takes messages for the user.
         on_step: takes a report every few steps.
         on_validation: takes each validation.
-        stop: asked after every step; True saves and returns, whichever process it is asked on.
+        stop: called after every step; if it returns True, on any process, training saves and
+            returns.
 
     Raises:
-        FilelistError, AudioError: a data set is not usable.
-        RunError: the run would lie in a data set.
-        CheckpointError: there is a checkpoint that cannot be resumed, or saving failed.
-        ConfigError: the device does not exist.
-        RanksError: another process could not go on.
+        FilelistError, AudioError: if a dataset is not usable.
+        RunError: if the run's folder lies in a dataset or cannot be made.
+        CheckpointError: if a checkpoint cannot be resumed, or saving failed.
+        ConfigError: if the device does not exist or cannot train in the precision.
+        RanksError: if another process failed.
     """
     if not ranks.is_first:
         log = on_step = on_validation = _ignore
@@ -88,8 +89,8 @@ def train(
                 stop() or interrupted.is_set(),
                 session.minutes_unsaved > settings.save_every_minutes,
             )
-            # Also when stopping: a validation that is left out would not be made up for, and the
-            # resumed run would differ from an uninterrupted one.
+            # Also when stopping: the resumed run would not make up for a missed validation, and
+            # would differ from an uninterrupted one.
             if state.step % settings.validate_every == 0 or is_last:
                 validation = session.check()
                 row.update(validation.history_row())
@@ -100,10 +101,13 @@ def train(
                 session.save()
             session.append_history(row)
             if stopping and state.step < settings.max_steps:
-                log(f"Stopped at step {state.step:,} and saved. Run again to go on from there.")
+                log(f"Stopped at step {state.step:,} and saved. Run it again to resume.")
                 break
             if out_of_time:
-                log(f"{settings.max_minutes:g} minutes are over at step {state.step:,}; saved.")
+                log(
+                    f"Stopped at step {state.step:,} and saved: the limit of "
+                    f"{settings.max_minutes:g} minutes is reached."
+                )
                 break
     session.require_saved()
     finished = state.step >= settings.max_steps

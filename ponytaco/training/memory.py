@@ -1,4 +1,4 @@
-"""Fitting into the memory: a batch that is too large is computed in parts."""
+"""Out of memory: a batch that does not fit is computed in micro-batches."""
 
 from __future__ import annotations
 
@@ -9,9 +9,17 @@ from typing import TypeVar
 import torch
 
 from ponytaco.runs.state import RunState
-from ponytaco.training.distributed import ALONE, NoMemoryElsewhereError, Ranks
+from ponytaco.training.distributed import ALONE, PeerOutOfMemoryError, Ranks
 
 T = TypeVar("T")
+
+# cuBLAS, cuDNN and torch's allocator on the CPU raise a plain RuntimeError.
+_SYMPTOMS = (
+    "out of memory",
+    "DefaultCPUAllocator",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+)
 
 
 def in_micro_batches(
@@ -21,42 +29,41 @@ def in_micro_batches(
     log: Callable[[str], None],
     ranks: Ranks = ALONE,
 ) -> T:
-    """Do a work in as many parts as the memory asks for.
+    """Do a work on a batch, doubling its number of micro-batches whenever it runs out of memory.
 
     Args:
-        work: takes the number of parts; may be begun again after it ran out of memory.
-        run_state: its ``n_micro_batches`` remembers how many were needed.
-        batch_size: the most parts there can be.
-        log: takes a sentence each time that there must be more of them.
-        ranks: the processes that do the work together: all of them take more parts where one must.
+        work: takes the number of micro-batches, and can be repeated after it ran out of memory.
+        run_state: keeps the number in ``n_micro_batches``.
+        batch_size: clips of a batch, and so the most micro-batches.
+        log: takes a message whenever the number is doubled.
+        ranks: the processes that do the work together; if one doubles the number, all do.
 
     Raises:
-        RuntimeError: not even one clip at a time fits, or something else went wrong.
+        RuntimeError, MemoryError: if not even one clip at a time fits, or another error occurred.
     """
     while True:
         try:
             return work(run_state.n_micro_batches)
         except (RuntimeError, MemoryError) as error:
-            if not isinstance(error, NoMemoryElsewhereError):
+            if not isinstance(error, PeerOutOfMemoryError):
                 if not is_out_of_memory(error):
                     raise
-                ranks.tell_no_memory()
+                ranks.report_out_of_memory()
             if run_state.n_micro_batches >= batch_size:
                 raise
-        # Outside of the handler: the error holds on to the tensors of the attempt.
+        # Outside of the handler, because the error keeps the attempt's tensors alive.
         run_state.double_micro_batches()
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         log(
-            f"The memory is too small for {batch_size} clips at a time: from here a batch is "
-            f"computed in {run_state.n_micro_batches} parts, to the same effect."
+            f"The memory is too small for {batch_size} clips at once: from here on each batch is "
+            f"computed in {run_state.n_micro_batches} micro-batches, with the same result."
         )
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether the GPU's or the machine's memory was too small."""
+    """Whether an error means that the memory of the GPU or of the machine was too small."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    said = str(error)  # torch's allocator for the CPU has no kind of error of its own
-    return "DefaultCPUAllocator" in said or "out of memory" in said
+    return any(symptom in str(error) for symptom in _SYMPTOMS)

@@ -1,4 +1,4 @@
-"""The last steps' losses, left on their device until somebody wants to know."""
+"""Metrics of the last training steps, left on their device until a report is due."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ponytaco.training.step import StepLosses
 
 @dataclass(frozen=True)
 class StepReport:
-    """The last few steps' means."""
+    """Means over the steps since the last report."""
 
     step: int
     max_steps: int
@@ -22,12 +22,12 @@ class StepReport:
     seconds_per_step: float
     learning_rate: float
     losses: dict[str, float]
-    """'loss' (what is minimised), 'mel', 'mel_postnet', 'gate', 'mi', 'gaf', 'guidance',
-    'guidance_weight', 'grad_norm'; those in use."""
+    """Those in use of 'loss' (the sum that is minimised), 'mel', 'mel_postnet', 'gate', 'mi',
+    'gaf', 'guidance', 'guidance_weight' and 'grad_norm'."""
     skipped_steps: int
 
     def history_row(self, run_state: RunState) -> HistoryRow:
-        """The columns of the history that a report fills."""
+        """Return the history columns of a report."""
         return {
             **self.losses,
             Column.EPOCH: self.epoch,
@@ -39,27 +39,27 @@ class StepReport:
 
 
 class RunningMetrics:
-    """What steps reported since the last look.
+    """Metrics of the steps since the last report.
 
-    Reading a value waits until a GPU has done the step; a GPU that is not asked works ahead.
+    Reading a value waits for the GPU to finish that step, so all are read at once, and seldom.
     """
 
     def __init__(self) -> None:
         self.skipped_in_a_row = 0
-        """Steps without a number before the last look, without one that had its numbers since."""
+        """Skipped steps in a row, up to the last step that was counted."""
         self._steps: list[StepLosses] = []
         self._skipped: list[bool] = []
 
     def __len__(self) -> int:
-        """Steps since the means were taken."""
+        """Return the number of steps since the last report."""
         return len(self._steps)
 
     def add(self, losses: StepLosses) -> None:
-        """Take a step's losses."""
+        """Add a step's losses."""
         self._steps.append(losses)
 
     def count_skipped(self) -> int:
-        """How many of the steps since the last count were skipped."""
+        """Return how many of the steps since the last count were skipped."""
         unread = self._steps[len(self._skipped) :]
         flags = torch.stack([step.skipped for step in unread]).tolist() if unread else []
         for skipped in flags:
@@ -68,9 +68,9 @@ class RunningMetrics:
         return sum(flags)
 
     def take_means(self) -> dict[str, float]:
-        """Each loss's mean over the steps that were not skipped, by name; the steps are forgotten.
+        """Return each loss's mean over the steps that were not skipped, and forget the steps.
 
-        A loss that some steps lack is averaged over the others. Count the skipped first.
+        A loss that some steps lack is averaged over the others. Call ``count_skipped`` before.
         """
         self.count_skipped()
         done = [
@@ -91,7 +91,7 @@ class RunningMetrics:
         learning_rate: float,
         seconds: float,
     ) -> StepReport:
-        """The means, which are then forgotten; ``seconds`` is what the steps took together."""
+        """Return a report and forget its steps, which took ``seconds`` together."""
         n_steps = len(self)
         return StepReport(
             step=run_state.step,
@@ -105,6 +105,6 @@ class RunningMetrics:
 
 
 def _mean(values: list[Tensor]) -> Tensor:
-    # Some are numbers that were never on the device, such as the guidance's weight.
+    # Some values are on the CPU, such as the guidance's weight.
     device = next((value.device for value in values if value.device.type != "cpu"), None)
     return torch.stack([value.float().to(device) for value in values]).mean().cpu()

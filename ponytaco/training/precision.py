@@ -1,12 +1,14 @@
-"""Which type the large products run in."""
+"""The floating-point type of a training step's large products, and the loss scale it needs."""
 
 from __future__ import annotations
 
 import torch
 
+from ponytaco.config import ConfigError
+
 
 def product_dtype(name: str, device: torch.device) -> torch.dtype:
-    """The type that a setting means on a device.
+    """Return the type that a setting means on a device.
 
     'auto' is float32 on a CPU, bfloat16 on a GPU whose hardware has it (compute capability 8.0 and
     newer), and float16 on an older one, such as Colab's T4.
@@ -26,6 +28,23 @@ def product_dtype(name: str, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if has_bfloat16 else torch.float16
 
 
+def require_trainable(name: str, device: torch.device) -> None:
+    """Refuse float16 on a CPU, where oneDNN has no LSTM in float16 at some sizes.
+
+    Args:
+        name: the setting, as for ``product_dtype``.
+        device: where training would run.
+
+    Raises:
+        ConfigError: if the device cannot train in this type.
+    """
+    if name == "float16" and device.type == "cpu":
+        raise ConfigError("precision float16 needs a GPU. Use bfloat16 or float32 on a CPU.")
+
+
 def grad_scaler(dtype: torch.dtype, device: torch.device) -> torch.amp.GradScaler:
-    """Keeps float16's small gradients from vanishing; does nothing for the other types."""
+    """Return a loss scaler, which keeps float16's small gradients from underflowing to zero.
+
+    It does nothing for the other types.
+    """
     return torch.amp.GradScaler(device.type, enabled=dtype is torch.float16)

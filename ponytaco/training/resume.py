@@ -1,4 +1,4 @@
-"""Where a run is resumed from: its store, its newest save, and what differs from then."""
+"""Resuming a run: its store, its newest usable save, and the settings that have changed."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def open_store(run: Run, log: Callable[[str], None]) -> Store[Checkpoint]:
     """Open the store of a run's checkpoints.
 
     Args:
-        run: its ``scratch`` decides whether saves are copied beside training.
-        log: takes sentences for the user.
+        run: if it has a ``scratch`` folder, saves are copied in the background.
+        log: takes messages for the user.
     """
     return Store(run.folder, _read, run.scratch, log=log)
 
@@ -28,16 +28,16 @@ def open_store(run: Run, log: Callable[[str], None]) -> Store[Checkpoint]:
 def find_newest_save(
     store: Store[Checkpoint], run: Run, log: Callable[[str], None]
 ) -> Loaded[Checkpoint] | None:
-    """Find the newest save that verifies, and report what is wrong with newer ones.
+    """Find the newest save that verifies, and log what is wrong with newer ones.
 
     Raises:
-        CheckpointError: there are saves, but none can be used.
+        CheckpointError: if there are saves, but none can be used.
     """
     try:
         found = store.load()
     except StoreError as error:
         raise CheckpointError(
-            f"{run.folder} cannot be resumed. {error} Move its files elsewhere to begin anew."
+            f"{run.folder} cannot be resumed. {error} Move its files elsewhere to start anew."
         ) from None
     if found is not None and found.sentence:
         log(found.sentence)
@@ -47,7 +47,7 @@ def find_newest_save(
 def describe_resume(
     found: Loaded[Checkpoint], run: Run, config: Config, ranks: Ranks
 ) -> Iterator[str]:
-    """Yield where a run is resumed from, and which settings are not what they were."""
+    """Yield messages: from which save a run is resumed, and which settings have changed."""
     saved = found.content
     config = config.reduced_to(saved.config.model.n_frames_per_step)
     when = found.save.time[:16].replace("T", " ")
@@ -74,7 +74,7 @@ def _read(path: Path) -> tuple[int, Checkpoint]:
     checkpoint = verified_checkpoint(path)
     if checkpoint.card is not None:
         raise CheckpointError(
-            f"{path} is a voice to share, which lacks what training needs to resume. A new run can "
-            "begin with it: --warm-start."
+            f"{path} is a shared voice: it has no optimizer state, and cannot be resumed. Start a "
+            "new run from its weights: --warm-start."
         )
     return checkpoint.run_state.step, checkpoint

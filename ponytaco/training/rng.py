@@ -1,4 +1,4 @@
-"""The random numbers of a run: their generators' states, kept and given back."""
+"""Random number generators: their states are saved, restored and seeded by rank."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 
 
 def rng_state(device: torch.device | None = None) -> dict[str, Any]:
-    """The states of every random number generator that training on a device uses."""
+    """Return the states of all random number generators that training on a device uses."""
     state: dict[str, Any] = {"torch": torch.get_rng_state(), "python": list(random.getstate()[1])}
     if device is not None and device.type == "cuda":
         state["cuda"] = [torch.cuda.get_rng_state(device)]
@@ -19,27 +19,27 @@ def rng_state(device: torch.device | None = None) -> dict[str, Any]:
 
 
 def set_rng_state(state: Mapping[str, Any], device: torch.device | None = None) -> None:
-    """The inverse of ``rng_state``; a GPU's generator stays where the state is of a CPU."""
+    """Restore what ``rng_state`` returned; one saved on a CPU leaves a GPU's generator alone."""
     torch.set_rng_state(state["torch"])
     random.setstate((3, tuple(state["python"]), None))
     if device is not None and device.type == "cuda" and (of_gpus := state.get("cuda")):
-        # Older files have one of each GPU of the machine.
+        # Older files have one state per GPU of the machine.
         torch.cuda.set_rng_state(of_gpus[min(device.index or 0, len(of_gpus) - 1)], device)
 
 
 def all_rng_states(by_rank: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The states of all processes as a checkpoint keeps them: as one's, and the others' in it."""
+    """Merge the states of all processes into a checkpoint's: rank 0's, with the others inside."""
     others = [dict(state) for state in by_rank[1:]]
     return {**by_rank[0], **({"others": others} if others else {})}
 
 
-def rng_states_by_rank(kept: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The inverse of ``all_rng_states``."""
-    return [kept, *kept.get("others", [])]
+def rng_states_by_rank(saved: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Split what ``all_rng_states`` merged."""
+    return [saved, *saved.get("others", [])]
 
 
 def seed_rank(seed: int, rank: int, step: int) -> None:
-    """Seed every generator by a process's rank and the run's step, each differently."""
+    """Seed all generators, differently for each rank and step."""
     number = int(np.random.SeedSequence((seed, rank, step)).generate_state(1, np.uint64)[0])
     torch.manual_seed(number)
     random.seed(number)

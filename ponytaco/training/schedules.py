@@ -1,4 +1,4 @@
-"""Step -> learning rate; what alignment switches: guidance, teacher forcing, the factor's cap."""
+"""Schedules: learning rate by step; guidance, teacher forcing and the GAF's cap by alignment."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ def learning_rate(
     decay_steps: int,
     minimum: float,
 ) -> float:
-    """Linear warm-up, flat, then exponential decay.
+    """Return the learning rate: linear warm-up, constant, then exponential decay.
 
     Args:
         step: steps done so far.
         peak: learning rate after the warm-up.
-        warmup_steps: steps over which it rises.
-        decay_start: step from which it decays.
-        decay_steps: steps in which it falls to 1/e.
-        minimum: floor of the decay; a lower ``peak`` stays as it is.
+        warmup_steps: steps of the warm-up.
+        decay_start: step at which the decay starts.
+        decay_steps: steps in which the rate falls to 1/e.
+        minimum: floor of the decay; a lower ``peak`` is kept.
     """
     if step < warmup_steps:
         return peak * (step + 1) / warmup_steps
@@ -32,16 +32,16 @@ def learning_rate(
 
 
 def next_guidance_scale(guidance_scale: float, is_aligned: bool, fade_steps: int) -> float:
-    """The share of what helps attention to align, guidance and forcing, after one more step.
+    """Return the scale of guidance and attention forcing after one more step.
 
-    It is taken away once attention has aligned, and comes back when alignment is lost: as slowly,
-    because all of it at once is a blow of its own. After a validation that was wrong about one
-    clip, gradients ten times as large as before made attention leap for 400 steps.
+    It fades to 0 once attention is aligned, and returns to 1 as slowly if alignment is lost: when
+    all of it returned at once, after a validation that misjudged a single clip, gradients ten
+    times as large made attention jump for 400 steps.
 
     Args:
-        guidance_scale: the share so far, 1 in the beginning.
-        is_aligned: whether the last validation found the model so.
-        fade_steps: steps over which the whole of it goes or comes.
+        guidance_scale: the scale so far, 0 to 1; a run starts with 1.
+        is_aligned: whether the last validation found the attention aligned.
+        fade_steps: steps from 1 to 0, or from 0 to 1.
     """
     if fade_steps == 0:
         return 0.0 if is_aligned else 1.0
@@ -52,17 +52,16 @@ def next_guidance_scale(guidance_scale: float, is_aligned: bool, fade_steps: int
 def teacher_forcing(
     step: int, aligned_since: int | None, p_teacher_forcing: float, fade_steps: int
 ) -> float:
-    """The probability that a window of frames is fed the true ones.
+    """Return the probability that a window of frames is teacher-forced.
 
-    A decoder that is fed its own frames before it attends to the text has nothing to hold on to:
-    below 1 from the start, alignment has been reported to take two to four times as long.
+    It is 1 until attention is aligned: with less from the start, alignment has been reported to
+    take two to four times as long.
 
     Args:
         step: steps done so far.
-        aligned_since: step at which the model was found aligned and has stayed so; None while
-            it is not, so that the true frames return when alignment is lost.
-        p_teacher_forcing: where it falls to once aligned.
-        fade_steps: steps over which it falls.
+        aligned_since: step since which attention has been aligned; None if it is not.
+        p_teacher_forcing: final probability, once aligned.
+        fade_steps: steps from 1 to the final probability.
     """
     if aligned_since is None:
         return 1.0
@@ -71,14 +70,14 @@ def teacher_forcing(
 
 
 def gaf_cap(first_aligned: int | None, max_gaf: float, max_gaf_aligned: float) -> float:
-    """The cap of the gradient-adaptive factor, lower once aligned.
+    """Return the cap of the gradient-adaptive factor, which is lower once aligned.
 
-    It stays so when alignment is lost: larger gradients of the recogniser would not bring back
-    what they have been seen to undo.
+    It stays lower even if alignment is lost: large gradients of the recogniser have been seen to
+    undo an alignment, and would not restore it.
 
     Args:
-        first_aligned: step at which the model was first found aligned; None before.
-        max_gaf: the cap before.
-        max_gaf_aligned: the cap from then on.
+        first_aligned: step at which attention was first found aligned; None before.
+        max_gaf: cap before alignment.
+        max_gaf_aligned: cap from then on.
     """
     return max_gaf if first_aligned is None else min(max_gaf, max_gaf_aligned)

@@ -1,4 +1,4 @@
-"""A session of a run: what its steps change, and how that is saved and restored."""
+"""A training session of a run: its steps, validations and saves, and how it is resumed."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from ponytaco.data.loader import training_batches
 from ponytaco.data.sampler import BucketSampler
 from ponytaco.device import choose_device
 from ponytaco.io.store.store import Loaded
+from ponytaco.model.tacotron2 import Tacotron2
 from ponytaco.runs.folder import Run, write_text
 from ponytaco.runs.history import Column, HistoryRow, append_history, cut_history
 from ponytaco.runs.state import RunState
@@ -38,7 +39,8 @@ from ponytaco.training.gradual import next_reduction
 from ponytaco.training.interrupts import BestEffort, interruptible, save_on_error
 from ponytaco.training.memory import in_micro_batches
 from ponytaco.training.metrics import RunningMetrics, StepReport
-from ponytaco.training.precision import grad_scaler, product_dtype
+from ponytaco.training.optimizer import make_optimizer, set_learning_rate
+from ponytaco.training.precision import grad_scaler, product_dtype, require_trainable
 from ponytaco.training.resume import describe_resume, find_newest_save, open_store
 from ponytaco.training.rng import (
     all_rng_states,
@@ -48,42 +50,42 @@ from ponytaco.training.rng import (
     set_rng_state,
 )
 from ponytaco.training.schedules import learning_rate, next_guidance_scale
-from ponytaco.training.step import is_guided, make_optimizer, set_learning_rate, train_step
+from ponytaco.training.step import is_guided, train_step
 from ponytaco.training.validation import Validation, save_pictures, validate
 
-# Steps in a row that were not finite before the run rolls back, which it notices at a report. A
-# float16 scaler that begins too high needs about twenty.
+# Skipped steps in a row after which a report rolls the run back. A float16 loss scale that starts
+# too high skips about twenty.
 _PATIENCE = 50
-# Below this share of the learning rate a run does not roll back again.
+# At this share of the learning rate a run does not roll back again.
 _LEAST_LEARNING_RATE_SCALE = 1 / 64
-# More than the preset small has; a processor takes seconds a step.
+# More than the preset small has; a CPU takes seconds per step.
 _MANY_PARAMETERS = 15_000_000
 
 
 class Session:
-    """All that a step of training changes, from opening the data to the last save.
+    """All that training a run changes, from opening the data to the last save.
 
     Attributes:
         state: how far the run has come.
-        model: what learns, on ``device``.
+        model: the model in training, on ``device``.
         ema: the exponential moving average of its weights, which speaks.
-        optimizer: of the model's parameters.
-        scaler: of the loss; only float16 needs one.
+        optimizer: optimizer of the model's parameters.
+        scaler: loss scaler; only float16 needs one.
         sampler: draws the clips of each batch.
         gaf: the gradient-adaptive factor, a scalar on ``device``.
-        metrics: of the steps since the last report.
-        data: the clips to learn from and those to validate on.
+        metrics: metrics of the steps since the last report.
+        data: the training and the validation clips.
 
     Args:
         dataset_folders: a prepared character, or several whose clips make one voice.
-        run: the run's folder; made when missing, resumed when it has a checkpoint.
+        run: the run's folder; made if missing, resumed if it has a checkpoint.
         config: the settings; a resumed run must have the same model and audio.
         ranks: the processes that train together.
-        warm_start_from: weights to begin with; ignored when there is something to resume.
-        log: takes sentences for the user.
+        warm_start_from: weights to start from; ignored if a run is resumed.
+        log: takes messages for the user.
 
     Raises:
-        PonytacoError: as ``train`` says.
+        PonytacoError: see ``train``.
     """
 
     def __init__(
@@ -98,10 +100,12 @@ class Session:
         settings = config.train
         self.run, self.config, self.ranks, self.log = run, config, ranks, log
         self.device = choose_device(settings.device, ranks.local_rank if ranks.count > 1 else None)
+        require_trainable(settings.precision, self.device)
         self._paths = as_paths(dataset_folders)
         run.require_apart_from(self._paths)
         folders = ranks.first_then_others(lambda: read_datasets(self._paths))
         self._fingerprint = fingerprint(*self._paths)
+        self._lexicon = merged_lexicon(folders)
         self._store = open_store(run, log)
         found = ranks.from_first(
             lambda: find_newest_save(self._store, run, log) if run.resumable else None
@@ -111,62 +115,42 @@ class Session:
             require_same_architecture(found.content.config, config, found.path)
         self._symbols = saved.symbols if saved else SYMBOLS
         self._ctc_symbols = saved.ctc_symbols if saved else CTC_SYMBOLS
-
         self.data = ranks.first_then_others(
             lambda: open_datasets(folders, config.audio, self._symbols, settings.cleaner, log)
         )
-        self._mean_frame = self.data.mean_frame.to(self.device)
-        self._lexicon = merged_lexicon(folders)
-        self.sampler = self._new_sampler()
+        self.sampler = self._make_sampler()
 
-        torch.manual_seed(settings.seed)
-        sizes = (saved.config if saved else config).model
-        self.model = new_model(
-            config.reduced_to(sizes.n_frames_per_step), self._symbols, self._ctc_symbols
-        )
-        if saved is None:
-            self.model.decoder.start_from(self.data.mean_frame)
-            if warm_start_from is not None:
-                log(str(warm_start(self.model, self._symbols, warm_start_from, self._ctc_symbols)))
-        ranks.copy_from_first(self.model.state_dict().values())
-        self.model.to(self.device)
+        self.model = self._make_model(saved, warm_start_from)
         self.ema = EMA(self.model, settings.ema_decay)
         self.optimizer = make_optimizer(self.model, settings)
         self.scaler = grad_scaler(product_dtype(settings.precision, self.device), self.device)
-        self.state = RunState()
+        self.state, self.metrics = RunState(), RunningMetrics()
         self.gaf = torch.zeros((), device=self.device)
-        self.metrics = RunningMetrics()
-
+        self._mean_frame = self.data.mean_frame.to(self.device)
         if found is not None:
-            if warm_start_from is not None:
-                log(
-                    f"The warm start is ignored: {run.folder} is resumed from its own save. Use a "
-                    "new folder to begin with other weights."
-                )
-            for sentence in describe_resume(found, run, config, ranks):
-                log(sentence)
-            self._resume(found)
+            self._resume(found, warm_start_from)
         elif not ranks.is_first:
-            seed_rank(settings.seed, ranks.rank, 0)  # other dropouts than the first one's
-        # What can go wrong with the data, the settings and other weights has gone well: now write.
-        ranks.from_first(lambda: self._begin_folder(found is not None))
-        if found is None:
-            self._describe_start()
-        freeze(self.model, self.optimizer, settings, self.state)
-        # Of the steps that are done: the sampler itself is one ahead while a step is under way.
-        self._sampler_state = self.sampler.state_dict()
+            seed_rank(settings.seed, ranks.rank, 0)  # other dropouts than the first process's
         self._saved_step = self.state.step if found else -1
+        # Nothing is written before the data, the settings and the weights have proved usable.
+        ranks.from_first(self._prepare_folder)
+        if found is None:
+            self._log_start()
+
+        freeze(self.model, self.optimizer, settings, self.state)
+        # The state after the last finished step: during a step the sampler itself is one ahead.
+        self._sampler_state = self.sampler.state_dict()
         self._batches = training_batches(
             self.data.train, self.sampler, settings.loader_workers, log
         )
         self._best_effort = BestEffort(log)
         self.learning_rate = settings.learning_rate
         self._last_save = self._last_report = time.monotonic()
-        self._seconds_before = self.state.seconds - self._last_save
+        self._clock_offset = self.state.seconds - self._last_save
 
     @contextlib.contextmanager
     def running(self) -> Iterator[threading.Event]:
-        """Save when the block ends by an error, and close the store however it ends.
+        """Save after an error in the block, and close the store however the block ends.
 
         Yields:
             An event that the first interrupt (Ctrl-C, SIGTERM) sets.
@@ -199,7 +183,7 @@ class Session:
             settings.min_learning_rate,
         )
         set_learning_rate(self.optimizer, self.learning_rate)
-        # Bound now: a micro-batch that did not fit is begun again with the same clips.
+        # Bound here, because a step that runs out of memory is repeated with the same clips.
         work = functools.partial(
             train_step, self.model, self.optimizer, batch, settings, state, self.gaf,
             self._mean_frame, self.scaler, ranks=self.ranks,
@@ -212,18 +196,18 @@ class Session:
             next_guidance_scale(
                 state.guidance_scale, state.aligned_since is not None, settings.guidance_fade_steps
             ),
-            self._seconds_before + time.monotonic(),
+            self._clock_offset + time.monotonic(),
         )
         self.ema.update(state.step)
 
     def report(self) -> StepReport | None:
-        """Take the means of the steps since the last report.
+        """Report the means of the steps since the last report.
 
         Returns:
-            None where too many of them were not finite, and the run was rolled back.
+            None if too many steps in a row were skipped and the run was rolled back.
 
         Raises:
-            CheckpointError: there is no save to go back to, or going back has not helped.
+            CheckpointError: if there is no save to go back to, or going back has not helped.
         """
         self.state.record_skipped(self.metrics.count_skipped())
         if self.metrics.skipped_in_a_row >= _PATIENCE:
@@ -235,7 +219,7 @@ class Session:
         )
 
     def check(self) -> Validation:
-        """Validate the voice, save it, and draw what was found."""
+        """Validate the voice, save it, and write the validation's picture and sample."""
 
         def validated() -> tuple[Validation, bool, RunState]:
             found = in_micro_batches(
@@ -256,13 +240,13 @@ class Session:
         validation, is_best, state = self.ranks.from_first(validated)
         self.state.restore(state)
         self.save(is_best)
-        if self.ranks.is_first:  # after the save: weights matter more
+        if self.ranks.is_first:  # after the save, because the weights matter more
             self._best_effort("pictures", save_pictures, validation, self.run, self.config.audio)
         self._last_report += validation.seconds
         return validation
 
     def append_history(self, row: HistoryRow) -> None:
-        """Add a report's or a validation's columns to the history; a full disk is only reported."""
+        """Append a row to the history; a full disk is only logged."""
         if row and self.ranks.is_first:
             self._best_effort(
                 "history", append_history, self.run.history, {Column.STEP: self.state.step, **row}
@@ -275,7 +259,7 @@ class Session:
         self.log(reduction.sentence)
         set_frames_per_step(self.model, reduction.n_frames_per_step, self.optimizer)
         self.ema.begin(self.model)
-        # The alignment was that of longer steps; of these nothing is known.
+        # Attention was aligned with the larger factor; with this one it has yet to be seen.
         self.state.forget_alignment()
 
     # Saving and restoring
@@ -284,19 +268,19 @@ class Session:
         """Write a checkpoint.
 
         Args:
-            is_best: whether it becomes the best model, too.
-            together: whether all processes are here; after an error the others may be gone.
+            is_best: whether it also becomes the best model.
+            together: whether all processes save; after an error the others may have ended.
         """
-        content = self.capture(together)
+        content = self._capture(together)
         if self.ranks.is_first:
             self._store.save(lambda path: write_checkpoint(path, content), self.state.step, is_best)
         self._saved_step = self.state.step
         if together:
-            self.ranks.wait()
+            self.ranks.barrier()
         self._last_save = time.monotonic()
 
-    def capture(self, together: bool = True) -> Checkpoint:
-        """Return all that ``restore`` and a resumed session need, and a voice to speak with."""
+    def _capture(self, together: bool) -> Checkpoint:
+        """Return all that a resumed session and the voice need."""
         self.state.record_skipped(self.metrics.count_skipped())
         self.state.record_gaf(float(self.gaf))
         mine = rng_state(self.device)
@@ -315,17 +299,17 @@ class Session:
             optimizer=self.optimizer.state_dict(),
             scaler=self.scaler.state_dict(),
             sampler=self._sampler_state,
-            rng=all_rng_states(self.ranks.gather(mine) if together else [mine]),
+            rng=all_rng_states(self.ranks.all_gather(mine) if together else [mine]),
             fingerprint=self._fingerprint,
             dataset="\n".join(str(path.resolve()) for path in self._paths),
             clips=len(self.data.train),
             minutes=sum(self.data.train.lengths) / frames_per_minute,
         )
 
-    def restore(self, saved: Checkpoint) -> None:
-        """Put a checkpoint's weights and optimizer back; clips, random numbers and state stay.
+    def _restore(self, saved: Checkpoint) -> None:
+        """Restore a checkpoint's weights and optimizer, but not sampler, random numbers and state.
 
-        Settings win over what was saved of them.
+        The optimizer keeps its present settings.
         """
         # The save may be from before a reduction.
         set_frames_per_step(self.model, saved.config.model.n_frames_per_step, self.optimizer)
@@ -341,15 +325,22 @@ class Session:
             self.scaler.load_state_dict(dict(saved.scaler))
         self.gaf = self.gaf.new_tensor(saved.run_state.gaf)
 
-    def _resume(self, found: Loaded[Checkpoint]) -> None:
-        """Restore a save, and go on with the clips and the random numbers that were next.
+    def _resume(self, found: Loaded[Checkpoint], warm_start_from: Path | None) -> None:
+        """Restore a save with the clips and the random numbers that were next.
 
-        As many processes as before go on exactly; another number draws other random numbers, but
-        goes on with just the clips that are left.
+        As many processes as before resume exactly; another number draws other random numbers, but
+        takes exactly the clips that are left of the epoch.
         """
         saved, ranks = found.content, self.ranks
+        if warm_start_from is not None:
+            self.log(
+                f"The warm start is ignored: {self.run.folder} is resumed from its own save. Use "
+                "a new folder to start from other weights."
+            )
+        for sentence in describe_resume(found, self.run, self.config, ranks):
+            self.log(sentence)
         try:
-            self.restore(saved)
+            self._restore(saved)
             self.state.restore(saved.run_state)
             rng = rng_states_by_rank(saved.rng) if saved.rng is not None else []
             if len(rng) == ranks.count:
@@ -359,43 +350,43 @@ class Session:
             if saved.fingerprint == self._fingerprint and saved.sampler is not None:
                 self.sampler.load_state_dict(dict(saved.sampler))
             else:
-                self.log("The data set has changed since then: its clips are drawn afresh.")
-        # Whatever a file by a stranger has in the place of a state.
+                self.log("The dataset has changed since then: its clips are shuffled anew.")
+        # A stranger's file may have anything in the place of a state.
         except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             raise CheckpointError(
-                f"{found.path} cannot be resumed: its states do not fit ({error}). Its weights can "
-                "begin a new run: --warm-start."
+                f"{found.path} cannot be resumed: the state of its optimizer, sampler or random "
+                f"numbers is damaged ({error}). Start a new run from its weights: --warm-start."
             ) from None
 
     def _roll_back(self) -> None:
-        """Return to the last save with half the learning rate; other clips come next."""
+        """Go back to the last save with half the learning rate, but continue with other clips."""
         self._store.close()
         found = self.ranks.from_first(self._store.load)
         if found is None or self.state.learning_rate_scale <= _LEAST_LEARNING_RATE_SCALE:
             raise CheckpointError(
-                f"The loss has not been a number for {_PATIENCE} steps up to step "
-                f"{self.state.step:,}{', again and again' if found else ''}. Choose a lower "
-                "learning_rate, or --precision float32, and begin anew."
+                f"The loss was not a number for {_PATIENCE} steps in a row, up to step "
+                f"{self.state.step:,}{', again and again' if found else ''}. Start a new run with "
+                "a lower learning_rate, or with --precision float32."
             )
-        self.restore(found.content)
+        self._restore(found.content)
         self.state.roll_back(found.content.run_state)
         self.ranks.from_first(lambda: cut_history(self.run.history, self.state.step))
         self._saved_step, self.metrics = self.state.step, RunningMetrics()
         self.log(
-            f"The loss was not a number for {_PATIENCE} steps. Back to step {self.state.step:,}, "
-            f"at {self.state.learning_rate_scale:g} of the learning rate."
+            f"The loss was not a number for {_PATIENCE} steps in a row. Back to step "
+            f"{self.state.step:,}, with {self.state.learning_rate_scale:g} times the learning rate."
         )
 
     def require_saved(self) -> None:
-        """Make sure that what was learnt is in the run's folder.
+        """Check that the last save succeeded.
 
         Raises:
-            CheckpointError: the last save failed.
+            CheckpointError: if it failed.
         """
         if self._store.problem:
             raise CheckpointError(
-                f"{self._store.problem} What was learnt since the last good save is lost when this "
-                "machine goes; run again to resume from that save."
+                f"{self._store.problem} The steps since the last good save are lost when this "
+                "machine is shut down. Run it again to resume from that save."
             )
 
     def _save_after_error(self) -> None:
@@ -404,7 +395,25 @@ class Session:
 
     # Opening
 
-    def _new_sampler(self) -> BucketSampler:
+    def _make_model(self, saved: Checkpoint | None, warm_start_from: Path | None) -> Tacotron2:
+        """Return the model on the device, with the weights that a new run starts from.
+
+        A resumed run replaces them, but must draw the same random numbers.
+        """
+        torch.manual_seed(self.config.train.seed)
+        sizes = (saved.config if saved else self.config).model
+        model = new_model(
+            self.config.reduced_to(sizes.n_frames_per_step), self._symbols, self._ctc_symbols
+        )
+        if saved is None:
+            model.decoder.start_from(self.data.mean_frame)
+            if warm_start_from is not None:
+                report = warm_start(model, self._symbols, warm_start_from, self._ctc_symbols)
+                self.log(str(report))
+        self.ranks.broadcast(model.state_dict().values())
+        return model.to(self.device)
+
+    def _make_sampler(self) -> BucketSampler:
         settings, audio = self.config.train, self.config.audio
         return BucketSampler(
             self.data.train.lengths,
@@ -414,10 +423,10 @@ class Session:
             max_frames=int(settings.max_clip_seconds * audio.sample_rate / audio.hop_length),
             rank=self.ranks.rank,
             n_ranks=self.ranks.count,
-            arpabet_first=settings.p_arpabet > 0,  # who wants no ARPAbet gets none
+            arpabet_first=settings.p_arpabet > 0,
         )
 
-    def _describe_start(self) -> None:
+    def _log_start(self) -> None:
         data = self.data
         self.log(
             f"Starting {self.run.folder.name} on {self.device}: {len(data.train)} clips to learn "
@@ -426,19 +435,19 @@ class Session:
         n_parameters = sum(parameter.numel() for parameter in self.model.parameters())
         if self.device.type == "cpu" and n_parameters > _MANY_PARAMETERS:
             self.log(
-                "There is no GPU here, and a voice of this size takes a processor days. For a "
-                "smaller one stop it (Ctrl-C), give the preset small and another folder."
+                "There is no GPU here, and a model of this size takes days on a CPU. For a smaller "
+                "one, stop (Ctrl-C) and start again with the preset small and another folder."
             )
 
-    def _begin_folder(self, resumed: bool) -> None:
+    def _prepare_folder(self) -> None:
         self.run.prepare()
         write_text(self.run.config, self.config.to_json())
-        # Without a checkpoint none of what an earlier run may have left is this one's.
-        cut_history(self.run.history, self.state.step if resumed else -1)
+        # Without a checkpoint, a history that is there is an earlier run's.
+        cut_history(self.run.history, self._saved_step)
 
 
 def _with_micro_batches(config: Config, n_micro_batches: int) -> Config:
-    """The settings with a micro-batch's size as the batch size."""
+    """Return the settings with the size of a micro-batch as batch size."""
     if n_micro_batches == 1:
         return config
     return config.replace(batch_size=max(1, config.train.batch_size // n_micro_batches))

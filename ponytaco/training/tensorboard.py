@@ -1,4 +1,4 @@
-"""Training as TensorBoard shows it: scalars, the validation pictures and their samples."""
+"""TensorBoard logs: scalars and the validation pictures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ponytaco.runs.folder import Run
 from ponytaco.training.metrics import StepReport
 from ponytaco.training.validation import Validation
 
-# A file that is always appended to may never reach Drive, and many small files are slow there.
+# A file that is open all the time may never reach Drive, and many small files are slow there.
 _COPY_SECONDS = 30 * 60
 
 
@@ -25,16 +25,16 @@ class TensorBoardError(PonytacoError):
 
 
 class EventLog:
-    """Writes event files to a local disk, and closed copies of them elsewhere.
+    """Writer of event files on a local disk, which copies closed ones elsewhere.
 
     Args:
-        folder: for the event files, on a local disk.
-        run: whose pictures are shown.
-        copies: where closed files are copied to, as a folder on Drive; None for nowhere.
-        clock: seconds.
+        folder: the event files' folder, on a local disk.
+        run: the run whose pictures are shown.
+        copies: folder for copies of closed files, such as one on Drive; None makes no copies.
+        clock: returns seconds.
 
     Raises:
-        TensorBoardError: the package tensorboard is missing.
+        TensorBoardError: if the package tensorboard is missing.
     """
 
     def __init__(
@@ -56,14 +56,14 @@ class EventLog:
         self._copied_at = clock()
 
     def on_step(self, report: StepReport) -> None:
-        """Write the losses, and how fast it goes."""
+        """Write the losses, the learning rate and the speed."""
         for name, value in report.losses.items():
             self._writer.add_scalar(f"training/{name}", value, report.step)
         self._writer.add_scalar("training/learning_rate", report.learning_rate, report.step)
         self._writer.add_scalar("speed/seconds_per_step", report.seconds_per_step, report.step)
 
     def on_validation(self, validation: Validation) -> None:
-        """Write the scores and the picture: attention twice, both mels, and the gate."""
+        """Write the scores and the picture of attention, mels and gate."""
         for name, value in validation.history_row().items():
             self._writer.add_scalar(f"validation/{name}", value, validation.step)
         with Image.open(self._run.picture(validation.step)) as image:
@@ -74,7 +74,7 @@ class EventLog:
             self._copy()
 
     def close(self) -> None:
-        """Close the event file, and copy what is new."""
+        """Close the event file and copy new ones."""
         self._writer.close()
         self._copy()
 
@@ -89,5 +89,5 @@ class EventLog:
                 if not target.is_file() or target.stat().st_size != path.stat().st_size:
                     shutil.copyfile(path, target)
         except OSError as error:
-            # The curves can be lost; the training must not be.
+            # Losing the curves must not end the training.
             print(f"TensorBoard's files could not be copied to {self._copies}: {error}.")

@@ -1,4 +1,4 @@
-"""Validation during training: the loss over all clips, and attention when speaking freely."""
+"""Validation during training: the teacher-forced loss of all clips, and free-running speech."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from ponytaco.runs.state import RunState
 from ponytaco.text.encode import spoken_symbols
 from ponytaco.vocoders.griffin_lim import GriffinLim
 
-# Clips that are also spoken freely; each costs as much time as its sentence is long.
+# Clips that are also spoken free-running, which takes time in proportion to their length.
 _N_FREE = 8
 
-# Validations in a row without a better voice after which it is said; then at twice as many, ….
+# Validations in a row without a better voice after which the user is told.
 _PATIENCE = 8
 
 
@@ -39,42 +39,42 @@ class SpokenClip:
     """The first validation clip, for pictures and a sample."""
 
     teacher_forced: npt.NDArray[np.float32]
-    """(T_steps, T_text) attention when fed the true frames."""
+    """(T_steps, T_text) attention, teacher-forced."""
     free: npt.NDArray[np.float32]
-    """(T_steps, T_text) attention when fed its own frames."""
+    """(T_steps, T_text) attention, free-running."""
     target_mel: npt.NDArray[np.float32]
     """(n_mels, T_mel) of the real clip."""
     predicted_mel: npt.NDArray[np.float32]
-    """(n_mels, T_mel) as spoken freely."""
+    """(n_mels, T_mel), free-running."""
     gate: npt.NDArray[np.float32]
-    """(T_mel,) probability of being over, as spoken freely."""
+    """(T_mel,) probability that the clip is over, free-running."""
 
 
 @dataclass(frozen=True)
 class Validation:
-    """What a validation found."""
+    """The results of a validation."""
 
     step: int
     loss: float
-    """Mel before and after the postnet plus gate, mean over all real frames of all clips."""
+    """Teacher-forced loss of mels and gate, mean over all real frames of all clips."""
     teacher_forced: AlignmentScore
-    """Mean over all clips, fed the true frames."""
+    """Mean over all clips."""
     free: AlignmentScore
-    """Mean over the first clips, fed its own frames."""
+    """Mean over the free-running clips, the first ones of the dataset."""
     stopped: float
-    """Share of those whose gate opened before the limit."""
+    """Share of the free-running clips whose gate opened before the limit."""
     score: float
-    """How good the voice is that speaks freely, 0 to 1: see ``voice_score``."""
+    """Mean voice score of the free-running clips, 0 to 1; see ``voice_score``."""
     distortion: float
-    """Mel-cepstral distortion of what it speaks freely, decibels, mean over those clips."""
+    """Mean mel-cepstral distortion of the free-running clips, decibels."""
     length: float
-    """How long they are beside the real ones, mean; 1 is right."""
+    """Mean length of the free-running clips, as a multiple of the real ones'."""
     seconds: float
-    """Time it took."""
+    """Duration of the validation."""
     first_clip: SpokenClip
 
     def history_row(self) -> HistoryRow:
-        """The columns of the history that a validation fills."""
+        """Return the history columns of a validation."""
         forced, free = self.teacher_forced, self.free
         return {
             Column.VAL_LOSS: self.loss,
@@ -105,16 +105,16 @@ class Validation:
 def validate(
     model: Tacotron2, dataset: ClipDataset, config: Config, step: int, device: torch.device
 ) -> Validation:
-    """Judge a model on clips it has not learnt from.
+    """Evaluate a model on clips it has not learnt from.
 
-    The prenet's dropout stays on, by design; it is seeded here, and training's random numbers
-    are left as they were, so that a validation changes nothing about the run.
+    The prenet's dropout stays on by design. It is seeded here, and training's random number
+    generators are restored, so that a validation does not change the run.
 
     Args:
         model: on ``device``; left in evaluation mode.
         dataset: the validation clips.
         config: the run's settings.
-        step: for the report.
+        step: the run's step, for the result.
         device: where to compute.
     """
     started = time.monotonic()
@@ -123,7 +123,7 @@ def validate(
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(config.train.seed)
         loss, scores, first_attention = _teacher_forced(model, dataset, config, device)
-        free_scores, stopped, similarities, first_spoken = _speak_freely(model, dataset, device)
+        free_scores, stopped, similarities, first_spoken = _free_running(model, dataset, device)
     mel, gate, attention = first_spoken
     return Validation(
         step=step,
@@ -146,15 +146,15 @@ def validate(
 
 
 def voice_score(alignment: AlignmentScore, similarity: MelSimilarity, stopped: bool) -> float:
-    """How good one freely spoken clip is, from 0 to 1; 1 would be the real clip itself.
+    """Return the score of one free-running clip, 0 to 1; the real clip itself has 1.
 
-    The product of: the share of the text that was read, and in order; whether it was read to its
-    end and whether it stopped there (half for each that fails); and the likeness to the real clip
-    in sound and length. A teacher-forced loss knows nothing of these: it is told the past.
+    It is the product of the share of the text that was read and of the share read in order, of the
+    similarity to the real clip in sound and length, and of one half each if the end of the text was
+    not reached and if the gate did not open. A teacher-forced loss measures none of these.
 
     Args:
-        alignment: of the clip's attention.
-        similarity: to the real clip.
+        alignment: score of the clip's attention.
+        similarity: similarity to the real clip.
         stopped: whether its gate opened before the limit.
     """
     read = alignment.coverage * alignment.in_order
@@ -163,9 +163,9 @@ def voice_score(alignment: AlignmentScore, similarity: MelSimilarity, stopped: b
 
 
 def stagnation(run_state: RunState) -> str | None:
-    """What to say when the voice has stopped getting better; None when there is nothing to say.
+    """Return a hint for the user if the voice has stopped improving, else None.
 
-    Said of an aligned voice after 8 validations without a better one, then after 16, 32, …
+    An aligned voice gets it after 8 validations without a better one, then after 16, 32, …
     """
     times, rest = divmod(run_state.validations_since_best, _PATIENCE)
     if not run_state.best_aligned or rest or times.bit_count() != 1:
@@ -178,7 +178,7 @@ def stagnation(run_state: RunState) -> str | None:
 
 
 def save_pictures(validation: Validation, run: Run, audio: AudioConfig) -> None:
-    """Write a validation's picture and its spoken sample into the run's folder."""
+    """Write a validation's picture and sample into the run's folder."""
     clip = validation.first_clip
     figure = plot_validation(
         f"step {validation.step:,}: {validation.free}",
@@ -214,13 +214,13 @@ def _teacher_forced(
         frames = int(batch.mel_lengths.sum())
         loss_sum += float(loss.total) * frames
         n_frames += frames
-        cut = _cut(out.alignment, batch.mel_lengths, batch.text_lengths, r)
-        attentions += cut[: 1 - len(attentions)]  # only the first is drawn
-        scores += _scores(cut, batch, dataset, r)
+        unpadded = _without_padding(out.alignment, batch.mel_lengths, batch.text_lengths, r)
+        attentions += unpadded[: 1 - len(attentions)]  # only the first is drawn
+        scores += _scores(unpadded, batch, dataset, r)
     return loss_sum / n_frames, scores, attentions[0]
 
 
-def _speak_freely(
+def _free_running(
     model: Tacotron2, dataset: ClipDataset, device: torch.device
 ) -> tuple[
     list[AlignmentScore], list[bool], list[MelSimilarity], tuple[npt.NDArray[np.float32], ...]
@@ -236,7 +236,7 @@ def _speak_freely(
         may_stop_from=torch.tensor(ends, device=device),
     )
     r = model.decoder.n_frames_per_step
-    attentions = _cut(out.alignment, lengths, batch.text_lengths, r)
+    attentions = _without_padding(out.alignment, lengths, batch.text_lengths, r)
     stopped = (lengths < limit).tolist()
     n_first = int(lengths[0])
     first = (
@@ -258,10 +258,10 @@ def _scores(
     r: int,
     stopped: Sequence[bool] | None = None,
 ) -> list[AlignmentScore]:
-    """Each clip's score, given its attention without padding.
+    """Score each clip's attention, given without padding.
 
-    A clip whose gate did not open went on after its text; how its attention wandered then says
-    nothing about how it reads, and nobody hears it.
+    In a clip whose gate did not open, the attention after the end of the text does not count: it
+    shows nothing about the reading.
     """
     scores = []
     for i, (weights, ids) in enumerate(zip(attentions, batch.text.tolist(), strict=True)):
@@ -273,10 +273,9 @@ def _scores(
     return scores
 
 
-def _cut(
+def _without_padding(
     alignment: Tensor, mel_lengths: Tensor, text_lengths: Tensor, n_frames_per_step: int
 ) -> list[npt.NDArray[np.float32]]:
-    """Each clip's attention without its padding."""
     weights = alignment.float().cpu().numpy()
     steps = (-(-mel_lengths // n_frames_per_step)).tolist()
     return [

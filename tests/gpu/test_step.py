@@ -19,8 +19,9 @@ from ponytaco.model.tacotron2 import Tacotron2
 from ponytaco.presets import preset
 from ponytaco.runs.state import RunState
 from ponytaco.training.memory import in_micro_batches
+from ponytaco.training.optimizer import make_optimizer
 from ponytaco.training.precision import grad_scaler, product_dtype
-from ponytaco.training.step import make_optimizer, train_step
+from ponytaco.training.step import train_step
 
 pytestmark = pytest.mark.gpu
 

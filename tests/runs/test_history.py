@@ -10,7 +10,7 @@ def history(tmp_path):
     return tmp_path / "history.csv"
 
 
-def test_rows_come_back(history):
+def test_rows_are_read_as_they_were_written(history):
     append_history(history, {"step": 10, "loss": 1.23456789, "mi": 2.5e-7})
     append_history(history, {"step": 20, "val_loss": 0.5, "aligned": 1})
     assert read_history(history) == [
@@ -40,36 +40,36 @@ def test_large_steps_are_not_rounded(history):
     assert read_history(history)[0]["step"] == 12_345_678
 
 
-def test_a_loss_that_is_no_number_is_kept_as_that(history):
+def test_a_loss_that_is_not_a_number_is_kept(history):
     append_history(history, {"step": 1, "loss": float("nan"), "grad_norm": float("inf")})
     (row,) = read_history(history)
     assert math.isnan(row["loss"])
     assert row["grad_norm"] == math.inf
 
 
-def test_an_unknown_column_is_a_mistake(history):
+def test_an_unknown_column_is_refused(history):
     with pytest.raises(ValueError):
         append_history(history, {"step": 1, "lost": 0.5})
 
 
-def test_no_file_is_no_history(history):
+def test_a_missing_file_is_an_empty_history(history):
     assert read_history(history) == []
     cut_history(history, 5)
     assert not history.exists()
 
 
 @pytest.mark.parametrize(("step", "kept"), [(40, [10, 20, 30]), (30, [10, 20, 30]), (29, [10, 20])])
-def test_cutting_drops_what_comes_after(history, step, kept):
+def test_cutting_drops_the_rows_after_a_step(history, step, kept):
     for s in (10, 20, 30):
         append_history(history, {"step": s, "epoch": 1, "loss": s / 7, "aligned": 0})
     before = history.read_text(encoding="utf-8").splitlines()
     cut_history(history, step)
-    # What is kept is kept letter by letter.
+    # The rows that are kept do not change in any character.
     assert history.read_text(encoding="utf-8").splitlines() == before[: len(kept) + 1]
     assert [path.name for path in history.parent.iterdir()] == ["history.csv"]
 
 
-def test_cutting_to_nothing_leaves_no_file_and_a_fresh_start(history):
+def test_cutting_all_rows_removes_the_file(history):
     append_history(history, {"step": 10, "loss": 1.0})
     cut_history(history, -1)
     assert not list(history.parent.iterdir())

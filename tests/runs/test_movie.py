@@ -7,7 +7,7 @@ from PIL import Image
 
 from ponytaco.cli import main
 from ponytaco.runs.folder import Run
-from ponytaco.runs.movie import MovieError, chosen, make_movie
+from ponytaco.runs.movie import MovieError, make_movie, select_evenly
 
 
 @pytest.fixture
@@ -24,31 +24,31 @@ def frames_of(path):
         return movie.size, durations
 
 
-def test_a_frame_for_each_validation(run):
+def test_there_is_one_frame_per_validation(run):
     path = make_movie(run)
     assert path == run.folder / "alignment.gif"
     size, durations = frames_of(path)
     assert size[0] == 800
     assert len(durations) == len(list(run.alignments.iterdir())) == 2
-    assert durations[-1] > durations[0]  # time to look at what has become of it
+    assert durations[-1] > durations[0]  # time to look at the result
     assert list(run.folder.glob(".alignment*")) == []
 
 
-def test_pictures_of_different_sizes_become_one(run):
+def test_pictures_of_different_sizes_are_scaled_to_one(run):
     with Image.open(run.picture(60)) as image:
         image.resize((300, 900)).save(run.picture(90))
     size, durations = frames_of(make_movie(run, width=200))
     assert size == (200, 600) and len(durations) == 3
 
 
-def test_a_long_run_is_told_in_few_frames():
+def test_a_long_run_has_few_frames():
     pictures = list(range(1000))
-    few = chosen(pictures, 80)
+    few = select_evenly(pictures, 80)
     assert len(few) == 80 and (few[0], few[-1]) == (0, 999) and few == sorted(set(few))
-    assert chosen(pictures[:80], 80) == pictures[:80]
+    assert select_evenly(pictures[:80], 80) == pictures[:80]
 
 
-def test_no_pictures_and_broken_pictures_are_said(run, tmp_path):
+def test_missing_and_broken_pictures_are_reported(run, tmp_path):
     Run(tmp_path / "empty").prepare()
     with pytest.raises(MovieError, match="no pictures"):
         make_movie(Run(tmp_path / "empty"))
@@ -57,7 +57,7 @@ def test_no_pictures_and_broken_pictures_are_said(run, tmp_path):
         make_movie(run)
 
 
-def test_a_picture_of_billions_of_pixels_is_not_drawn(run):
+def test_a_picture_of_billions_of_pixels_is_not_decoded(run):
     huge = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
     chunk = b"IHDR" + huge
     png = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk
@@ -67,7 +67,7 @@ def test_a_picture_of_billions_of_pixels_is_not_drawn(run):
         make_movie(run)
 
 
-def test_a_movie_that_cannot_be_written_is_said(run, tmp_path):
+def test_a_movie_that_cannot_be_written_is_reported(run, tmp_path):
     with pytest.raises(MovieError, match="Cannot write the movie"):
         make_movie(run, tmp_path / "nowhere" / "x.gif")
 
@@ -77,17 +77,16 @@ def test_the_command(run, tmp_path, capsys):
     assert main(["movie", str(run.folder), "-o", str(out)]) == 0
     assert str(out) in capsys.readouterr().out and out.is_file()
     assert main(["movie", str(tmp_path / "nothing")]) == 1
-    said = capsys.readouterr().err
-    assert f"nothing at {tmp_path / 'nothing'}" in said
+    assert f"nothing at {tmp_path / 'nothing'}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["x.mp4", "x.gif.webm", "x"])
-def test_another_kind_of_film_is_refused(run, tmp_path, name):
+def test_another_file_type_is_refused(run, tmp_path, name):
     with pytest.raises(MovieError, match=r"is a GIF .*x\.gif") as error:
         make_movie(run, tmp_path / name)
     assert "ffmpeg" in str(error.value) and "\n" not in str(error.value)
     assert not (tmp_path / name).exists()
 
 
-def test_the_ending_may_be_in_capitals(run, tmp_path):
+def test_the_suffix_may_be_in_capitals(run, tmp_path):
     assert make_movie(run, tmp_path / "X.GIF").is_file()

@@ -8,7 +8,7 @@ from ponytaco.runs.state import RunState
 STATE = ROOT / "ponytaco" / "runs" / "state.py"
 
 
-def test_a_new_reduction_factor_begins_to_align_anew():
+def test_forgetting_the_alignment_keeps_the_best_voice():
     state = RunState(step=900, aligned_since=600, first_aligned=5, guidance_scale=0.25,
                      validations_since_best=7, best_score=0.5)  # fmt: skip
     state.forget_alignment()
@@ -22,7 +22,7 @@ def test_rolling_back_halves_the_learning_rate_and_keeps_count_of_skipped_steps(
     assert state == RunState(step=700, skipped_steps=60, learning_rate_scale=0.25)
 
 
-def test_a_step_counts_and_leaves_what_it_is_not_told():
+def test_recording_a_step_keeps_values_that_are_not_given():
     state = RunState(step=3, guidance_scale=0.5, seconds=7.0)
     state.record_step()
     assert state == RunState(step=4, guidance_scale=0.5, seconds=7.0)
@@ -31,7 +31,7 @@ def test_a_step_counts_and_leaves_what_it_is_not_told():
 
 
 def assigned(source):
-    """Names of the attributes that a source assigns, whatever they are of."""
+    """Yield the attributes that a source assigns, as "object.name"."""
     for node in ast.walk(ast.parse(source)):
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
         for target in targets:

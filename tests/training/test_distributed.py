@@ -1,4 +1,4 @@
-"""Training by several processes; they are forked, and talk over the loopback."""
+"""Training by several processes, which are forked and communicate over the loopback."""
 
 import dataclasses
 import os
@@ -14,7 +14,7 @@ from support.paths import ROOT
 from support.processes import in_processes
 
 import ponytaco.data.mel_cache as mels_module
-import ponytaco.training.loop as training_module
+import ponytaco.training.loop as loop_module
 import ponytaco.training.session as session_module
 import ponytaco.training.step as step_module
 from ponytaco.checkpoint.format import load_checkpoint, new_model
@@ -33,22 +33,21 @@ from ponytaco.runs.state import RunState
 from ponytaco.text.symbols import SYMBOLS
 from ponytaco.training.distributed import ALONE, RanksError, joined
 from ponytaco.training.loop import train
-from ponytaco.training.step import make_optimizer, train_step
+from ponytaco.training.optimizer import make_optimizer
+from ponytaco.training.step import train_step
 
 CONFIG = preset("tiny").replace(
     batch_size=2, max_steps=4, validate_every=100, drop_frame_rate=0.3, guidance_weight=2.0,
     p_arpabet=0.5, prenet_dim=16, attention_rnn_dim=24, decoder_rnn_dim=24, device="cpu",
     gaf_every=3, max_gaf=1e9,
 )  # fmt: skip
-QUIET = CONFIG.replace(
+# Without dropouts and other random changes.
+PLAIN = CONFIG.replace(
     drop_frame_rate=0.0, attention_forcing=0.0, max_grad_norm=1e9,
     **{f.name: 0.0 for f in dataclasses.fields(CONFIG.model) if f.name.startswith("p_")},
 )  # fmt: skip
 
-
-@pytest.fixture(autouse=True)
-def no_pictures(monkeypatch):
-    monkeypatch.setattr(session_module, "save_pictures", lambda *args: None)
+pytestmark = pytest.mark.usefixtures("no_pictures")
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +56,7 @@ def data(fake_dataset):
 
 
 def freeze_batch_norms(model):
-    """A process normalises by its own clips, so that only without it the halves make the whole."""
+    """Make batch norms use the running statistics: those of a batch are each process's own."""
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm1d):
             module.train = lambda mode, module=module: module
@@ -70,7 +69,7 @@ def freeze_batch_norms(model):
 def step_of(
     ranks, data, n_clips, config, *, step=0, n_micro_batches=1, batch_norms=False, spoil=None
 ):
-    """One step on the first clips, as its process has them; what it left behind."""
+    """Take one step on this process's shard of the first clips, and return its results."""
     torch.manual_seed(0)
     model = new_model(config)
     if not batch_norms:
@@ -101,21 +100,21 @@ def same_state(one, other):
 CASES = {
     "a refreshing step": (4, dict(step=0)),
     "a plain step": (4, dict(step=1)),
-    "in parts": (4, dict(step=1, n_micro_batches=2)),
+    "in micro-batches": (4, dict(step=1, n_micro_batches=2)),
     "uneven shards": (3, dict(step=0)),
     "fewer clips than processes": (1, dict(step=0)),
 }
 
 
 def test_two_processes_have_the_gradients_of_one(data):
-    """Of twice the batch: frames, clips and guided steps count the same wherever they are."""
+    """One process has twice the batch size. Frames, clips and guided steps have equal weights."""
 
     def work(ranks):
-        return [step_of(ranks, data, n, QUIET, **options) for n, options in CASES.values()]
+        return [step_of(ranks, data, n, PLAIN, **options) for n, options in CASES.values()]
 
     first, second = in_processes(work)
     for case, (n, options), one, other in zip(CASES, CASES.values(), first, second, strict=True):
-        whole = step_of(ALONE, data, n, QUIET, **{**options, "n_micro_batches": 1})
+        whole = step_of(ALONE, data, n, PLAIN, **{**options, "n_micro_batches": 1})
         assert one["gaf"] == other["gaf"] == pytest.approx(whole["gaf"], rel=1e-4), case
         assert 0 < whole["gaf"] < 1e9
         assert one["losses"] == other["losses"] == pytest.approx(whole["losses"], rel=1e-4), case
@@ -128,16 +127,16 @@ def test_two_processes_have_the_gradients_of_one(data):
             )
 
 
-def test_batch_norms_statistics_are_the_processes_mean(data):
+def test_batch_norm_statistics_are_means_over_the_processes(data):
     def work(ranks):
-        together = step_of(ranks, data, 4, QUIET, batch_norms=True)
-        # the same clips without telling anyone: this process's own statistics
+        together = step_of(ranks, data, 4, PLAIN, batch_norms=True)
+        # The same clips without communication: this process's own statistics.
         alone = BucketSampler(data.train.lengths[:4], 2, 0, 1.0, 0, ranks.rank, 2)
         torch.manual_seed(0)
-        model = new_model(QUIET)
+        model = new_model(PLAIN)
         batch = next(training_batches(data.train, alone, 0))
-        optimizer, gaf = make_optimizer(model, QUIET.train), torch.tensor(0.0)
-        train_step(model, optimizer, batch, QUIET.train, RunState(), gaf, data.mean_frame)
+        optimizer, gaf = make_optimizer(model, PLAIN.train), torch.tensor(0.0)
+        train_step(model, optimizer, batch, PLAIN.train, RunState(), gaf, data.mean_frame)
         return together["state"], dict(model.state_dict())
 
     (one, own), (other, others) = in_processes(work)
@@ -149,7 +148,7 @@ def test_batch_norms_statistics_are_the_processes_mean(data):
         torch.testing.assert_close(one[name], (own[name] + others[name]) / 2)
 
 
-def test_a_step_that_is_no_number_for_one_is_skipped_by_all(data):
+def test_a_step_that_is_not_finite_on_one_is_skipped_by_all(data):
     def work(ranks):
         torch.manual_seed(0)
         before = {name: value.clone() for name, value in new_model(CONFIG).state_dict().items()}
@@ -165,8 +164,8 @@ def test_a_step_that_is_no_number_for_one_is_skipped_by_all(data):
 
 
 def logged(ranks, folder, run, config, **options):
-    """Train; the clips of each step that count, and what else happened."""
-    clips, said, reports = [], [], []
+    """Train, and return the clips of each step, the messages and the number of reports."""
+    clips, messages, reports = [], [], []
     original = BucketSampler.shard
 
     def shard(sampler, batch):
@@ -176,15 +175,16 @@ def logged(ranks, folder, run, config, **options):
 
     BucketSampler.shard = shard
     try:
-        result = train(folder, run, config, ranks=ranks, log=said.append, on_step=reports.append,
-                       **options)  # fmt: skip
+        result = train(
+            folder, run, config, ranks=ranks, log=messages.append, on_step=reports.append, **options
+        )
     finally:
         BucketSampler.shard = original
-    return {"step": result.step, "clips": clips, "said": said, "reports": len(reports)}
+    return {"step": result.step, "clips": clips, "messages": messages, "reports": len(reports)}
 
 
 def stop_after(n_steps, rank):
-    """A ``stop`` that only one process is asked for."""
+    """Return a ``stop`` that is true on one process after so many steps."""
     asked = []
 
     def stop(ranks):
@@ -198,12 +198,12 @@ def clips_of(*sessions):
     return sorted(clip for session in sessions for clips in session["clips"] for clip in clips)
 
 
-def test_a_run_goes_on_with_another_number_of_processes(fake_dataset, tmp_path):
-    """11 clips: a batch by one process, two by two, and the others by one again."""
+def test_a_run_resumes_with_another_number_of_processes(fake_dataset, tmp_path):
+    """Of 11 clips, one process takes a batch, two processes take two, and one takes the rest."""
     run = Run(tmp_path / "run-0")
 
     def together(ranks):
-        # a folder for each: the second one's must never be made
+        # Each has a folder of its own; the second one's must never be made.
         own = Run(tmp_path / f"run-{ranks.rank}") if ranks.rank else run
         stop = stop_after(2, rank=1)
         return logged(ranks, fake_dataset, own, CONFIG, stop=lambda: stop(ranks))
@@ -216,12 +216,12 @@ def test_a_run_goes_on_with_another_number_of_processes(fake_dataset, tmp_path):
     assert saved.sampler == {"epoch": 0, "drawn": [[2, 1], [4, 2]], "letters": [False, False]}
     assert len(saved.rng["others"]) == 1
     assert not any(name.startswith("module.") for name in saved.state_dict)
-    assert other["said"] == [] and other["reports"] == 0
-    assert any("processes 2 (was 1)" in sentence for sentence in one["said"])
-    assert sum("Stopped at step 3" in sentence for sentence in one["said"]) == 1
+    assert other["messages"] == [] and other["reports"] == 0
+    assert any("processes 2 (was 1)" in message for message in one["messages"])
+    assert sum("Stopped at step 3" in message for message in one["messages"]) == 1
     assert not (tmp_path / "run-1").exists()
     last = logged(ALONE, fake_dataset, run, CONFIG.replace(max_steps=5))
-    assert any("processes 1 (was 2)" in sentence for sentence in last["said"])
+    assert any("processes 1 (was 2)" in message for message in last["messages"])
     assert clips_of(first, one, other, last) == list(range(11))
     assert load_checkpoint(run.current_model).sampler == {
         "epoch": 1,
@@ -232,7 +232,7 @@ def test_a_run_goes_on_with_another_number_of_processes(fake_dataset, tmp_path):
 
 
 def test_two_processes_resume_exactly(fake_dataset, tmp_path):
-    """Dropouts included, into the second epoch, whose last batch has one clip too few."""
+    """They do so with dropouts, and into the second epoch, whose last batch lacks a clip."""
     config = CONFIG.replace(max_steps=5, max_gaf=0.5)
 
     def work(ranks):
@@ -259,7 +259,7 @@ def test_two_processes_resume_exactly(fake_dataset, tmp_path):
 
 
 def test_fewer_clips_than_processes_do_not_deadlock(fake_dataset, tmp_path):
-    """Of 11 clips one process of 2 takes 2; of the 9 left two processes of 4 take 8, and 1."""
+    """Of 11 clips, one process takes 2; of the 9 left, two processes take 8, then 1."""
     run = Run(tmp_path / "run")
     first = logged(ALONE, fake_dataset, run, CONFIG.replace(max_steps=1))
 
@@ -271,7 +271,7 @@ def test_fewer_clips_than_processes_do_not_deadlock(fake_dataset, tmp_path):
     assert sorted(len(c) for c in one["clips"] + other["clips"]) == [0, 1, 4, 4]
 
 
-def test_the_clock_of_one_stops_all(fake_dataset, tmp_path):
+def test_the_time_limit_of_one_stops_all(fake_dataset, tmp_path):
     def work(ranks):
         config = CONFIG.replace(max_minutes=1e-6 if ranks.rank else 0.0)
         return logged(ranks, fake_dataset, Run(tmp_path / "run"), config)
@@ -295,33 +295,33 @@ def test_an_interrupt_of_one_stops_all(fake_dataset, tmp_path):
     assert [result["step"] for result in in_processes(work)] == [2, 2]
 
 
-def test_all_go_back_when_one_has_no_numbers(fake_dataset, tmp_path, monkeypatch):
+def test_all_roll_back_if_the_loss_of_one_is_not_finite(fake_dataset, tmp_path, monkeypatch):
     calls = []
 
     def work(ranks):
         def broken_loss(*args):
             calls.append(1)
-            parts = tacotron_loss(*args)
+            losses = tacotron_loss(*args)
             broken = ranks.rank == 1 and len(calls) in (3, 4)
-            return parts._replace(mel=parts.mel * float("nan")) if broken else parts
+            return losses._replace(mel=losses.mel * float("nan")) if broken else losses
 
         step_module.tacotron_loss = broken_loss
         config = CONFIG.replace(validate_every=2, max_steps=5)
         result = logged(ranks, fake_dataset, Run(tmp_path / "run"), config)
-        return result["said"], len(calls)
+        return result["messages"], len(calls)
 
     monkeypatch.setattr(session_module, "_PATIENCE", 2)
-    monkeypatch.setattr(training_module, "_REPORT_EVERY", 1)
-    (said, n_steps), (nothing, n_others) = in_processes(work)
-    assert nothing == [] and n_steps == n_others == 7  # 2, 2 that count for nothing, and 3
-    assert any("Back to step 2, at 0.5" in sentence for sentence in said)
+    monkeypatch.setattr(loop_module, "_REPORT_EVERY", 1)
+    (messages, n_steps), (nothing, n_others) = in_processes(work)
+    assert nothing == [] and n_steps == n_others == 7  # 2, then 2 skipped ones, then 3
+    assert any("Back to step 2, with 0.5 times" in message for message in messages)
     saved = load_checkpoint(tmp_path / "run" / "current_model").run_state
     assert (saved.step, saved.skipped_steps, saved.learning_rate_scale) == (5, 2, 0.5)
 
 
 @pytest.mark.parametrize("where", ["forward", "backward"])
-def test_all_take_more_parts_when_one_has_no_memory(fake_dataset, tmp_path, where):
-    def no_memory(gradient=None):
+def test_all_take_more_micro_batches_if_one_is_out_of_memory(fake_dataset, tmp_path, where):
+    def run_out_of_memory(gradient=None):
         raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate")
 
     def work(ranks):
@@ -329,31 +329,33 @@ def test_all_take_more_parts_when_one_has_no_memory(fake_dataset, tmp_path, wher
 
         def loss(*args):
             sizes.append(len(args[-2]))
-            parts = tacotron_loss(*args)
+            losses = tacotron_loss(*args)
             if ranks.rank == 1 and sizes[-1] > 1:
-                no_memory() if where == "forward" else parts.mel.register_hook(no_memory)
-            return parts
+                if where == "forward":
+                    run_out_of_memory()
+                losses.mel.register_hook(run_out_of_memory)
+            return losses
 
         step_module.tacotron_loss = loss
         run = Run(tmp_path / "run")
         config = CONFIG.replace(max_steps=2)
-        said = []
-        train(fake_dataset, run, config, ranks=ranks, log=said.append)
-        return [said.count(s) for s in said if "in 2 parts" in s], sizes[:3]
+        messages = []
+        train(fake_dataset, run, config, ranks=ranks, log=messages.append)
+        return sum("in 2 micro-batches" in message for message in messages), sizes[:3]
 
-    (said, sizes), (nothing, others) = in_processes(work)
-    assert said == [1] and nothing == []
+    (n_messages, sizes), (n_others, others) = in_processes(work)
+    assert (n_messages, n_others) == (1, 0)
     assert sizes == others == [2, 1, 1]
     assert load_checkpoint(tmp_path / "run" / "current_model").run_state.n_micro_batches == 2
 
 
-# What goes wrong
+# Errors
 
 
-def test_no_memory_after_the_exchange_is_an_error():
+def test_out_of_memory_after_the_exchange_is_an_error():
     def work(ranks):
         if ranks.rank:
-            return ranks.tell_no_memory()
+            return ranks.report_out_of_memory()
         return ranks.any(True)
 
     error, nothing = in_processes(work)
@@ -366,7 +368,7 @@ def test_an_error_of_the_first_ends_all(tmp_path):
 
     one, other = in_processes(work)
     assert isinstance(one, FilelistError) and isinstance(other, RanksError)
-    assert "the first one" in str(other)
+    assert "process 0 failed" in str(other)
 
 
 def test_an_error_of_another_ends_all(fake_dataset, tmp_path):
@@ -379,7 +381,7 @@ def test_an_error_of_another_ends_all(fake_dataset, tmp_path):
     assert "Process 1" in str(one) and "nowhere" in str(one)
 
 
-def test_a_process_that_is_gone_ends_all_and_what_was_learnt_is_saved(fake_dataset, tmp_path):
+def test_a_process_that_dies_ends_all_and_the_first_one_saves(fake_dataset, tmp_path):
     def work(ranks):
         def on_the_third():
             calls.append(1)
@@ -391,9 +393,9 @@ def test_a_process_that_is_gone_ends_all_and_what_was_learnt_is_saved(fake_datas
         train(fake_dataset, Run(tmp_path / "run"), CONFIG, ranks=ranks, stop=on_the_third,
               log=lambda sentence: None)  # fmt: skip
 
-    said, nothing = in_processes(work)
-    assert isinstance(said, RanksError) and "is gone" in str(said)
-    assert isinstance(nothing, EOFError)
+    error, death = in_processes(work)
+    assert isinstance(error, RanksError) and "has ended" in str(error)
+    assert isinstance(death, EOFError)
     assert load_checkpoint(tmp_path / "run" / "current_model").run_state.step == 3
 
 
@@ -404,14 +406,14 @@ def test_mels_are_computed_once(fake_dataset, tmp_path):
 
     def work(ranks):
         if ranks.rank:
-            mels_module.load_wav = None  # a wav that is read here is an error
+            mels_module.load_wav = None  # reading a WAV file here is an error
         return logged(ranks, folder, Run(tmp_path / "run"), CONFIG.replace(max_steps=1))["step"]
 
     assert in_processes(work) == [1, 1]
 
 
 @pytest.mark.parametrize(
-    ("environment", "said"),
+    ("environment", "message"),
     [
         ({"RANK": "0"}, "WORLD_SIZE"),
         ({"RANK": "0", "WORLD_SIZE": "2", "LOCAL_RANK": "0"}, "MASTER_ADDR, MASTER_PORT"),
@@ -422,10 +424,10 @@ def test_mels_are_computed_once(fake_dataset, tmp_path):
           "MASTER_PORT": "1"}, "contradict"),
     ],
 )  # fmt: skip
-def test_an_incomplete_environment_is_said(monkeypatch, environment, said):
+def test_an_incomplete_environment_is_reported(monkeypatch, environment, message):
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(RanksError, match=said), joined(on_gpu=False):
+    with pytest.raises(RanksError, match=message), joined(on_gpu=False):
         pass
 
 
@@ -442,14 +444,14 @@ def test_more_processes_than_gpus_are_refused(monkeypatch):
         choose_device("cuda:0", local_rank=1)
 
 
-def test_one_process_of_torchrun_is_alone(monkeypatch):
+def test_a_single_process_of_torchrun_does_not_communicate(monkeypatch):
     for name, value in {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "a",
                         "MASTER_PORT": "1"}.items():  # fmt: skip
         monkeypatch.setenv(name, value)
     with joined(on_gpu=False) as ranks:
         assert (ranks.rank, ranks.count) == (0, 1)
         tensors = [torch.ones(2), None]
-        assert all(a is b for a, b in zip(ranks.total(tensors), tensors, strict=True))
+        assert all(a is b for a, b in zip(ranks.all_reduce(tensors), tensors, strict=True))
 
 
 # The command

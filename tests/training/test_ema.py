@@ -1,4 +1,4 @@
-"""The mean of the weights: what it is, that it speaks, and that training does not notice it."""
+"""The EMA of the weights: its values, that it speaks, and that it does not change training."""
 
 import shutil
 
@@ -21,11 +21,6 @@ CONFIG = preset("tiny").replace(
 
 
 @pytest.fixture
-def no_pictures(monkeypatch):
-    monkeypatch.setattr(session_module, "save_pictures", lambda *args: None)
-
-
-@pytest.fixture
 def model():
     torch.manual_seed(0)
     return new_model(CONFIG)
@@ -33,7 +28,7 @@ def model():
 
 @torch.no_grad()
 def walk(model):
-    """Change every weight and statistic, as a step does."""
+    """Change all weights and statistics, as a step does."""
     for value in model.state_dict().values():
         value.add_(torch.randn_like(value) if value.is_floating_point() else 1)
 
@@ -71,7 +66,7 @@ def test_without_a_decay_it_is_the_model_itself(model):
         assert torch.equal(value, model.state_dict()[name]), name
 
 
-def test_it_goes_on_from_what_was_saved(model):
+def test_it_continues_from_saved_weights(model):
     one = EMA(model, 0.9)
     walk(model)
     one.update(90)
@@ -83,7 +78,7 @@ def test_it_goes_on_from_what_was_saved(model):
         assert torch.equal(value, other.model.state_dict()[name]), name
 
 
-def test_gradients_are_not_kept_twice(model):
+def test_gradients_are_not_copied(model):
     model.embedding.weight.square().sum().backward()
     ema = EMA(model, 0.9)
     assert all(parameter.grad is None for parameter in ema.model.parameters())
@@ -91,7 +86,7 @@ def test_gradients_are_not_kept_twice(model):
 
 
 @pytest.mark.parametrize("decay", [-0.1, 1.1, float("nan")])
-def test_a_decay_is_a_share(decay):
+def test_a_decay_outside_of_0_to_1_is_refused(decay):
     with pytest.raises(ConfigError, match="ema_decay"):
         preset("small").replace(ema_decay=decay)
 
@@ -99,7 +94,7 @@ def test_a_decay_is_a_share(decay):
 # In a run
 
 
-def test_training_does_not_notice_it(fake_dataset, tmp_path, no_pictures):
+def test_it_does_not_change_training(fake_dataset, tmp_path, no_pictures):
     saved = []
     for decay in (0.0, 0.9):
         run = Run(tmp_path / str(decay))
@@ -113,7 +108,7 @@ def test_training_does_not_notice_it(fake_dataset, tmp_path, no_pictures):
     assert not torch.equal(speaking, with_mean.trained["embedding.weight"])
 
 
-def test_the_mean_is_what_is_validated_and_spoken(fake_dataset, tmp_path, no_pictures, monkeypatch):
+def test_the_ema_is_validated_and_spoken(fake_dataset, tmp_path, no_pictures, monkeypatch):
     judged = []
 
     def spy(model, *args):
@@ -130,10 +125,10 @@ def test_the_mean_is_what_is_validated_and_spoken(fake_dataset, tmp_path, no_pic
     assert not torch.equal(judged[-1]["embedding.weight"], saved.trained["embedding.weight"])
 
 
-def test_a_checkpoint_without_other_weights_is_gone_on_from(
+def test_a_checkpoint_that_has_only_the_ema_can_be_resumed(
     fake_dataset, tmp_path, no_pictures, monkeypatch
 ):
-    """As one whose weights somebody has exchanged."""
+    """Such as one whose weights somebody has replaced."""
     run = Run(tmp_path)
     train(fake_dataset, run, CONFIG.replace(max_steps=2), log=lambda _: None)
     content = torch.load(run.current_model, weights_only=True)

@@ -1,11 +1,11 @@
-"""A run that goes on with fewer frames a step once its voice is aligned."""
+"""Gradual training: the reduction factor falls once a voice is aligned."""
 
 import pytest
 import torch
 from support.processes import in_processes
 from support.validations import validations
 
-import ponytaco.training.loop as training_module
+import ponytaco.training.loop as loop_module
 import ponytaco.training.session as session_module
 import ponytaco.training.step as step_module
 from ponytaco.checkpoint.format import load_checkpoint, verified_checkpoint
@@ -26,14 +26,12 @@ CONFIG = preset("tiny").replace(
 )  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def no_pictures(monkeypatch):
-    monkeypatch.setattr(session_module, "save_pictures", lambda *args: None)
+pytestmark = pytest.mark.usefixtures("no_pictures")
 
 
 @pytest.fixture
-def frames(monkeypatch):
-    """The frames a step of each step that is taken."""
+def factors(monkeypatch):
+    """The reduction factor of each step."""
     taken = []
 
     def spy(model, *args, **kwargs):
@@ -45,15 +43,15 @@ def frames(monkeypatch):
 
 
 def find(monkeypatch, *found):
-    """Let the next validations find these (score, aligned)."""
+    """Let the next validations have these (score, aligned)."""
     monkeypatch.setattr(session_module, "validate", validations(*found))
 
 
-# When
+# The schedule
 
 
 def reduction_at(r, step, aligned_since, **changes):
-    """The reduction of a voice whose factor is to be 7, 3, then 1, and has come to r."""
+    """Return the next reduction of a run whose factors are 7, 3 and 1, and which has come to r."""
     config = CONFIG.replace(n_frames_per_step=7, reduce_frames_to="3,1", reduce_frames_after=300)
     state = RunState(step=step, aligned_since=aligned_since, first_aligned=5)
     return next_reduction(r, config.replace(**changes), state)
@@ -72,19 +70,19 @@ def reduction_at(r, step, aligned_since, **changes):
         (1, 9000, 600, 1),
     ],
 )
-def test_the_next_is_taken_once_aligned_for_long(r, step, aligned_since, expected):
+def test_the_next_factor_is_taken_once_aligned_for_long(r, step, aligned_since, expected):
     reduction = reduction_at(r, step, aligned_since)
     assert (r if reduction is None else reduction.n_frames_per_step) == expected
 
 
-def test_the_user_is_told_in_one_sentence():
+def test_the_message_names_both_factors():
     sentence = reduction_at(7, 1900, 1500).sentence
     assert "aligned for 400 steps" in sentence and "from step 1,900 on" in sentence
     assert "3 mel frames at a time instead of 7" in sentence
     assert "1 mel frame at a time instead of 3" in reduction_at(3, 1900, 1500).sentence
 
 
-def test_without_smaller_numbers_all_stays():
+def test_without_smaller_factors_nothing_changes():
     assert reduction_at(7, 9000, 600, reduce_frames_to="") is None
 
 
@@ -92,16 +90,16 @@ def test_without_smaller_numbers_all_stays():
 
 
 @pytest.mark.parametrize("head", ["mmi", "plain"])
-def test_a_run_goes_from_three_frames_a_step_to_one(
-    fake_dataset, tmp_path, monkeypatch, frames, head
+def test_a_run_reduces_its_factor_from_three_to_one(
+    fake_dataset, tmp_path, monkeypatch, factors, head
 ):
-    config, run, said = CONFIG.replace(head=head), Run(tmp_path / "run"), []
+    config, run, messages = CONFIG.replace(head=head), Run(tmp_path / "run"), []
     find(monkeypatch, (0.5, True), (0.4, True), (0.3, True), *[(0.4, True)] * 2, *[(0.6, True)] * 3)
-    result = train(fake_dataset, run, config, log=said.append)
-    # aligned since step 1, and since step 4 with two
-    assert frames == [3, 3, 3, 2, 2, 2, 1, 1]
+    result = train(fake_dataset, run, config, log=messages.append)
+    # Aligned since step 1, and with factor 2 since step 4.
+    assert factors == [3, 3, 3, 2, 2, 2, 1, 1]
     assert result.finished and result.first_aligned == 1
-    reductions = [s.split("step ")[1].split(" mel")[0] for s in said if "at a time" in s]
+    reductions = [s.split("step ")[1].split(" mel")[0] for s in messages if "at a time" in s]
     assert reductions == ["3 on its decoder makes 2", "6 on its decoder makes 1"]
     saved = verified_checkpoint(run.current_model)
     assert saved.config == config.reduced_to(1) and saved.run_state.aligned_since == 7
@@ -112,47 +110,45 @@ def test_a_run_goes_from_three_frames_a_step_to_one(
         assert len(Voice(path).speak("A bee.", seed=1).waveform)
 
 
-def test_a_voice_that_lost_its_alignment_waits(fake_dataset, tmp_path, monkeypatch, frames):
+def test_a_voice_that_lost_its_alignment_waits(fake_dataset, tmp_path, monkeypatch, factors):
     find(monkeypatch, (0.5, True), (0.5, False), *[(0.5, True)] * 6)
-    train(fake_dataset, Run(tmp_path), CONFIG.replace(max_steps=7), log=lambda sentence: None)
-    assert frames == [3, 3, 3, 3, 3, 2, 2]
+    train(fake_dataset, Run(tmp_path), CONFIG.replace(max_steps=7), log=lambda message: None)
+    assert factors == [3, 3, 3, 3, 3, 2, 2]
 
 
-def test_the_same_settings_go_on_and_nothing_is_said_to_be_other(
-    fake_dataset, tmp_path, monkeypatch, frames
-):
-    run, said = Run(tmp_path), []
+def test_a_reduced_factor_is_not_reported_as_changed(fake_dataset, tmp_path, monkeypatch, factors):
+    run, messages = Run(tmp_path), []
     find(monkeypatch, *[(0.5, True)] * 8)
-    train(fake_dataset, run, CONFIG.replace(max_steps=4), log=said.append)
-    train(fake_dataset, run, CONFIG.replace(max_steps=5), log=said.append)
-    # as the run has come to it
-    train(fake_dataset, run, CONFIG.reduced_to(2).replace(max_steps=6), log=said.append)
-    others = [sentence for sentence in said if "Changed since then" in sentence]
-    assert others == [f"Changed since then: max_steps {n} (was {n - 1})." for n in (5, 6)]
-    assert frames == [3, 3, 3, 2, 2, 2]
+    train(fake_dataset, run, CONFIG.replace(max_steps=4), log=messages.append)
+    train(fake_dataset, run, CONFIG.replace(max_steps=5), log=messages.append)
+    # With the factor that the run has reached, too.
+    train(fake_dataset, run, CONFIG.reduced_to(2).replace(max_steps=6), log=messages.append)
+    changes = [message for message in messages if "Changed since then" in message]
+    assert changes == [f"Changed since then: max_steps {n} (was {n - 1})." for n in (5, 6)]
+    assert factors == [3, 3, 3, 2, 2, 2]
 
 
-def test_going_back_to_a_save_from_before(fake_dataset, tmp_path, monkeypatch, frames):
-    """Saved at step 4 with three frames a step; no numbers at the steps 6 and 7, with two."""
-    calls, said, run = [], [], Run(tmp_path)
+def test_rolling_back_to_a_save_with_a_larger_factor(fake_dataset, tmp_path, monkeypatch, factors):
+    """It was saved at step 4 with factor 3; steps 6 and 7, with factor 2, are not finite."""
+    calls, messages, run = [], [], Run(tmp_path)
 
     def loss(*args):
         calls.append(1)
-        parts = tacotron_loss(*args)
+        losses = tacotron_loss(*args)
         broken = len(calls) in (6, 7)
-        return parts._replace(gate=parts.gate * float("nan")) if broken else parts
+        return losses._replace(gate=losses.gate * float("nan")) if broken else losses
 
     monkeypatch.setattr(step_module, "tacotron_loss", loss)
     monkeypatch.setattr(session_module, "_PATIENCE", 2)
-    monkeypatch.setattr(training_module, "_REPORT_EVERY", 1)
+    monkeypatch.setattr(loop_module, "_REPORT_EVERY", 1)
     find(monkeypatch, *[(0.5, True)] * 2)
     config = CONFIG.replace(max_steps=7, validate_every=4, reduce_frames_after=1)
-    train(fake_dataset, run, config, log=said.append)
-    assert any("Back to step 4" in sentence for sentence in said)
-    assert frames == [3, 3, 3, 3, 3, 2, 2, 3, 2, 2]
+    train(fake_dataset, run, config, log=messages.append)
+    assert any("Back to step 4" in message for message in messages)
+    assert factors == [3, 3, 3, 3, 3, 2, 2, 3, 2, 2]
     saved = verified_checkpoint(run.current_model)
     assert saved.config == config.reduced_to(2) and saved.run_state.learning_rate_scale == 0.5
-    train(fake_dataset, run, config.replace(max_steps=7), log=said.append)
+    train(fake_dataset, run, config.replace(max_steps=7), log=messages.append)
 
 
 def test_all_processes_reduce_at_the_same_step(fake_dataset, tmp_path, monkeypatch):
@@ -167,14 +163,14 @@ def test_all_processes_reduce_at_the_same_step(fake_dataset, tmp_path, monkeypat
             return original(model, *args, **kwargs)
 
         session_module.train_step = spy
-        said = []
-        train(fake_dataset, Run(tmp_path / "run"), config, ranks=ranks, log=said.append)
+        messages = []
+        train(fake_dataset, Run(tmp_path / "run"), config, ranks=ranks, log=messages.append)
         state = {name: value.clone() for name, value in models[-1][1].state_dict().items()}
-        return [r for r, _ in models], state, sum("at a time" in s for s in said)
+        return [r for r, _ in models], state, sum("at a time" in m for m in messages)
 
-    (one, state, said), (other, others_state, nothing) = in_processes(work)
+    (one, state, n_messages), (other, others_state, n_others) = in_processes(work)
     assert one == other == [3, 3, 3, 2, 2, 2, 1, 1]
-    assert (said, nothing) == (2, 0)
+    assert (n_messages, n_others) == (2, 0)
     saved = load_checkpoint(tmp_path / "run" / "current_model").trained
     for name, value in saved.items():
         assert torch.equal(state[name], others_state[name]) and torch.equal(state[name], value)

@@ -1,4 +1,4 @@
-"""A run that is killed at any moment goes on from its last save, as if it had not been."""
+"""A run that is killed at any moment resumes from its last save as if nothing had happened."""
 
 import os
 import random
@@ -30,7 +30,7 @@ def sessions(fake_dataset):
 
 @pytest.fixture(scope="module")
 def straight(sessions, tmp_path_factory):
-    """The uninterrupted run: its folder, and the place in the data and the loss of each step."""
+    """The uninterrupted run: its folder, and epoch and loss of each step."""
     folder = tmp_path_factory.mktemp("straight")
     config = CONFIG.replace(max_steps=N_STEPS, save_every_minutes=60.0)
     sessions.start(folder / "run", None, folder / "log", config)
@@ -41,23 +41,23 @@ def straight(sessions, tmp_path_factory):
 
 
 def read(log):
-    """What a session has written: its steps, saves and sentences. A last line may be half."""
+    """Read a session's log: its steps, saves and messages. The last line may be incomplete."""
     text = log.read_text() if log.is_file() else ""
     lines = text[: text.rfind("\n") + 1].splitlines()
     steps = (line.split() for line in lines if line.startswith("step"))
-    said = " ".join(line for line in lines if line.startswith("#"))
-    resumed = re.search(r"Resuming \S+ at step ([\d,]+)", said)
+    messages = " ".join(line for line in lines if line.startswith("#"))
+    resumed = re.search(r"Resuming \S+ at step ([\d,]+)", messages)
     return {
         "step": {int(step): (epoch, loss) for _, step, epoch, loss in steps},
         "saved": [int(line.split()[1]) for line in lines if line.startswith("saved")],
         "resumed": int(resumed[1].replace(",", "")) if resumed else None,
         "done": "done" in lines,
-        "said": said,
+        "messages": messages,
     }
 
 
 def kill_at_random(pid, log, rng):
-    """After none or some steps, in the middle of whatever comes then."""
+    """Kill a session after up to two steps, at a random moment."""
     n_steps = rng.randrange(3)
     deadline = time.monotonic() + 60
     while len(read(log)["step"]) < n_steps and time.monotonic() < deadline:
@@ -93,11 +93,11 @@ def test_kill_9_at_any_moment(sessions, straight, tmp_path, where, n_kills):
             code = sessions.end()
             session = read(log)
             done = session["done"]
-            assert code == (0 if done else -signal.SIGKILL), session["said"]
+            assert code == (0 if done else -signal.SIGKILL), session["messages"]
             n_killed += code != 0
             if session["resumed"] is not None:
                 n_resumed += 1
-                # a save may be complete when death comes before its line is written
+                # A save may be complete although the session dies before it logs it.
                 assert last_saved <= session["resumed"] <= max(seen, default=0) + 1, log
             for step, values in session["step"].items():
                 assert values == expected[step], f"step {step}"

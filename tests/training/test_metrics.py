@@ -9,7 +9,7 @@ def step(skipped=False, **values):
     return StepLosses(tensors, torch.zeros(()), torch.tensor(skipped))
 
 
-def test_means_leave_out_skipped_steps_and_average_what_is_there():
+def test_means_are_over_the_steps_that_have_a_loss_and_were_not_skipped():
     metrics = RunningMetrics()
     metrics.add(step(loss=1.0, mi=3.0))
     metrics.add(step(skipped=True, loss=float("nan")))
@@ -27,12 +27,12 @@ def test_each_skipped_step_is_counted_once():
     assert metrics.count_skipped() == 0
     metrics.add(step(True, loss=1.0))
     metrics.take_means()
-    assert metrics.skipped_in_a_row == 3  # a row goes on across reports
+    assert metrics.skipped_in_a_row == 3  # a row continues across reports
     metrics.add(step(loss=1.0))
     assert (metrics.count_skipped(), metrics.skipped_in_a_row) == (0, 0)
 
 
-def test_only_skipped_steps_have_no_mean():
+def test_skipped_steps_alone_have_no_mean():
     metrics = RunningMetrics()
     metrics.add(step(True, loss=float("nan")))
     assert metrics.take_means() == {}

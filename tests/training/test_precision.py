@@ -1,4 +1,4 @@
-"""Steps in shorter types stay close to float32's, and a loss that overflows recovers."""
+"""Steps in 16-bit types stay close to float32's, and recover from an overflow."""
 
 import copy
 
@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from ponytaco.checkpoint.format import new_model
+from ponytaco.config import ConfigError
 from ponytaco.data.dataset import open_datasets
 from ponytaco.data.dataset_folder import read_dataset
 from ponytaco.data.loader import collate
@@ -13,7 +14,7 @@ from ponytaco.data.sampler import BucketSampler
 from ponytaco.presets import preset
 from ponytaco.runs.state import RunState
 from ponytaco.text.symbols import SYMBOLS
-from ponytaco.training.precision import grad_scaler, product_dtype
+from ponytaco.training.precision import grad_scaler, product_dtype, require_trainable
 from ponytaco.training.step import train_step
 
 CPU = torch.device("cpu")
@@ -50,9 +51,9 @@ def run_steps(parts, precision, n_steps, scale=None):
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("bfloat16", 0.02), ("float16", 0.005)])
-def test_a_shorter_type_learns_what_float32_learns(parts, precision, tolerance):
+def test_a_16_bit_type_learns_what_float32_learns(parts, precision, tolerance):
     _, expected, _ = run_steps(parts, "float32", 4)
-    # float16's scale begins too high by design, and the first steps would be skipped
+    # float16's scale starts too high by design, and the first steps would be skipped.
     model, losses, _ = run_steps(
         parts, precision, 4, scale=256.0 if precision == "float16" else None
     )
@@ -66,7 +67,7 @@ def test_a_shorter_type_learns_what_float32_learns(parts, precision, tolerance):
     assert losses[-1].values["loss"] < losses[0].values["loss"]
 
 
-def test_a_shorter_type_is_really_used(parts):
+def test_a_16_bit_type_is_really_used(parts):
     """Otherwise the losses would equal float32's to the bit."""
     (_, whole, _), (_, short, _) = run_steps(parts, "float32", 1), run_steps(parts, "bfloat16", 1)
     assert whole[0].values["mel"] != short[0].values["mel"]
@@ -87,10 +88,18 @@ def test_only_float16_scales_its_loss():
     assert grad_scaler(torch.float16, CPU).is_enabled()
 
 
-def test_auto_asks_the_hardware(monkeypatch):
+def test_auto_depends_on_the_hardware(monkeypatch):
     gpu = torch.device("cuda")
     assert product_dtype("auto", CPU) is torch.float32
     for capability, expected in (((7, 5), torch.float16), ((8, 0), torch.bfloat16)):
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device, c=capability: c)
         assert product_dtype("auto", gpu) is expected
     assert product_dtype("float32", gpu) is torch.float32
+
+
+def test_float16_is_refused_on_a_cpu():
+    with pytest.raises(ConfigError, match="bfloat16 or float32"):
+        require_trainable("float16", CPU)
+    require_trainable("float16", torch.device("cuda"))
+    for name in ("auto", "float32", "bfloat16"):
+        require_trainable(name, CPU)

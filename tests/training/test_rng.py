@@ -5,7 +5,7 @@ import torch
 from ponytaco.training.rng import rng_state, set_rng_state
 
 
-def test_random_numbers_go_on_where_they_were():
+def test_restored_random_numbers_are_the_next_ones():
     state = rng_state()
     expected = (torch.rand(3), random.random())
     torch.manual_seed(1)

@@ -46,14 +46,14 @@ def test_the_rate_never_rises_after_the_warm_up():
 
 
 def guided_after(found, fade_steps, begin=1.0):
-    """The share after steps of which each was found aligned or not."""
-    share = begin
+    """Return the scale after steps, given whether each was found aligned."""
+    scale = begin
     for is_aligned in found:
-        share = next_guidance_scale(share, is_aligned, fade_steps)
-    return share
+        scale = next_guidance_scale(scale, is_aligned, fade_steps)
+    return scale
 
 
-def test_guidance_is_whole_until_aligned():
+def test_guidance_is_full_until_aligned():
     assert guided_after([False] * 700, 500) == 1.0
 
 
@@ -64,28 +64,28 @@ def test_guidance_fades_once_aligned(n, expected):
     assert guided_after([True] * n, 500) == pytest.approx(expected, abs=1e-9)
 
 
-def test_guidance_ends_at_nothing():
-    # Whoever asks whether there is any must not get a rounding error for an answer.
+def test_guidance_ends_at_exactly_0():
+    # A rounding error must not look like guidance.
     for fade_steps in (3, 7, 49, 500, 1000):
         assert guided_after([True] * (fade_steps + 1), fade_steps) == 0.0
 
 
-def test_guidance_comes_back_as_slowly_when_alignment_is_lost():
+def test_guidance_returns_as_slowly_if_alignment_is_lost():
     faded = [True] * 600
     assert guided_after([*faded, False], 500) == pytest.approx(0.002)
     assert guided_after([*faded, *[False] * 100], 500) == pytest.approx(0.2)
     assert guided_after([*faded, *[False] * 501], 500) == 1.0
-    # Found again, it fades from where it is.
+    # Once aligned again, it fades from the present scale.
     assert guided_after([*faded, *[False] * 100, *[True] * 50], 500) == pytest.approx(0.1)
 
 
-def test_guidance_can_end_and_come_back_at_once():
+def test_guidance_can_end_and_return_at_once():
     assert guided_after([True], 0) == 0
     assert guided_after([True, False], 0) == 1
 
 
 @pytest.mark.parametrize("step", [0, 1, 10_000])
-def test_the_true_frames_are_fed_until_aligned(step):
+def test_teacher_forcing_is_full_until_aligned(step):
     assert teacher_forcing(step, None, 0.2, 1000) == 1.0
 
 
@@ -96,7 +96,7 @@ def test_teacher_forcing_falls_once_aligned(step, expected):
     assert teacher_forcing(step, 100, 0.2, 1000) == pytest.approx(expected)
 
 
-def test_the_true_frames_return_when_alignment_is_lost():
+def test_teacher_forcing_returns_if_alignment_is_lost():
     assert teacher_forcing(600, 100, 0.2, 1000) < 1
     assert teacher_forcing(601, None, 0.2, 1000) == 1.0
 
@@ -104,7 +104,7 @@ def test_the_true_frames_return_when_alignment_is_lost():
 def test_teacher_forcing_can_fall_at_once_or_never():
     assert teacher_forcing(5, 5, 0.2, 0) == pytest.approx(0.2)
     assert teacher_forcing(5, None, 0.2, 0) == 1.0
-    # Exactly 1, or the decoder would draw and make windows.
+    # Exactly 1, or the decoder would draw windows.
     assert {teacher_forcing(step, 3, 1.0, 7) for step in range(3, 20)} == {1.0}
 
 
@@ -112,5 +112,5 @@ def test_the_factors_cap_is_lower_once_aligned():
     assert gaf_cap(None, 0.5, 0.1) == 0.5
     assert gaf_cap(0, 0.5, 0.1) == 0.1
     assert gaf_cap(700, 0.5, 0.1) == 0.1
-    # Never higher, whatever is set.
+    # It is never higher than before alignment.
     assert gaf_cap(700, 0.05, 0.1) == 0.05

@@ -72,7 +72,7 @@ def test_a_drive_that_is_full_does_not_stop_the_training(
     assert "No space left" in capsys.readouterr().out
 
 
-def test_without_the_package_it_says_how_to_get_it(trained_run, tmp_path, monkeypatch):
+def test_without_the_package_the_error_tells_how_to_install_it(trained_run, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(TensorBoardError, match=r"pip install ponytaco\[tensorboard\]"):
         EventLog(tmp_path, trained_run.run)

@@ -4,7 +4,7 @@ import torch
 from ponytaco.checkpoint.conversion.reduction_factor import set_frames_per_step
 from ponytaco.checkpoint.format import new_model
 from ponytaco.presets import preset
-from ponytaco.training.step import make_optimizer
+from ponytaco.training.optimizer import make_optimizer
 
 CONFIG = preset("tiny").replace(p_prenet_dropout=0.0)
 # Of the output layers, what makes mels, gates and the recogniser's signs.

@@ -1,0 +1,66 @@
+"""Resuming: from which save, and the messages about what has changed."""
+
+import shutil
+
+import pytest
+from support.soak import IS_SOAK
+from support.training import FAST, SAVING, assert_same, train_quietly
+
+from ponytaco.checkpoint.format import CheckpointError, load_checkpoint
+from ponytaco.runs.folder import Run
+from ponytaco.training.loop import train
+
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
+
+@pytest.fixture(scope="module")
+def saved_twice(fake_dataset, tmp_path_factory):
+    run = Run(tmp_path_factory.mktemp("saved") / "run")
+    train_quietly(fake_dataset, run, SAVING.replace(max_steps=2))
+    return run.folder
+
+
+@pytest.mark.parametrize("how", ["truncated", "a bit flipped", "emptied", "deleted"])
+def test_a_damaged_newest_save_costs_only_itself(fake_dataset, tmp_path, saved_twice, how):
+    places = range(100 if IS_SOAK else 3) if how in ("truncated", "a bit flipped") else [0]
+    for i in places:
+        run, messages = Run(tmp_path / f"{i}"), []
+        shutil.copytree(saved_twice, run.folder)
+        content = bytearray(run.current_model.read_bytes())
+        place = len(content) * i // len(places)
+        if how == "truncated":
+            content = content[:place]
+        elif how == "a bit flipped":
+            content[place] ^= 16
+        run.current_model.write_bytes(b"" if how == "emptied" else content)
+        if how == "deleted":
+            run.current_model.unlink()
+        result = train(fake_dataset, run, SAVING.replace(max_steps=2), log=messages.append)
+        assert result.finished
+        assert any("from step 1 " in message for message in messages)
+        assert any("Resuming" in message and "at step 1," in message for message in messages)
+        again, first = (
+            load_checkpoint(run.current_model),
+            load_checkpoint(saved_twice / "current_model"),
+        )
+        assert_same(again.state_dict, first.state_dict)
+
+
+def test_changed_settings_are_reported(fake_dataset, tmp_path, saved_twice, monkeypatch):
+    run, messages = Run(tmp_path / "run"), []
+    shutil.copytree(saved_twice, run.folder)
+    monkeypatch.setattr("ponytaco.training.resume.__version__", "9.9")
+    train(fake_dataset, run, SAVING.replace(max_steps=3, learning_rate=1e-4), log=messages.append)
+    text = " ".join(messages)
+    assert "at step 2, saved at 20" in text and str(run.current_model) in text
+    assert "max_steps 3 (was 2)" in text and "learning_rate 0.0001 (was 0.002)" in text
+    assert "ponytaco 9.9 (was " in text
+
+
+def test_another_architecture_is_not_resumed(fake_dataset, tmp_path):
+    run = Run(tmp_path)
+    train_quietly(fake_dataset, run, FAST.replace(max_steps=1))
+    before = {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()}
+    with pytest.raises(CheckpointError, match="prenet_dim"):
+        train_quietly(fake_dataset, run, FAST.replace(prenet_dim=8))
+    assert before == {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()}
