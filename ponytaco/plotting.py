@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -91,34 +91,6 @@ def plot_lengths(seconds: Sequence[float]) -> Figure:
     return figure
 
 
-def plot_history(rows: Sequence[Mapping[str, float]]) -> Figure:
-    """Plot a run's losses and scores by step.
-
-    Args:
-        rows: a history, from ``read_history``.
-    """
-    figure = Figure(figsize=(9, 6), dpi=_DPI, layout="constrained")
-    losses, scores = figure.subplots(2, 1, sharex=True)
-    for name, label in (
-        ("loss", "training"), ("val_loss", "validation"), ("guidance", "guidance"), ("mi", "MMI"),
-    ):  # fmt: skip
-        _draw_series(losses, rows, name, label)
-    losses.set(title="losses", yscale="log")
-    for name, label in (
-        ("score", "voice"), ("focus", "focus, fed true frames"), ("free_focus", "focus"),
-        ("free_coverage", "coverage"), ("free_forward", "forward"),
-    ):  # fmt: skip
-        _draw_series(scores, rows, name, label)
-    scores.set(
-        title="voice and attention, speaking freely unless stated", xlabel="step", ylim=(0, 1.02)
-    )
-    for axes in (losses, scores):
-        if axes.get_legend_handles_labels()[0]:
-            axes.legend(loc="best", fontsize="small")
-        axes.grid(alpha=0.3)
-    return figure
-
-
 def draw_alignment(axes: Axes, weights: npt.NDArray[np.floating], title: str) -> None:
     """Draw an attention matrix (T_steps, T_text), time to the right and text upwards."""
     axes.imshow(weights.T, origin="lower", aspect="auto", interpolation="none", vmin=0)
@@ -132,9 +104,3 @@ def draw_mel(
     low, high = limits or (None, None)
     axes.imshow(mel, origin="lower", aspect="auto", interpolation="none", vmin=low, vmax=high)
     axes.set(title=title, xlabel="frame", ylabel="mel band")
-
-
-def _draw_series(axes: Axes, rows: Sequence[Mapping[str, float]], name: str, label: str) -> None:
-    points = [(row["step"], row[name]) for row in rows if name in row]
-    if points:
-        axes.plot(*zip(*points, strict=True), label=label, marker="." if len(points) < 30 else "")

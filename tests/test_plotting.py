@@ -1,14 +1,13 @@
-import io
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from support.pictures import png_size
 
 from ponytaco.plotting import (
     draw_mel,
     plot_alignment,
-    plot_history,
     plot_lengths,
     plot_mel,
     plot_validation,
@@ -21,15 +20,6 @@ pytestmark = [
 ]
 
 RNG = np.random.default_rng(0)
-
-
-def png_size(figure):
-    """The rendered picture's width and height."""
-    file = io.BytesIO()
-    figure.savefig(file, format="png")
-    data = file.getvalue()
-    assert data.startswith(b"\x89PNG\r\n\x1a\n")
-    return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
 
 
 def validation_figure(n_frames=40, n_symbols=12, r=2, gate=None):
@@ -112,54 +102,11 @@ def test_the_shortest_clip_of_all():
     png_size(plot_validation("t", one, one, np.zeros((80, 1)), np.zeros((80, 1)), np.ones(1)))
 
 
-def test_a_history_by_step():
-    rows = [
-        {"step": 10, "loss": 3.0, "mi": 5.0, "guidance": 0.5},
-        {"step": 20, "loss": 2.0, "mi": 4.0, "val_loss": 2.5, "focus": 0.4, "free_focus": 0.3,
-         "free_coverage": 0.2, "free_forward": 0.9},
-        {"step": 30, "loss": 1.0},
-    ]  # fmt: skip
-    figure = plot_history(rows)
-    png_size(figure)
-    losses, scores = figure.axes
-    lines = {line.get_label(): line.get_xydata().tolist() for line in losses.lines}
-    assert lines == {
-        "training": [[10, 3], [20, 2], [30, 1]],
-        "validation": [[20, 2.5]],
-        "guidance": [[10, 0.5]],
-        "MMI": [[10, 5], [20, 4]],
-    }
-    assert losses.get_yscale() == "log"
-    assert losses.get_title() == "losses"
-    assert scores.get_xlabel() == "step"
-    assert len(scores.lines) == 4
-    assert losses.get_legend() is not None
-
-
-@pytest.mark.parametrize(
-    "rows",
-    [
-        [],
-        [{"step": 1}],
-        [{"step": 1, "loss": 2.0}],
-        [{"step": 1, "focus": 0.0}],
-        [{"step": 1, "loss": 2.0, "mi": 0.0}],
-        [{"step": 1, "loss": float("nan")}, {"step": 2, "loss": 1.0}],
-    ],
-)
-def test_a_short_or_odd_history(rows):
-    png_size(plot_history(rows))
-
-
-def test_a_lone_point_can_be_seen():
-    losses, _ = plot_history([{"step": 10, "loss": 3.0, "val_loss": 2.0}]).axes
-    assert all(line.get_marker() not in ("None", None, "", " ") for line in losses.lines)
-
-
 def test_pyplot_is_never_imported():
     code = (
         "import io, sys, numpy as np\n"
-        "from ponytaco.plotting import plot_alignment, plot_history\n"
+        "from ponytaco.plotting import plot_alignment\n"
+        "from ponytaco.runs.curves import plot_history\n"
         "plot_alignment(np.eye(3), 'a').savefig(io.BytesIO(), format='png')\n"
         "plot_history([{'step': 1, 'loss': 2.0}]).savefig(io.BytesIO(), format='png')\n"
         "sys.exit('matplotlib.pyplot' in sys.modules)\n"

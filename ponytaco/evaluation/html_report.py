@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from html import escape
 
 from ponytaco.evaluation.charts import heatmap, line_chart
 from ponytaco.evaluation.results import STOP_ERRORS, Group, Media, Results, TextResult
+from ponytaco.runs.history import Column, HistoryRow
 
 # Texts shown with sound, the worst of all; a phone has to load them at once.
 _MOST_TEXTS = 100
@@ -51,7 +52,7 @@ image-rendering:pixelated}
 """
 
 
-def report_page(results: Results, history: Sequence[Mapping[str, float]]) -> str:
+def report_page(results: Results, history: Sequence[HistoryRow]) -> str:
     """Build the page; texts from files are escaped.
 
     Args:
@@ -224,16 +225,16 @@ def _mean_length(group: Group) -> float | None:
     return sum(lengths) / len(lengths) if lengths else None
 
 
-def _curves(history: Sequence[Mapping[str, float]]) -> str:
-    def curve(label: str, name: str) -> tuple[str, list[tuple[float, float]]]:
-        return label, [(row["step"], row[name]) for row in history if name in row]
+def _curves(history: Sequence[HistoryRow]) -> str:
+    def curve(label: str, column: Column) -> tuple[str, list[tuple[float, float]]]:
+        return label, [(row[Column.STEP], row[column]) for row in history if column in row]
 
     charts = (
         ("Loss by step (lower is better)",
-         line_chart([curve("training", "loss"), curve("validation", "val_loss")], True)),
+         line_chart([curve("training", Column.LOSS), curve("validation", Column.VAL_LOSS)], True)),
         ("Speaking freely, by step (higher is better)",
-         line_chart([curve("voice", "score"), curve("focus", "free_focus"),
-                     curve("coverage", "free_coverage")])),
+         line_chart([curve("voice", Column.SCORE), curve("focus", Column.FREE_FOCUS),
+                     curve("coverage", Column.FREE_COVERAGE)])),
     )  # fmt: skip
     shown = [f'<div class="card"><h3>{title}</h3>{chart}</div>' for title, chart in charts if chart]
     return f'<h2>How it learnt</h2><div class="pictures">{"".join(shown)}</div>' if shown else ""

@@ -11,17 +11,17 @@ from pathlib import Path
 from ponytaco import __version__
 from ponytaco.checkpoint.format import Checkpoint
 from ponytaco.runs.folder import Run
-from ponytaco.runs.history import read_history
+from ponytaco.runs.history import Column, read_history
 
 NO_LICENCE = "none given: ask the maker before you pass it on or publish what it speaks"
 
 # Columns of the history that the card shows, and their names there.
 _SCORES = {
-    "val_loss": "validation loss",
-    "free_focus": "focus",
-    "free_coverage": "coverage",
-    "free_forward": "forward",
-    "free_end_reached": "end reached",
+    Column.VAL_LOSS: "validation loss",
+    Column.FREE_FOCUS: "focus",
+    Column.FREE_COVERAGE: "coverage",
+    Column.FREE_FORWARD: "forward",
+    Column.FREE_END_REACHED: "end reached",
 }
 # Scores of an evaluation by their names on the card, with their keys in the report.
 _EVALUATION = {
@@ -79,7 +79,7 @@ def model_card(
         "parameters": sum(v.numel() for v in checkpoint.state_dict.values()),
         "sample rate": checkpoint.config.audio.sample_rate,
     }
-    row = next((r for r in read_history(run.history) if r["step"] == run_state.step), {})
+    row = next((r for r in read_history(run.history) if r[Column.STEP] == run_state.step), {})
     card.update({label: row[column] for column, label in _SCORES.items() if column in row})
     card.update(_evaluation(run, run_state.step))
     return {key: value for key, value in card.items() if value != ""}

@@ -70,7 +70,7 @@ def test_no_run_goes_on_from_a_bundle(bundle, fake_dataset, trained_run, tmp_pat
     run = Run(tmp_path / "run")
     run.prepare()
     shutil.copy(bundle, run.current_model)
-    with pytest.raises(CheckpointError, match="voice to share.*--warm-start"):
+    with pytest.raises(CheckpointError, match="shared voice.*--warm-start"):
         train(fake_dataset, run, trained_run.config, log=lambda _: None)
 
 

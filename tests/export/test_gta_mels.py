@@ -124,7 +124,7 @@ def test_clips_that_moved_are_asked_for(run, tmp_path):
     save_checkpoint(copy.best_model, checkpoint)
     with pytest.raises(FilelistError, match="ponytaco mels RUN --data"):
         write_mels(copy, device="cpu")
-    with pytest.raises(RunError, match="has these: run. Give .*run"):
+    with pytest.raises(RunError, match="is a folder of voices: run. Give one.*run"):
         write_mels(Run(tmp_path), device="cpu")
 
 

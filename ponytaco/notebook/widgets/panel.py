@@ -11,7 +11,7 @@ from ponytaco.notebook.widgets import panel_text
 from ponytaco.notebook.widgets.budget import Budget
 from ponytaco.notebook.widgets.events import show_live
 from ponytaco.notebook.widgets.html import facts, headline, paragraph, player, png_bytes
-from ponytaco.plotting import plot_history
+from ponytaco.runs.curves import plot_history
 from ponytaco.runs.folder import Run
 from ponytaco.runs.history import Column, HistoryRow, read_history
 from ponytaco.training.metrics import StepReport

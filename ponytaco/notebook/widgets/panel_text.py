@@ -1,20 +1,19 @@
-"""What a training is doing, in words for people."""
+"""The live panel's texts: numbers of a training in words."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from ponytaco.formatting import duration
+from ponytaco.runs.history import Column, HistoryRow
 from ponytaco.training.metrics import StepReport
 
 
-def alignment_state(rows: Sequence[Mapping[str, float]]) -> str:
-    """Whether a run is aligned, from its history.
-
-    Args:
-        rows: a history as ``run.read_history`` returns it.
-    """
-    checks = [(int(row["step"]), bool(row["aligned"])) for row in rows if "aligned" in row]
+def alignment_state(rows: Sequence[HistoryRow]) -> str:
+    """Describe from a run's history whether it is aligned."""
+    checks = [
+        (int(row[Column.STEP]), bool(row[Column.ALIGNED])) for row in rows if Column.ALIGNED in row
+    ]
     if not checks:
         return "not checked yet"
     aligned_at = [step for step, aligned in checks if aligned]
@@ -25,14 +24,13 @@ def alignment_state(rows: Sequence[Mapping[str, float]]) -> str:
     return f"aligned at step {aligned_at[0]:,}"
 
 
-def voice_state(rows: Sequence[Mapping[str, float]]) -> str:
-    """How good the voice is that speaks freely, from its history; 1 would be the real clips.
-
-    Args:
-        rows: a history as ``run.read_history`` returns it.
-    """
-    scores = [(row["score"], bool(row.get("aligned")), int(row["step"])) for row in rows
-              if "score" in row]  # fmt: skip
+def voice_state(rows: Sequence[HistoryRow]) -> str:
+    """Describe from a run's history how good the voice is; 1 would be the real clips."""
+    scores = [
+        (row[Column.SCORE], bool(row.get(Column.ALIGNED)), int(row[Column.STEP]))
+        for row in rows
+        if Column.SCORE in row
+    ]
     if not scores:
         return "not checked yet"
     best, _, step = max(scores, key=lambda found: (found[1], found[0], -found[2]))
@@ -41,21 +39,21 @@ def voice_state(rows: Sequence[Mapping[str, float]]) -> str:
 
 
 def time_left(step: int, goal: int, seconds_per_step: float) -> str:
-    """Time until a step, as 'in 12 min'."""
+    """Return the time until a step, as 'in 12 min'."""
     return f"in {duration((goal - step) * seconds_per_step)}"
 
 
 def next_check(step: int, validate_every: int, max_steps: int) -> int:
-    """The step of the next validation."""
+    """Return the step of the next validation."""
     return min(max_steps, (step // validate_every + 1) * validate_every)
 
 
-def numbers(report: StepReport, rows: Sequence[Mapping[str, float]] = ()) -> list[tuple[str, str]]:
-    """Names and values of a report, in the order people look at them.
+def numbers(report: StepReport, rows: Sequence[HistoryRow] = ()) -> list[tuple[str, str]]:
+    """Return names and values of a report, the most important first.
 
     Args:
         report: the last steps' means.
-        rows: a history as ``run.read_history`` returns it.
+        rows: the run's history.
     """
     shown = [
         ("attention", alignment_state(rows)),
@@ -65,12 +63,12 @@ def numbers(report: StepReport, rows: Sequence[Mapping[str, float]] = ()) -> lis
         ("learning rate", f"{report.learning_rate:.2g}"),
     ]
     names = {
-        "loss": "loss",
-        "mel_postnet": "mel loss",
-        "gate": "gate loss",
-        "guidance": "guidance loss",
-        "mi": "MMI loss",
-        "gaf": "GAF",
+        Column.LOSS: "loss",
+        Column.MEL_POSTNET: "mel loss",
+        Column.GATE: "gate loss",
+        Column.GUIDANCE: "guidance loss",
+        Column.MI: "MMI loss",
+        Column.GAF: "GAF",
     }
     shown += [(title, f"{report.losses[key]:.3f}") for key, title in names.items()
               if key in report.losses]  # fmt: skip
