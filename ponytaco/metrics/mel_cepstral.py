@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import librosa
@@ -84,16 +85,23 @@ def compare_mels(mel: npt.ArrayLike, real: npt.ArrayLike) -> MelSimilarity:
         mel: (n_mels, T_mel), natural logarithm of magnitudes, T_mel at least 1.
         real: (n_mels, T_real) likewise.
 
+    Returns:
+        The similarity; of a mel that is not finite, as a diverged voice makes it, the distortion
+        is infinite and the score 0.
+
     Raises:
         ValueError: one has no frame, or they differ in their number of bands.
     """
     spoken, wanted = np.asarray(mel), np.asarray(real)
     if 0 in (*spoken.shape, *wanted.shape) or len(spoken) != len(wanted):
         raise ValueError(f"Mels of {spoken.shape} and {wanted.shape} cannot be compared.")
+    length = spoken.shape[1] / wanted.shape[1]
+    if not np.isfinite(spoken).all():
+        return MelSimilarity(math.inf, length)
     cepstra, real_cepstra = mel_cepstra(spoken), mel_cepstra(wanted)
     path = best_path(cepstra, real_cepstra)
     distances = np.linalg.norm(cepstra[:, path[:, 0]] - real_cepstra[:, path[:, 1]], axis=0)
-    return MelSimilarity(float(distances.mean()), spoken.shape[1] / wanted.shape[1])
+    return MelSimilarity(float(distances.mean()), length)
 
 
 def pitch(

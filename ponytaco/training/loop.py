@@ -99,7 +99,10 @@ def train(
             # Also when stopping: the resumed run would not make up for a missed validation, and
             # would differ from an uninterrupted one.
             if state.step % settings.validate_every == 0 or is_last:
-                validation = session.check()
+                checked = session.check()
+                if checked is None:  # rolled back
+                    continue
+                validation = checked
                 row.update(validation.history_row())
                 best_effort("A validation could not be shown", on_validation, validation)
                 if hint := stagnation(state):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from ponytaco import __version__
 from ponytaco.checkpoint.format import Checkpoint, CheckpointError, verified_checkpoint
 from ponytaco.config import Config
+from ponytaco.errors import PonytacoError
 from ponytaco.io.store.store import Loaded, Store, StoreError
 from ponytaco.runs.folder import Run
 from ponytaco.training.distributed import Ranks
@@ -42,6 +44,17 @@ def find_newest_save(
     if found is not None and found.sentence:
         log(found.sentence)
     return found
+
+
+def find_older_save(run: Run, step: int) -> Checkpoint | None:
+    """Find the newest usable save from before a step, or None; the best model counts, too."""
+    older: Checkpoint | None = None
+    for path in run.voices():
+        with contextlib.suppress(OSError, PonytacoError):  # any other will do
+            found_step, found = _read(path)
+            if found_step < step and (older is None or found_step > older.run_state.step):
+                older = found
+    return older
 
 
 def describe_resume(

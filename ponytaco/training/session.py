@@ -41,7 +41,7 @@ from ponytaco.training.memory import in_micro_batches
 from ponytaco.training.metrics import RunningMetrics, StepReport
 from ponytaco.training.optimizer import make_optimizer, set_learning_rate
 from ponytaco.training.precision import grad_scaler, product_dtype, require_trainable
-from ponytaco.training.resume import describe_resume, find_newest_save, open_store
+from ponytaco.training.resume import describe_resume, find_newest_save, find_older_save, open_store
 from ponytaco.training.rng import (
     all_rng_states,
     rng_state,
@@ -132,6 +132,9 @@ class Session:
         elif not ranks.is_first:
             seed_rank(settings.seed, ranks.rank, 0)  # other dropouts than the first process's
         self._saved_step = self.state.step if found else -1
+        # The step of the save that this state comes from, until a validation has proved it good.
+        self._unproved: int | None = self.state.step if found else None
+        self._has_diverged = False
         self._best_effort = BestEffort(log)
         # Nothing is written before the data, the settings and the weights have proved usable.
         ranks.from_first(self._prepare_folder)
@@ -211,15 +214,22 @@ class Session:
         """
         self.state.record_skipped(self.metrics.count_skipped())
         if self.metrics.skipped_in_a_row >= _PATIENCE:
-            self._roll_back()
+            self._roll_back(f"The loss was not a number for {_PATIENCE} steps in a row")
             return None
         seconds, self._last_report = time.monotonic() - self._last_report, time.monotonic()
         return self.metrics.report(
             self.state, self.config.train.max_steps, self.sampler.epoch, self.learning_rate, seconds
         )
 
-    def check(self) -> Validation:
-        """Validate the voice, save it, and write the validation's picture and sample."""
+    def check(self) -> Validation | None:
+        """Validate the voice, save it, and write the validation's picture and sample.
+
+        Returns:
+            None if the voice has diverged and the run was rolled back.
+
+        Raises:
+            CheckpointError: as of ``report``.
+        """
 
         def validated() -> tuple[Validation, bool, RunState]:
             found = in_micro_batches(
@@ -234,10 +244,16 @@ class Session:
                 self.config.train.batch_size,
                 self.log,
             )
-            is_best = self.state.record_validation(found.free.aligned, found.score, found.loss)
+            is_best = not found.has_diverged and self.state.record_validation(
+                found.free.aligned, found.score, found.loss
+            )
             return found, is_best, self.state
 
         validation, is_best, state = self.ranks.from_first(validated)
+        if validation.has_diverged:
+            self._roll_back(f"The voice has diverged: its validation loss is {validation.loss:.3g}")
+            return None
+        self._unproved = None
         self.state.restore(state)
         self.save(is_best)
         if self.ranks.is_first:  # after the save, because the weights matter more
@@ -365,24 +381,37 @@ class Session:
                 f"numbers is damaged ({error}). Start a new run from its weights: --warm-start."
             ) from None
 
-    def _roll_back(self) -> None:
-        """Go back to the last save with half the learning rate, but continue with other clips."""
+    def _roll_back(self, reason: str) -> None:
+        """Go back to the last good save with half the learning rate, but continue with other clips.
+
+        A save that has been gone back to, or resumed, and has not had a validation since may be
+        spoilt itself: then an older one is taken, such as the best model.
+        """
         self._store.close()
-        found = self.ranks.from_first(self._store.load)
-        if found is None or self.state.learning_rate_scale <= _LEAST_LEARNING_RATE_SCALE:
+        saved = self.ranks.from_first(self._last_good_save)
+        if saved is None or self.state.learning_rate_scale <= _LEAST_LEARNING_RATE_SCALE:
+            self._has_diverged = True
             raise CheckpointError(
-                f"The loss was not a number for {_PATIENCE} steps in a row, up to step "
-                f"{self.state.step:,}{', again and again' if found else ''}. Start a new run with "
-                "a lower learning_rate, or with --precision float32."
+                f"{reason}, up to step {self.state.step:,}{', again and again' if saved else ''}. "
+                "Start a new run with a lower learning_rate, or with --precision float32."
             )
-        self._restore(found.content)
-        self.state.roll_back(found.content.run_state)
+        self._restore(saved)
+        self.state.roll_back(saved.run_state)
+        self._unproved = self.state.step
         self._saved_step, self.metrics = self.state.step, RunningMetrics()
         self.ranks.from_first(self._cut_history)
         self.log(
-            f"The loss was not a number for {_PATIENCE} steps in a row. Back to step "
-            f"{self.state.step:,}, with {self.state.learning_rate_scale:g} times the learning rate."
+            f"{reason}. Back to step {self.state.step:,}, with "
+            f"{self.state.learning_rate_scale:g} times the learning rate."
         )
+
+    def _last_good_save(self) -> Checkpoint | None:
+        if not self.run.resumable:
+            return None
+        older = None if self._unproved is None else find_older_save(self.run, self._unproved)
+        if older is None and (newest := self._store.load()) is not None:
+            return newest.content
+        return older
 
     def require_saved(self) -> None:
         """Check that the last save succeeded.
@@ -397,7 +426,7 @@ class Session:
             )
 
     def _save_after_error(self) -> None:
-        if self.ranks.is_first and self.state.step > self._saved_step:
+        if self.ranks.is_first and self.state.step > self._saved_step and not self._has_diverged:
             self.save(together=False)
 
     # Opening

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ponytaco.audio.wav import wav_bytes
+from ponytaco.audio.wav import AudioError, wav_bytes
 from ponytaco.config import AudioConfig, Config
 from ponytaco.data.dataset import ClipDataset
 from ponytaco.data.loader import Batch, validation_batches
@@ -34,6 +35,13 @@ from ponytaco.vocoders.griffin_lim import GriffinLim
 
 # Clips that are also spoken free-running, which takes time in proportion to their length.
 _N_FREE = 8
+
+# Of new weights it is below 100; this is a mean error of 600 dB in each mel band.
+_DIVERGED_LOSS = 10_000.0
+# The natural logarithm of a magnitude that no sound reaches; those of clips are below 3.
+_LOUDEST = 20.0
+# The alignment of a clip whose sound is not finite.
+_NOTHING_READ = AlignmentScore(0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0)
 
 # Validations in a row without a better voice after which the user is told.
 _PATIENCE = 8
@@ -81,6 +89,11 @@ class Validation:
     """PNG of the first clip's attention, mels and gate; empty if it could not be drawn."""
     sample: bytes = b""
     """Wav of the first clip by Griffin-Lim; empty if it could not be spoken."""
+
+    @property
+    def has_diverged(self) -> bool:
+        """Whether the loss is far beyond that of any voice, or not a number."""
+        return not self.loss < _DIVERGED_LOSS
 
     def history_row(self) -> HistoryRow:
         """Return the history columns of a validation."""
@@ -225,6 +238,8 @@ def _picture(validation: Validation) -> bytes:
 
 def _sample(validation: Validation, audio: AudioConfig) -> bytes:
     mel = torch.from_numpy(validation.first_clip.predicted_mel)
+    if not (mel < _LOUDEST).all():
+        raise AudioError("its mel is not one of a sound")
     return wav_bytes(GriffinLim(audio)(mel[None])[0], audio.sample_rate)
 
 
@@ -288,7 +303,13 @@ def _free_running(
         compare_mels(mel[:, :n_frames].float().cpu(), dataset.mels[i].T)
         for i, (mel, n_frames) in enumerate(zip(out.mel_postnet, lengths.tolist(), strict=True))
     ]
-    return _scores(attentions, batch, dataset, r, stopped), stopped, similarities, first
+    scores = [
+        score if math.isfinite(similarity.mel_cepstral_distortion) else _NOTHING_READ
+        for score, similarity in zip(
+            _scores(attentions, batch, dataset, r, stopped), similarities, strict=True
+        )
+    ]
+    return scores, stopped, similarities, first
 
 
 def _scores(

@@ -123,3 +123,12 @@ def test_no_correlation_where_there_is_too_little():
     assert pitch_correlation(few, rising, path) is None
     # a path that reaches beyond a melody, as a vocoder's rounding makes it
     assert pitch_correlation(rising[:99], rising, path) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_mel_that_is_not_finite_scores_nothing(value):
+    mel = speech_like()
+    broken = mel.copy()
+    broken[3, 7] = value
+    similarity = compare_mels(broken, mel)
+    assert (similarity.mel_cepstral_distortion, similarity.score) == (np.inf, 0.0)

@@ -1,3 +1,4 @@
+import copy
 import dataclasses
 import json
 from types import SimpleNamespace
@@ -183,6 +184,20 @@ def test_the_gate_counts_only_at_the_end_of_the_text(validated, trained_run, mon
     for ids, length, end in zip(text.tolist(), lengths, ends, strict=True):
         assert sum(spoken_symbols(ids[end:length])) == 3
         assert spoken_symbols(ids)[end]
+
+
+@pytest.mark.parametrize("where", ["postnet", "decoder"])
+def test_a_voice_that_is_not_finite_scores_nothing(validated, trained_run, where):
+    model, data = copy.deepcopy(validated[0]), validated[1]
+    bias = {
+        "postnet": model.postnet.convolutions[-1][0].conv.bias,
+        "decoder": model.decoder.attention_rnn.bias_ih,
+    }[where]
+    with torch.no_grad():
+        bias[:] = float("nan")
+    validation = validate(model, data.val, trained_run.config, 60, CPU)
+    assert validation.has_diverged
+    assert (validation.score, validation.free.aligned, validation.free.coverage) == (0, False, 0)
 
 
 def without_prenet_dropout(run):

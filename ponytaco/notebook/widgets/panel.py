@@ -96,6 +96,8 @@ class Panel:
     def on_step(self, report: StepReport) -> None:
         """Show a report of the last few steps."""
         self._report, self._steps_since = report, 0
+        while self._rows and self._rows[-1][Column.STEP] >= report.step:
+            self._rows.pop()  # the run has rolled back
         self._rows.append({Column.STEP: report.step, **report.losses})
         self._curves_changed = True
 
