@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +43,11 @@ class Run:
     def best_model(self) -> Path:
         """The checkpoint of the best validation."""
         return self.folder / "best_model"
+
+    @property
+    def earlier_best(self) -> Path:
+        """The best model of the data set before, kept when the data set changed."""
+        return self.folder / "best_model.before"
 
     @property
     def saves(self) -> Path:
@@ -139,6 +146,25 @@ class Run:
                 f"Cannot make the run's folder {self.folder}: {error.strerror}. "
                 "Choose another folder."
             ) from None
+
+    def keep_earlier_best(self) -> None:
+        """Move the best model aside, to ``earlier_best``, before another takes its place.
+
+        The only model of a run is copied instead: one must be left to resume from.
+
+        Raises:
+            OSError: if it cannot be moved or copied.
+        """
+        if not self.best_model.is_file():
+            return
+        # Emptied first: what is replaced or removed lies in Drive's trash at its full size.
+        if self.earlier_best.is_file():
+            os.truncate(self.earlier_best, 0)
+        if self.current_model.is_file():
+            os.replace(self.best_model, self.earlier_best)
+        else:
+            with atomic_write(self.earlier_best, durable=True) as temporary:
+                shutil.copyfile(self.best_model, temporary)
 
     def voices(self) -> list[Path]:
         """List the checkpoints to speak with: the best, the newest, then older ones.

@@ -88,6 +88,11 @@ class RunState:
             self.validations_since_best += 1
         return is_best
 
+    def forget_best(self) -> None:
+        """Judge the best voice anew, as on another data set."""
+        self.best_aligned, self.best_score = False, None
+        self.best_step = self.validations_since_best = 0
+
     def forget_alignment(self) -> None:
         """Treat attention as not yet aligned, as after a change of the reduction factor.
 

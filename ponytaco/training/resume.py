@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from ponytaco import __version__
@@ -86,6 +86,20 @@ def describe_resume(
         different.append(f"ponytaco {__version__} (was {saved.version})")
     if different:
         yield f"Changed since then: {', '.join(different)}."
+
+
+def describe_new_data(
+    saved: Checkpoint, folders: Sequence[Path], fingerprint: str, run: Run
+) -> str:
+    """Return a message that names a resumed run's data set and the one that it had before."""
+    now = ", ".join(str(folder.resolve()) for folder in folders)
+    before = ", ".join(map(str, saved.dataset_folders)) or "unknown"
+    return (
+        f"The data set has changed: it is now {now} (fingerprint {fingerprint[:8]}), and was "
+        f"{before} (fingerprint {saved.fingerprint[:8] or 'unknown'}). Its clips are shuffled "
+        "anew, and the best voice is judged anew: the one so far will be kept as "
+        f"{run.earlier_best.name}."
+    )
 
 
 def _read(path: Path) -> tuple[int, Checkpoint]:

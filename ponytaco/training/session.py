@@ -41,7 +41,13 @@ from ponytaco.training.memory import in_micro_batches
 from ponytaco.training.metrics import RunningMetrics, StepReport
 from ponytaco.training.optimizer import make_optimizer, set_learning_rate
 from ponytaco.training.precision import grad_scaler, product_dtype, require_trainable
-from ponytaco.training.resume import describe_resume, find_newest_save, find_older_save, open_store
+from ponytaco.training.resume import (
+    describe_new_data,
+    describe_resume,
+    find_newest_save,
+    find_older_save,
+    open_store,
+)
 from ponytaco.training.rng import (
     all_rng_states,
     rng_state,
@@ -249,12 +255,17 @@ class Session:
             )
             return found, is_best, self.state
 
+        had_best = self.state.best_score is not None
         validation, is_best, state = self.ranks.from_first(validated)
         if validation.has_diverged:
             self._roll_back(f"The voice has diverged: its validation loss is {validation.loss:.3g}")
             return None
         self._unproved = None
         self.state.restore(state)
+        if is_best and not had_best and self.ranks.is_first:  # the file is of another data set
+            self._best_effort(
+                "The earlier best_model could not be kept", self.run.keep_earlier_best
+            )
         self.save(is_best)
         if self.ranks.is_first:  # after the save, because the weights matter more
             validation = (
@@ -373,7 +384,8 @@ class Session:
             if saved.fingerprint == self._fingerprint and saved.sampler is not None:
                 self.sampler.load_state_dict(dict(saved.sampler))
             else:
-                self.log("The dataset has changed since then: its clips are shuffled anew.")
+                self.log(describe_new_data(saved, self._paths, self._fingerprint, self.run))
+                self.state.forget_best()
         # A stranger's file may have anything in the place of a state.
         except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             raise CheckpointError(

@@ -71,6 +71,21 @@ def test_the_voice_is_the_best_or_else_the_newest(run):
     assert run.voice() == run.best_model
 
 
+def test_the_earlier_best_model_is_kept_once(run):
+    run.prepare()
+    run.keep_earlier_best()  # nothing yet
+    for content in (b"one", b"another"):
+        run.current_model.write_bytes(b"current")
+        run.best_model.write_bytes(content)
+        run.keep_earlier_best()
+        assert run.earlier_best.read_bytes() == content and not run.best_model.exists()
+    run.current_model.unlink()
+    run.best_model.write_bytes(b"the only one")
+    run.keep_earlier_best()
+    assert run.earlier_best.read_bytes() == run.best_model.read_bytes() == b"the only one"
+    assert run.resumable and run.voices() == [run.best_model]
+
+
 def test_a_run_without_a_voice_tells_what_to_do(run):
     with pytest.raises(RunError, match="ponytaco train") as caught:
         run.voice()

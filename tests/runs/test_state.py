@@ -16,6 +16,13 @@ def test_forgetting_the_alignment_keeps_the_best_voice():
     assert (state.step, state.first_aligned, state.best_score) == (900, 5, 0.5)
 
 
+def test_forgetting_the_best_voice_keeps_the_alignment():
+    state = RunState(step=900, aligned_since=600, best_aligned=True, best_score=0.5, best_step=700,
+                     validations_since_best=7)  # fmt: skip
+    state.forget_best()
+    assert state == RunState(step=900, aligned_since=600)
+
+
 def test_rolling_back_halves_the_learning_rate_and_keeps_count_of_skipped_steps():
     state = RunState(step=900, skipped_steps=60, learning_rate_scale=0.5, aligned_since=800)
     state.roll_back(RunState(step=700, skipped_steps=3, learning_rate_scale=1.0))

@@ -4,12 +4,14 @@ import shutil
 
 import pytest
 import torch
-from support.training import CONFIG, FAST, train_quietly
+from support.training import CONFIG, FAST, stop_after, train_quietly
+from support.validations import validations
 
+import ponytaco.training.session as session_module
 from ponytaco.checkpoint.format import load_checkpoint, new_model
 from ponytaco.config import ConfigError
 from ponytaco.data.dataset import open_datasets
-from ponytaco.data.dataset_folder import FilelistError, read_dataset
+from ponytaco.data.dataset_folder import FilelistError, fingerprint, read_dataset
 from ponytaco.errors import PonytacoError
 from ponytaco.runs.folder import Run, RunError
 from ponytaco.text.lexicon import LexiconError
@@ -44,6 +46,29 @@ def test_a_changed_dataset_is_reported_and_shuffled_anew(fake_dataset, tmp_path)
         "drawn": [[4, 1]],
         "letters": [False, False],
     }
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_another_dataset_has_its_own_best_voice(fake_dataset, tmp_path, monkeypatch, is_killed):
+    other = shutil.copytree(fake_dataset, tmp_path / "other")
+    (other / "alignments.jsonl").unlink()
+    run, messages = Run(tmp_path / "run"), []
+    config = FAST.replace(max_steps=2, validate_every=2)
+    monkeypatch.setattr(session_module, "validate", validations((0.9, True), (0.3, False)))
+    train_quietly(fake_dataset, run, config)
+    best = run.best_model.read_bytes()
+    if is_killed:  # before the first validation with it, after a save
+        train(other, run, config.replace(max_steps=9), log=messages.append, stop=stop_after(1))
+        assert run.best_model.read_bytes() == best
+    train(other, run, config.replace(max_steps=4), log=messages.append)
+    (message,) = [text for text in messages if "data set has changed" in text]
+    for folder in (fake_dataset, other):
+        assert f"{folder} (fingerprint {fingerprint(folder)[:8]})" in message
+    assert "best_model.before" in message
+    assert load_checkpoint(run.best_model).run_state.step == 4
+    assert load_checkpoint(run.best_model).run_state.best_score == 0.3
+    assert run.earlier_best.read_bytes() == best
+    assert run.voice() == run.best_model
 
 
 @pytest.mark.parametrize(
