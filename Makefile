@@ -41,7 +41,7 @@ test: $(VENV)/.installed
 QUICK ?= tests/text tests/metrics tests/losses tests/model tests/audio tests/data_prep tests/test_*.py
 
 quick: $(VENV)/.installed
-	$(PYTEST) -n auto $(QUICK)
+	$(PYTEST) -n auto -m 'not browser and not gpu and not slow' $(QUICK)
 
 # The files whose tests draw by chance, and those that know the soak.
 soak: $(VENV)/.installed

@@ -46,10 +46,12 @@ def test_light_names_stay_light():
     assert run(code) == ["False"]
 
 
+@pytest.mark.slow
 def test_a_star_imports_them_all():
     assert set(run("from ponytaco import *; print(*dir())")) >= set(ponytaco.__all__)
 
 
+@pytest.mark.slow
 def test_modules_are_imported_as_ever():
     code = "from ponytaco import config, notebook; import ponytaco.cli; print(config.__name__)"
     assert run(code) == ["ponytaco.config"]
