@@ -20,7 +20,7 @@ from typing import Generic, TypeVar
 
 from ponytaco.errors import PonytacoError
 from ponytaco.io.store.files import PASSING_ERRORS, Files, copy, digest, discard, write_small
-from ponytaco.io.store.saves import Pointer, Save, describe, parse_name, written_at
+from ponytaco.io.store.saves import Pointer, Save, describe, parse_name
 
 T = TypeVar("T")
 _R = TypeVar("_R")
@@ -106,7 +106,7 @@ class Store(Generic[T]):
         self._known = Pointer()
         self._at_current: Save | None = None
         self._reported = False
-        self._n_saves = self._failed_save = 0
+        self._session = self._n_saves = self._failed_save = 0
         self._queue: list[_Task] = []
         self._running: _Task | None = None
         self._lock = threading.Lock()
@@ -155,7 +155,8 @@ class Store(Generic[T]):
             written_step, _ = self._read(partial)
             if written_step != step:
                 raise OSError(errno.EIO, f"step {written_step} was read, but {step} was written")
-            save = describe(partial, step)
+            self._session = self._session or self._next_session()
+            save = describe(partial, step, self._session, self._n_saves)
             local = folder / save.name
             self._files.rename(partial, local)
         except BaseException:
@@ -306,11 +307,12 @@ class Store(Generic[T]):
             problems.append("saves/pointer.json is lost or damaged")
         self._known = pointer or Pointer()
         self._at_current = None
+        self._session = self._session or self._next_session()
         self._clear()
         for path in self._candidates():
             try:
                 step, content = self._verified(path)
-                save = describe(path, step)
+                save = self._identified(path, step)
             except FileNotFoundError:
                 problems.append(f"{path.name} is missing")
                 continue
@@ -328,20 +330,24 @@ class Store(Generic[T]):
     def _candidates(self) -> list[Path]:
         """List the files that may be saves, the newest first."""
         listed = [self.saves / save.name for save in self._known.saves]
-        others = [path for path in self._step_files(self.saves) if path not in listed]
-        left = [path for path in self._local_saves() if path.parent != self.saves]
-        # A save that never arrived: the machine may still have what Drive lacks.
-        arrived = self._made_current_at() if left else ""
-        fresh = [path for path in left if written_at(path) > arrived]
+        others = [p for p in (*self._local_saves(), *self._step_files(self.saves))
+                  if p not in listed]  # fmt: skip
+        # Saves that never became current: cut off, on a full disk, or on this machine alone. What a
+        # user has put there precedes them.
+        newest = self._known.saves[0] if self._known.saves else None
+        newer = [p for p in others if newest is not None and _order(p) > newest.order]
+        if newer and self.current.is_file() and self._known_at_current() is None:
+            newer = []
         first = [path for path in listed[:1] if path.is_file()]
-        return [*fresh, *first, self.current, *(p for p in listed if p not in first and
-                p.is_file()), *others, *(p for p in left if p not in fresh),
+        return [*newer, *first, self.current, *(p for p in listed if p not in first and
+                p.is_file()), *(p for p in others if p not in newer),
                 *([self.best] if self.best.is_file() else [])]  # fmt: skip
 
-    def _made_current_at(self) -> str:
-        """When the current save was written: before its copy, and perhaps before a newer save."""
-        known = self._known_at_current()
-        return known.time if known is not None else written_at(self.current)
+    def _next_session(self) -> int:
+        """Return a number above those of all saves that can be seen from here."""
+        listed = (Pointer.read(self.pointer) or Pointer()).saves
+        files = (*self._local_saves(), *self._step_files(self.saves))
+        return 1 + max([s.session for s in listed] + [_order(p)[0] for p in files], default=0)
 
     def _verified(self, path: Path) -> tuple[int, T]:
         """Read a file and compare it with what is known of it.
@@ -350,7 +356,7 @@ class Store(Generic[T]):
             PonytacoError, OSError: if it cannot be used.
         """
         named = parse_name(path.name)
-        if named is not None and not digest(path).startswith(named[1]):
+        if named is not None and not digest(path).startswith(named.digest):
             raise StoreError("its bytes differ from those saved")
         step, content = self._read(path)
         if path == self.current and self._known.saves:
@@ -360,6 +366,12 @@ class Store(Generic[T]):
             if step == newest.step and not is_known:
                 raise StoreError("its bytes differ from those saved")
         return step, content
+
+    def _identified(self, path: Path, step: int) -> Save:
+        """Describe a verified file, with the order and time that are known of it."""
+        session, number, _ = _order(path)
+        save = describe(path, step, session, number)
+        return next((s for s in self._known.saves if s.sha256 == save.sha256), save)
 
     def _remember(self, path: Path, save: Save) -> None:
         if path == self.current:
@@ -376,9 +388,11 @@ class Store(Generic[T]):
                     discard(self._files, path)
             for path in self._step_files(self.saves, "best-"):
                 named = parse_name(path.name)
-                if named is not None and digest(path).startswith(named[1]):
+                if named is not None and digest(path).startswith(named.digest):
                     self._make_best(path)
-                    self._known = Pointer(self._known.saves, describe(self.best, named[0]))
+                    session, number, step = named.order
+                    best = describe(self.best, step, session, number)
+                    self._known = Pointer(self._known.saves, best)
                     if self._known.saves:
                         write_small(self._files, self.pointer, self._known.to_bytes())
             old = self.saves / ".old-best"
@@ -389,9 +403,15 @@ class Store(Generic[T]):
         return [] if self._scratch is None else self._step_files(self._scratch)
 
     def _step_files(self, folder: Path, prefix: str = "") -> list[Path]:
-        """List the files named like saves, the latest first."""
+        """List the files named like saves, the newest first."""
         paths = folder.glob(f"{prefix}step-*") if folder.is_dir() else ()
-        return sorted((p for p in paths if parse_name(p.name)), key=written_at, reverse=True)
+        return sorted((p for p in paths if parse_name(p.name)), key=_order, reverse=True)
+
+
+def _order(path: Path) -> tuple[int, int, int]:
+    """Return the order of a save by its file's name."""
+    named = parse_name(path.name)
+    return named.order if named is not None else (0, 0, 0)
 
 
 def _is(path: Path, save: Save) -> bool:

@@ -78,7 +78,7 @@ def test_a_folder_has_the_current_the_best_and_the_one_before(folder, scratch):
     pointer = json.loads((folder / "saves" / "pointer.json").read_text())
     assert [save["step"] for save in pointer["saves"]] == [30, 20]
     assert pointer["best"]["step"] == 20
-    assert set(pointer["best"]) == {"step", "size", "sha256", "time"}
+    assert set(pointer["best"]) == {"step", "size", "sha256", "time", "session", "number"}
     assert store.problem == ""
     if scratch is not None:
         assert not list(scratch.iterdir())
@@ -474,14 +474,40 @@ def scratch_with_a_save_that_never_arrived(folder, tmp_path):
     return scratch
 
 
-def test_a_copy_that_arrived_late_is_not_newer_than_the_save_after_it(folder, tmp_path):
+@pytest.mark.parametrize("shift", [-1e6, 1e6])
+def test_a_clock_that_is_set_decides_nothing(folder, tmp_path, shift):
     scratch = scratch_with_a_save_that_never_arrived(folder, tmp_path)
-    late = time.time() + 60
-    os.utime(folder / "current_model", (late, late))
-    assert loaded_step(folder, scratch) == 40
-    (folder / "current_model").write_bytes(content(5))  # of someone who will have meant it
-    os.utime(folder / "current_model", (late, late))
+    for path in (folder / "current_model", *(folder / "saves").glob("step-*")):
+        os.utime(path, (time.time() + shift, time.time() + shift))
+    found = store_in(folder, scratch).load()
+    assert found.save.step == 40 and found.sentence == ""
+    (folder / "current_model").write_bytes(content(5))  # a user put it there
+    os.utime(folder / "current_model", (time.time() + shift, time.time() + shift))
     assert loaded_step(folder, scratch) == 5
+
+
+def test_what_never_arrived_is_older_than_a_later_sessions_save(folder, tmp_path):
+    """A run that went on elsewhere from an earlier save is not put back by the first machine."""
+    scratch = scratch_with_a_save_that_never_arrived(folder, tmp_path)
+    for step in (35, 36):
+        fill(folder, tmp_path / "elsewhere", steps=(step,))
+    assert loaded_step(folder, scratch) == 36
+    store = fill(folder, scratch, steps=(37,))
+    assert loaded_step(folder, scratch) == 37 and not store.problem and not list(scratch.iterdir())
+
+
+def test_saves_of_an_older_ponytaco_are_ordered_by_step(folder, tmp_path):
+    scratch = scratch_with_a_save_that_never_arrived(folder, tmp_path)
+    for path in (*scratch.iterdir(), *(folder / "saves").glob("step-*")):
+        path.rename(path.with_name("-".join(path.name.split("-")[:3])))
+    pointer = json.loads((folder / "saves" / "pointer.json").read_text())
+    for save in (*pointer["saves"], pointer["best"]):
+        del save["session"], save["number"]
+    (folder / "saves" / "pointer.json").write_text(json.dumps(pointer))
+    assert loaded_step(folder, scratch) == 40
+    assert loaded_step(folder) == 30
+    (folder / "current_model").unlink()
+    assert loaded_step(folder) == 20
 
 
 def test_after_one_from_the_machine_the_folder_still_keeps_two(folder, tmp_path):
