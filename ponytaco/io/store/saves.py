@@ -11,7 +11,7 @@ from typing import Any
 
 from ponytaco.io.store.files import digest
 
-_NAME = re.compile(r"(?:best-)?step-(\d{8,15})-([0-9a-f]{16})(?:-(\d{1,9})\.(\d{1,9}))?")
+_NAME = re.compile(r"(?:best-|unread-)?step-(\d{8,15})-([0-9a-f]{16})(?:-(\d{1,9})\.(\d{1,9}))?")
 _MOST_POINTER_BYTES = 2**16
 
 
@@ -62,14 +62,22 @@ class Pointer:
 
     @classmethod
     def read(cls, path: Path) -> Pointer | None:
-        """Read a pointer file; None if it is missing, incomplete or not a pointer."""
+        """Read a pointer file; None if it is missing, incomplete or not a pointer.
+
+        Raises:
+            OSError: if it cannot be read.
+        """
         try:
             with path.open("rb") as file:
-                content = json.loads(file.read(_MOST_POINTER_BYTES))
+                text = file.read(_MOST_POINTER_BYTES)
+        except FileNotFoundError:
+            return None
+        try:
+            content = json.loads(text)
             best = content["best"]
             saves = tuple(_save(entry) for entry in content["saves"])
             return cls(saves, None if best is None else _save(best))
-        except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        except (ValueError, LookupError, TypeError, RecursionError):
             return None
 
 

@@ -1,6 +1,7 @@
 """Nothing that a disk or an end of the session does loses a save, or makes one of half a file."""
 
 import errno
+import itertools
 import json
 import os
 import random
@@ -15,8 +16,9 @@ from support.faulty_files import OPERATIONS, Faults, Kill
 from support.soak import IS_SOAK
 
 from ponytaco.errors import PonytacoError
+from ponytaco.io.store.errors import NewerVersionError, StoreError, UnreadableError
 from ponytaco.io.store.files import PASSING_ERRORS
-from ponytaco.io.store.store import Store, StoreError
+from ponytaco.io.store.store import Store
 
 
 def content(step, extra=b""):
@@ -377,6 +379,127 @@ def test_a_save_that_does_not_verify_is_none(folder, bad):
     store.load()
     assert not store.save(lambda path: path.write_bytes(bad), 40)
     assert len(said) == 1 and loaded_step(folder) == 30
+
+
+# Reading
+
+
+class BadReads:
+    """Let opening files by these names for reading fail ``n`` times, after ``skip`` that work."""
+
+    def __init__(self, monkeypatch, number=errno.EIO):
+        self.stop()
+        real = Path.open
+
+        def open_(path, mode="r", *args, **kwargs):
+            if (
+                mode == "rb"
+                and path.name.startswith(self.names)
+                and next(self.count) in self.failing
+            ):
+                raise OSError(number, os.strerror(number), str(path))
+            return real(path, mode, *args, **kwargs)
+
+        monkeypatch.setattr(Path, "open", open_)
+
+    def fail(self, *names, n=10_000, skip=0):
+        self.names, self.count, self.failing = names, itertools.count(), range(skip, skip + n)
+
+    def stop(self):
+        self.fail(n=0)
+
+
+@pytest.fixture
+def bad_reads(monkeypatch):
+    return BadReads(monkeypatch)
+
+
+def read_as_training_does(path):
+    """A reader that makes every error one of the file."""
+    try:
+        return read(path)
+    except OSError as error:
+        raise PonytacoError(f"{path} cannot be read: {error}") from None
+
+
+@pytest.mark.parametrize("names", [("current_model",), ("pointer.json",), ("step-",), ("",)])
+@pytest.mark.parametrize("n", [1, 2])
+@pytest.mark.parametrize("reader", [read, read_as_training_does])
+def test_a_read_that_fails_for_a_moment_costs_nothing(folder, scratch, bad_reads, names, n, reader):
+    fill(folder, scratch)
+    for skip in range(6):
+        bad_reads.fail(*names, n=n, skip=skip)
+        found = Store(folder, reader, scratch, delays=(0, 0)).load()
+        assert found.save.step == 30 and found.sentence == ""
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EACCES, errno.ETIMEDOUT])
+def test_what_cannot_be_read_is_never_deleted(folder, scratch, monkeypatch, number):
+    fill(folder, scratch)
+    newest = (folder / "current_model").read_bytes()
+    bad_reads = BadReads(monkeypatch, number)
+
+    def kept():
+        return [path for path in (folder / "saves").glob("unread-*") if path.stat().st_size]
+
+    bad_reads.fail("current_model")
+    store = store_in(folder, scratch)
+    found = store.load()
+    assert found.save.step == 20 and "current_model cannot be read" in found.sentence
+    bad_reads.fail("unread-")
+    for step in (21, 22, 23):
+        assert store.save(writer(step), step)
+        store.close()
+        assert len(kept()) == 1 and not store.problem
+    bad_reads.stop()
+    assert kept()[0].read_bytes() == newest
+    fill(folder, scratch, steps=(24,))
+    assert len(kept()) == 1  # it can be read, but the run is not as far
+    bad_reads.fail("unread-")
+    fill(folder, scratch, steps=(31,))
+    assert len(kept()) == 1
+    bad_reads.stop()
+    fill(folder, scratch, steps=(32,))
+    assert not kept() and loaded_step(folder, scratch) == 32
+
+
+def test_an_unread_save_is_resumed_if_the_others_are_damaged(folder, bad_reads):
+    fill(folder)
+    bad_reads.fail("current_model")
+    store = store_in(folder)
+    store.load()
+    store.save(writer(21), 21)
+    bad_reads.stop()
+    assert len(list((folder / "saves").glob("unread-step-00000030-*"))) == 1
+    for path in (folder / "current_model", *(folder / "saves").glob("step-*")):
+        path.write_bytes(b"")
+    assert loaded_step(folder) == 30
+
+
+def test_an_old_best_is_not_resumed_while_newer_saves_cannot_be_read(folder, bad_reads):
+    fill(folder, best=10)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    bad_reads.fail("current_model", "step-")
+    with pytest.raises(UnreadableError, match="current_model cannot be read .Input/output error"):
+        store_in(folder).load()
+    bad_reads.stop()
+    assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert loaded_step(folder) == 30
+
+
+def test_a_save_of_a_newer_version_is_neither_passed_over_nor_deleted(folder, scratch):
+    fill(folder, scratch)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    def read_older(path):
+        if read(path)[0] == 30:
+            raise NewerVersionError("Upgrade ponytaco.")
+        return read(path)
+
+    for _ in range(2):
+        with pytest.raises(NewerVersionError):
+            Store(folder, read_older, scratch).load()
+    assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 # The end of a session, anywhere
