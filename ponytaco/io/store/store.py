@@ -36,6 +36,7 @@ _WHAT_NEXT = {
     errno.ENOSPC: " Empty Drive's trash, or free some space.",
     errno.EDQUOT: " Empty Drive's trash, or free some space.",
     errno.ENOTCONN: " Drive is not connected any more.",
+    errno.ENOENT: " If it is on Drive, connect Drive again: saving then works again by itself.",
 }
 
 
@@ -106,7 +107,7 @@ class Store(Generic[T]):
         self._at_current: Save | None = None
         self._unread: dict[Path, str] = {}
         """Files that the disk did not let be read, and the names to keep them under."""
-        self._reported = False
+        self._reported = self._has_folder = False
         self._session = self._n_saves = self._failed_save = 0
         self._queue: list[_Task] = []
         self._running: _Task | None = None
@@ -146,8 +147,11 @@ class Store(Generic[T]):
             thread.join()
 
     def _write_local(self, write: Callable[[Path], None], step: int, is_best: bool) -> _Task:
+        if self._scratch is None:
+            self._require_folder()
+        else:
+            self._scratch.mkdir(parents=True, exist_ok=True)
         folder = self._scratch or self.saves
-        folder.mkdir(parents=True, exist_ok=True)
         partial = folder / f"{_PARTIAL}{step}-{os.getpid()}"
         try:
             write(partial)
@@ -165,6 +169,18 @@ class Store(Generic[T]):
                 discard(self._files, partial)
             raise
         return _Task(local, save, is_best, self._n_saves)
+
+    def _require_folder(self) -> None:
+        """Check that the run's folder is there; it is made once, and not in a mount that is gone.
+
+        Raises:
+            OSError: if not.
+        """
+        if not self._has_folder:
+            self.saves.mkdir(parents=True, exist_ok=True)
+            self._has_folder = True
+        if not self.saves.is_dir():
+            raise FileNotFoundError(errno.ENOENT, "The folder is not there any more")
 
     def _enqueue(self, task: _Task) -> None:
         with self._lock:
@@ -206,7 +222,7 @@ class Store(Generic[T]):
     def _publish_once(self, task: _Task) -> None:
         """Copy a save into the folder; may be cut off after any line and repeated as a whole."""
         save = task.save
-        self.saves.mkdir(parents=True, exist_ok=True)
+        self._require_folder()
         best_copy = self.saves / f"best-{save.name}"
         if task.is_best and not (self._known.best == save and self.best.is_file()):
             self._copy_verified(task.local, best_copy, save)
@@ -320,6 +336,7 @@ class Store(Generic[T]):
             problems.append("saves/pointer.json is lost or damaged")
         self._known = pointer or Pointer()
         self._at_current = None
+        self._has_folder = self._has_folder or self.saves.is_dir()
         self._session = self._session or self._next_session()
         self._clear()
         for path in self._candidates():

@@ -356,6 +356,38 @@ def test_a_file_that_reads_otherwise_than_it_was_written_is_no_save(folder, tmp_
     assert loaded_step(folder) == 30
 
 
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_folder_that_vanishes_is_not_made_again(folder, scratch, tmp_path, is_new):
+    if not is_new:
+        fill(folder, scratch)
+    said = []
+    store = store_in(folder, scratch, said)
+    store.load()
+    steps = range(40, 46)
+    for step in steps:
+        if step == 41:
+            folder.rename(tmp_path / "away")
+        elif step == 44:
+            (tmp_path / "away").rename(folder)
+        store.save(writer(step), step)
+        store.close()
+        assert folder.exists() == (step not in (41, 42, 43)) == (not store.problem)
+    assert len(said) == 2 and "connect Drive again" in said[0] and "step 44 is saved" in said[1]
+    assert str(folder) in said[0]
+    assert loaded_step(folder, scratch) == 45
+
+
+def test_an_empty_folder_in_the_place_of_the_runs_stays_empty(folder, scratch, tmp_path):
+    fill(folder, scratch)
+    store = store_in(folder, scratch)
+    store.load()
+    folder.rename(tmp_path / "away")
+    folder.mkdir()
+    store.save(writer(40), 40)
+    store.close()
+    assert store.problem and not list(folder.iterdir())
+
+
 @pytest.mark.parametrize("error", [PonytacoError("no"), RuntimeError("no"), OSError(28, "full")])
 def test_a_save_that_cannot_be_made_is_said(folder, error):
     fill(folder)
