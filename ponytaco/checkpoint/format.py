@@ -16,6 +16,7 @@ from ponytaco import __version__
 from ponytaco.config import Config, ConfigError
 from ponytaco.errors import PonytacoError
 from ponytaco.io.atomic import atomic_write
+from ponytaco.io.store.errors import NewerVersionError
 from ponytaco.io.torchfile.claims import TorchFileError
 from ponytaco.io.torchfile.files import check_members, load_torch_file
 from ponytaco.model.tacotron2 import Tacotron2
@@ -29,6 +30,10 @@ _MOST_SYMBOLS = 10_000
 
 class CheckpointError(PonytacoError):
     """A checkpoint is missing, damaged, of another kind, or cannot be written."""
+
+
+class NewerCheckpointError(CheckpointError, NewerVersionError):
+    """A checkpoint was written by a newer ponytaco."""
 
 
 @dataclass
@@ -200,7 +205,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
             "A run can start from weights of another program: --warm-start."
         )
     if version > FORMAT_VERSION:
-        raise CheckpointError(f"{path} was written by a newer ponytaco. Upgrade ponytaco.")
+        raise NewerCheckpointError(f"{path} was written by a newer ponytaco. Upgrade ponytaco.")
     try:
         fields = {f.name: content[f.name] for f in dataclasses.fields(Checkpoint)}
         fields["config"] = Config.from_dict(fields["config"])

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -19,8 +20,9 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from ponytaco.errors import PonytacoError
+from ponytaco.io.store.errors import NewerVersionError, StoreError, UnreadableError, disk_error
 from ponytaco.io.store.files import PASSING_ERRORS, Files, copy, digest, discard, write_small
-from ponytaco.io.store.saves import Pointer, Save, describe, parse_name, written_at
+from ponytaco.io.store.saves import Pointer, Save, describe, parse_name
 
 T = TypeVar("T")
 _R = TypeVar("_R")
@@ -29,15 +31,13 @@ _N_KEPT = 2
 # Seconds to wait before trying again; shorter where training waits, too.
 _DELAYS, _SHORT_DELAYS = (1.0, 5.0, 15.0), (0.1, 1.0)
 _PARTIAL = ".partial-"
+_UNREAD = "unread-"
 _WHAT_NEXT = {
     errno.ENOSPC: " Empty Drive's trash, or free some space.",
     errno.EDQUOT: " Empty Drive's trash, or free some space.",
     errno.ENOTCONN: " Drive is not connected any more.",
+    errno.ENOENT: " If it is on Drive, connect Drive again: saving then works again by itself.",
 }
-
-
-class StoreError(PonytacoError):
-    """No save can be used, or one has been damaged."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Store(Generic[T]):
     Args:
         folder: the run's folder, on Drive or a local disk.
         read: reads a whole file and returns its step and content; raises a PonytacoError if it
-            cannot be used.
+            cannot be used, a NewerVersionError if a newer ponytaco wrote it.
         scratch: a local folder of this run alone. With it saves are written there and copied to
             ``folder`` by a thread; without it they are written into ``folder`` directly.
         log: takes messages for the user, also from the copying thread.
@@ -105,8 +105,10 @@ class Store(Generic[T]):
         self._delays = delays
         self._known = Pointer()
         self._at_current: Save | None = None
-        self._reported = False
-        self._n_saves = self._failed_save = 0
+        self._unread: dict[Path, str] = {}
+        """Files that the disk did not let be read, and the names to keep them under."""
+        self._reported = self._has_folder = False
+        self._session = self._n_saves = self._failed_save = 0
         self._queue: list[_Task] = []
         self._running: _Task | None = None
         self._lock = threading.Lock()
@@ -145,8 +147,11 @@ class Store(Generic[T]):
             thread.join()
 
     def _write_local(self, write: Callable[[Path], None], step: int, is_best: bool) -> _Task:
+        if self._scratch is None:
+            self._require_folder()
+        else:
+            self._scratch.mkdir(parents=True, exist_ok=True)
         folder = self._scratch or self.saves
-        folder.mkdir(parents=True, exist_ok=True)
         partial = folder / f"{_PARTIAL}{step}-{os.getpid()}"
         try:
             write(partial)
@@ -155,7 +160,8 @@ class Store(Generic[T]):
             written_step, _ = self._read(partial)
             if written_step != step:
                 raise OSError(errno.EIO, f"step {written_step} was read, but {step} was written")
-            save = describe(partial, step)
+            self._session = self._session or self._next_session()
+            save = describe(partial, step, self._session, self._n_saves)
             local = folder / save.name
             self._files.rename(partial, local)
         except BaseException:
@@ -164,6 +170,18 @@ class Store(Generic[T]):
             raise
         return _Task(local, save, is_best, self._n_saves)
 
+    def _require_folder(self) -> None:
+        """Check that the run's folder is there; it is made once, and not in a mount that is gone.
+
+        Raises:
+            OSError: if not.
+        """
+        if not self._has_folder:
+            self.saves.mkdir(parents=True, exist_ok=True)
+            self._has_folder = True
+        if not self.saves.is_dir():
+            raise FileNotFoundError(errno.ENOENT, "The folder is not there any more")
+
     def _enqueue(self, task: _Task) -> None:
         with self._lock:
             # Only the newest is worth a copy, and the best one before it.
@@ -171,7 +189,7 @@ class Store(Generic[T]):
             needed = {t.local for t in (*kept, task, self._running) if t is not None}
             self._queue = [*kept, task]
             for left in self._local_saves():
-                if left not in needed:
+                if left not in needed and left not in self._unread:
                     with contextlib.suppress(OSError):
                         discard(self._files, left)
             if self._thread is None or not self._thread.is_alive() or self._running is None:
@@ -204,7 +222,7 @@ class Store(Generic[T]):
     def _publish_once(self, task: _Task) -> None:
         """Copy a save into the folder; may be cut off after any line and repeated as a whole."""
         save = task.save
-        self.saves.mkdir(parents=True, exist_ok=True)
+        self._require_folder()
         best_copy = self.saves / f"best-{save.name}"
         if task.is_best and not (self._known.best == save and self.best.is_file()):
             self._copy_verified(task.local, best_copy, save)
@@ -221,7 +239,7 @@ class Store(Generic[T]):
             self._make_current(save)
         if best_copy.is_file():
             self._make_best(best_copy)
-        self._prune()
+        self._prune(save.step)
         if self._scratch is not None:
             discard(self._files, task.local)
 
@@ -243,14 +261,19 @@ class Store(Generic[T]):
     def _make_current(self, save: Save) -> None:
         if self.current.is_file():
             old = self._at_current
-            aside = old.name if old is not None else f"replaced-{digest(self.current)[:16]}"
+            aside = self._unread.get(self.current) or (
+                old.name if old is not None else f"replaced-{digest(self.current)[:16]}"
+            )
             self._files.rename(self.current, self.saves / aside)
+            self._unread.pop(self.current, None)
         self._at_current = None
         self._files.rename(self.saves / save.name, self.current)
         self._at_current = save
 
     def _known_at_current(self) -> Save | None:
         """The listed save that ``current_model`` is; None for any other file."""
+        if self.current in self._unread:
+            return None
         return next((save for save in self._known.saves if _is(self.current, save)), None)
 
     def _is_kept(self, save: Save) -> bool:
@@ -265,10 +288,15 @@ class Store(Generic[T]):
         self._files.rename(copy_of_it, self.best)
         discard(self._files, old)
 
-    def _prune(self) -> None:
+    def _prune(self, step: int) -> None:
+        """Remove older saves; one that could not be read stays until it can and is surpassed."""
         kept = {save.name for save in self._known.saves} | {self.pointer.name}
         for path in list(self.saves.iterdir()):
-            if path.name not in kept and path.is_file():
+            if path.name in kept or not path.is_file():
+                continue
+            if path in self._unread:
+                self._files.rename(path, self.saves / self._unread.pop(path))
+            elif not path.name.startswith(_UNREAD) or _is_surpassed(path, step):
                 discard(self._files, path)
 
     def _attempts(self, work: Callable[[], _R]) -> _R:
@@ -299,67 +327,126 @@ class Store(Generic[T]):
 
         Raises:
             StoreError: if there are files, but none of them can be used; the message tells why.
+            UnreadableError: if the disk does not let them be read.
+            NewerVersionError: if a newer ponytaco wrote the newest.
         """
-        pointer = Pointer.read(self.pointer)
+        pointer = self._read_pointer()
         problems: list[str] = []
         if pointer is None and self.saves.is_dir() and any(self.saves.iterdir()):
             problems.append("saves/pointer.json is lost or damaged")
         self._known = pointer or Pointer()
         self._at_current = None
+        self._has_folder = self._has_folder or self.saves.is_dir()
+        self._session = self._session or self._next_session()
         self._clear()
         for path in self._candidates():
+            if path == self.best and self._unread:
+                break  # it may be far behind what cannot be read at the moment
             try:
-                step, content = self._verified(path)
-                save = describe(path, step)
+                save, content = self._verified(path)
             except FileNotFoundError:
                 problems.append(f"{path.name} is missing")
                 continue
-            except (OSError, PonytacoError) as error:
+            except NewerVersionError:
+                raise
+            except OSError as error:
+                self._unread[path] = self._name_unread(path)
+                problems.append(f"{path.name} cannot be read ({error.strerror or error})")
+                continue
+            except PonytacoError as error:
                 reason = _reason(error).rstrip(".")
                 problems.append(reason if path.name in reason else f"{path.name}: {reason}")
                 continue
             newest = self._known.saves[0] if self._known.saves else None
+            self._unread.pop(path, None)
             self._remember(path, save)
             return Loaded(content, save, path, _fallback(save, newest, problems))
+        if self._unread:
+            raise UnreadableError(f"{'; '.join(problems)}.")
         if any(not problem.endswith("missing") for problem in problems):
             raise StoreError(f"No save can be used: {'; '.join(problems)}.")
         return None
 
+    def _read_pointer(self) -> Pointer | None:
+        try:
+            return self._attempts(lambda: Pointer.read(self.pointer))
+        except OSError:
+            return None
+
+    def _name_unread(self, path: Path) -> str:
+        """Return the name in ``saves`` that an unread file is kept under."""
+        if path != self.current:
+            return _UNREAD + path.name.removeprefix(_UNREAD)
+        with contextlib.suppress(OSError, IndexError):
+            if path.stat().st_size == (newest := self._known.saves[0]).size:
+                return _UNREAD + newest.name
+        return _UNREAD + secrets.token_hex(8)
+
     def _candidates(self) -> list[Path]:
         """List the files that may be saves, the newest first."""
         listed = [self.saves / save.name for save in self._known.saves]
-        others = [path for path in self._step_files(self.saves) if path not in listed]
-        left = [path for path in self._local_saves() if path.parent != self.saves]
-        # A save that never arrived: the machine may still have what Drive lacks.
-        arrived = self._made_current_at() if left else ""
-        fresh = [path for path in left if written_at(path) > arrived]
+        others = [
+            path
+            for path in (*self._local_saves(), *self._step_files(self.saves),
+                         *self._step_files(self.saves, _UNREAD))
+            if path not in listed
+        ]  # fmt: skip
+        # Saves that never became current: cut off, on a full disk, or on this machine alone. What a
+        # user has put there precedes them.
+        newest = self._known.saves[0] if self._known.saves else None
+        newer = [p for p in others if newest is not None and _order(p) > newest.order]
+        with contextlib.suppress(OSError):
+            if newer and self.current.is_file() and self._known_at_current() is None:
+                newer = []
         first = [path for path in listed[:1] if path.is_file()]
-        return [*fresh, *first, self.current, *(p for p in listed if p not in first and
-                p.is_file()), *others, *(p for p in left if p not in fresh),
+        return [*newer, *first, self.current, *(p for p in listed if p not in first and
+                p.is_file()), *(p for p in others if p not in newer),
                 *([self.best] if self.best.is_file() else [])]  # fmt: skip
 
-    def _made_current_at(self) -> str:
-        """When the current save was written: before its copy, and perhaps before a newer save."""
-        known = self._known_at_current()
-        return known.time if known is not None else written_at(self.current)
+    def _next_session(self) -> int:
+        """Return a number above those of all saves that can be seen from here."""
+        listed = (self._read_pointer() or Pointer()).saves
+        files = (*self._local_saves(), *self._step_files(self.saves))
+        return 1 + max([s.session for s in listed] + [_order(p)[0] for p in files], default=0)
 
-    def _verified(self, path: Path) -> tuple[int, T]:
-        """Read a file and compare it with what is known of it.
+    def _verified(self, path: Path) -> tuple[Save, T]:
+        """Read a file and compare it with what is known of it, again after errors of the disk.
 
         Raises:
-            PonytacoError, OSError: if it cannot be used.
+            OSError: if it cannot be read.
+            PonytacoError: if it cannot be used.
         """
+        try:
+            return self._attempts(lambda: self._verified_once(path))
+        except NewerVersionError:
+            raise
+        except PonytacoError:
+            # A reader may take a passing error for damage: only what is found twice is damage.
+            return self._attempts(lambda: self._verified_once(path))
+
+    def _verified_once(self, path: Path) -> tuple[Save, T]:
         named = parse_name(path.name)
-        if named is not None and not digest(path).startswith(named[1]):
+        if named is not None and not digest(path).startswith(named.digest):
             raise StoreError("its bytes differ from those saved")
-        step, content = self._read(path)
+        try:
+            step, content = self._read(path)
+        except PonytacoError as error:
+            if (reason := disk_error(error)) is not None:
+                raise reason from None
+            raise
         if path == self.current and self._known.saves:
             newest = self._known.saves[0]
             # A checkpoint of another step was put there on purpose.
             is_known = any(_is(path, save) for save in self._known.saves)
             if step == newest.step and not is_known:
                 raise StoreError("its bytes differ from those saved")
-        return step, content
+        return self._identified(path, step), content
+
+    def _identified(self, path: Path, step: int) -> Save:
+        """Describe a verified file, with the order and time that are known of it."""
+        session, number, _ = _order(path)
+        save = describe(path, step, session, number)
+        return next((s for s in self._known.saves if s.sha256 == save.sha256), save)
 
     def _remember(self, path: Path, save: Save) -> None:
         if path == self.current:
@@ -376,9 +463,16 @@ class Store(Generic[T]):
                     discard(self._files, path)
             for path in self._step_files(self.saves, "best-"):
                 named = parse_name(path.name)
-                if named is not None and digest(path).startswith(named[1]):
+                try:
+                    is_whole = named is not None and digest(path).startswith(named.digest)
+                except OSError:
+                    self._unread[path] = self._name_unread(path)
+                    continue
+                if named is not None and is_whole:
                     self._make_best(path)
-                    self._known = Pointer(self._known.saves, describe(self.best, named[0]))
+                    session, number, step = named.order
+                    best = describe(self.best, step, session, number)
+                    self._known = Pointer(self._known.saves, best)
                     if self._known.saves:
                         write_small(self._files, self.pointer, self._known.to_bytes())
             old = self.saves / ".old-best"
@@ -389,9 +483,26 @@ class Store(Generic[T]):
         return [] if self._scratch is None else self._step_files(self._scratch)
 
     def _step_files(self, folder: Path, prefix: str = "") -> list[Path]:
-        """List the files named like saves, the latest first."""
+        """List the files named like saves, the newest first."""
         paths = folder.glob(f"{prefix}step-*") if folder.is_dir() else ()
-        return sorted((p for p in paths if parse_name(p.name)), key=written_at, reverse=True)
+        return sorted((p for p in paths if parse_name(p.name)), key=_order, reverse=True)
+
+
+def _order(path: Path) -> tuple[int, int, int]:
+    """Return the order of a save by its file's name."""
+    named = parse_name(path.name)
+    return named.order if named is not None else (0, 0, 0)
+
+
+def _is_surpassed(path: Path, step: int) -> bool:
+    """Whether a file that could not be read now can, and a run has come as far as it."""
+    named = parse_name(path.name)
+    if named is None or named.order[-1] > step:
+        return False
+    try:
+        return bool(digest(path))
+    except OSError:
+        return False
 
 
 def _is(path: Path, save: Save) -> bool:

@@ -1,6 +1,7 @@
 """Nothing that a disk or an end of the session does loses a save, or makes one of half a file."""
 
 import errno
+import itertools
 import json
 import os
 import random
@@ -15,8 +16,9 @@ from support.faulty_files import OPERATIONS, Faults, Kill
 from support.soak import IS_SOAK
 
 from ponytaco.errors import PonytacoError
+from ponytaco.io.store.errors import NewerVersionError, StoreError, UnreadableError
 from ponytaco.io.store.files import PASSING_ERRORS
-from ponytaco.io.store.store import Store, StoreError
+from ponytaco.io.store.store import Store
 
 
 def content(step, extra=b""):
@@ -78,7 +80,7 @@ def test_a_folder_has_the_current_the_best_and_the_one_before(folder, scratch):
     pointer = json.loads((folder / "saves" / "pointer.json").read_text())
     assert [save["step"] for save in pointer["saves"]] == [30, 20]
     assert pointer["best"]["step"] == 20
-    assert set(pointer["best"]) == {"step", "size", "sha256", "time"}
+    assert set(pointer["best"]) == {"step", "size", "sha256", "time", "session", "number"}
     assert store.problem == ""
     if scratch is not None:
         assert not list(scratch.iterdir())
@@ -354,6 +356,38 @@ def test_a_file_that_reads_otherwise_than_it_was_written_is_no_save(folder, tmp_
     assert loaded_step(folder) == 30
 
 
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_folder_that_vanishes_is_not_made_again(folder, scratch, tmp_path, is_new):
+    if not is_new:
+        fill(folder, scratch)
+    said = []
+    store = store_in(folder, scratch, said)
+    store.load()
+    steps = range(40, 46)
+    for step in steps:
+        if step == 41:
+            folder.rename(tmp_path / "away")
+        elif step == 44:
+            (tmp_path / "away").rename(folder)
+        store.save(writer(step), step)
+        store.close()
+        assert folder.exists() == (step not in (41, 42, 43)) == (not store.problem)
+    assert len(said) == 2 and "connect Drive again" in said[0] and "step 44 is saved" in said[1]
+    assert str(folder) in said[0]
+    assert loaded_step(folder, scratch) == 45
+
+
+def test_an_empty_folder_in_the_place_of_the_runs_stays_empty(folder, scratch, tmp_path):
+    fill(folder, scratch)
+    store = store_in(folder, scratch)
+    store.load()
+    folder.rename(tmp_path / "away")
+    folder.mkdir()
+    store.save(writer(40), 40)
+    store.close()
+    assert store.problem and not list(folder.iterdir())
+
+
 @pytest.mark.parametrize("error", [PonytacoError("no"), RuntimeError("no"), OSError(28, "full")])
 def test_a_save_that_cannot_be_made_is_said(folder, error):
     fill(folder)
@@ -377,6 +411,127 @@ def test_a_save_that_does_not_verify_is_none(folder, bad):
     store.load()
     assert not store.save(lambda path: path.write_bytes(bad), 40)
     assert len(said) == 1 and loaded_step(folder) == 30
+
+
+# Reading
+
+
+class BadReads:
+    """Let opening files by these names for reading fail ``n`` times, after ``skip`` that work."""
+
+    def __init__(self, monkeypatch, number=errno.EIO):
+        self.stop()
+        real = Path.open
+
+        def open_(path, mode="r", *args, **kwargs):
+            if (
+                mode == "rb"
+                and path.name.startswith(self.names)
+                and next(self.count) in self.failing
+            ):
+                raise OSError(number, os.strerror(number), str(path))
+            return real(path, mode, *args, **kwargs)
+
+        monkeypatch.setattr(Path, "open", open_)
+
+    def fail(self, *names, n=10_000, skip=0):
+        self.names, self.count, self.failing = names, itertools.count(), range(skip, skip + n)
+
+    def stop(self):
+        self.fail(n=0)
+
+
+@pytest.fixture
+def bad_reads(monkeypatch):
+    return BadReads(monkeypatch)
+
+
+def read_as_training_does(path):
+    """A reader that makes every error one of the file."""
+    try:
+        return read(path)
+    except OSError as error:
+        raise PonytacoError(f"{path} cannot be read: {error}") from None
+
+
+@pytest.mark.parametrize("names", [("current_model",), ("pointer.json",), ("step-",), ("",)])
+@pytest.mark.parametrize("n", [1, 2])
+@pytest.mark.parametrize("reader", [read, read_as_training_does])
+def test_a_read_that_fails_for_a_moment_costs_nothing(folder, scratch, bad_reads, names, n, reader):
+    fill(folder, scratch)
+    for skip in range(6):
+        bad_reads.fail(*names, n=n, skip=skip)
+        found = Store(folder, reader, scratch, delays=(0, 0)).load()
+        assert found.save.step == 30 and found.sentence == ""
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EACCES, errno.ETIMEDOUT])
+def test_what_cannot_be_read_is_never_deleted(folder, scratch, monkeypatch, number):
+    fill(folder, scratch)
+    newest = (folder / "current_model").read_bytes()
+    bad_reads = BadReads(monkeypatch, number)
+
+    def kept():
+        return [path for path in (folder / "saves").glob("unread-*") if path.stat().st_size]
+
+    bad_reads.fail("current_model")
+    store = store_in(folder, scratch)
+    found = store.load()
+    assert found.save.step == 20 and "current_model cannot be read" in found.sentence
+    bad_reads.fail("unread-")
+    for step in (21, 22, 23):
+        assert store.save(writer(step), step)
+        store.close()
+        assert len(kept()) == 1 and not store.problem
+    bad_reads.stop()
+    assert kept()[0].read_bytes() == newest
+    fill(folder, scratch, steps=(24,))
+    assert len(kept()) == 1  # it can be read, but the run is not as far
+    bad_reads.fail("unread-")
+    fill(folder, scratch, steps=(31,))
+    assert len(kept()) == 1
+    bad_reads.stop()
+    fill(folder, scratch, steps=(32,))
+    assert not kept() and loaded_step(folder, scratch) == 32
+
+
+def test_an_unread_save_is_resumed_if_the_others_are_damaged(folder, bad_reads):
+    fill(folder)
+    bad_reads.fail("current_model")
+    store = store_in(folder)
+    store.load()
+    store.save(writer(21), 21)
+    bad_reads.stop()
+    assert len(list((folder / "saves").glob("unread-step-00000030-*"))) == 1
+    for path in (folder / "current_model", *(folder / "saves").glob("step-*")):
+        path.write_bytes(b"")
+    assert loaded_step(folder) == 30
+
+
+def test_an_old_best_is_not_resumed_while_newer_saves_cannot_be_read(folder, bad_reads):
+    fill(folder, best=10)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    bad_reads.fail("current_model", "step-")
+    with pytest.raises(UnreadableError, match="current_model cannot be read .Input/output error"):
+        store_in(folder).load()
+    bad_reads.stop()
+    assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert loaded_step(folder) == 30
+
+
+def test_a_save_of_a_newer_version_is_neither_passed_over_nor_deleted(folder, scratch):
+    fill(folder, scratch)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    def read_older(path):
+        if read(path)[0] == 30:
+            raise NewerVersionError("Upgrade ponytaco.")
+        return read(path)
+
+    for _ in range(2):
+        with pytest.raises(NewerVersionError):
+            Store(folder, read_older, scratch).load()
+    assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 # The end of a session, anywhere
@@ -474,14 +629,40 @@ def scratch_with_a_save_that_never_arrived(folder, tmp_path):
     return scratch
 
 
-def test_a_copy_that_arrived_late_is_not_newer_than_the_save_after_it(folder, tmp_path):
+@pytest.mark.parametrize("shift", [-1e6, 1e6])
+def test_a_clock_that_is_set_decides_nothing(folder, tmp_path, shift):
     scratch = scratch_with_a_save_that_never_arrived(folder, tmp_path)
-    late = time.time() + 60
-    os.utime(folder / "current_model", (late, late))
-    assert loaded_step(folder, scratch) == 40
-    (folder / "current_model").write_bytes(content(5))  # of someone who will have meant it
-    os.utime(folder / "current_model", (late, late))
+    for path in (folder / "current_model", *(folder / "saves").glob("step-*")):
+        os.utime(path, (time.time() + shift, time.time() + shift))
+    found = store_in(folder, scratch).load()
+    assert found.save.step == 40 and found.sentence == ""
+    (folder / "current_model").write_bytes(content(5))  # a user put it there
+    os.utime(folder / "current_model", (time.time() + shift, time.time() + shift))
     assert loaded_step(folder, scratch) == 5
+
+
+def test_what_never_arrived_is_older_than_a_later_sessions_save(folder, tmp_path):
+    """A run that went on elsewhere from an earlier save is not put back by the first machine."""
+    scratch = scratch_with_a_save_that_never_arrived(folder, tmp_path)
+    for step in (35, 36):
+        fill(folder, tmp_path / "elsewhere", steps=(step,))
+    assert loaded_step(folder, scratch) == 36
+    store = fill(folder, scratch, steps=(37,))
+    assert loaded_step(folder, scratch) == 37 and not store.problem and not list(scratch.iterdir())
+
+
+def test_saves_of_an_older_ponytaco_are_ordered_by_step(folder, tmp_path):
+    scratch = scratch_with_a_save_that_never_arrived(folder, tmp_path)
+    for path in (*scratch.iterdir(), *(folder / "saves").glob("step-*")):
+        path.rename(path.with_name("-".join(path.name.split("-")[:3])))
+    pointer = json.loads((folder / "saves" / "pointer.json").read_text())
+    for save in (*pointer["saves"], pointer["best"]):
+        del save["session"], save["number"]
+    (folder / "saves" / "pointer.json").write_text(json.dumps(pointer))
+    assert loaded_step(folder, scratch) == 40
+    assert loaded_step(folder) == 30
+    (folder / "current_model").unlink()
+    assert loaded_step(folder) == 20
 
 
 def test_after_one_from_the_machine_the_folder_still_keeps_two(folder, tmp_path):
