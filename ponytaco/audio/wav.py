@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -97,21 +98,39 @@ def save_wav(path: str | Path, waveform: Tensor, sample_rate: int) -> None:
         AudioError: the waveform is not finite or not mono, or the file cannot be written.
     """
     path = Path(path)
+    try:
+        content = wav_bytes(waveform, sample_rate)
+    except AudioError as error:
+        raise AudioError(f"{path} is not written: {error}") from None
+    try:
+        with atomic_write(path) as temporary:
+            temporary.write_bytes(content)
+    except OSError as error:
+        # The error's own text names the temporary file, which users do not know.
+        raise AudioError(
+            f"Cannot write {path}: {error.strerror}. Does the folder exist, and is the disk full?"
+        ) from None
+
+
+def wav_bytes(waveform: Tensor, sample_rate: int) -> bytes:
+    """Encode a mono waveform as a 16-bit wav.
+
+    Args:
+        waveform: (T_wav,) or (1, T_wav); clipped to -1 and 1.
+        sample_rate: Hz.
+
+    Raises:
+        AudioError: the waveform is not finite or not mono.
+    """
     samples = waveform.detach().to("cpu", torch.float32)
     if samples.dim() == 2 and samples.shape[0] == 1:
         samples = samples[0]
     if samples.dim() != 1:
-        raise AudioError(f"A waveform of shape {tuple(samples.shape)} is not mono: {path}.")
+        raise AudioError(f"A waveform of shape {tuple(samples.shape)} is not mono.")
     if not torch.isfinite(samples).all():
-        raise AudioError(f"The waveform for {path} has infinite or NaN values; not written.")
+        raise AudioError("The waveform has infinite or NaN values.")
     # Scaled here, because libsndfile lets values beyond 1 wrap around into loud clicks.
     pcm = (samples.clamp(-1, 1) * 32767).round().to(torch.int16).numpy()
-    try:
-        with atomic_write(path) as temporary, temporary.open("wb") as file:
-            soundfile.write(file, pcm, sample_rate, subtype="PCM_16", format="WAV")
-    except (soundfile.SoundFileError, OSError) as error:
-        # An OSError's own text names the temporary file, which users do not know.
-        reason = getattr(error, "strerror", None) or error
-        raise AudioError(
-            f"Cannot write {path}: {reason}. Does the folder exist, and is the disk full?"
-        ) from None
+    file = io.BytesIO()
+    soundfile.write(file, pcm, sample_rate, subtype="PCM_16", format="WAV")
+    return file.getvalue()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from ponytaco.training.validation import Validation
 
 
+_NO_EVENTS = "TensorBoard's files could not be written"
 _METAVARS = {"int": "N", "float": "X", "bool": "BOOL", "str": "NAME"}
 
 
@@ -90,49 +92,50 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _train(arguments: argparse.Namespace, run_config: Config, ranks: Ranks) -> None:
     from ponytaco.runs.folder import Run
+    from ponytaco.training.interrupts import BestEffort, safe_log
     from ponytaco.training.loop import train
     from ponytaco.training.metrics import StepReport
 
-    run = Run(arguments.run)
+    log = safe_log(functools.partial(print, flush=True))
+    best_effort = BestEffort(log)
     event_log = None
     if arguments.tensorboard and ranks.is_first:
         from ponytaco.training.tensorboard import EventLog
 
-        event_log = EventLog(arguments.tensorboard, run)
+        event_log = EventLog(arguments.tensorboard)
 
     def on_step(report: StepReport) -> None:
         if event_log:
-            event_log.on_step(report)
+            best_effort(_NO_EVENTS, event_log.on_step, report)
         losses = report.losses
         parts = [f"{name} {losses[name]:.3f}" for name in ("loss", "mel_postnet", "gate", "mi",
                  "gaf", "guidance") if name in losses]  # fmt: skip
-        print(
+        log(
             f"step {report.step:>6,}  epoch {report.epoch:>3}  {report.seconds_per_step:.2f} s/step"
-            f"  {'  '.join(parts)}",
-            flush=True,
+            f"  {'  '.join(parts)}"
         )
 
     def on_validation(validation: Validation) -> None:
         if event_log:
-            event_log.on_validation(validation)
-        print("\n".join(validation_lines(validation)), flush=True)
+            best_effort(_NO_EVENTS, event_log.on_validation, validation)
+        log("\n".join(validation_lines(validation)))
 
     try:
         result = train(
             arguments.datasets,
-            run,
+            Run(arguments.run),
             run_config,
             ranks=ranks,
             warm_start_from=arguments.warm_start,
-            log=lambda sentence: print(sentence, flush=True),
+            log=log,
             on_step=on_step,
             on_validation=on_validation,
         )
     finally:
         if event_log:
-            event_log.close()
+            best_effort(_NO_EVENTS, event_log.close)
     if ranks.is_first and result.finished:
-        print(_what_next(arguments, result.step))
+        log(_what_next(arguments, result.step))
 
 
 def validation_lines(validation: Validation) -> list[str]:

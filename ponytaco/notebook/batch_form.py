@@ -7,11 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ponytaco.audio.wav import wav_bytes
 from ponytaco.notebook.environment import has_widgets, show
 from ponytaco.notebook.errors import bug_report, explain_errors, fixable_error
 from ponytaco.notebook.speech_form import SpeechSettings
 from ponytaco.notebook.voices import TrainedVoice, save_through_browser
-from ponytaco.notebook.widgets.html import download_link, paragraph, wav_bytes
+from ponytaco.notebook.widgets.html import download_link, paragraph
 from ponytaco.synthesis.batch import lines_of
 from ponytaco.synthesis.batch import speak_lines as speak_all_lines
 from ponytaco.text.errors import TextError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from ponytaco.notebook.public_archives import (
 )
 from ponytaco.notebook.storage import Storage, copy_with_progress, find_archives
 from ponytaco.notebook.widgets.chooser import Choice, Countdown, Option, choose
+from ponytaco.runs.folder import Run, RunError
 from ponytaco.runs.history import Column, read_history
 
 
@@ -128,17 +130,29 @@ def fetch_archive(storage: Storage, character: Character) -> Path:
 
 def _describe(storage: Storage, archive: Path, notes: Mapping[str, Any]) -> Character:
     run = storage.run(archive.stem)
-    rows = read_history(run.history) if run.resumable else []
+    trained_at, step = _progress(run)
     return Character(
         name=archive.stem,
         archive=archive,
         n_bytes=archive.stat().st_size,
         minutes=number_or_none(notes.get("minutes")),
         # A run from another machine has no notes, only its checkpoint.
-        last_used=number_or_none(notes.get("last_used"))
-        or (run.current_model.stat().st_mtime if run.resumable else 0.0),
-        step=(int(rows[-1][Column.STEP]) if rows else 0) if run.resumable else None,
+        last_used=number_or_none(notes.get("last_used")) or trained_at,
+        step=step,
     )
+
+
+def _progress(run: Run) -> tuple[float, int | None]:
+    """Return when a run was trained last (seconds since 1970), and its last step."""
+    if not run.resumable:
+        return 0.0, None
+    trained_at, step = 0.0, 0
+    # Drive may refuse to read what only shows.
+    with contextlib.suppress(OSError, RunError):
+        trained_at = max(path.stat().st_mtime for path in run.voices())
+    with contextlib.suppress(OSError, IndexError):
+        step = int(read_history(run.history)[-1][Column.STEP])
+    return trained_at, step
 
 
 def _public_characters() -> list[Character]:

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 from ponytaco.config import TrainConfig
+from ponytaco.errors import PonytacoError
 from ponytaco.notebook.characters import Character
 from ponytaco.notebook.environment import has_widgets
 from ponytaco.notebook.errors import explain_errors
@@ -14,11 +15,15 @@ from ponytaco.notebook.training_form import AUTO, TrainingSettings
 from ponytaco.notebook.widgets.events import can_wait, widget_events
 from ponytaco.notebook.widgets.panel import Panel, TextPanel
 from ponytaco.runs.folder import Run
-from ponytaco.runs.movie import MovieError, make_movie
+from ponytaco.runs.movie import make_movie
+from ponytaco.training.interrupts import BestEffort
 from ponytaco.training.loop import TrainResult, train
 from ponytaco.training.metrics import StepReport
 from ponytaco.training.tensorboard import EventLog
 from ponytaco.training.validation import Validation
+
+_NO_PANEL = "The panel could not be shown"
+_NO_EVENTS = "TensorBoard's files could not be written"
 
 
 @explain_errors
@@ -46,17 +51,30 @@ def train_voice(
     if not run.resumable:
         warm_start = character.warm_start or settings.find_warm_start(storage)
     config = settings.config_for(run, max_steps, warm_start)
-    with _panel(run, config.train) as panel, _event_log(tensorboard, storage, run) as event_log:
+    best_effort = BestEffort(print)
+    with contextlib.ExitStack() as ending:
+        panel: Panel | TextPanel = best_effort(
+            _NO_PANEL, ending.enter_context, _panel(run, config.train)
+        ) or TextPanel(run)
+        event_log = None
+        if tensorboard:
+            event_log = best_effort(_NO_EVENTS, _event_log, storage, run)
+        if event_log is not None:
+            ending.callback(best_effort, _NO_EVENTS, event_log.close)
 
         def on_step(report: StepReport) -> None:
-            panel.on_step(report)
+            best_effort(_NO_PANEL, panel.on_step, report)
             if event_log is not None:
-                event_log.on_step(report)
+                best_effort(_NO_EVENTS, event_log.on_step, report)
 
         def on_validation(validation: Validation) -> None:
-            panel.on_validation(validation)
+            best_effort(_NO_PANEL, panel.on_validation, validation)
             if event_log is not None:
-                event_log.on_validation(validation)
+                best_effort(_NO_EVENTS, event_log.on_validation, validation)
+
+        def stop() -> bool:
+            best_effort(_NO_PANEL, panel.poll)
+            return panel.stopping
 
         outcome = "stopped by an error, see below"
         try:
@@ -67,18 +85,19 @@ def train_voice(
                 warm_start_from=warm_start,
                 on_step=on_step,
                 on_validation=on_validation,
-                stop=panel.poll,
+                stop=stop,
             )
             finished = "finished" if result.finished else "stopped and saved"
             outcome = f"{finished} at step {result.step:,}"
         finally:
-            panel.close(outcome)
+            best_effort(_NO_PANEL, panel.close, outcome)
     print(f"The voice is saved: {run.current_model}.")
     if result.finished:
         print("To train it longer, choose a larger max_steps above and run this cell again.")
     try:
         print(f"How the attention grew: {make_movie(run)}.")
-    except MovieError as error:  # no picture yet, or no room: the voice is saved all the same
+    # No picture yet, or no room: the voice is saved all the same.
+    except (PonytacoError, OSError) as error:
         print(error)
     return result
 
@@ -97,18 +116,11 @@ def _panel(run: Run, settings: TrainConfig) -> Iterator[Panel | TextPanel]:
         yield Panel(run, settings, poll)
 
 
-@contextlib.contextmanager
-def _event_log(wanted: bool, storage: Storage, run: Run) -> Iterator[EventLog | None]:
-    if not wanted:
-        yield None
-        return
+def _event_log(storage: Storage, run: Run) -> EventLog:
     folder = storage.disk / "tensorboard" / run.folder.name
     copies = run.folder / "tensorboard" if storage.drive_mount else None
-    event_log = EventLog(folder, run, copies)
+    event_log = EventLog(folder, copies)
     print(
         f"TensorBoard: run %load_ext tensorboard and %tensorboard --logdir {folder} in new cells."
     )
-    try:
-        yield event_log
-    finally:
-        event_log.close()
+    return event_log

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from ponytaco.audio.wav import save_wav
+from ponytaco.audio.wav import save_wav, wav_bytes
 from ponytaco.device import choose_device
 from ponytaco.formatting import duration
 from ponytaco.notebook.characters import Character
@@ -24,7 +24,6 @@ from ponytaco.notebook.widgets.html import (
     player,
     png_bytes,
     show_html,
-    wav_bytes,
 )
 from ponytaco.plotting import plot_alignment
 from ponytaco.runs.folder import Run, RunError

@@ -92,14 +92,19 @@ class Run:
 
     @property
     def resumable(self) -> bool:
-        """Whether there is a save to resume from."""
-        return self.current_model.is_file() or bool(self._other_saves())
+        """Whether there is a save to resume from: any model that a new run would replace."""
+        return bool(self._models() or self._saves_named("best-step-*", ".old-best"))
 
-    def _other_saves(self) -> list[Path]:
-        """List the saves that are not the current model, the newest first."""
+    def _models(self) -> list[Path]:
+        paths = (self.best_model, self.current_model, *self._saves_named("step-*"))
+        return [path for path in paths if path.is_file()]
+
+    def _saves_named(self, *patterns: str) -> list[Path]:
+        """List the files of these names among the saves, the newest first."""
         folders = [folder for folder in (self.saves, self.scratch) if folder is not None]
-        paths = [path for folder in folders for path in folder.glob("step-*") if path.is_file()]
-        return sorted(paths, key=lambda path: path.stat().st_mtime, reverse=True)
+        paths = [path for folder in folders for name in patterns for path in folder.glob(name)]
+        files = [path for path in paths if path.is_file()]
+        return sorted(files, key=lambda path: path.stat().st_mtime, reverse=True)
 
     def require_apart_from(self, datasets: Sequence[Path]) -> None:
         """Refuse a run's folder inside a dataset, where its files would be among the clips.
@@ -141,8 +146,7 @@ class Run:
         Raises:
             RunError: if there is none.
         """
-        paths = (self.best_model, self.current_model, *self._other_saves())
-        found = [path for path in paths if path.is_file()]
+        found = self._models()
         if not found:
             raise RunError(_why_no_voice(self))
         return found

@@ -1,4 +1,4 @@
-"""Interrupts and errors: a run saves before it ends, and survives a disk that refuses a file."""
+"""Interrupts and errors: a run saves before it ends, and survives what it can do without."""
 
 from __future__ import annotations
 
@@ -6,30 +6,60 @@ import contextlib
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
-from ponytaco.audio.wav import AudioError
+from ponytaco.errors import PonytacoError
+
+T = TypeVar("T")
 
 
 class BestEffort:
-    """Writer of files that a run can do without: a failure is logged once, and training continues.
+    """Caller of what training can do without: a failure is logged once, and training continues.
 
     Args:
         log: takes messages for the user.
+        errors: the errors that count as failures; others are raised.
     """
 
-    def __init__(self, log: Callable[[str], None]) -> None:
-        self._log = log
+    def __init__(self, log: Callable[[str], None], errors: type[Exception] = Exception) -> None:
+        self._log, self._errors = log, errors
         self._failed: set[str] = set()
+        self._logged: set[str] = set()
 
-    def __call__(self, what: str, action: Callable[..., object], *arguments: object) -> None:
-        """Call ``action``, whose result the message calls ``what``."""
+    def __call__(self, problem: str, action: Callable[..., T], *arguments: Any) -> T | None:
+        """Call ``action`` and return its result; None after a failure.
+
+        Args:
+            problem: the message if it fails, such as 'The history could not be written'.
+            action: the call.
+            *arguments: its arguments.
+        """
         try:
-            action(*arguments)
-            self._failed.discard(what)
-        except (OSError, AudioError) as error:
-            if what not in self._failed:
-                self._log(f"The {what} could not be written ({error}). Training continues.")
-            self._failed.add(what)
+            result = action(*arguments)
+        except self._errors as error:
+            reason = str(error)
+            if not isinstance(error, OSError | PonytacoError):
+                reason = f"a mistake in ponytaco, please report it: {error!r}"
+            message = f"{problem} ({reason}). Training continues."
+            # One that fails now and then would fill the page.
+            if problem not in self._failed and message not in self._logged:
+                self._log(message)
+            self._failed.add(problem)
+            self._logged.add(message)
+            return None
+        self._failed.discard(problem)
+        return result
+
+
+def safe_log(log: Callable[[str], None]) -> Callable[[str], None]:
+    """Wrap a log: a terminal that is gone, or a full disk behind it, does not end training."""
+
+    def wrapped(message: str) -> None:
+        # A ValueError is a closed stream, or a letter that it cannot encode.
+        with contextlib.suppress(OSError, ValueError):
+            log(message)
+
+    return wrapped
 
 
 def save_on_error(save: Callable[[], object]) -> Callable[..., None]:

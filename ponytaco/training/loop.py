@@ -10,6 +10,7 @@ from pathlib import Path
 from ponytaco.config import Config
 from ponytaco.runs.folder import Run
 from ponytaco.training.distributed import ALONE, Ranks
+from ponytaco.training.interrupts import BestEffort, safe_log
 from ponytaco.training.metrics import StepReport
 from ponytaco.training.session import Session
 from ponytaco.training.validation import Validation, stagnation
@@ -44,7 +45,10 @@ def train(
 ) -> TrainResult:
     """Train a voice until ``max_steps``; a run that has a checkpoint is resumed.
 
-    An interrupt (Ctrl-C, the notebook's stop, SIGTERM) finishes the step, saves and returns.
+    An interrupt (Ctrl-C, the notebook's stop, SIGTERM) finishes the step, saves and returns. What
+    only shows does not end training: pictures, samples, the history, and an OSError of ``log``,
+    ``on_step`` or ``on_validation`` are reported once. Any other error of a callback is a bug of
+    its author: training saves and raises it.
 
     Args:
         dataset_folders: a prepared character, or several whose clips make one voice.
@@ -69,6 +73,9 @@ def train(
     """
     if not ranks.is_first:
         log = on_step = on_validation = _ignore
+    log = safe_log(log)
+    # A full disk or a lost terminal behind a callback does not end training, but its bugs do.
+    best_effort = BestEffort(log, OSError)
     session = Session(dataset_folders, run, config, ranks, warm_start_from, log)
     settings, state, validation = config.train, session.state, None
     started = time.monotonic()
@@ -84,7 +91,7 @@ def train(
                 if report is None:  # rolled back
                     continue
                 row.update(report.history_row(state))
-                on_step(report)
+                best_effort("A report could not be shown", on_step, report)
             stopping, is_time_to_save = ranks.any(
                 stop() or interrupted.is_set(),
                 session.minutes_unsaved > settings.save_every_minutes,
@@ -94,7 +101,7 @@ def train(
             if state.step % settings.validate_every == 0 or is_last:
                 validation = session.check()
                 row.update(validation.history_row())
-                on_validation(validation)
+                best_effort("A validation could not be shown", on_validation, validation)
                 if hint := stagnation(state):
                     log(hint)
             elif stopping or is_time_to_save:

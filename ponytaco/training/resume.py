@@ -56,6 +56,11 @@ def describe_resume(
 ) -> Iterator[str]:
     """Yield messages: from which save a run is resumed, and which settings have changed."""
     saved = found.content
+    if found.path == run.best_model:
+        yield (
+            f"{run.best_model} is the only model left in this run, so training goes back to the "
+            f"best voice, of step {saved.run_state.step:,}."
+        )
     config = config.reduced_to(saved.config.model.n_frames_per_step)
     when = found.save.time[:16].replace("T", " ")
     yield (

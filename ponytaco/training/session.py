@@ -132,6 +132,7 @@ class Session:
         elif not ranks.is_first:
             seed_rank(settings.seed, ranks.rank, 0)  # other dropouts than the first process's
         self._saved_step = self.state.step if found else -1
+        self._best_effort = BestEffort(log)
         # Nothing is written before the data, the settings and the weights have proved usable.
         ranks.from_first(self._prepare_folder)
         if found is None:
@@ -143,7 +144,6 @@ class Session:
         self._batches = training_batches(
             self.data.train, self.sampler, settings.loader_workers, log
         )
-        self._best_effort = BestEffort(log)
         self.learning_rate = settings.learning_rate
         self._last_save = self._last_report = time.monotonic()
         self._clock_offset = self.state.seconds - self._last_save
@@ -241,7 +241,13 @@ class Session:
         self.state.restore(state)
         self.save(is_best)
         if self.ranks.is_first:  # after the save, because the weights matter more
-            self._best_effort("pictures", save_pictures, validation, self.run, self.config.audio)
+            validation = (
+                self._best_effort(
+                    "The pictures could not be written", save_pictures, validation, self.run,
+                    self.config.audio, self._best_effort,
+                )
+                or validation
+            )  # fmt: skip
         self._last_report += validation.seconds
         return validation
 
@@ -249,8 +255,9 @@ class Session:
         """Append a row to the history; a full disk is only logged."""
         if row and self.ranks.is_first:
             self._best_effort(
-                "history", append_history, self.run.history, {Column.STEP: self.state.step, **row}
-            )
+                "The history could not be written", append_history, self.run.history,
+                {Column.STEP: self.state.step, **row},
+            )  # fmt: skip
 
     def _reduce(self) -> None:
         reduction = next_reduction(self.model.decoder.n_frames_per_step, self.config, self.state)
@@ -370,8 +377,8 @@ class Session:
             )
         self._restore(found.content)
         self.state.roll_back(found.content.run_state)
-        self.ranks.from_first(lambda: cut_history(self.run.history, self.state.step))
         self._saved_step, self.metrics = self.state.step, RunningMetrics()
+        self.ranks.from_first(self._cut_history)
         self.log(
             f"The loss was not a number for {_PATIENCE} steps in a row. Back to step "
             f"{self.state.step:,}, with {self.state.learning_rate_scale:g} times the learning rate."
@@ -439,8 +446,13 @@ class Session:
     def _prepare_folder(self) -> None:
         self.run.prepare()
         write_text(self.run.config, self.config.to_json())
-        # Without a checkpoint, a history that is there is an earlier run's.
-        cut_history(self.run.history, self._saved_step)
+        self._cut_history()
+
+    def _cut_history(self) -> None:
+        """Drop the rows after the last save; before the first one they are all another run's."""
+        self._best_effort(
+            "The history could not be shortened", cut_history, self.run.history, self._saved_step
+        )
 
 
 def _with_micro_batches(config: Config, n_micro_batches: int) -> Config:

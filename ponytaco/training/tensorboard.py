@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import time
 from collections.abc import Callable
@@ -12,7 +13,6 @@ import numpy as np
 from PIL import Image
 
 from ponytaco.errors import PonytacoError
-from ponytaco.runs.folder import Run
 from ponytaco.training.metrics import StepReport
 from ponytaco.training.validation import Validation
 
@@ -29,7 +29,6 @@ class EventLog:
 
     Args:
         folder: the event files' folder, on a local disk.
-        run: the run whose pictures are shown.
         copies: folder for copies of closed files, such as one on Drive; None makes no copies.
         clock: returns seconds.
 
@@ -40,7 +39,6 @@ class EventLog:
     def __init__(
         self,
         folder: Path,
-        run: Run,
         copies: Path | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -52,7 +50,7 @@ class EventLog:
                 "or switch it off in the settings."
             ) from None
         self._writer: Any = SummaryWriter(str(folder))
-        self._folder, self._run, self._copies, self._clock = folder, run, copies, clock
+        self._folder, self._copies, self._clock = folder, copies, clock
         self._copied_at = clock()
 
     def on_step(self, report: StepReport) -> None:
@@ -66,9 +64,10 @@ class EventLog:
         """Write the scores and the picture of attention, mels and gate."""
         for name, value in validation.history_row().items():
             self._writer.add_scalar(f"validation/{name}", value, validation.step)
-        with Image.open(self._run.picture(validation.step)) as image:
-            pixels = np.asarray(image.convert("RGB"))
-        self._writer.add_image("validation", pixels, validation.step, dataformats="HWC")
+        if validation.picture:
+            with Image.open(io.BytesIO(validation.picture)) as image:
+                pixels = np.asarray(image.convert("RGB"))
+            self._writer.add_image("validation", pixels, validation.step, dataformats="HWC")
         if self._copies is not None and self._clock() - self._copied_at > _COPY_SECONDS:
             self._writer.close()  # the next value opens a new file
             self._copy()

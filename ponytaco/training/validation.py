@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+import io
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ponytaco.audio.wav import save_wav
+from ponytaco.audio.wav import wav_bytes
 from ponytaco.config import AudioConfig, Config
 from ponytaco.data.dataset import ClipDataset
 from ponytaco.data.loader import Batch, validation_batches
+from ponytaco.io.atomic import atomic_write
 from ponytaco.losses.tacotron import tacotron_loss
 from ponytaco.metrics.alignment import AlignmentScore, mean_score, score_alignment
 from ponytaco.metrics.attention_errors import end_of_reading, may_stop_from
@@ -25,6 +29,7 @@ from ponytaco.runs.folder import Run
 from ponytaco.runs.history import Column, HistoryRow
 from ponytaco.runs.state import RunState
 from ponytaco.text.encode import spoken_symbols
+from ponytaco.training.interrupts import BestEffort
 from ponytaco.vocoders.griffin_lim import GriffinLim
 
 # Clips that are also spoken free-running, which takes time in proportion to their length.
@@ -72,6 +77,10 @@ class Validation:
     seconds: float
     """Duration of the validation."""
     first_clip: SpokenClip
+    picture: bytes = b""
+    """PNG of the first clip's attention, mels and gate; empty if it could not be drawn."""
+    sample: bytes = b""
+    """Wav of the first clip by Griffin-Lim; empty if it could not be spoken."""
 
     def history_row(self) -> HistoryRow:
         """Return the history columns of a validation."""
@@ -177,8 +186,29 @@ def stagnation(run_state: RunState) -> str | None:
     )
 
 
-def save_pictures(validation: Validation, run: Run, audio: AudioConfig) -> None:
-    """Write a validation's picture and sample into the run's folder."""
+def save_pictures(
+    validation: Validation, run: Run, audio: AudioConfig, best_effort: BestEffort
+) -> Validation:
+    """Draw a validation's picture, speak its sample, and write both into the run's folder.
+
+    Returns:
+        The validation with both; whatever shows them need not read the files.
+    """
+    validation = dataclasses.replace(
+        validation,
+        picture=best_effort("The picture could not be drawn", _picture, validation) or b"",
+        sample=best_effort("The sample could not be spoken", _sample, validation, audio) or b"",
+    )
+    files = ((run.picture, validation.picture), (run.sample, validation.sample))
+    for path_of, content in files:
+        if content:
+            best_effort(
+                "The pictures could not be written", _write, path_of(validation.step), content
+            )
+    return validation
+
+
+def _picture(validation: Validation) -> bytes:
     clip = validation.first_clip
     figure = plot_validation(
         f"step {validation.step:,}: {validation.free}",
@@ -188,9 +218,19 @@ def save_pictures(validation: Validation, run: Run, audio: AudioConfig) -> None:
         clip.predicted_mel,
         clip.gate,
     )
-    figure.savefig(run.picture(validation.step))
-    mel = torch.from_numpy(clip.predicted_mel)
-    save_wav(run.sample(validation.step), GriffinLim(audio)(mel[None])[0], audio.sample_rate)
+    file = io.BytesIO()
+    figure.savefig(file, format="png")
+    return file.getvalue()
+
+
+def _sample(validation: Validation, audio: AudioConfig) -> bytes:
+    mel = torch.from_numpy(validation.first_clip.predicted_mel)
+    return wav_bytes(GriffinLim(audio)(mel[None])[0], audio.sample_rate)
+
+
+def _write(path: Path, content: bytes) -> None:
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def _teacher_forced(

@@ -52,6 +52,15 @@ def test_last_used_first_then_by_name(storage, run_of_zecora):
     assert second.label == "Zecora (trained to step 60, 2 MB)"
 
 
+@pytest.mark.parametrize("gone", ["current_model", "history.csv"])
+def test_a_run_that_has_lost_a_file_is_listed(storage, run_of_zecora, gone):
+    path = run_of_zecora.folder / gone
+    path.unlink()
+    path.mkdir()  # reading it is an OSError
+    first = find_characters(storage)[0]
+    assert first.name == "Zecora" and first.step == (0 if gone == "history.csv" else 60)
+
+
 def test_the_resumable_one_counts_down(storage, run_of_zecora, monkeypatch, capsys):
     asked = picking(monkeypatch, "Zecora")
     assert pick_character(storage, wait_seconds=7).step == 60

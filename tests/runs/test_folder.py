@@ -46,14 +46,18 @@ def test_a_folder_that_cannot_be_made_is_refused_by_name(tmp_path):
         assert "Choose another folder" in str(caught.value)
 
 
-def test_only_a_current_model_can_be_resumed(run):
+@pytest.mark.parametrize(
+    "left",
+    ["current_model", "best_model", "saves/step-00000007-0123456789abcdef",
+     "saves/best-step-00000007-0123456789abcdef", "saves/.old-best"],
+)  # fmt: skip
+def test_whatever_model_is_left_is_resumed(run, left):
     run.prepare()
-    run.best_model.write_bytes(b"best")
+    path = run.folder / left
+    path.mkdir(parents=True)
     assert not run.resumable
-    run.current_model.mkdir()
-    assert not run.resumable
-    run.current_model.rmdir()
-    run.current_model.write_bytes(b"current")
+    path.rmdir()
+    path.write_bytes(b"a model")
     assert run.resumable
 
 

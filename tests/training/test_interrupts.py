@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import threading
+from pathlib import Path
 
 import pytest
 from support.training import CONFIG, FAST, SAVING, train_quietly
@@ -16,7 +17,7 @@ from ponytaco.checkpoint.format import CheckpointError, load_checkpoint
 from ponytaco.io.store.files import Files
 from ponytaco.runs.folder import Run
 from ponytaco.runs.history import read_history
-from ponytaco.training.interrupts import interruptible
+from ponytaco.training.interrupts import BestEffort, interruptible
 from ponytaco.training.loop import train
 from ponytaco.training.step import train_step
 
@@ -120,14 +121,64 @@ def test_an_error_in_a_step_saves_the_state_before_it(fake_dataset, tmp_path, mo
     )
 
 
-# Disks
+# Disks and displays
+
+
+def no_space(*args):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("error", [no_space, lambda *args: Path("nowhere").read_bytes()])
+def test_a_callback_that_cannot_show_does_not_end_the_run(fake_dataset, tmp_path, error):
+    messages = []
+    result = train(
+        fake_dataset, Run(tmp_path), FAST.replace(max_steps=30, validate_every=10),
+        log=messages.append, on_step=error, on_validation=error,
+    )  # fmt: skip
+    assert result.finished
+    for what in ("A report", "A validation"):
+        assert sum(f"{what} could not be shown" in message for message in messages) == 1
+
+
+@pytest.mark.parametrize("error", [BrokenPipeError, ValueError, UnicodeEncodeError])
+def test_a_log_that_cannot_write_does_not_end_the_run(fake_dataset, tmp_path, error):
+    def log(message):
+        raise UnicodeEncodeError("ascii", "…", 0, 1, "") if error is UnicodeEncodeError else error
+
+    assert train(fake_dataset, Run(tmp_path), FAST.replace(max_steps=1), log=log).finished
+
+
+def test_a_history_that_cannot_be_read_does_not_end_the_run(fake_dataset, tmp_path, monkeypatch):
+    run, messages = Run(tmp_path), []
+    train_quietly(fake_dataset, run, FAST.replace(max_steps=1))
+    monkeypatch.setattr(session_module, "cut_history", no_space)
+    train(fake_dataset, run, FAST.replace(max_steps=2), log=messages.append)
+    assert any("The history could not be shortened" in message for message in messages)
+
+
+def test_a_failure_is_logged_once_until_it_is_another():
+    messages = []
+    best_effort = BestEffort(messages.append)
+
+    def fail(reason):
+        raise OSError(reason)
+
+    for _ in range(3):
+        assert best_effort("It failed", fail, "full") is None
+        assert best_effort("It failed", lambda: 5) == 5  # now and then it works
+    best_effort("It failed", fail, "gone")
+    best_effort("It failed", fail, "gone again")
+    assert messages == [
+        "It failed (full). Training continues.", "It failed (gone). Training continues.",
+    ]  # fmt: skip
+    best_effort("It broke", lambda: 1 / 0)
+    assert "a mistake in ponytaco, please report it: ZeroDivisionError" in messages[-1]
+    with pytest.raises(ZeroDivisionError):
+        BestEffort(messages.append, OSError)("It broke", lambda: 1 / 0)
 
 
 def test_refused_pictures_do_not_cost_the_weights(fake_dataset, tmp_path, monkeypatch):
-    def fail(*args):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(session_module, "save_pictures", fail)
+    monkeypatch.setattr(session_module, "save_pictures", no_space)
     run, messages = Run(tmp_path), []
     train(fake_dataset, run, FAST.replace(max_steps=2, validate_every=1), log=messages.append)
     assert sum("No space left" in message for message in messages) == 1

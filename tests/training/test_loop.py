@@ -120,7 +120,7 @@ def test_a_new_run_does_not_inherit_a_history(fake_dataset, tmp_path):
     run = Run(tmp_path)
     config = FAST.replace(max_steps=1)
     train_quietly(fake_dataset, run, config)
-    run.current_model.unlink()
+    run.current_model.unlink(), run.best_model.unlink()
     train_quietly(fake_dataset, run, config)
     assert [row["step"] for row in read_history(run.history)] == [1]
 

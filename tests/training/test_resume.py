@@ -6,9 +6,10 @@ import shutil
 
 import pytest
 from support.soak import IS_SOAK
-from support.training import FAST, SAVING, assert_same, train_quietly
+from support.training import FAST, SAVING, assert_same, assert_same_run, train_quietly
 
 from ponytaco.checkpoint.format import CheckpointError, load_checkpoint
+from ponytaco.io.store.saves import describe
 from ponytaco.runs.folder import Run
 from ponytaco.training.loop import train
 
@@ -76,6 +77,26 @@ def test_a_disk_that_cannot_be_read_is_not_damage(fake_dataset, tmp_path, saved_
     messages = []
     train(fake_dataset, run, SAVING.replace(max_steps=2), log=messages.append)
     assert any("at step 2," in message for message in messages)
+
+
+@pytest.mark.parametrize("name", ["best_model", "saves/.old-best", "saves/best-step-…"])
+def test_a_run_with_only_its_best_model_goes_on_from_it(fake_dataset, tmp_path, saved_twice, name):
+    """Nothing else is left, or the session was killed while it replaced that one."""
+    best = saved_twice / "best_model"
+    run, messages = Run(tmp_path / "run"), []
+    left = run.folder / name.replace("step-…", describe(best, 2).name)
+    left.parent.mkdir(parents=True)
+    shutil.copy(best, left)
+    result = train(fake_dataset, run, SAVING.replace(max_steps=4), log=messages.append)
+    assert result.finished
+    text = " ".join(messages)
+    assert "best_model is the only model left" in text and "best voice, of step 2." in text
+    assert "Starting" not in text and "Resuming run at step 2," in text
+    assert load_checkpoint(run.current_model).run_state.step == 4
+    straight = Run(tmp_path / "straight")
+    shutil.copytree(saved_twice, straight.folder)
+    train_quietly(fake_dataset, straight, SAVING.replace(max_steps=4))
+    assert_same_run(*(load_checkpoint(r.current_model) for r in (run, straight)))
 
 
 def test_changed_settings_are_reported(fake_dataset, tmp_path, saved_twice, monkeypatch):

@@ -25,7 +25,7 @@ def read(folder):
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_scalars_and_pictures(trained_run, tmp_path):
-    log = EventLog(tmp_path / "events", trained_run.run)
+    log = EventLog(tmp_path / "events")
     for report in trained_run.reports:
         log.on_step(report)
     for validation in trained_run.validations:
@@ -44,7 +44,7 @@ def test_scalars_and_pictures(trained_run, tmp_path):
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_only_closed_files_are_copied_and_not_often(trained_run, tmp_path):
     clock, copies = Clock(), tmp_path / "drive"
-    log = EventLog(tmp_path / "events", trained_run.run, copies, clock)
+    log = EventLog(tmp_path / "events", copies, clock)
     log.on_step(trained_run.reports[0])
     log.on_validation(trained_run.validations[0])
     assert not copies.exists()
@@ -65,7 +65,7 @@ def test_a_drive_that_is_full_does_not_stop_the_training(
     def full(source, target):
         raise OSError(28, "No space left on device")
 
-    log = EventLog(tmp_path / "events", trained_run.run, tmp_path / "drive")
+    log = EventLog(tmp_path / "events", tmp_path / "drive")
     log.on_step(trained_run.reports[0])
     monkeypatch.setattr(tensorboard.shutil, "copyfile", full)
     log.close()
@@ -75,4 +75,4 @@ def test_a_drive_that_is_full_does_not_stop_the_training(
 def test_without_the_package_the_error_tells_how_to_install_it(trained_run, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(TensorBoardError, match=r"pip install ponytaco\[tensorboard\]"):
-        EventLog(tmp_path, trained_run.run)
+        EventLog(tmp_path)

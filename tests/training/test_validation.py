@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from types import SimpleNamespace
 
@@ -14,12 +15,20 @@ from ponytaco.data.sampler import Pick
 from ponytaco.losses.tacotron import tacotron_loss
 from ponytaco.metrics.alignment import AlignmentScore
 from ponytaco.metrics.mel_cepstral import MelSimilarity
+from ponytaco.runs.folder import Run
 from ponytaco.runs.history import Column
 from ponytaco.runs.state import RunState
 from ponytaco.text.encode import spoken_symbols, text_to_ids
 from ponytaco.text.symbols import SYMBOLS
+from ponytaco.training.interrupts import BestEffort
 from ponytaco.training.rng import rng_state
-from ponytaco.training.validation import _scores, stagnation, validate, voice_score
+from ponytaco.training.validation import (
+    _scores,
+    save_pictures,
+    stagnation,
+    validate,
+    voice_score,
+)
 
 CPU = torch.device("cpu")
 
@@ -134,6 +143,30 @@ def test_a_validation_changes_nothing(validated, trained_run):
     second = validate(model, data.val, trained_run.config, 60, CPU)
     assert first.loss == second.loss
     np.testing.assert_array_equal(first.first_clip.predicted_mel, second.first_clip.predicted_mel)
+
+
+def test_a_picture_is_at_hand_where_it_cannot_be_written(trained_run, tmp_path):
+    messages, audio = [], trained_run.config.audio
+    validation = dataclasses.replace(trained_run.validations[0], picture=b"", sample=b"")
+    shown = save_pictures(validation, Run(tmp_path / "gone"), audio, BestEffort(messages.append))
+    assert shown.picture == trained_run.run.picture(30).read_bytes() != b""
+    assert shown.sample == trained_run.run.sample(30).read_bytes() != b""
+    (message,) = messages
+    assert "pictures could not be written" in message
+
+
+def test_a_sample_that_cannot_be_spoken_does_not_cost_the_picture(trained_run, tmp_path):
+    messages, run = [], Run(tmp_path)
+    run.prepare()
+    validation = trained_run.validations[0]
+    clip = dataclasses.replace(
+        validation.first_clip, predicted_mel=np.full((80, 9), np.nan, np.float32)
+    )
+    validation = dataclasses.replace(validation, first_clip=clip)
+    shown = save_pictures(validation, run, trained_run.config.audio, BestEffort(messages.append))
+    assert shown.sample == b"" and not run.sample(30).exists()
+    assert shown.picture == run.picture(30).read_bytes() != b""
+    assert len(messages) == 1 and "sample could not be spoken" in messages[0]
 
 
 def test_the_gate_counts_only_at_the_end_of_the_text(validated, trained_run, monkeypatch):

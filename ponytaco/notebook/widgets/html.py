@@ -8,9 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from html import escape, unescape
 
-import soundfile
 from matplotlib.figure import Figure
-from torch import Tensor
 
 from ponytaco.notebook.environment import has_widgets, show
 
@@ -86,13 +84,6 @@ def png_bytes(figure: Figure) -> bytes:
     """Draw a figure as PNG."""
     file = io.BytesIO()
     figure.savefig(file, format="png")
-    return file.getvalue()
-
-
-def wav_bytes(waveform: Tensor, sample_rate: int) -> bytes:
-    """Encode a waveform (T_wav,) as a 16-bit WAV file."""
-    file = io.BytesIO()
-    soundfile.write(file, waveform.cpu().numpy(), sample_rate, format="WAV", subtype="PCM_16")
     return file.getvalue()
 
 

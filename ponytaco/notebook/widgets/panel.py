@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Any
@@ -28,7 +29,7 @@ class Panel:
     """Widgets that show a training.
 
     Args:
-        run: folder with the pictures and samples.
+        run: folder with the pictures and the history of the sessions before.
         settings: of the training, for its milestones.
         events: handles the clicks that have arrived.
     """
@@ -99,17 +100,19 @@ class Panel:
         self._curves_changed = True
 
     def on_validation(self, validation: Validation) -> None:
-        """Show a validation, with its picture and sample from the run folder."""
+        """Show a validation, with its picture and sample."""
         started = time.monotonic()
         self._rows.append({Column.STEP: validation.step, **validation.history_row()})
         self._curves_changed = True
         if not self._shown:
             self._begin()
-        _set_image(self.picture, self._run.picture(validation.step).read_bytes())
-        self.sample.value = player(
-            self._run.sample(validation.step).read_bytes(),
-            f"A sentence it never trains on, spoken at step {validation.step:,}:",
-        )
+        if validation.picture:
+            _set_image(self.picture, validation.picture)
+        if validation.sample:
+            self.sample.value = player(
+                validation.sample,
+                f"A sentence it never trains on, spoken at step {validation.step:,}:",
+            )
         self._show_text()
         self.overhead_seconds += time.monotonic() - started
 
@@ -134,10 +137,11 @@ class Panel:
     def _begin(self) -> None:
         """Appear, at the first step: then the panel stands below what was printed before it."""
         self._shown = True
-        # By now the history of a resumed run has been cut to its last save.
-        self._rows = [*read_history(self._run.history), *self._rows]
-        _show_newest(self._run, self.picture)
         show_live(self.box)
+        # By now the history of a resumed run has been cut to its last save.
+        self._rows = [*_earlier_rows(self._run), *self._rows]
+        if picture := _newest_picture(self._run):
+            _set_image(self.picture, picture)
 
     def _show_text(self) -> None:
         report, settings = self._report, self._settings
@@ -182,6 +186,7 @@ class TextPanel:
     """
 
     def __init__(self, run: Run, least_seconds: float = 10.0) -> None:
+        self.stopping = False
         self._run = run
         self._lines = Budget(1.0, least_seconds)
         self._rows: list[HistoryRow] = []
@@ -196,7 +201,7 @@ class TextPanel:
         if not self._lines.ready:
             return
         with self._lines.spending():
-            rows = [*read_history(self._run.history), *self._rows]
+            rows = [*_earlier_rows(self._run), *self._rows]
             shown = panel_text.numbers(report, rows)
             values = ", ".join(f"{name} {value}" for name, value in shown)
             print(f"step {report.step:,} of {report.max_steps:,}: {values}", flush=True)
@@ -224,11 +229,21 @@ def thinned(rows: list[HistoryRow], most: int) -> list[HistoryRow]:
     return [row for i, row in enumerate(rows) if i in kept or Column.VAL_LOSS in row]
 
 
-def _show_newest(run: Run, image: Any) -> None:
-    """Show the last picture of the last session until there is a new one."""
-    pictures = sorted(run.alignments.glob("step-*.png"))
-    if pictures and run.resumable:
-        _set_image(image, pictures[-1].read_bytes())
+def _earlier_rows(run: Run) -> list[HistoryRow]:
+    """Return the rows of the history; none if Drive cannot read it, for new ones will come."""
+    try:
+        return read_history(run.history)
+    except OSError:
+        return []
+
+
+def _newest_picture(run: Run) -> bytes:
+    """Return the last session's last picture, to show until there is a new one; b'' for none."""
+    with contextlib.suppress(OSError):
+        if run.resumable:
+            pictures = sorted(run.alignments.glob("step-*.png"))
+            return pictures[-1].read_bytes() if pictures else b""
+    return b""
 
 
 def _set_image(image: Any, png: bytes) -> None:

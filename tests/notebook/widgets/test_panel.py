@@ -1,4 +1,5 @@
 import dataclasses
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -159,6 +160,35 @@ def test_thinning_keeps_the_newest_and_all_validations():
     assert few[-1] is rows[-1] and rows[500] in few
     assert [row["step"] for row in few] == sorted(row["step"] for row in few)
     assert thinned(rows[:50], 100) == rows[:50]
+
+
+# Files that Drive does not give back
+
+
+def test_it_shows_a_validation_whose_files_are_gone(trained_run, shown, tmp_path):
+    panel = Panel(Run(tmp_path / "gone"), trained_run.config.train, lambda: None)
+    validation = trained_run.validations[0]
+    panel.on_validation(validation)
+    assert panel.picture.value == validation.picture != b""
+    assert "<audio" in panel.sample.value
+    panel.on_validation(dataclasses.replace(validation, picture=b"", sample=b""))
+    assert panel.picture.value == validation.picture  # the last one that could be drawn
+
+
+@pytest.mark.parametrize("kind", [Panel, TextPanel])
+def test_it_starts_without_what_cannot_be_read(trained_run, shown, monkeypatch, capsys, kind):
+    def fail(*args):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(panel_module, "read_history", fail)
+    monkeypatch.setattr(Path, "read_bytes", fail)
+    arguments = (trained_run.config.train, lambda: None) if kind is Panel else ()
+    panel = kind(trained_run.run, *arguments)
+    panel.poll()
+    panel.on_step(trained_run.reports[0])
+    panel.on_validation(trained_run.validations[0])
+    assert shown == ([panel.box] if kind is Panel else [])
+    assert kind is Panel or "step 10 of 60" in capsys.readouterr().out
 
 
 # Words
