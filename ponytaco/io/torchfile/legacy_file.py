@@ -10,12 +10,16 @@ from torch import Tensor
 from ponytaco.io.torchfile.errors import TorchFileError, damaged, shown
 from ponytaco.io.torchfile.tensors import Storages, allocate
 
-MAGIC = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19"
 N_PICKLES = 5
 
 _MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001
 _COUNT_BYTES = 8
+
+
+def is_legacy(start: bytes) -> bool:
+    """Whether a file begins with the magic number, pickled in any protocol but the first."""
+    return start[:1] == b"\x80" and _MAGIC_NUMBER.to_bytes(10, "little") in start[:24]
 
 
 class LegacyMemory:

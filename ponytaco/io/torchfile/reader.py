@@ -60,7 +60,7 @@ def load_torch_file(
         try:
             if start.startswith(zip_file.MAGIC):
                 return _load_zip(file, size, weights_only, mmap, verify)
-            if start.startswith(legacy_file.MAGIC):
+            if legacy_file.is_legacy(start):
                 return _load_legacy(file, size, weights_only, verify)
         except (TorchFileError, OSError) as error:
             # EINVAL is a position before the file's start; other errors are the disk's.

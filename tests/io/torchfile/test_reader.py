@@ -18,6 +18,7 @@ from ponytaco.io.torchfile.errors import TorchFileError
 from ponytaco.io.torchfile.reader import load_torch_file
 from ponytaco.presets import preset
 from ponytaco.text.symbols import SYMBOLS
+from ponytaco.vocoders.weights import VocoderError, read_weights
 
 
 def tar():
@@ -282,3 +283,27 @@ def test_loaded_tensors_have_memory_of_their_own(tmp_path):
     torch.save({"w": torch.zeros(10)}, tmp_path / "f")
     load_torch_file(tmp_path / "f")["w"] += 1
     assert load_torch_file(tmp_path / "f")["w"].sum() == 0
+
+
+@pytest.mark.shared
+@pytest.mark.usefixtures("costs_little")
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("codecs_hex.pt", "damaged"),
+        ("concat.pt", "two files in one"),
+        ("huge24000.voice", "damaged"),
+        ("size_copies.pt", "more values"),
+        ("tuple_hash.pt", "a tuple as a key"),
+        ("untyped.pt", "same name"),
+        ("voc_od_copies.pt", "more than weights|more values"),
+        ("zip_expand.pt", "damaged"),
+    ],
+)
+def test_files_that_once_did_harm(shared_cases, name, said):
+    path = shared_cases / "torchfile" / name
+    refuse(path, said)
+    with pytest.raises(TorchFileError, match=said):
+        load_torch_file(path, weights_only=False)
+    with pytest.raises(VocoderError, match=said):
+        read_weights(path)
