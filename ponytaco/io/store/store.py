@@ -12,6 +12,7 @@ import contextlib
 import errno
 import os
 import secrets
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -32,9 +33,10 @@ _N_KEPT = 2
 _DELAYS, _SHORT_DELAYS = (1.0, 5.0, 15.0), (0.1, 1.0)
 _PARTIAL = ".partial-"
 _UNREAD = "unread-"
+# Less free space in bytes is a full disk: no save fits.
+_LITTLE_SPACE = 2**20
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _WHAT_NEXT = {
-    errno.ENOSPC: " Empty Drive's trash, or free some space.",
-    errno.EDQUOT: " Empty Drive's trash, or free some space.",
     errno.ENOTCONN: " Drive is not connected any more.",
     errno.ENOENT: " If it is on Drive, connect Drive again: saving then works again by itself.",
 }
@@ -100,10 +102,15 @@ class Store(Generic[T]):
         self._scratch = scratch
         self._log = log
         self._files = files or Files()
+        self._local_delays = _SHORT_DELAYS if delays is None else delays
         if delays is None:
             delays = _SHORT_DELAYS if scratch is None else _DELAYS
         self._delays = delays
         self._known = Pointer()
+        self._listed: tuple[Save, ...] = ()
+        """The saves in the pointer file."""
+        self._copied_best: Save | None = None
+        """A best save whose copy is there, but not yet listed."""
         self._at_current: Save | None = None
         self._unread: dict[Path, str] = {}
         """Files that the disk did not let be read, and the names to keep them under."""
@@ -131,9 +138,11 @@ class Store(Generic[T]):
         """
         self._n_saves += 1
         try:
-            task = self._attempts(lambda: self._write_local(write, step, is_best))
+            task = self._attempts(
+                lambda: self._write_local(write, step, is_best), self._local_delays
+            )
         except (OSError, PonytacoError, RuntimeError) as error:
-            self._report(self._n_saves, step, error)
+            self._report(self._n_saves, step, error, self._scratch or self.current.parent)
             return False
         if self._scratch is None:
             self._publish(task)
@@ -149,15 +158,19 @@ class Store(Generic[T]):
     def _write_local(self, write: Callable[[Path], None], step: int, is_best: bool) -> _Task:
         if self._scratch is None:
             self._require_folder()
+            with contextlib.suppress(OSError):
+                self._make_room()
         else:
             self._scratch.mkdir(parents=True, exist_ok=True)
+            with self._lock:
+                self._discard_local({*self._local_saves()[:1]})
         folder = self._scratch or self.saves
         partial = folder / f"{_PARTIAL}{step}-{os.getpid()}"
         try:
-            write(partial)
+            _write_file(write, partial)
             with partial.open("rb+") as file:
                 self._files.fsync(file)
-            written_step, _ = self._read(partial)
+            written_step, _ = self._read_file(partial)
             if written_step != step:
                 raise OSError(errno.EIO, f"step {written_step} was read, but {step} was written")
             self._session = self._session or self._next_session()
@@ -186,14 +199,18 @@ class Store(Generic[T]):
         with self._lock:
             # Only the newest is worth a copy, and the best one before it.
             kept = [t for t in self._queue if t.is_best and not task.is_best]
-            needed = {t.local for t in (*kept, task, self._running) if t is not None}
             self._queue = [*kept, task]
-            for left in self._local_saves():
-                if left not in needed and left not in self._unread:
-                    with contextlib.suppress(OSError):
-                        discard(self._files, left)
+            self._discard_local(set())
             if self._thread is None or not self._thread.is_alive() or self._running is None:
                 self._start_copying()
+
+    def _discard_local(self, needed: set[Path]) -> None:
+        """Remove the local saves that are neither needed nor to be copied, with the lock held."""
+        needed |= {t.local for t in (*self._queue, self._running) if t is not None}
+        for left in self._local_saves():
+            if left not in needed and left not in self._unread:
+                with contextlib.suppress(OSError):
+                    discard(self._files, left)
 
     def _start_copying(self) -> None:
         """Start a thread, with the lock held; one that has taken its last task touches no file."""
@@ -211,7 +228,7 @@ class Store(Generic[T]):
         try:
             self._attempts(lambda: self._publish_once(task))
         except (OSError, PonytacoError) as error:
-            self._report(task.number, task.save.step, error)
+            self._report(task.number, task.save.step, error, self.current.parent)
             return
         if task.number < self._failed_save:
             return
@@ -224,17 +241,22 @@ class Store(Generic[T]):
         save = task.save
         self._require_folder()
         best_copy = self.saves / f"best-{save.name}"
+        with contextlib.suppress(OSError):
+            self._make_room(best_copy.name, save.name, task.local.name)
         if task.is_best and not (self._known.best == save and self.best.is_file()):
             self._copy_verified(task.local, best_copy, save)
+            self._copied_best = save
         is_new = self._at_current != save
         if is_new:
             self._copy_verified(task.local, self.saves / save.name, save)
         if self._at_current is None:
             self._at_current = self._known_at_current()
         older = tuple(s for s in self._known.saves if s != save and self._is_kept(s))
-        known = Pointer((save, *older)[:_N_KEPT], save if task.is_best else self._known.best)
+        # Known from now on, listed or not: on a full disk even the pointer may not fit.
+        self._known = Pointer((save, *older)[:_N_KEPT], self._known.best)
+        known = Pointer(self._known.saves, save if task.is_best else self._known.best)
         write_small(self._files, self.pointer, known.to_bytes())
-        self._known = known
+        self._known, self._listed, self._copied_best = known, known.saves, None
         if is_new:
             self._make_current(save)
         if best_copy.is_file():
@@ -288,9 +310,24 @@ class Store(Generic[T]):
         self._files.rename(copy_of_it, self.best)
         discard(self._files, old)
 
-    def _prune(self, step: int) -> None:
-        """Remove older saves; one that could not be read stays until it can and is surpassed."""
-        kept = {save.name for save in self._known.saves} | {self.pointer.name}
+    def _make_room(self, *needed: str) -> None:
+        """Finish or remove what failed attempts have left, before more is written."""
+        if not self._known.saves:
+            return  # nothing is known of what is there
+        best = self._copied_best or self._known.best
+        if best is not None and (left := self.saves / f"best-{best.name}").is_file():
+            self._make_best(left)
+            self._known = Pointer(self._known.saves, best)
+        self._prune(self._known.saves[0].step, *needed)
+
+    def _prune(self, step: int, *needed: str) -> None:
+        """Remove all but the two newest saves and the files that are needed.
+
+        One that could not be read stays until it can be, and the run has come as far as it.
+        """
+        saves = [s for s in (*self._known.saves, *self._listed) if self._is_kept(s)]
+        names = list(dict.fromkeys(save.name for save in saves))[:_N_KEPT]
+        kept = {self.pointer.name, *names, *needed}
         for path in list(self.saves.iterdir()):
             if path.name in kept or not path.is_file():
                 continue
@@ -299,8 +336,8 @@ class Store(Generic[T]):
             elif not path.name.startswith(_UNREAD) or _is_surpassed(path, step):
                 discard(self._files, path)
 
-    def _attempts(self, work: Callable[[], _R]) -> _R:
-        for delay in self._delays:
+    def _attempts(self, work: Callable[[], _R], delays: tuple[float, ...] | None = None) -> _R:
+        for delay in self._delays if delays is None else delays:
             try:
                 return work()
             except OSError as error:
@@ -309,13 +346,17 @@ class Store(Generic[T]):
             time.sleep(delay)
         return work()
 
-    def _report(self, number: int, step: int, error: Exception) -> None:
+    def _report(self, number: int, step: int, error: Exception, folder: Path) -> None:
         if number < self._failed_save:
             return
         self._failed_save = number
-        self.problem = (
-            f"Step {step:,} could not be saved in {self.current.parent}: {_reason(error)}"
-        )
+        what_next = ""
+        if isinstance(error, OSError) and error.errno in _FULL:
+            is_on_drive = self._scratch not in (None, folder)
+            what_next = " Empty Drive's trash, or free" if is_on_drive else " Free"
+            what_next += " some space on that disk."
+        where = f"{folder}, on the local disk" if folder == self._scratch else f"{folder}"
+        self.problem = f"Step {step:,} could not be saved in {where}: {_reason(error)}{what_next}"
         if not self._reported:
             self._log(f"{self.problem} Training continues; the last good save is kept.")
         self._reported = True
@@ -335,6 +376,7 @@ class Store(Generic[T]):
         if pointer is None and self.saves.is_dir() and any(self.saves.iterdir()):
             problems.append("saves/pointer.json is lost or damaged")
         self._known = pointer or Pointer()
+        self._listed, self._copied_best = self._known.saves, None
         self._at_current = None
         self._has_folder = self._has_folder or self.saves.is_dir()
         self._session = self._session or self._next_session()
@@ -428,12 +470,7 @@ class Store(Generic[T]):
         named = parse_name(path.name)
         if named is not None and not digest(path).startswith(named.digest):
             raise StoreError("its bytes differ from those saved")
-        try:
-            step, content = self._read(path)
-        except PonytacoError as error:
-            if (reason := disk_error(error)) is not None:
-                raise reason from None
-            raise
+        step, content = self._read_file(path)
         if path == self.current and self._known.saves:
             newest = self._known.saves[0]
             # A checkpoint of another step was put there on purpose.
@@ -441,6 +478,15 @@ class Store(Generic[T]):
             if step == newest.step and not is_known:
                 raise StoreError("its bytes differ from those saved")
         return self._identified(path, step), content
+
+    def _read_file(self, path: Path) -> tuple[int, T]:
+        """Read a file; an error of the disk is raised as such."""
+        try:
+            return self._read(path)
+        except PonytacoError as error:
+            if (reason := disk_error(error)) is not None:
+                raise reason from None
+            raise
 
     def _identified(self, path: Path, step: int) -> Save:
         """Describe a verified file, with the order and time that are known of it."""
@@ -492,6 +538,20 @@ def _order(path: Path) -> tuple[int, int, int]:
     """Return the order of a save by its file's name."""
     named = parse_name(path.name)
     return named.order if named is not None else (0, 0, 0)
+
+
+def _write_file(write: Callable[[Path], None], path: Path) -> None:
+    """Write a file; torch's zip writer hides the disk's error behind one of its own."""
+    try:
+        write(path)
+    except RuntimeError as error:
+        if (reason := disk_error(error)) is not None:
+            raise reason from None
+        if shutil.disk_usage(path.parent).free < _LITTLE_SPACE:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from None
+        if "inline_container" in str(error):
+            raise OSError(errno.EIO, os.strerror(errno.EIO)) from None
+        raise
 
 
 def _is_surpassed(path: Path, step: int) -> bool:

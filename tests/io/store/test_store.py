@@ -10,14 +10,16 @@ import threading
 import time
 import zlib
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from support.faulty_files import OPERATIONS, Faults, Kill
 from support.soak import IS_SOAK
 
 from ponytaco.errors import PonytacoError
 from ponytaco.io.store.errors import NewerVersionError, StoreError, UnreadableError
-from ponytaco.io.store.files import PASSING_ERRORS
+from ponytaco.io.store.files import PASSING_ERRORS, Files
 from ponytaco.io.store.store import Store
 
 
@@ -54,11 +56,11 @@ def scratch(request, tmp_path):
     return tmp_path / "scratch" if request.param == "beside" else None
 
 
-def fill(folder, scratch=None, steps=(10, 20, 30), best=20):
+def fill(folder, scratch=None, steps=(10, 20, 30), best=20, extra=b""):
     store = store_in(folder, scratch)
     store.load()
     for step in steps:
-        assert store.save(writer(step), step, is_best=step == best)
+        assert store.save(writer(step, extra), step, is_best=step == best)
         store.close()
     return store
 
@@ -411,6 +413,134 @@ def test_a_save_that_does_not_verify_is_none(folder, bad):
     store.load()
     assert not store.save(lambda path: path.write_bytes(bad), 40)
     assert len(said) == 1 and loaded_step(folder) == 30
+
+
+# A disk that is full
+
+
+LARGE = random.Random(0).randbytes(50_000)
+
+
+def resumable(folder):
+    """What a session would resume, without touching the folder."""
+    copied = Path(shutil.copytree(folder, folder.with_name("copied")))
+    found = store_in(copied).load()
+    shutil.rmtree(copied)
+    assert found.content == content(found.save.step, LARGE)
+    return found.save.step
+
+
+class SmallDisk:
+    """A disk that holds so many large saves, and Files that notice."""
+
+    def __init__(self, folder, n_saves):
+        self._folder, self.n_saves = folder, n_saves
+        self.most_used = 0.0
+        self.files = Files(write=self.write)
+
+    @property
+    def used(self):
+        files = [path for path in self._folder.rglob("*") if path.is_file()]
+        return sum(path.stat().st_size for path in files) / len(content(40, LARGE))
+
+    def write(self, file, data):
+        file.flush()
+        room = int((self.n_saves - self.used) * len(content(40, LARGE)))
+        file.write(data[: max(room, 0)])
+        file.flush()
+        self.most_used = max(self.most_used, self.used)
+        if room < len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def writer(self, step):
+        def write(path):
+            with path.open("wb") as file:
+                self.write(file, content(step, LARGE))
+
+        return write
+
+
+def test_what_a_full_disk_leaves_does_not_fill_it_further(folder, scratch):
+    for n_saves in np.arange(3.0, 6.5, 0.1 if IS_SOAK else 0.25):
+        shutil.rmtree(folder, ignore_errors=True)
+        fill(folder, scratch, extra=LARGE)
+        disk, said = SmallDisk(folder, n_saves), []
+        write = disk.writer if scratch is None else lambda step: writer(step, LARGE)
+        store = Store(folder, read, scratch, log=said.append, files=disk.files, delays=(0,))
+        arrived = store.load().save.step
+        for step in range(40, 50):
+            store.save(write(step), step, is_best=step == 44)
+            store.close()
+            # current, the one before it, one that could not be listed, and best_model
+            assert disk.used < 4.1
+            at_least = arrived if store.problem else step
+            arrived = resumable(folder)
+            assert arrived >= at_least
+        if store.problem:
+            assert len(said) == 1 and f"{folder}: No space left on device. " in said[0]
+            assert n_saves < 5.1  # those and the best's copy
+        disk.n_saves = 20
+        assert store.save(write(50), 50)
+        store.close()
+        assert resumable(folder) == 50 and disk.used < 3.1
+
+
+def test_a_save_that_fits_though_its_pointer_does_not_is_resumed(folder, scratch):
+    fill(folder, scratch, extra=LARGE)
+    disk = SmallDisk(folder, 100)
+
+    def write(file, data):
+        if file.name.endswith("pointer.json.new"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        file.write(data)
+
+    object.__setattr__(disk.files, "write", write)
+    store = Store(folder, read, scratch, files=disk.files, delays=())
+    store.load()
+    for step in (40, 50, 60):
+        store.save(writer(step, LARGE), step, is_best=step == 50)
+        store.close()
+        assert store.problem and resumable(folder) == step and disk.used < 5.1
+    assert fill(folder, scratch, steps=(70,), extra=LARGE).problem == ""
+    assert resumable(folder) == 70 and disk.used < 3.1
+    assert read(folder / "best_model")[0] == 50
+
+
+def test_a_full_local_disk_is_named(folder, tmp_path, monkeypatch):
+    scratch, said = tmp_path / "scratch", []
+    store = store_in(folder, scratch, said)
+
+    def fail(path):
+        """Fail as torch does."""
+        raise RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 64 vs 0")
+
+    full = SimpleNamespace(free=0)
+    for usage, reason in ((full, "No space left on device. Free"), (None, "Input/output error.")):
+        with monkeypatch.context() as patch:
+            if usage:
+                patch.setattr(shutil, "disk_usage", lambda path: full)
+            assert not store.save(fail, 40)
+        assert f"in {scratch}, on the local disk: {reason}" in store.problem
+        assert "enforce" not in store.problem
+    assert len(said) == 1
+
+
+def test_local_saves_that_cannot_be_copied_do_not_pile_up(folder, tmp_path):
+    scratch = tmp_path / "scratch"
+    store = store_in(folder, scratch, faults=Faults(0, 10_000, errno.ENOSPC, only=("write",)))
+    left = []
+
+    def write(step):
+        def write(path):
+            left.append(len(list(scratch.iterdir())))
+            path.write_bytes(content(step))
+
+        return write
+
+    for step in range(1, 9):
+        assert store.save(write(step), step)
+        store.close()
+    assert max(left) == 1 and loaded_step(folder, scratch) == 8
 
 
 # Reading
