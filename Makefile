@@ -21,9 +21,6 @@ DEMO_MINUTES ?= 6
 help:
 	@sed -n 's/^# \(make.*\)/\1/p' Makefile
 
-# Threads that wait for each other give the core away soon: on a machine that does something
-# else, too, spinning threads would take ten times as long.
-demo: export GOMP_SPINCOUNT = 2000
 demo: $(VENV)/.installed
 	mkdir -p $(DEMO)
 	$(BIN)/python -m data_prep demo $(DEMO)/Demo.tar --overwrite

@@ -1,4 +1,5 @@
 import importlib
+import shutil
 import subprocess
 import sys
 
@@ -63,3 +64,12 @@ def test_a_misspelt_name_is_an_attribute_error():
     assert not hasattr(ponytaco, "_nothing")
     with pytest.raises(ImportError, match="Vocie"):
         exec("from ponytaco import Vocie")
+
+
+def test_paths_may_be_strings(trained_run, fake_dataset, tmp_path):
+    run = shutil.copytree(trained_run.run.folder, tmp_path / "run")
+    assert ponytaco.load_checkpoint(f"{run}/current_model").run_state.step == 60
+    result = ponytaco.train(
+        str(fake_dataset), str(run), trained_run.config, log=lambda message: None
+    )
+    assert result.finished and result.step == 60

@@ -191,7 +191,7 @@ def _content(checkpoint: Checkpoint) -> dict[str, Any]:
     }
 
 
-def load_checkpoint(path: Path, *, verify: bool = False) -> Checkpoint:
+def load_checkpoint(path: str | Path, *, verify: bool = False) -> Checkpoint:
     """Read a checkpoint of ponytaco, or a shared voice, without running any code from it.
 
     The half-precision weights of a shared voice are returned in float32.
@@ -203,6 +203,7 @@ def load_checkpoint(path: Path, *, verify: bool = False) -> Checkpoint:
     Raises:
         CheckpointError: if it is missing, damaged, or not one of ponytaco's.
     """
+    path = Path(path)
     content = _read(path, verify=verify)
     version = content.get("format_version")
     if not isinstance(version, int):
