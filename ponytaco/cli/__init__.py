@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 when done, 1 after an error that a user can fix, explained in one sentence on stderr,
         130 after Ctrl-C.
     """
-    # Threads that wait give their core away soon: spinning, they slow a busy machine tenfold. OpenMP
+    # Waiting threads give their core away soon: spinning ones slow a busy machine tenfold. OpenMP
     # reads this when torch is loaded.
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
     parser = _parser()
