@@ -177,7 +177,7 @@ def test_a_file_cut_short_is_refused_wherever_it_ends(tmp_path, is_zip):
     content = path.read_bytes()
     for length in [0, 1, 10, 14, *range(20, len(content), 37), len(content) - 1]:
         path.write_bytes(content[:length])
-        with pytest.raises(TorchFileError, match="damaged|empty|claims more|not a torch file"):
+        with pytest.raises(TorchFileError, match="damaged|empty|claims|not a torch file"):
             read(path)
 
 
