@@ -21,9 +21,6 @@ DEMO_MINUTES ?= 6
 help:
 	@sed -n 's/^# \(make.*\)/\1/p' Makefile
 
-# Threads that wait for each other give the core away soon: on a machine that does something
-# else, too, spinning threads would take ten times as long.
-demo: export GOMP_SPINCOUNT = 2000
 demo: $(VENV)/.installed
 	mkdir -p $(DEMO)
 	$(BIN)/python -m data_prep demo $(DEMO)/Demo.tar --overwrite
@@ -41,7 +38,7 @@ test: $(VENV)/.installed
 QUICK ?= tests/text tests/metrics tests/losses tests/model tests/audio tests/data_prep tests/test_*.py
 
 quick: $(VENV)/.installed
-	$(PYTEST) -n auto $(QUICK)
+	$(PYTEST) -n auto -m 'not browser and not gpu and not slow' $(QUICK)
 
 # The files whose tests draw by chance, and those that know the soak.
 soak: $(VENV)/.installed

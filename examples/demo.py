@@ -22,6 +22,8 @@ from ponytaco.synthesis.voice import Voice
 
 # Far from the seeds of the demo's clips.
 _SEED = 20_260_000
+# Share of misheard words above which the voice is told to need more steps.
+_CLEAR = 0.3
 
 
 def main() -> None:
@@ -55,6 +57,8 @@ def main() -> None:
             f" A recogniser misheard {results.new.word_error_rate:.0%} of its words, and "
             f"{results.ceiling:.0%} of the original clips' through the same vocoder."
         )
+    if n_aligned < len(texts) or (results.new.word_error_rate or 0) > _CLEAR:
+        heard += " It needs more steps: run make demo again, and it resumes where it stopped."
     print(
         f"\nThe demo voice trained {voice.step:,} steps and {results.alignment_history}; it read "
         f"{n_aligned} of {len(texts)} new sentences through.{heard}\n"

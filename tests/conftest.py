@@ -50,6 +50,16 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
+def shared_cases() -> Path:
+    """Folder with files that once did harm: <PONYTACO_SHARED or ../shared>/cases"""
+    beside = Path(__file__).resolve().parents[2] / "shared"
+    cases = Path(os.environ.get("PONYTACO_SHARED", beside)) / "cases"
+    if not cases.is_dir():
+        pytest.skip(f"no cases in {cases}")
+    return cases
+
+
+@pytest.fixture(scope="session")
 def fake_dataset(tmp_path_factory) -> Path:
     """A dataset folder of beeps; not to be changed, but copied where a test changes it."""
     from support.fake_dataset import write_fake_dataset

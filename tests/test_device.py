@@ -33,6 +33,7 @@ def test_auto_and_names():
         choose_device("tpu7")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not _LARGE_PAGES.is_file() or "[never]" in _LARGE_PAGES.read_text(encoding="utf-8"),
     reason="this system has no large pages",

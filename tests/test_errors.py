@@ -6,7 +6,7 @@ import pytest
 from support.paths import ROOT
 
 # Told to our own code, never to a user.
-INTERNAL = {"NoMemoryElsewhereError", "_RejectError"}
+INTERNAL = {"PeerOutOfMemoryError", "_RejectError"}
 
 
 def error_classes():
@@ -36,4 +36,4 @@ def test_every_error_of_ours_has_the_one_base(path, name):
 
 def test_there_is_something_to_check():
     assert len(CLASSES) > 20
-    assert "NoMemoryElsewhereError" not in descendants("PonytacoError")
+    assert "PeerOutOfMemoryError" not in descendants("PonytacoError")

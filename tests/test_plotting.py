@@ -102,6 +102,7 @@ def test_the_shortest_clip_of_all():
     png_size(plot_validation("t", one, one, np.zeros((80, 1)), np.zeros((80, 1)), np.ones(1)))
 
 
+@pytest.mark.slow
 def test_pyplot_is_never_imported():
     code = (
         "import io, sys, numpy as np\n"

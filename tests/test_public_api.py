@@ -1,4 +1,5 @@
 import importlib
+import shutil
 import subprocess
 import sys
 
@@ -46,10 +47,12 @@ def test_light_names_stay_light():
     assert run(code) == ["False"]
 
 
+@pytest.mark.slow
 def test_a_star_imports_them_all():
     assert set(run("from ponytaco import *; print(*dir())")) >= set(ponytaco.__all__)
 
 
+@pytest.mark.slow
 def test_modules_are_imported_as_ever():
     code = "from ponytaco import config, notebook; import ponytaco.cli; print(config.__name__)"
     assert run(code) == ["ponytaco.config"]
@@ -61,3 +64,12 @@ def test_a_misspelt_name_is_an_attribute_error():
     assert not hasattr(ponytaco, "_nothing")
     with pytest.raises(ImportError, match="Vocie"):
         exec("from ponytaco import Vocie")
+
+
+def test_paths_may_be_strings(trained_run, fake_dataset, tmp_path):
+    run = shutil.copytree(trained_run.run.folder, tmp_path / "run")
+    assert ponytaco.load_checkpoint(f"{run}/current_model").run_state.step == 60
+    result = ponytaco.train(
+        str(fake_dataset), str(run), trained_run.config, log=lambda message: None
+    )
+    assert result.finished and result.step == 60

@@ -16,8 +16,10 @@ from ponytaco import __version__
 from ponytaco.config import Config, ConfigError
 from ponytaco.errors import PonytacoError
 from ponytaco.io.atomic import atomic_write
-from ponytaco.io.torchfile.claims import TorchFileError
-from ponytaco.io.torchfile.files import check_members, load_torch_file
+from ponytaco.io.store.errors import NewerVersionError
+from ponytaco.io.torchfile.errors import MoreThanWeightsError, TorchFileError
+from ponytaco.io.torchfile.foreign import ForeignObject, module_weights
+from ponytaco.io.torchfile.reader import load_torch_file
 from ponytaco.model.tacotron2 import Tacotron2
 from ponytaco.presets import preset_of
 from ponytaco.runs.state import RunState
@@ -25,10 +27,15 @@ from ponytaco.text.symbols import CTC_SYMBOLS, SYMBOLS
 
 FORMAT_VERSION = 1
 _MOST_SYMBOLS = 10_000
+_WARM_START = "A run can start from weights of another program: --warm-start."
 
 
 class CheckpointError(PonytacoError):
     """A checkpoint is missing, damaged, of another kind, or cannot be written."""
+
+
+class NewerCheckpointError(CheckpointError, NewerVersionError):
+    """A checkpoint was written by a newer ponytaco."""
 
 
 @dataclass
@@ -184,23 +191,25 @@ def _content(checkpoint: Checkpoint) -> dict[str, Any]:
     }
 
 
-def load_checkpoint(path: Path) -> Checkpoint:
+def load_checkpoint(path: str | Path, *, verify: bool = False) -> Checkpoint:
     """Read a checkpoint of ponytaco, or a shared voice, without running any code from it.
 
     The half-precision weights of a shared voice are returned in float32.
 
+    Args:
+        path: the file.
+        verify: compare its records with their checksums.
+
     Raises:
         CheckpointError: if it is missing, damaged, or not one of ponytaco's.
     """
-    content = read_content(path)
+    path = Path(path)
+    content = _read(path, verify=verify)
     version = content.get("format_version")
     if not isinstance(version, int):
-        raise CheckpointError(
-            f"{path} is not a ponytaco checkpoint. "
-            "A run can start from weights of another program: --warm-start."
-        )
+        raise CheckpointError(f"{path} is not a ponytaco checkpoint. {_WARM_START}")
     if version > FORMAT_VERSION:
-        raise CheckpointError(f"{path} was written by a newer ponytaco. Upgrade ponytaco.")
+        raise NewerCheckpointError(f"{path} was written by a newer ponytaco. Upgrade ponytaco.")
     try:
         fields = {f.name: content[f.name] for f in dataclasses.fields(Checkpoint)}
         fields["config"] = Config.from_dict(fields["config"])
@@ -231,9 +240,7 @@ def verified_checkpoint(path: Path) -> Checkpoint:
     Raises:
         CheckpointError: if it is missing, damaged, or not one of ponytaco's.
     """
-    checkpoint = load_checkpoint(path)
-    with _reading(path):
-        check_members(path)
+    checkpoint = load_checkpoint(path, verify=True)
     checkpoint.check_shapes()
     checkpoint.check_values(path)
     return checkpoint
@@ -313,15 +320,31 @@ def require_same_architecture(saved: Config, wanted: Config, path: Path) -> None
 
 
 def read_content(path: Path) -> Mapping[str, Any]:
-    """Read a checkpoint of any program as it is: a table of tensors and plain values.
+    """Read a checkpoint of any program: a table of tensors, plain values and inert objects.
+
+    Pickled modules are read as their state dicts.
 
     Raises:
         CheckpointError: if it is missing, damaged, or not a table.
     """
+    content = _read(path, weights_only=False)
+    with _reading(path):
+        return {
+            name: module_weights(value)
+            if isinstance(value, ForeignObject) and value.is_module
+            else value
+            for name, value in content.items()
+        }
+
+
+def _read(path: Path, **options: bool) -> Mapping[str, Any]:
+    """Read a table with ``load_torch_file``; a module alone counts as a table."""
     if not path.is_file():
         raise CheckpointError(f"There is no checkpoint at {path}.")
     with _reading(path):
-        content = load_torch_file(path)
+        content = load_torch_file(path, **options)
+    if isinstance(content, ForeignObject):
+        content = {"model": content}
     if not isinstance(content, Mapping):
         raise CheckpointError(f"{path} is not a checkpoint: it holds a {type(content).__name__}.")
     return content
@@ -332,6 +355,10 @@ def _reading(path: Path) -> Iterator[None]:
     """Turn errors of the file into CheckpointErrors."""
     try:
         yield
+    except MoreThanWeightsError as error:
+        raise CheckpointError(
+            f"{path} is not a ponytaco checkpoint: {error}. {_WARM_START}"
+        ) from None
     except TorchFileError as error:
         raise CheckpointError(
             f"{path} cannot be used as a checkpoint: {error}.{_again(path)}"

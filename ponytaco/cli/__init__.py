@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -41,6 +42,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 when done, 1 after an error that a user can fix, explained in one sentence on stderr,
         130 after Ctrl-C.
     """
+    # Waiting threads give their core away soon: spinning ones slow a busy machine tenfold. OpenMP
+    # reads this when torch is loaded.
+    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
     parser = _parser()
     arguments, beyond = parser.parse_known_args(argv)
     if arguments.command is speak.run:

@@ -19,8 +19,8 @@ from ponytaco.audio.wav import AudioError, load_wav
 from ponytaco.config import AudioConfig
 from ponytaco.data.dataset_folder import Clip
 from ponytaco.io.atomic import atomic_write
-from ponytaco.io.torchfile.claims import TorchFileError
-from ponytaco.io.torchfile.files import check_members, load_torch_file
+from ponytaco.io.torchfile.errors import TorchFileError
+from ponytaco.io.torchfile.reader import load_torch_file
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def load_mels(clips: Sequence[Clip], audio: AudioConfig, cache_folder: Path) -> 
 
 def _cached_mels(path: Path, n_clips: int, n_mels: int) -> Mels:
     """Read mels from a file that may be damaged, or come with a stranger's data set."""
-    content = load_torch_file(path, mmap=True)
+    content = load_torch_file(path, mmap=True, verify=True)
     if not isinstance(content, dict) or content.keys() != {"frames", "offsets", "mean_frame"}:
         raise TorchFileError("it holds no mels")
     if not all(isinstance(value, Tensor) for value in content.values()):
@@ -96,7 +96,6 @@ def _cached_mels(path: Path, n_clips: int, n_mels: int) -> Mels:
         raise TorchFileError("it holds numbers of another type")
     if offsets[0] != 0 or offsets[-1] != len(frames) or (offsets.diff() < 1).any():
         raise TorchFileError("its clips do not follow each other")
-    check_members(path)
     if not all(torch.isfinite(part).all() for part in (*frames.split(10_000), mean)):
         raise TorchFileError("it holds NaN or infinite values")
     return mels

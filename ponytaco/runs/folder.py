@@ -100,7 +100,7 @@ class Run:
     @property
     def resumable(self) -> bool:
         """Whether there is a save to resume from: any model that a new run would replace."""
-        return bool(self._models() or self._saves_named("best-step-*", ".old-best"))
+        return bool(self._models() or self._saves_named("best-step-*", "unread-*", ".old-best"))
 
     def _models(self) -> list[Path]:
         paths = (self.best_model, self.current_model, *self._saves_named("step-*"))

@@ -32,8 +32,8 @@ class TrainResult:
 
 
 def train(
-    dataset_folders: Path | Sequence[Path],
-    run: Run,
+    dataset_folders: str | Path | Sequence[str | Path],
+    run: Run | str | Path,
     config: Config,
     *,
     ranks: Ranks = ALONE,
@@ -71,6 +71,7 @@ def train(
         ConfigError: if the device does not exist or cannot train in the precision.
         RanksError: if another process failed.
     """
+    run = run if isinstance(run, Run) else Run(Path(run))
     if not ranks.is_first:
         log = on_step = on_validation = _ignore
     log = safe_log(log)
@@ -116,7 +117,7 @@ def train(
             if out_of_time:
                 log(
                     f"Stopped at step {state.step:,} and saved: the limit of "
-                    f"{settings.max_minutes:g} minutes is reached."
+                    f"{settings.max_minutes:g} minutes is reached. Run it again to resume."
                 )
                 break
     session.require_saved()

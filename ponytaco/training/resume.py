@@ -11,7 +11,8 @@ from ponytaco import __version__
 from ponytaco.checkpoint.format import Checkpoint, CheckpointError, verified_checkpoint
 from ponytaco.config import Config
 from ponytaco.errors import PonytacoError
-from ponytaco.io.store.store import Loaded, Store, StoreError
+from ponytaco.io.store.errors import StoreError, UnreadableError
+from ponytaco.io.store.store import Loaded, Store
 from ponytaco.runs.folder import Run
 from ponytaco.training.distributed import Ranks
 from ponytaco.training.rng import rng_states_by_rank
@@ -33,10 +34,16 @@ def find_newest_save(
     """Find the newest save that verifies, and log what is wrong with newer ones.
 
     Raises:
-        CheckpointError: if there are saves, but none can be used.
+        CheckpointError: if there are saves, but none can be used or read, or a newer ponytaco wrote
+            the newest.
     """
     try:
         found = store.load()
+    except UnreadableError as error:
+        raise CheckpointError(
+            f"{run.folder} cannot be read at the moment: {error} Nothing is changed or lost. Try "
+            "again in a few minutes; if it is on Drive, connect Drive again."
+        ) from None
     except StoreError as error:
         raise CheckpointError(
             f"{run.folder} cannot be resumed. {error} Move its files elsewhere to start anew."

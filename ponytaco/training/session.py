@@ -96,7 +96,7 @@ class Session:
 
     def __init__(
         self,
-        dataset_folders: Path | Sequence[Path],
+        dataset_folders: str | Path | Sequence[str | Path],
         run: Run,
         config: Config,
         ranks: Ranks,

@@ -82,7 +82,7 @@ class EventLog:
         if self._copies is None:
             return
         try:
-            self._copies.mkdir(parents=True, exist_ok=True)
+            self._copies.mkdir(exist_ok=True)  # never the run's folder, in a mount that is gone
             for path in sorted(self._folder.glob("events.out.*")):
                 target = self._copies / path.name
                 if not target.is_file() or target.stat().st_size != path.stat().st_size:

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from ponytaco.errors import PonytacoError
-from ponytaco.io.torchfile.claims import MoreThanWeightsError, TorchFileError
-from ponytaco.io.torchfile.files import load_torch_file
-from ponytaco.io.torchfile.modules import load_modules
+from ponytaco.io.torchfile.errors import TorchFileError
+from ponytaco.io.torchfile.foreign import ForeignObject, module_weights
+from ponytaco.io.torchfile.reader import load_torch_file
 
 # Where the published files keep the state dict: HiFi-GAN, NGC, a pickled WaveGlow.
 _TABLES = ("generator", "state_dict", "model")
@@ -75,18 +75,20 @@ def read_weights(path: Path) -> Weights:
         raise VocoderError(f"There is no vocoder at {path}.")
     class_name = ""
     try:
-        try:
-            content = load_torch_file(path)
-        except MoreThanWeightsError:
-            modules = load_modules(path)
-            named = [modules[table] for table in _TABLES if table in modules]
-            module = [*named, *modules.values()][0]
-            content, class_name = module.state, module.class_name
+        content = _table_in(load_torch_file(path, weights_only=False))
+        if isinstance(content, ForeignObject):
+            class_name = content.class_name
+            content = module_weights(content)
     except TorchFileError as error:
         raise VocoderError(f"{path} cannot be used as a vocoder: {error}.") from None
     except OSError as error:
         raise VocoderError(f"Cannot read {path}: {error.strerror or error}.") from None
-    state = _state_in(content)
+    # Training on several GPUs prefixes each name with "module.".
+    state = {
+        name.removeprefix("module."): value
+        for name, value in content.items()
+        if isinstance(name, str) and isinstance(value, Tensor)
+    }
     # Folding copies the weights: a file must not let one number stand for many.
     if sum(value.nbytes for value in state.values()) > path.stat().st_size:
         raise VocoderError(f"{path} cannot be used as a vocoder: its weights share their numbers.")
@@ -100,18 +102,19 @@ def read_weights(path: Path) -> Weights:
     return Weights(path, state, class_name)
 
 
-def _state_in(content: Any) -> dict[str, Tensor]:
+def _table_in(content: Any) -> Mapping[Any, Any] | ForeignObject:
+    """Find the table of weights, or the module, in a file's content."""
     for table in _TABLES:
-        if isinstance(content, Mapping) and isinstance(content.get(table), Mapping):
-            content = content[table]
-    if not isinstance(content, Mapping):
-        return {}
-    # Training on several GPUs prefixes each name with "module.".
-    return {
-        name.removeprefix("module."): value
-        for name, value in content.items()
-        if isinstance(name, str) and isinstance(value, Tensor)
-    }
+        held = content.get(table) if isinstance(content, Mapping) else None
+        if isinstance(held, Mapping) or _is_module(held):
+            content = held
+    if isinstance(content, Mapping) and not any(isinstance(v, Tensor) for v in content.values()):
+        content = next(filter(_is_module, content.values()), content)
+    return content if isinstance(content, Mapping) or _is_module(content) else {}
+
+
+def _is_module(value: Any) -> bool:
+    return isinstance(value, ForeignObject) and value.is_module
 
 
 def _folded(state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -1,3 +1,4 @@
+import argparse
 import dataclasses
 import shutil
 
@@ -6,7 +7,13 @@ import torch
 from support.golden_states import GOLDEN_SIZES, golden_state
 
 from ponytaco.checkpoint.conversion.sizes import sizes_of
-from ponytaco.checkpoint.format import Checkpoint, CheckpointError, new_model, save_checkpoint
+from ponytaco.checkpoint.format import (
+    Checkpoint,
+    CheckpointError,
+    load_checkpoint,
+    new_model,
+    save_checkpoint,
+)
 from ponytaco.checkpoint.warm_start import sizes_in, warm_start
 from ponytaco.config import Config
 from ponytaco.presets import preset, presets_with
@@ -60,6 +67,26 @@ def test_nvidias_weights_are_taken_and_symbols_mapped_by_sign(tmp_path, prefix, 
     assert len(report.mapped) == 1 and "148 of 179" in report.mapped[0]
     assert not report.left and not report.fresh
     assert "embedding.weight" in str(report)
+
+
+def test_settings_kept_as_an_object_are_passed_over(tmp_path):
+    """As CookieTTS and others keep their hparams."""
+    settings = argparse.Namespace(sampling_rate=22050)
+    torch.save({"hparams": settings, "state_dict": GOLDEN_STATE}, tmp_path / "cookie.pt")
+    assert warm_start(golden_model(), SYMBOLS, tmp_path / "cookie.pt").share == 1
+    with pytest.raises(CheckpointError, match=r"argparse\.Namespace.*--warm-start") as error:
+        load_checkpoint(tmp_path / "cookie.pt")
+    assert_is_a_sentence(error)
+
+
+@pytest.mark.parametrize("is_table", [True, False])
+def test_a_model_pickled_whole_is_read_for_its_weights(tmp_path, is_table):
+    model = golden_model()
+    torch.save({"model": model, "iteration": 7} if is_table else model, tmp_path / "whole.pt")
+    ours = golden_model()
+    torch.nn.init.zeros_(ours.embedding.weight)
+    report = warm_start(ours, SYMBOLS, tmp_path / "whole.pt")
+    assert report.share == 1 and torch.equal(ours.embedding.weight, model.embedding.weight)
 
 
 def test_what_does_not_fit_is_listed_with_its_reason(tmp_path):

@@ -274,6 +274,7 @@ def test_clips_are_examined_one_at_a_time(small_archive, tmp_path, monkeypatch):
     assert events == ["read", "examine"] * 12
 
 
+@pytest.mark.slow
 @pytest.mark.shared
 def test_real_speech(shared_data, tmp_path):
     prepared = prepare(shared_data / "LJ.tar", tmp_path / "LJ", progress=False)

@@ -96,6 +96,7 @@ def tar_of(labels):
     return file.getvalue()
 
 
+@pytest.mark.slow
 @settings(max_examples=often(40, in_soak=3_000), deadline=None)
 @given(st.lists(LABELS, min_size=2, max_size=4))
 @example([{"utterance": {"content": text}} for text in ("२३", "☺", "\u202ea\u202c", "\ud800b")])

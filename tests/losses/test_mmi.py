@@ -190,6 +190,7 @@ def test_the_recogniser_is_exact_in_half_precision():
     torch.testing.assert_close(log_probs.exp().sum(dim=2), torch.ones(1, 7))
 
 
+@pytest.mark.slow
 def test_the_recogniser_can_learn_to_read():
     torch.manual_seed(0)
     head = CTCHead(in_dim=8, n_symbols=3, n_frames_per_step=2, p_dropout=0.0)

@@ -49,7 +49,7 @@ def test_a_folder_that_cannot_be_made_is_refused_by_name(tmp_path):
 @pytest.mark.parametrize(
     "left",
     ["current_model", "best_model", "saves/step-00000007-0123456789abcdef",
-     "saves/best-step-00000007-0123456789abcdef", "saves/.old-best"],
+     "saves/best-step-00000007-0123456789abcdef", "saves/unread-0123", "saves/.old-best"],
 )  # fmt: skip
 def test_whatever_model_is_left_is_resumed(run, left):
     run.prepare()

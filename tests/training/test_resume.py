@@ -1,5 +1,7 @@
 """Resuming: from which save, and the messages about what has changed."""
 
+import errno
+import os
 import shutil
 
 import pytest
@@ -47,6 +49,36 @@ def test_a_damaged_newest_save_costs_only_itself(fake_dataset, tmp_path, saved_t
         assert_same(again.state_dict, first.state_dict)
 
 
+def files_of(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_newer_versions_save_is_not_passed_over(fake_dataset, tmp_path, saved_twice, monkeypatch):
+    run = Run(shutil.copytree(saved_twice, tmp_path / "run"))
+    before = files_of(run.folder)
+    monkeypatch.setattr("ponytaco.checkpoint.format.FORMAT_VERSION", 0)
+    with pytest.raises(CheckpointError, match=r"current_model was written by a newer .* Upgrade"):
+        train_quietly(fake_dataset, run, SAVING)
+    assert before == files_of(run.folder)
+
+
+def test_a_disk_that_cannot_be_read_is_not_damage(fake_dataset, tmp_path, saved_twice, monkeypatch):
+    run = Run(shutil.copytree(saved_twice, tmp_path / "run"))
+    before = files_of(run.folder)
+
+    def fail(path):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("ponytaco.training.resume.verified_checkpoint", fail)
+        with pytest.raises(CheckpointError, match=r"cannot be read at the moment.*Input/output"):
+            train_quietly(fake_dataset, run, SAVING)
+    assert before == files_of(run.folder)
+    messages = []
+    train(fake_dataset, run, SAVING.replace(max_steps=2), log=messages.append)
+    assert any("at step 2," in message for message in messages)
+
+
 @pytest.mark.parametrize("name", ["best_model", "saves/.old-best", "saves/best-step-…"])
 def test_a_run_with_only_its_best_model_goes_on_from_it(fake_dataset, tmp_path, saved_twice, name):
     """Nothing else is left, or the session was killed while it replaced that one."""
@@ -81,7 +113,7 @@ def test_changed_settings_are_reported(fake_dataset, tmp_path, saved_twice, monk
 def test_another_architecture_is_not_resumed(fake_dataset, tmp_path):
     run = Run(tmp_path)
     train_quietly(fake_dataset, run, FAST.replace(max_steps=1))
-    before = {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()}
+    before = files_of(run.folder)
     with pytest.raises(CheckpointError, match="prenet_dim"):
         train_quietly(fake_dataset, run, FAST.replace(prenet_dim=8))
-    assert before == {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()}
+    assert before == files_of(run.folder)

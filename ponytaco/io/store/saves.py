@@ -11,7 +11,7 @@ from typing import Any
 
 from ponytaco.io.store.files import digest
 
-_NAME = re.compile(r"(?:best-)?step-(\d{8,15})-([0-9a-f]{16})")
+_NAME = re.compile(r"(?:best-|unread-)?step-(\d{8,15})-([0-9a-f]{16})(?:-(\d{1,9})\.(\d{1,9}))?")
 _MOST_POINTER_BYTES = 2**16
 
 
@@ -23,12 +23,22 @@ class Save:
     size: int
     sha256: str
     time: str
-    """When it was made, ISO 8601 in UTC."""
+    """When it was made, ISO 8601 in UTC, for messages only: clocks are set back."""
+    session: int = 0
+    """Number of the run's session that made it; 0 if an older ponytaco did."""
+    number: int = 0
+    """Number of the save in its session."""
 
     @property
     def name(self) -> str:
-        """Its file name, which allows to verify it even when the pointer is lost."""
-        return f"step-{self.step:08d}-{self.sha256[:16]}"
+        """Its file name, which allows to verify and order it even when the pointer is lost."""
+        order = f"-{self.session}.{self.number}" if self.session else ""
+        return f"step-{self.step:08d}-{self.sha256[:16]}{order}"
+
+    @property
+    def order(self) -> tuple[int, int, int]:
+        """The order in which saves were made. Steps alone may go back."""
+        return self.session, self.number, self.step
 
     def __str__(self) -> str:
         """Format for messages: 'step 1,200 (2026-08-19 11:05 UTC)'."""
@@ -52,43 +62,54 @@ class Pointer:
 
     @classmethod
     def read(cls, path: Path) -> Pointer | None:
-        """Read a pointer file; None if it is missing, incomplete or not a pointer."""
+        """Read a pointer file; None if it is missing, incomplete or not a pointer.
+
+        Raises:
+            OSError: if it cannot be read.
+        """
         try:
             with path.open("rb") as file:
-                content = json.loads(file.read(_MOST_POINTER_BYTES))
+                text = file.read(_MOST_POINTER_BYTES)
+        except FileNotFoundError:
+            return None
+        try:
+            content = json.loads(text)
             best = content["best"]
             saves = tuple(_save(entry) for entry in content["saves"])
             return cls(saves, None if best is None else _save(best))
-        except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        except (ValueError, LookupError, TypeError, RecursionError):
             return None
 
 
-def describe(path: Path, step: int) -> Save:
+def describe(path: Path, step: int, session: int = 0, number: int = 0) -> Save:
     """Describe a file that holds a save of a step."""
-    return Save(step, path.stat().st_size, digest(path), written_at(path))
+    status = path.stat()
+    time = datetime.fromtimestamp(status.st_mtime, UTC).isoformat(timespec="microseconds")
+    return Save(step, status.st_size, digest(path), time, session, number)
 
 
-def written_at(path: Path) -> str:
-    """Return a file's modification time, ISO 8601 in UTC, so that texts sort by time.
+@dataclass(frozen=True)
+class Name:
+    """What a save's file name tells."""
 
-    '' if the file is missing.
-    """
-    try:
-        time = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-    except FileNotFoundError:
-        return ""
-    return time.isoformat(timespec="microseconds")
+    digest: str
+    """The first 16 digits of the sha256."""
+    order: tuple[int, int, int]
+    """As ``Save.order``."""
 
 
-def parse_name(name: str) -> tuple[int, str] | None:
-    """Return a save's step and the first 16 digits of its digest; None for other file names."""
+def parse_name(name: str) -> Name | None:
+    """Parse a save's file name; None for other file names."""
     found = _NAME.fullmatch(name)
-    return (int(found[1]), found[2]) if found else None
+    if found is None:
+        return None
+    return Name(found[2], (int(found[3] or 0), int(found[4] or 0), int(found[1])))
 
 
 def _save(entry: Any) -> Save:
     save = Save(**entry)
-    if type(save.step) is not int or not 0 <= save.step < 10**15 or type(save.size) is not int:
+    counts = (save.step, save.size, save.session, save.number)
+    if any(type(count) is not int or not 0 <= count < 10**15 for count in counts):
         raise ValueError("not a save")
     if not re.fullmatch("[0-9a-f]{64}", save.sha256) or not isinstance(save.time, str):
         raise ValueError("not a save")

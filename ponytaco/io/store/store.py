@@ -11,6 +11,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import secrets
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -19,8 +21,9 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from ponytaco.errors import PonytacoError
+from ponytaco.io.store.errors import NewerVersionError, StoreError, UnreadableError, disk_error
 from ponytaco.io.store.files import PASSING_ERRORS, Files, copy, digest, discard, write_small
-from ponytaco.io.store.saves import Pointer, Save, describe, parse_name, written_at
+from ponytaco.io.store.saves import Pointer, Save, describe, parse_name
 
 T = TypeVar("T")
 _R = TypeVar("_R")
@@ -29,15 +32,14 @@ _N_KEPT = 2
 # Seconds to wait before trying again; shorter where training waits, too.
 _DELAYS, _SHORT_DELAYS = (1.0, 5.0, 15.0), (0.1, 1.0)
 _PARTIAL = ".partial-"
+_UNREAD = "unread-"
+# Less free space in bytes is a full disk: no save fits.
+_LITTLE_SPACE = 2**20
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _WHAT_NEXT = {
-    errno.ENOSPC: " Empty Drive's trash, or free some space.",
-    errno.EDQUOT: " Empty Drive's trash, or free some space.",
     errno.ENOTCONN: " Drive is not connected any more.",
+    errno.ENOENT: " If it is on Drive, connect Drive again: saving then works again by itself.",
 }
-
-
-class StoreError(PonytacoError):
-    """No save can be used, or one has been damaged."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class Store(Generic[T]):
     Args:
         folder: the run's folder, on Drive or a local disk.
         read: reads a whole file and returns its step and content; raises a PonytacoError if it
-            cannot be used.
+            cannot be used, a NewerVersionError if a newer ponytaco wrote it.
         scratch: a local folder of this run alone. With it saves are written there and copied to
             ``folder`` by a thread; without it they are written into ``folder`` directly.
         log: takes messages for the user, also from the copying thread.
@@ -100,13 +102,20 @@ class Store(Generic[T]):
         self._scratch = scratch
         self._log = log
         self._files = files or Files()
+        self._local_delays = _SHORT_DELAYS if delays is None else delays
         if delays is None:
             delays = _SHORT_DELAYS if scratch is None else _DELAYS
         self._delays = delays
         self._known = Pointer()
+        self._listed: tuple[Save, ...] = ()
+        """The saves in the pointer file."""
+        self._copied_best: Save | None = None
+        """A best save whose copy is there, but not yet listed."""
         self._at_current: Save | None = None
-        self._reported = False
-        self._n_saves = self._failed_save = 0
+        self._unread: dict[Path, str] = {}
+        """Files that the disk did not let be read, and the names to keep them under."""
+        self._reported = self._has_folder = False
+        self._session = self._n_saves = self._failed_save = 0
         self._queue: list[_Task] = []
         self._running: _Task | None = None
         self._lock = threading.Lock()
@@ -129,9 +138,11 @@ class Store(Generic[T]):
         """
         self._n_saves += 1
         try:
-            task = self._attempts(lambda: self._write_local(write, step, is_best))
+            task = self._attempts(
+                lambda: self._write_local(write, step, is_best), self._local_delays
+            )
         except (OSError, PonytacoError, RuntimeError) as error:
-            self._report(self._n_saves, step, error)
+            self._report(self._n_saves, step, error, self._scratch or self.current.parent)
             return False
         if self._scratch is None:
             self._publish(task)
@@ -145,17 +156,25 @@ class Store(Generic[T]):
             thread.join()
 
     def _write_local(self, write: Callable[[Path], None], step: int, is_best: bool) -> _Task:
+        if self._scratch is None:
+            self._require_folder()
+            with contextlib.suppress(OSError):
+                self._make_room()
+        else:
+            self._scratch.mkdir(parents=True, exist_ok=True)
+            with self._lock:
+                self._discard_local({*self._local_saves()[:1]})
         folder = self._scratch or self.saves
-        folder.mkdir(parents=True, exist_ok=True)
         partial = folder / f"{_PARTIAL}{step}-{os.getpid()}"
         try:
-            write(partial)
+            _write_file(write, partial)
             with partial.open("rb+") as file:
                 self._files.fsync(file)
-            written_step, _ = self._read(partial)
+            written_step, _ = self._read_file(partial)
             if written_step != step:
                 raise OSError(errno.EIO, f"step {written_step} was read, but {step} was written")
-            save = describe(partial, step)
+            self._session = self._session or self._next_session()
+            save = describe(partial, step, self._session, self._n_saves)
             local = folder / save.name
             self._files.rename(partial, local)
         except BaseException:
@@ -164,18 +183,34 @@ class Store(Generic[T]):
             raise
         return _Task(local, save, is_best, self._n_saves)
 
+    def _require_folder(self) -> None:
+        """Check that the run's folder is there; it is made once, and not in a mount that is gone.
+
+        Raises:
+            OSError: if not.
+        """
+        if not self._has_folder:
+            self.saves.mkdir(parents=True, exist_ok=True)
+            self._has_folder = True
+        if not self.saves.is_dir():
+            raise FileNotFoundError(errno.ENOENT, "The folder is not there any more")
+
     def _enqueue(self, task: _Task) -> None:
         with self._lock:
             # Only the newest is worth a copy, and the best one before it.
             kept = [t for t in self._queue if t.is_best and not task.is_best]
-            needed = {t.local for t in (*kept, task, self._running) if t is not None}
             self._queue = [*kept, task]
-            for left in self._local_saves():
-                if left not in needed:
-                    with contextlib.suppress(OSError):
-                        discard(self._files, left)
+            self._discard_local(set())
             if self._thread is None or not self._thread.is_alive() or self._running is None:
                 self._start_copying()
+
+    def _discard_local(self, needed: set[Path]) -> None:
+        """Remove the local saves that are neither needed nor to be copied, with the lock held."""
+        needed |= {t.local for t in (*self._queue, self._running) if t is not None}
+        for left in self._local_saves():
+            if left not in needed and left not in self._unread:
+                with contextlib.suppress(OSError):
+                    discard(self._files, left)
 
     def _start_copying(self) -> None:
         """Start a thread, with the lock held; one that has taken its last task touches no file."""
@@ -193,7 +228,7 @@ class Store(Generic[T]):
         try:
             self._attempts(lambda: self._publish_once(task))
         except (OSError, PonytacoError) as error:
-            self._report(task.number, task.save.step, error)
+            self._report(task.number, task.save.step, error, self.current.parent)
             return
         if task.number < self._failed_save:
             return
@@ -204,24 +239,29 @@ class Store(Generic[T]):
     def _publish_once(self, task: _Task) -> None:
         """Copy a save into the folder; may be cut off after any line and repeated as a whole."""
         save = task.save
-        self.saves.mkdir(parents=True, exist_ok=True)
+        self._require_folder()
         best_copy = self.saves / f"best-{save.name}"
+        with contextlib.suppress(OSError):
+            self._make_room(best_copy.name, save.name, task.local.name)
         if task.is_best and not (self._known.best == save and self.best.is_file()):
             self._copy_verified(task.local, best_copy, save)
+            self._copied_best = save
         is_new = self._at_current != save
         if is_new:
             self._copy_verified(task.local, self.saves / save.name, save)
         if self._at_current is None:
             self._at_current = self._known_at_current()
         older = tuple(s for s in self._known.saves if s != save and self._is_kept(s))
-        known = Pointer((save, *older)[:_N_KEPT], save if task.is_best else self._known.best)
+        # Known from now on, listed or not: on a full disk even the pointer may not fit.
+        self._known = Pointer((save, *older)[:_N_KEPT], self._known.best)
+        known = Pointer(self._known.saves, save if task.is_best else self._known.best)
         write_small(self._files, self.pointer, known.to_bytes())
-        self._known = known
+        self._known, self._listed, self._copied_best = known, known.saves, None
         if is_new:
             self._make_current(save)
         if best_copy.is_file():
             self._make_best(best_copy)
-        self._prune()
+        self._prune(save.step)
         if self._scratch is not None:
             discard(self._files, task.local)
 
@@ -243,14 +283,19 @@ class Store(Generic[T]):
     def _make_current(self, save: Save) -> None:
         if self.current.is_file():
             old = self._at_current
-            aside = old.name if old is not None else f"replaced-{digest(self.current)[:16]}"
+            aside = self._unread.get(self.current) or (
+                old.name if old is not None else f"replaced-{digest(self.current)[:16]}"
+            )
             self._files.rename(self.current, self.saves / aside)
+            self._unread.pop(self.current, None)
         self._at_current = None
         self._files.rename(self.saves / save.name, self.current)
         self._at_current = save
 
     def _known_at_current(self) -> Save | None:
         """The listed save that ``current_model`` is; None for any other file."""
+        if self.current in self._unread:
+            return None
         return next((save for save in self._known.saves if _is(self.current, save)), None)
 
     def _is_kept(self, save: Save) -> bool:
@@ -265,14 +310,34 @@ class Store(Generic[T]):
         self._files.rename(copy_of_it, self.best)
         discard(self._files, old)
 
-    def _prune(self) -> None:
-        kept = {save.name for save in self._known.saves} | {self.pointer.name}
+    def _make_room(self, *needed: str) -> None:
+        """Finish or remove what failed attempts have left, before more is written."""
+        if not self._known.saves:
+            return  # nothing is known of what is there
+        best = self._copied_best or self._known.best
+        if best is not None and (left := self.saves / f"best-{best.name}").is_file():
+            self._make_best(left)
+            self._known = Pointer(self._known.saves, best)
+        self._prune(self._known.saves[0].step, *needed)
+
+    def _prune(self, step: int, *needed: str) -> None:
+        """Remove all but the two newest saves and the files that are needed.
+
+        One that could not be read stays until it can be, and the run has come as far as it.
+        """
+        saves = [s for s in (*self._known.saves, *self._listed) if self._is_kept(s)]
+        names = list(dict.fromkeys(save.name for save in saves))[:_N_KEPT]
+        kept = {self.pointer.name, *names, *needed}
         for path in list(self.saves.iterdir()):
-            if path.name not in kept and path.is_file():
+            if path.name in kept or not path.is_file():
+                continue
+            if path in self._unread:
+                self._files.rename(path, self.saves / self._unread.pop(path))
+            elif not path.name.startswith(_UNREAD) or _is_surpassed(path, step):
                 discard(self._files, path)
 
-    def _attempts(self, work: Callable[[], _R]) -> _R:
-        for delay in self._delays:
+    def _attempts(self, work: Callable[[], _R], delays: tuple[float, ...] | None = None) -> _R:
+        for delay in self._delays if delays is None else delays:
             try:
                 return work()
             except OSError as error:
@@ -281,13 +346,17 @@ class Store(Generic[T]):
             time.sleep(delay)
         return work()
 
-    def _report(self, number: int, step: int, error: Exception) -> None:
+    def _report(self, number: int, step: int, error: Exception, folder: Path) -> None:
         if number < self._failed_save:
             return
         self._failed_save = number
-        self.problem = (
-            f"Step {step:,} could not be saved in {self.current.parent}: {_reason(error)}"
-        )
+        what_next = ""
+        if isinstance(error, OSError) and error.errno in _FULL:
+            is_on_drive = self._scratch not in (None, folder)
+            what_next = " Empty Drive's trash, or free" if is_on_drive else " Free"
+            what_next += " some space on that disk."
+        where = f"{folder}, on the local disk" if folder == self._scratch else f"{folder}"
+        self.problem = f"Step {step:,} could not be saved in {where}: {_reason(error)}{what_next}"
         if not self._reported:
             self._log(f"{self.problem} Training continues; the last good save is kept.")
         self._reported = True
@@ -299,67 +368,131 @@ class Store(Generic[T]):
 
         Raises:
             StoreError: if there are files, but none of them can be used; the message tells why.
+            UnreadableError: if the disk does not let them be read.
+            NewerVersionError: if a newer ponytaco wrote the newest.
         """
-        pointer = Pointer.read(self.pointer)
+        pointer = self._read_pointer()
         problems: list[str] = []
         if pointer is None and self.saves.is_dir() and any(self.saves.iterdir()):
             problems.append("saves/pointer.json is lost or damaged")
         self._known = pointer or Pointer()
+        self._listed, self._copied_best = self._known.saves, None
         self._at_current = None
+        self._has_folder = self._has_folder or self.saves.is_dir()
+        self._session = self._session or self._next_session()
         self._clear()
         for path in self._candidates():
+            if path == self.best and self._unread:
+                break  # it may be far behind what cannot be read at the moment
             try:
-                step, content = self._verified(path)
-                save = describe(path, step)
+                save, content = self._verified(path)
             except FileNotFoundError:
                 problems.append(f"{path.name} is missing")
                 continue
-            except (OSError, PonytacoError) as error:
+            except NewerVersionError:
+                raise
+            except OSError as error:
+                self._unread[path] = self._name_unread(path)
+                problems.append(f"{path.name} cannot be read ({error.strerror or error})")
+                continue
+            except PonytacoError as error:
                 reason = _reason(error).rstrip(".")
                 problems.append(reason if path.name in reason else f"{path.name}: {reason}")
                 continue
             newest = self._known.saves[0] if self._known.saves else None
+            self._unread.pop(path, None)
             self._remember(path, save)
             return Loaded(content, save, path, _fallback(save, newest, problems))
+        if self._unread:
+            raise UnreadableError(f"{'; '.join(problems)}.")
         if any(not problem.endswith("missing") for problem in problems):
             raise StoreError(f"No save can be used: {'; '.join(problems)}.")
         return None
 
+    def _read_pointer(self) -> Pointer | None:
+        try:
+            return self._attempts(lambda: Pointer.read(self.pointer))
+        except OSError:
+            return None
+
+    def _name_unread(self, path: Path) -> str:
+        """Return the name in ``saves`` that an unread file is kept under."""
+        if path != self.current:
+            return _UNREAD + path.name.removeprefix(_UNREAD)
+        with contextlib.suppress(OSError, IndexError):
+            if path.stat().st_size == (newest := self._known.saves[0]).size:
+                return _UNREAD + newest.name
+        return _UNREAD + secrets.token_hex(8)
+
     def _candidates(self) -> list[Path]:
         """List the files that may be saves, the newest first."""
         listed = [self.saves / save.name for save in self._known.saves]
-        others = [path for path in self._step_files(self.saves) if path not in listed]
-        left = [path for path in self._local_saves() if path.parent != self.saves]
-        # A save that never arrived: the machine may still have what Drive lacks.
-        arrived = self._made_current_at() if left else ""
-        fresh = [path for path in left if written_at(path) > arrived]
+        others = [
+            path
+            for path in (*self._local_saves(), *self._step_files(self.saves),
+                         *self._step_files(self.saves, _UNREAD))
+            if path not in listed
+        ]  # fmt: skip
+        # Saves that never became current: cut off, on a full disk, or on this machine alone. What a
+        # user has put there precedes them.
+        newest = self._known.saves[0] if self._known.saves else None
+        newer = [p for p in others if newest is not None and _order(p) > newest.order]
+        with contextlib.suppress(OSError):
+            if newer and self.current.is_file() and self._known_at_current() is None:
+                newer = []
         first = [path for path in listed[:1] if path.is_file()]
-        return [*fresh, *first, self.current, *(p for p in listed if p not in first and
-                p.is_file()), *others, *(p for p in left if p not in fresh),
+        return [*newer, *first, self.current, *(p for p in listed if p not in first and
+                p.is_file()), *(p for p in others if p not in newer),
                 *([self.best] if self.best.is_file() else [])]  # fmt: skip
 
-    def _made_current_at(self) -> str:
-        """When the current save was written: before its copy, and perhaps before a newer save."""
-        known = self._known_at_current()
-        return known.time if known is not None else written_at(self.current)
+    def _next_session(self) -> int:
+        """Return a number above those of all saves that can be seen from here."""
+        listed = (self._read_pointer() or Pointer()).saves
+        files = (*self._local_saves(), *self._step_files(self.saves))
+        return 1 + max([s.session for s in listed] + [_order(p)[0] for p in files], default=0)
 
-    def _verified(self, path: Path) -> tuple[int, T]:
-        """Read a file and compare it with what is known of it.
+    def _verified(self, path: Path) -> tuple[Save, T]:
+        """Read a file and compare it with what is known of it, again after errors of the disk.
 
         Raises:
-            PonytacoError, OSError: if it cannot be used.
+            OSError: if it cannot be read.
+            PonytacoError: if it cannot be used.
         """
+        try:
+            return self._attempts(lambda: self._verified_once(path))
+        except NewerVersionError:
+            raise
+        except PonytacoError:
+            # A reader may take a passing error for damage: only what is found twice is damage.
+            return self._attempts(lambda: self._verified_once(path))
+
+    def _verified_once(self, path: Path) -> tuple[Save, T]:
         named = parse_name(path.name)
-        if named is not None and not digest(path).startswith(named[1]):
+        if named is not None and not digest(path).startswith(named.digest):
             raise StoreError("its bytes differ from those saved")
-        step, content = self._read(path)
+        step, content = self._read_file(path)
         if path == self.current and self._known.saves:
             newest = self._known.saves[0]
             # A checkpoint of another step was put there on purpose.
             is_known = any(_is(path, save) for save in self._known.saves)
             if step == newest.step and not is_known:
                 raise StoreError("its bytes differ from those saved")
-        return step, content
+        return self._identified(path, step), content
+
+    def _read_file(self, path: Path) -> tuple[int, T]:
+        """Read a file; an error of the disk is raised as such."""
+        try:
+            return self._read(path)
+        except PonytacoError as error:
+            if (reason := disk_error(error)) is not None:
+                raise reason from None
+            raise
+
+    def _identified(self, path: Path, step: int) -> Save:
+        """Describe a verified file, with the order and time that are known of it."""
+        session, number, _ = _order(path)
+        save = describe(path, step, session, number)
+        return next((s for s in self._known.saves if s.sha256 == save.sha256), save)
 
     def _remember(self, path: Path, save: Save) -> None:
         if path == self.current:
@@ -376,9 +509,16 @@ class Store(Generic[T]):
                     discard(self._files, path)
             for path in self._step_files(self.saves, "best-"):
                 named = parse_name(path.name)
-                if named is not None and digest(path).startswith(named[1]):
+                try:
+                    is_whole = named is not None and digest(path).startswith(named.digest)
+                except OSError:
+                    self._unread[path] = self._name_unread(path)
+                    continue
+                if named is not None and is_whole:
                     self._make_best(path)
-                    self._known = Pointer(self._known.saves, describe(self.best, named[0]))
+                    session, number, step = named.order
+                    best = describe(self.best, step, session, number)
+                    self._known = Pointer(self._known.saves, best)
                     if self._known.saves:
                         write_small(self._files, self.pointer, self._known.to_bytes())
             old = self.saves / ".old-best"
@@ -389,9 +529,40 @@ class Store(Generic[T]):
         return [] if self._scratch is None else self._step_files(self._scratch)
 
     def _step_files(self, folder: Path, prefix: str = "") -> list[Path]:
-        """List the files named like saves, the latest first."""
+        """List the files named like saves, the newest first."""
         paths = folder.glob(f"{prefix}step-*") if folder.is_dir() else ()
-        return sorted((p for p in paths if parse_name(p.name)), key=written_at, reverse=True)
+        return sorted((p for p in paths if parse_name(p.name)), key=_order, reverse=True)
+
+
+def _order(path: Path) -> tuple[int, int, int]:
+    """Return the order of a save by its file's name."""
+    named = parse_name(path.name)
+    return named.order if named is not None else (0, 0, 0)
+
+
+def _write_file(write: Callable[[Path], None], path: Path) -> None:
+    """Write a file; torch's zip writer hides the disk's error behind one of its own."""
+    try:
+        write(path)
+    except RuntimeError as error:
+        if (reason := disk_error(error)) is not None:
+            raise reason from None
+        if shutil.disk_usage(path.parent).free < _LITTLE_SPACE:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from None
+        if "inline_container" in str(error):
+            raise OSError(errno.EIO, os.strerror(errno.EIO)) from None
+        raise
+
+
+def _is_surpassed(path: Path, step: int) -> bool:
+    """Whether a file that could not be read now can, and a run has come as far as it."""
+    named = parse_name(path.name)
+    if named is None or named.order[-1] > step:
+        return False
+    try:
+        return bool(digest(path))
+    except OSError:
+        return False
 
 
 def _is(path: Path, save: Save) -> bool:

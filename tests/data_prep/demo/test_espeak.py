@@ -116,6 +116,7 @@ def test_the_same_seed_gives_the_same_bytes(archive, tmp_path):
     assert (tmp_path / "again.tar").read_bytes() == archive.read_bytes()
 
 
+@pytest.mark.slow
 @needs_voice
 def test_a_recogniser_understands_the_voice():
     pytest.importorskip("pocketsphinx")

@@ -1,6 +1,7 @@
 """Nothing that a disk or an end of the session does loses a save, or makes one of half a file."""
 
 import errno
+import itertools
 import json
 import os
 import random
@@ -9,14 +10,17 @@ import threading
 import time
 import zlib
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from support.faulty_files import OPERATIONS, Faults, Kill
 from support.soak import IS_SOAK
 
 from ponytaco.errors import PonytacoError
-from ponytaco.io.store.files import PASSING_ERRORS
-from ponytaco.io.store.store import Store, StoreError
+from ponytaco.io.store.errors import NewerVersionError, StoreError, UnreadableError
+from ponytaco.io.store.files import PASSING_ERRORS, Files
+from ponytaco.io.store.store import Store
 
 
 def content(step, extra=b""):
@@ -52,11 +56,11 @@ def scratch(request, tmp_path):
     return tmp_path / "scratch" if request.param == "beside" else None
 
 
-def fill(folder, scratch=None, steps=(10, 20, 30), best=20):
+def fill(folder, scratch=None, steps=(10, 20, 30), best=20, extra=b""):
     store = store_in(folder, scratch)
     store.load()
     for step in steps:
-        assert store.save(writer(step), step, is_best=step == best)
+        assert store.save(writer(step, extra), step, is_best=step == best)
         store.close()
     return store
 
@@ -78,7 +82,7 @@ def test_a_folder_has_the_current_the_best_and_the_one_before(folder, scratch):
     pointer = json.loads((folder / "saves" / "pointer.json").read_text())
     assert [save["step"] for save in pointer["saves"]] == [30, 20]
     assert pointer["best"]["step"] == 20
-    assert set(pointer["best"]) == {"step", "size", "sha256", "time"}
+    assert set(pointer["best"]) == {"step", "size", "sha256", "time", "session", "number"}
     assert store.problem == ""
     if scratch is not None:
         assert not list(scratch.iterdir())
@@ -354,6 +358,38 @@ def test_a_file_that_reads_otherwise_than_it_was_written_is_no_save(folder, tmp_
     assert loaded_step(folder) == 30
 
 
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_folder_that_vanishes_is_not_made_again(folder, scratch, tmp_path, is_new):
+    if not is_new:
+        fill(folder, scratch)
+    said = []
+    store = store_in(folder, scratch, said)
+    store.load()
+    steps = range(40, 46)
+    for step in steps:
+        if step == 41:
+            folder.rename(tmp_path / "away")
+        elif step == 44:
+            (tmp_path / "away").rename(folder)
+        store.save(writer(step), step)
+        store.close()
+        assert folder.exists() == (step not in (41, 42, 43)) == (not store.problem)
+    assert len(said) == 2 and "connect Drive again" in said[0] and "step 44 is saved" in said[1]
+    assert str(folder) in said[0]
+    assert loaded_step(folder, scratch) == 45
+
+
+def test_an_empty_folder_in_the_place_of_the_runs_stays_empty(folder, scratch, tmp_path):
+    fill(folder, scratch)
+    store = store_in(folder, scratch)
+    store.load()
+    folder.rename(tmp_path / "away")
+    folder.mkdir()
+    store.save(writer(40), 40)
+    store.close()
+    assert store.problem and not list(folder.iterdir())
+
+
 @pytest.mark.parametrize("error", [PonytacoError("no"), RuntimeError("no"), OSError(28, "full")])
 def test_a_save_that_cannot_be_made_is_said(folder, error):
     fill(folder)
@@ -377,6 +413,255 @@ def test_a_save_that_does_not_verify_is_none(folder, bad):
     store.load()
     assert not store.save(lambda path: path.write_bytes(bad), 40)
     assert len(said) == 1 and loaded_step(folder) == 30
+
+
+# A disk that is full
+
+
+LARGE = random.Random(0).randbytes(50_000)
+
+
+def resumable(folder):
+    """What a session would resume, without touching the folder."""
+    copied = Path(shutil.copytree(folder, folder.with_name("copied")))
+    found = store_in(copied).load()
+    shutil.rmtree(copied)
+    assert found.content == content(found.save.step, LARGE)
+    return found.save.step
+
+
+class SmallDisk:
+    """A disk that holds so many large saves, and Files that notice."""
+
+    def __init__(self, folder, n_saves):
+        self._folder, self.n_saves = folder, n_saves
+        self.most_used = 0.0
+        self.files = Files(write=self.write)
+
+    @property
+    def used(self):
+        files = [path for path in self._folder.rglob("*") if path.is_file()]
+        return sum(path.stat().st_size for path in files) / len(content(40, LARGE))
+
+    def write(self, file, data):
+        file.flush()
+        room = int((self.n_saves - self.used) * len(content(40, LARGE)))
+        file.write(data[: max(room, 0)])
+        file.flush()
+        self.most_used = max(self.most_used, self.used)
+        if room < len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def writer(self, step):
+        def write(path):
+            with path.open("wb") as file:
+                self.write(file, content(step, LARGE))
+
+        return write
+
+
+def test_what_a_full_disk_leaves_does_not_fill_it_further(folder, scratch):
+    for n_saves in np.arange(3.0, 6.5, 0.1 if IS_SOAK else 0.25):
+        shutil.rmtree(folder, ignore_errors=True)
+        fill(folder, scratch, extra=LARGE)
+        disk, said = SmallDisk(folder, n_saves), []
+        write = disk.writer if scratch is None else lambda step: writer(step, LARGE)
+        store = Store(folder, read, scratch, log=said.append, files=disk.files, delays=(0,))
+        arrived = store.load().save.step
+        for step in range(40, 50):
+            store.save(write(step), step, is_best=step == 44)
+            store.close()
+            # current, the one before it, one that could not be listed, and best_model
+            assert disk.used < 4.1
+            at_least = arrived if store.problem else step
+            arrived = resumable(folder)
+            assert arrived >= at_least
+        if store.problem:
+            assert len(said) == 1 and f"{folder}: No space left on device. " in said[0]
+            assert n_saves < 5.1  # those and the best's copy
+        disk.n_saves = 20
+        assert store.save(write(50), 50)
+        store.close()
+        assert resumable(folder) == 50 and disk.used < 3.1
+
+
+def test_a_save_that_fits_though_its_pointer_does_not_is_resumed(folder, scratch):
+    fill(folder, scratch, extra=LARGE)
+    disk = SmallDisk(folder, 100)
+
+    def write(file, data):
+        if file.name.endswith("pointer.json.new"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        file.write(data)
+
+    object.__setattr__(disk.files, "write", write)
+    store = Store(folder, read, scratch, files=disk.files, delays=())
+    store.load()
+    for step in (40, 50, 60):
+        store.save(writer(step, LARGE), step, is_best=step == 50)
+        store.close()
+        assert store.problem and resumable(folder) == step and disk.used < 5.1
+    assert fill(folder, scratch, steps=(70,), extra=LARGE).problem == ""
+    assert resumable(folder) == 70 and disk.used < 3.1
+    assert read(folder / "best_model")[0] == 50
+
+
+def test_a_full_local_disk_is_named(folder, tmp_path, monkeypatch):
+    scratch, said = tmp_path / "scratch", []
+    store = store_in(folder, scratch, said)
+
+    def fail(path):
+        """Fail as torch does."""
+        raise RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 64 vs 0")
+
+    full = SimpleNamespace(free=0)
+    for usage, reason in ((full, "No space left on device. Free"), (None, "Input/output error.")):
+        with monkeypatch.context() as patch:
+            if usage:
+                patch.setattr(shutil, "disk_usage", lambda path: full)
+            assert not store.save(fail, 40)
+        assert f"in {scratch}, on the local disk: {reason}" in store.problem
+        assert "enforce" not in store.problem
+    assert len(said) == 1
+
+
+def test_local_saves_that_cannot_be_copied_do_not_pile_up(folder, tmp_path):
+    scratch = tmp_path / "scratch"
+    store = store_in(folder, scratch, faults=Faults(0, 10_000, errno.ENOSPC, only=("write",)))
+    left = []
+
+    def write(step):
+        def write(path):
+            left.append(len(list(scratch.iterdir())))
+            path.write_bytes(content(step))
+
+        return write
+
+    for step in range(1, 9):
+        assert store.save(write(step), step)
+        store.close()
+    assert max(left) == 1 and loaded_step(folder, scratch) == 8
+
+
+# Reading
+
+
+class BadReads:
+    """Let opening files by these names for reading fail ``n`` times, after ``skip`` that work."""
+
+    def __init__(self, monkeypatch, number=errno.EIO):
+        self.stop()
+        real = Path.open
+
+        def open_(path, mode="r", *args, **kwargs):
+            if (
+                mode == "rb"
+                and path.name.startswith(self.names)
+                and next(self.count) in self.failing
+            ):
+                raise OSError(number, os.strerror(number), str(path))
+            return real(path, mode, *args, **kwargs)
+
+        monkeypatch.setattr(Path, "open", open_)
+
+    def fail(self, *names, n=10_000, skip=0):
+        self.names, self.count, self.failing = names, itertools.count(), range(skip, skip + n)
+
+    def stop(self):
+        self.fail(n=0)
+
+
+@pytest.fixture
+def bad_reads(monkeypatch):
+    return BadReads(monkeypatch)
+
+
+def read_as_training_does(path):
+    """A reader that makes every error one of the file."""
+    try:
+        return read(path)
+    except OSError as error:
+        raise PonytacoError(f"{path} cannot be read: {error}") from None
+
+
+@pytest.mark.parametrize("names", [("current_model",), ("pointer.json",), ("step-",), ("",)])
+@pytest.mark.parametrize("n", [1, 2])
+@pytest.mark.parametrize("reader", [read, read_as_training_does])
+def test_a_read_that_fails_for_a_moment_costs_nothing(folder, scratch, bad_reads, names, n, reader):
+    fill(folder, scratch)
+    for skip in range(6):
+        bad_reads.fail(*names, n=n, skip=skip)
+        found = Store(folder, reader, scratch, delays=(0, 0)).load()
+        assert found.save.step == 30 and found.sentence == ""
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EACCES, errno.ETIMEDOUT])
+def test_what_cannot_be_read_is_never_deleted(folder, scratch, monkeypatch, number):
+    fill(folder, scratch)
+    newest = (folder / "current_model").read_bytes()
+    bad_reads = BadReads(monkeypatch, number)
+
+    def kept():
+        return [path for path in (folder / "saves").glob("unread-*") if path.stat().st_size]
+
+    bad_reads.fail("current_model")
+    store = store_in(folder, scratch)
+    found = store.load()
+    assert found.save.step == 20 and "current_model cannot be read" in found.sentence
+    bad_reads.fail("unread-")
+    for step in (21, 22, 23):
+        assert store.save(writer(step), step)
+        store.close()
+        assert len(kept()) == 1 and not store.problem
+    bad_reads.stop()
+    assert kept()[0].read_bytes() == newest
+    fill(folder, scratch, steps=(24,))
+    assert len(kept()) == 1  # it can be read, but the run is not as far
+    bad_reads.fail("unread-")
+    fill(folder, scratch, steps=(31,))
+    assert len(kept()) == 1
+    bad_reads.stop()
+    fill(folder, scratch, steps=(32,))
+    assert not kept() and loaded_step(folder, scratch) == 32
+
+
+def test_an_unread_save_is_resumed_if_the_others_are_damaged(folder, bad_reads):
+    fill(folder)
+    bad_reads.fail("current_model")
+    store = store_in(folder)
+    store.load()
+    store.save(writer(21), 21)
+    bad_reads.stop()
+    assert len(list((folder / "saves").glob("unread-step-00000030-*"))) == 1
+    for path in (folder / "current_model", *(folder / "saves").glob("step-*")):
+        path.write_bytes(b"")
+    assert loaded_step(folder) == 30
+
+
+def test_an_old_best_is_not_resumed_while_newer_saves_cannot_be_read(folder, bad_reads):
+    fill(folder, best=10)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    bad_reads.fail("current_model", "step-")
+    with pytest.raises(UnreadableError, match="current_model cannot be read .Input/output error"):
+        store_in(folder).load()
+    bad_reads.stop()
+    assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert loaded_step(folder) == 30
+
+
+def test_a_save_of_a_newer_version_is_neither_passed_over_nor_deleted(folder, scratch):
+    fill(folder, scratch)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    def read_older(path):
+        if read(path)[0] == 30:
+            raise NewerVersionError("Upgrade ponytaco.")
+        return read(path)
+
+    for _ in range(2):
+        with pytest.raises(NewerVersionError):
+            Store(folder, read_older, scratch).load()
+    assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 # The end of a session, anywhere
@@ -474,14 +759,40 @@ def scratch_with_a_save_that_never_arrived(folder, tmp_path):
     return scratch
 
 
-def test_a_copy_that_arrived_late_is_not_newer_than_the_save_after_it(folder, tmp_path):
+@pytest.mark.parametrize("shift", [-1e6, 1e6])
+def test_a_clock_that_is_set_decides_nothing(folder, tmp_path, shift):
     scratch = scratch_with_a_save_that_never_arrived(folder, tmp_path)
-    late = time.time() + 60
-    os.utime(folder / "current_model", (late, late))
-    assert loaded_step(folder, scratch) == 40
-    (folder / "current_model").write_bytes(content(5))  # of someone who will have meant it
-    os.utime(folder / "current_model", (late, late))
+    for path in (folder / "current_model", *(folder / "saves").glob("step-*")):
+        os.utime(path, (time.time() + shift, time.time() + shift))
+    found = store_in(folder, scratch).load()
+    assert found.save.step == 40 and found.sentence == ""
+    (folder / "current_model").write_bytes(content(5))  # a user put it there
+    os.utime(folder / "current_model", (time.time() + shift, time.time() + shift))
     assert loaded_step(folder, scratch) == 5
+
+
+def test_what_never_arrived_is_older_than_a_later_sessions_save(folder, tmp_path):
+    """A run that went on elsewhere from an earlier save is not put back by the first machine."""
+    scratch = scratch_with_a_save_that_never_arrived(folder, tmp_path)
+    for step in (35, 36):
+        fill(folder, tmp_path / "elsewhere", steps=(step,))
+    assert loaded_step(folder, scratch) == 36
+    store = fill(folder, scratch, steps=(37,))
+    assert loaded_step(folder, scratch) == 37 and not store.problem and not list(scratch.iterdir())
+
+
+def test_saves_of_an_older_ponytaco_are_ordered_by_step(folder, tmp_path):
+    scratch = scratch_with_a_save_that_never_arrived(folder, tmp_path)
+    for path in (*scratch.iterdir(), *(folder / "saves").glob("step-*")):
+        path.rename(path.with_name("-".join(path.name.split("-")[:3])))
+    pointer = json.loads((folder / "saves" / "pointer.json").read_text())
+    for save in (*pointer["saves"], pointer["best"]):
+        del save["session"], save["number"]
+    (folder / "saves" / "pointer.json").write_text(json.dumps(pointer))
+    assert loaded_step(folder, scratch) == 40
+    assert loaded_step(folder) == 30
+    (folder / "current_model").unlink()
+    assert loaded_step(folder) == 20
 
 
 def test_after_one_from_the_machine_the_folder_still_keeps_two(folder, tmp_path):

@@ -1,0 +1,121 @@
+"""Reading torch files, of which most come from strangers: nothing in them runs.
+
+``torch.load(weights_only=True)`` runs no foreign code either, but it allocates whatever a file
+claims, and what it reads is not always what another reader has inspected. Here the pickle's opcodes
+are interpreted by a machine of our own, which builds plain values, tensors over the file's bytes,
+and inert objects for all else, within one budget.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+from io import BufferedReader
+from pathlib import Path
+from typing import Any
+
+from ponytaco.io.torchfile import legacy_file, zip_file
+from ponytaco.io.torchfile.budget import Budget, check_tree
+from ponytaco.io.torchfile.errors import TorchFileError
+from ponytaco.io.torchfile.machine import Machine
+from ponytaco.io.torchfile.names import Names
+from ponytaco.io.torchfile.tensors import Storages
+
+MOST_BYTES = 4 * 2**30
+"""Limit of a file's size. The published models with their optimizers are below 0.4 GB."""
+
+_MOST_PICKLE_BYTES = 16 * 2**20
+_TAR_MAGIC, _TAR_MAGIC_AT = b"ustar", 257
+_START_BYTES = 512
+
+
+def load_torch_file(
+    path: Path, *, weights_only: bool = True, mmap: bool = False, verify: bool = False
+) -> Any:
+    """Read tensors and plain values from a file that may come from a stranger.
+
+    Args:
+        path: a file written by ``torch.save`` in its present or older format.
+        weights_only: refuse objects of other classes; else they are read as ``ForeignObject``.
+        mmap: leave large tensors on disk until they are used. The older format is read whole.
+        verify: compare the records with their checksums, which the older format does not have.
+
+    Returns:
+        The file's value; its tensors are on the CPU, and writable.
+
+    Raises:
+        MoreThanWeightsError: if it holds objects of other classes that are not wanted.
+        TorchFileError: if it is damaged, holds anything else, or claims more than it has.
+        OSError: if it cannot be read at all.
+    """
+    with path.open("rb") as file:
+        size = file.seek(0, io.SEEK_END)
+        if size > MOST_BYTES:
+            raise TorchFileError(
+                f"it has {size / 2**30:.1f} GB, more than any voice ({MOST_BYTES >> 30} GB)"
+            )
+        file.seek(0)
+        start = file.read(_START_BYTES)
+        file.seek(0)
+        try:
+            if start.startswith(zip_file.MAGIC):
+                return _load_zip(file, size, weights_only, mmap, verify)
+            if legacy_file.is_legacy(start):
+                return _load_legacy(file, size, weights_only, verify)
+        except (TorchFileError, OSError) as error:
+            # EINVAL is a position before the file's start; other errors are the disk's.
+            if not isinstance(error, OSError) or error.errno != errno.EINVAL:
+                raise
+            raise TorchFileError("it is damaged") from None
+        except MemoryError:
+            raise TorchFileError("it does not fit into memory") from None
+        except Exception as error:  # whatever a damaged pickle provokes
+            raise TorchFileError(f"it is damaged ({type(error).__name__})") from None
+    raise TorchFileError(_not_torch(start))
+
+
+def _load_zip(file: BufferedReader, size: int, weights_only: bool, mmap: bool, verify: bool) -> Any:
+    archive = zip_file.TorchZip(file, size, verify)
+    budget = Budget(size)
+    storages = Storages(archive.map if mmap else archive.allocate, budget)
+    pickle = archive.read_pickle(_MOST_PICKLE_BYTES)
+    machine = Machine(pickle, Names(storages, budget, weights_only), budget)
+    value = machine.run()
+    if machine.at != len(pickle):
+        raise TorchFileError("it is damaged: something follows its table of weights")
+    check_tree(value)
+    if not mmap:
+        for key, storage in storages.held.items():
+            archive.fill(key, storage.content)
+    return value
+
+
+def _load_legacy(file: BufferedReader, size: int, weights_only: bool, verify: bool) -> Any:
+    if verify:
+        raise TorchFileError("it is in torch's older format, which has no checksums")
+    budget = Budget(size)
+    storages = Storages(legacy_file.LegacyMemory(size).allocate, budget)
+    names = Names(storages, budget, weights_only)
+    pickles = file.read(_MOST_PICKLE_BYTES)
+    parts: list[Any] = []
+    at = 0
+    for _ in range(legacy_file.N_PICKLES):
+        machine = Machine(pickles, names, budget, at)
+        parts.append(machine.run())
+        at = machine.at
+    legacy_file.check_parts(parts, storages)
+    *_, value, keys = parts
+    check_tree(value)
+    file.seek(at)
+    legacy_file.fill(file, keys, storages)
+    return value
+
+
+def _not_torch(start: bytes) -> str:
+    if not start:
+        return "it is empty"
+    if start[_TAR_MAGIC_AT:].startswith(_TAR_MAGIC):
+        return "it is a tar archive, as torch wrote before 0.2; load it there and save it again"
+    if start.lstrip()[:1] in (b"<", b"{", b"v"):
+        return "it is a text, perhaps a web page that was saved instead; download it again"
+    return "it is damaged, or not a torch file"
