@@ -18,13 +18,14 @@ from ponytaco.data.dataset_folder import Clip, read_dataset
 from ponytaco.notebook.character_notes import add_notes
 from ponytaco.notebook.errors import explain_errors
 from ponytaco.notebook.storage import Storage
+from ponytaco.notebook.training_form import wants_style_signs
 from ponytaco.notebook.widgets.html import paragraph, picture, player, png_bytes, show_html, table
 from ponytaco.plotting import plot_lengths, plot_mel
 
 
 @explain_errors
 def prepare_clips(
-    storage: Storage, archive: Path, character: str, style_signs: bool = False
+    storage: Storage, archive: Path, character: str, style_signs: str | bool = False
 ) -> Path:
     """Turn an archive into a dataset folder on the local disk, and show what was kept.
 
@@ -32,7 +33,8 @@ def prepare_clips(
         storage: from ``connect_storage``.
         archive: the soundtools tar.
         character: name of the voice.
-        style_signs: put the sign of a clip's mood before its text.
+        style_signs: put the sign of a clip's mood before its text: 'on', 'off', or 'auto' to do as
+            the character's voice began.
 
     Returns:
         The dataset folder; if it is already there, from the same archive and with the same
@@ -41,7 +43,8 @@ def prepare_clips(
     Raises:
         PonytacoError: the archive is unreadable or has no usable clips, or the disk is full.
     """
-    prepared = prepare(archive, storage.dataset(character), ClipOptions(style_signs=style_signs))
+    options = ClipOptions(style_signs=wants_style_signs(style_signs, storage.run(character)))
+    prepared = prepare(archive, storage.dataset(character), options)
     report = prepared.report
     show_report(prepared.folder, report)
     add_notes(storage, character, minutes=report["minutes"], clips=report["kept"])

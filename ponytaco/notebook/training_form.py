@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ponytaco import presets
+from ponytaco.checkpoint.format import Checkpoint, load_checkpoint
 from ponytaco.checkpoint.warm_start import sizes_in
 from ponytaco.config import Config, ConfigError
 from ponytaco.device import choose_device
+from ponytaco.errors import PonytacoError
 from ponytaco.io.pretrained import fetch
 from ponytaco.notebook.storage import Storage
 from ponytaco.runs.folder import Run
+from ponytaco.text.symbols import STYLE_SIGNS
 
 # A real config.json has a few thousand characters.
 _MOST_CONFIG_CHARACTERS = 2**20
@@ -31,9 +35,9 @@ class TrainingSettings:
         batch_size: clips per step.
         learning_rate: after the warm-up.
         save_every_minutes: time between saves.
-        mmi: train the recogniser along with the voice.
-        mixed_precision: faster on a GPU; if false, everything is computed in float32.
-        style_signs: put the sign of a clip's mood before its text.
+        mmi: 'on' trains the recogniser along with the voice.
+        mixed_precision: 'on' is faster on a GPU; 'off' computes everything in float32.
+        style_signs: 'on' puts the sign of a clip's mood before its text; see ``wants_style_signs``.
         warm_start: 'none', "NVIDIA's voice", 'older run', the name of another voice, or the path of
             a run folder, a checkpoint or a shared voice.
     """
@@ -41,10 +45,10 @@ class TrainingSettings:
     preset: str = AUTO
     batch_size: str = AUTO
     learning_rate: str = AUTO
-    save_every_minutes: float = 10
-    mmi: bool = True
-    mixed_precision: bool = True
-    style_signs: bool = False
+    save_every_minutes: str | float = AUTO
+    mmi: str | bool = AUTO
+    mixed_precision: str | bool = AUTO
+    style_signs: str | bool = AUTO
     warm_start: str = "none"
 
     def config_for(self, run: Run, max_steps: str = AUTO, warm_start: Path | None = None) -> Config:
@@ -59,19 +63,19 @@ class TrainingSettings:
             ConfigError: a setting has a wrong value, or the run's own config is unreadable.
             CheckpointError: the weights of the warm start are unreadable.
         """
-        changes: dict[str, Any] = {
-            "save_every_minutes": self.save_every_minutes,
-            "mmi": self.mmi,
-            "precision": AUTO if self.mixed_precision else "float32",
-        }
-        optional = {
+        fields = {
             "batch_size": self.batch_size,
             "learning_rate": self.learning_rate,
+            "save_every_minutes": self.save_every_minutes,
+            "mmi": self.mmi,
             "max_steps": max_steps,
         }
-        for name, value in optional.items():
-            if str(value).strip() not in ("", AUTO):
-                changes[name] = str(value).strip()
+        changes: dict[str, Any] = {
+            name: str(value).strip() for name, value in fields.items() if not _is_auto(value)
+        }
+        if not _is_auto(self.mixed_precision):
+            is_on = _is_on("mixed_precision", self.mixed_precision)
+            changes["precision"] = AUTO if is_on else "float32"
         return self._base(run, warm_start).replace(**changes)
 
     def find_warm_start(self, storage: Storage) -> Path | None:
@@ -112,3 +116,38 @@ class TrainingSettings:
             sizes.pop("head", None)
             return presets.preset("warm").replace(**sizes)
         return presets.preset("full" if choose_device(AUTO).type == "cuda" else "small")
+
+
+def wants_style_signs(choice: str | bool, run: Run) -> bool:
+    """Return whether a run's clips are to be prepared with style signs.
+
+    Args:
+        choice: 'on', 'off' or 'auto': as the voice began, and off for a new one.
+        run: new or resumed.
+
+    Raises:
+        ConfigError: the choice is another one.
+    """
+    if not _is_auto(choice):
+        return _is_on("style_signs", choice)
+    saved = _saved(run)
+    return saved is not None and not set(STYLE_SIGNS.values()).isdisjoint(saved.seen_symbols)
+
+
+def _saved(run: Run) -> Checkpoint | None:
+    """Return a run's first usable checkpoint; what is wrong is reported where it is resumed."""
+    for path in run.voices() if run.resumable else ():
+        with contextlib.suppress(PonytacoError, OSError):
+            return load_checkpoint(path)
+    return None
+
+
+def _is_auto(value: object) -> bool:
+    return str(value).strip().lower() in ("", AUTO)
+
+
+def _is_on(name: str, value: str | bool) -> bool:
+    try:
+        return Config().replace(mmi=str(value).strip()).train.mmi  # any setting of that type
+    except ConfigError:
+        raise ConfigError(f"{name} cannot be '{value}': choose auto, on or off.") from None

@@ -4,11 +4,13 @@ import types
 
 import pytest
 
+from ponytaco.checkpoint.format import load_checkpoint, save_checkpoint
 from ponytaco.config import ConfigError
 from ponytaco.device import choose_device
 from ponytaco.notebook.storage import Storage
-from ponytaco.notebook.training_form import NVIDIA, OLDER_RUN, TrainingSettings
+from ponytaco.notebook.training_form import NVIDIA, OLDER_RUN, TrainingSettings, wants_style_signs
 from ponytaco.presets import preset
+from ponytaco.text.symbols import STYLE_SIGNS
 
 
 @pytest.fixture
@@ -41,6 +43,33 @@ def test_a_resumed_run_keeps_its_own_settings(run_of_zecora, trained_run):
     assert config.model == trained_run.config.model
     assert config.train.batch_size == trained_run.config.train.batch_size
     assert TrainingSettings(batch_size="8").config_for(run_of_zecora).train.batch_size == 8
+
+
+def test_a_fresh_form_changes_nothing_about_a_resumed_run(run_of_zecora):
+    began = TrainingSettings(
+        save_every_minutes=3, mmi="off", mixed_precision=False, learning_rate="5e-4"
+    ).config_for(run_of_zecora)
+    assert (began.train.mmi, began.train.precision) == (False, "float32")
+    run_of_zecora.config.write_text(began.to_json())
+    assert TrainingSettings().config_for(run_of_zecora) == began
+    chosen = TrainingSettings(mixed_precision="on", mmi="on").config_for(run_of_zecora)
+    assert (chosen.train.mmi, chosen.train.precision) == (True, "auto")
+
+
+@pytest.mark.parametrize("signs", [True, False])
+def test_style_signs_are_as_the_voice_began(run_of_zecora, storage, signs):
+    saved = load_checkpoint(run_of_zecora.best_model)
+    saved.seen_symbols = [*saved.seen_symbols, STYLE_SIGNS["Happy"]] if signs else ["a", "b"]
+    save_checkpoint(run_of_zecora.best_model, saved)
+    assert wants_style_signs("auto", run_of_zecora) == signs
+    assert wants_style_signs("on", run_of_zecora) and not wants_style_signs(False, run_of_zecora)
+    assert not wants_style_signs("auto", storage.run("new"))
+    run_of_zecora.best_model.write_bytes(b"broken")
+    assert not wants_style_signs("auto", run_of_zecora)  # the newest was prepared without
+    run_of_zecora.current_model.write_bytes(b"broken")
+    assert not wants_style_signs("auto", run_of_zecora)
+    with pytest.raises(ConfigError, match="style_signs cannot be 'perhaps'"):
+        wants_style_signs("perhaps", run_of_zecora)
 
 
 def test_a_wrong_value_is_refused(storage):
