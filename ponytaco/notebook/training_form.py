@@ -60,7 +60,7 @@ class TrainingSettings:
             warm_start: weights that a new run starts from.
 
         Raises:
-            ConfigError: a setting has a wrong value, or the run's own config is unreadable.
+            ConfigError: a setting has a wrong value, or the run's own settings cannot be read.
             CheckpointError: the weights of the warm start are unreadable.
         """
         fields = {
@@ -106,10 +106,8 @@ class TrainingSettings:
     def _base(self, run: Run, warm_start: Path | None) -> Config:
         if self.preset != AUTO:
             return presets.preset(self.preset)
-        if run.resumable and run.config.is_file():
-            # The form is reset in every session; the run keeps its settings.
-            with run.config.open(encoding="utf-8", errors="replace") as file:
-                return Config.from_json(file.read(_MOST_CONFIG_CHARACTERS))
+        if run.resumable:  # the form is reset in every session; the run keeps its settings
+            return _own_config(run)
         if warm_start is not None:
             sizes = sizes_in(warm_start)
             # A plain head is carried on within an 'mmi' one, which aligns sooner.
@@ -134,9 +132,26 @@ def wants_style_signs(choice: str | bool, run: Run) -> bool:
     return saved is not None and not set(STYLE_SIGNS.values()).isdisjoint(saved.seen_symbols)
 
 
+def _own_config(run: Run) -> Config:
+    """Return a run's settings from its config.json, or else from its last save."""
+    try:
+        with run.config.open(encoding="utf-8-sig", errors="replace") as file:
+            return Config.from_json(file.read(_MOST_CONFIG_CHARACTERS))
+    except (ConfigError, OSError) as error:
+        reason = str(getattr(error, "strerror", None) or error).rstrip(".")
+    saved = _saved(run)
+    if saved is None:
+        raise ConfigError(
+            f"{run.config} cannot be used ({reason}), nor can a save of the run. Choose its preset "
+            "in '3. Settings'."
+        )
+    print(f"{run.config} cannot be used ({reason}): the settings are taken from the last save.")
+    return saved.config
+
+
 def _saved(run: Run) -> Checkpoint | None:
-    """Return a run's first usable checkpoint; what is wrong is reported where it is resumed."""
-    for path in run.voices() if run.resumable else ():
+    """Return a run's last usable save; what is wrong is reported where it is resumed."""
+    for path in sorted(run.models(), key=lambda path: path == run.best_model):
         with contextlib.suppress(PonytacoError, OSError):
             return load_checkpoint(path)
     return None

@@ -100,9 +100,10 @@ class Run:
     @property
     def resumable(self) -> bool:
         """Whether there is a save to resume from: any model that a new run would replace."""
-        return bool(self._models() or self._saves_named("best-step-*", "unread-*", ".old-best"))
+        return bool(self.models() or self._saves_named("best-step-*", "unread-*", ".old-best"))
 
-    def _models(self) -> list[Path]:
+    def models(self) -> list[Path]:
+        """List the checkpoints: the best, the newest, then older ones; none before the first."""
         paths = (self.best_model, self.current_model, *self._saves_named("step-*"))
         return [path for path in paths if path.is_file()]
 
@@ -167,12 +168,12 @@ class Run:
                 shutil.copyfile(self.best_model, temporary)
 
     def voices(self) -> list[Path]:
-        """List the checkpoints to speak with: the best, the newest, then older ones.
+        """List the checkpoints as ``models``, to speak with.
 
         Raises:
             RunError: if there is none.
         """
-        found = self._models()
+        found = self.models()
         if not found:
             raise RunError(_why_no_voice(self))
         return found

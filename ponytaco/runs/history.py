@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import csv
 import enum
@@ -65,6 +66,9 @@ _INTEGERS = frozenset({
     Column.ALIGNED,
 })  # fmt: skip
 
+_HEADING = ",".join(column.value for column in Column).encode()
+_NO_LIMIT = 2**63
+
 # 20,000 steps take about 0.5 MB; bytes beyond this are not read.
 _MOST_HISTORY_BYTES = 32 * 2**20
 
@@ -77,6 +81,9 @@ def append_history(path: Path, row: HistoryRow) -> None:
         row: the row's values; floats are written with 6 digits.
     """
     is_new = not path.exists() or not path.stat().st_size
+    if not is_new and not _is_ours(path):  # a spreadsheet has saved it
+        cut_history(path, _NO_LIMIT)
+        is_new = not path.exists()
     with path.open("a", newline="", encoding="utf-8") as file:
         _write(file, [row], heading=is_new)
 
@@ -84,14 +91,21 @@ def append_history(path: Path, row: HistoryRow) -> None:
 def read_history(path: Path) -> list[HistoryRow]:
     """Read a history's rows without their empty cells; an empty list if there is no file.
 
-    Rows that a disconnect cut short are left out, and so are columns of other versions.
+    Rows that a disconnect cut short are left out, and so are columns of other versions. What a
+    spreadsheet saves is read, too: semicolons or tabs, decimal commas, and UTF-16 or a byte order
+    mark.
     """
     if not path.is_file():
         return []
     rows: list[HistoryRow] = []
     with path.open("rb") as file:
-        text = file.read(_MOST_HISTORY_BYTES).decode("utf-8", "replace")
-    reader = csv.DictReader(io.StringIO(text, newline=""))
+        content = file.read(_MOST_HISTORY_BYTES)
+    is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    text = content.decode("utf-16" if is_utf16 else "utf-8-sig", "replace")
+    delimiter = max(",;\t", key=text.partition("\n")[0].count)
+    if delimiter != ",":
+        text = text.replace(",", ".")
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
     while True:
         try:
             cells = next(reader)
@@ -108,18 +122,35 @@ def read_history(path: Path) -> list[HistoryRow]:
 def cut_history(path: Path, step: int) -> None:
     """Drop the rows after a step, which a resumed run writes again.
 
+    A file that holds something, but no rows, is renamed to ``history.unread.csv``.
+
     Args:
         path: the CSV file; nothing happens if it is missing.
         step: the last step to keep.
     """
     if not path.is_file():
         return
-    rows = [row for row in read_history(path) if row[Column.STEP] <= step]
+    found = read_history(path)
+    rows = [row for row in found if row[Column.STEP] <= step]
+    if not found and _has_rows(path):
+        path.replace(path.with_name("history.unread.csv"))
+        return
     if not rows:
         path.unlink()
         return
     with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         _write(file, rows, heading=True)
+
+
+def _is_ours(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.readline(len(_HEADING) + 2).rstrip(b"\r\n") == _HEADING
+
+
+def _has_rows(path: Path) -> bool:
+    """Whether a file has more than our heading."""
+    with path.open("rb") as file:
+        return bool(file.read(_MOST_HISTORY_BYTES).strip().removeprefix(_HEADING))
 
 
 def _write(file: TextIO, rows: Iterable[HistoryRow], heading: bool) -> None:

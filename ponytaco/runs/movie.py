@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from PIL import Image
 
 from ponytaco.errors import PonytacoError
+from ponytaco.formatting import and_more
 from ponytaco.io.atomic import atomic_write
 from ponytaco.runs.folder import Run
 
 # A long run has hundreds of pictures; with this many the file is small enough to share.
 _MOST_FRAMES = 80
 _WIDTH = 800
+_MOST_NAMED = 3
 _FRAME_MS, _LAST_FRAME_MS = 250, 3000
 
 
@@ -20,20 +23,28 @@ class MovieError(PonytacoError):
     """There are no usable pictures, or the movie cannot be written."""
 
 
-def make_movie(run: Run, out: Path | None = None, width: int = _WIDTH) -> Path:
+def make_movie(
+    run: Run,
+    out: Path | None = None,
+    width: int = _WIDTH,
+    log: Callable[[str], None] = print,
+) -> Path:
     """Write the validation pictures of a run as a GIF, one frame per validation, oldest first.
+
+    Pictures that are empty or broken, as a full disk leaves them, are left out.
 
     Args:
         run: the run.
         out: path of the GIF; by default ``alignment.gif`` in the run's folder.
         width: width of the movie in pixels.
+        log: takes a message that names the pictures left out.
 
     Returns:
         The path of the GIF.
 
     Raises:
-        MovieError: if there are no pictures yet, one is broken, the movie cannot be written, or
-            its name does not end in ``.gif``.
+        MovieError: if there are no usable pictures yet, the movie cannot be written, or its name
+            does not end in ``.gif``.
         RunError: if the folder does not hold a run.
     """
     out = out or run.folder / "alignment.gif"
@@ -51,8 +62,11 @@ def make_movie(run: Run, out: Path | None = None, width: int = _WIDTH) -> Path:
             f"There are no pictures in {run.alignments} yet: each validation adds one. "
             "Train a little longer."
         )
-    size = _frame_size(pictures[-1], width)
-    frames = [_frame(path, size) for path in pictures]
+    frames, broken = _frames(pictures, width)
+    if broken:
+        log(f"Left out of the movie: {and_more(broken, _MOST_NAMED)}.")
+    if not frames:
+        raise MovieError(f"No picture in {run.alignments} can be used. Train a little longer.")
     try:
         with atomic_write(out) as temporary:
             frames[0].save(
@@ -77,24 +91,22 @@ def select_evenly(pictures: list[Path], most: int) -> list[Path]:
     return [pictures[round(i * (len(pictures) - 1) / (most - 1))] for i in range(most)]
 
 
-def _frame_size(path: Path, width: int) -> tuple[int, int]:
-    with _opened(path) as image:
-        return width, max(1, round(image.height * width / image.width))
-
-
-def _frame(path: Path, size: tuple[int, int]) -> Image.Image:
-    with _opened(path) as image:
-        small = image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-    # Each frame has its own palette: a common one has too few shades for mels and attention.
-    return small.quantize(64, dither=Image.Dither.NONE)
-
-
-def _opened(path: Path) -> Image.Image:
-    try:
-        image = Image.open(path)
-        image.load()
-    except (OSError, Image.DecompressionBombError) as error:
-        raise MovieError(
-            f"The picture {path} is broken ({error}). Delete it and try again."
-        ) from error
-    return image
+def _frames(paths: list[Path], width: int) -> tuple[list[Image.Image], list[str]]:
+    """Return the frames, oldest first, and the names of broken pictures with the reasons."""
+    frames: list[Image.Image] = []
+    broken: list[str] = []
+    for path in reversed(paths):  # the newest one decides the size
+        try:
+            with Image.open(path) as image:
+                size = width, max(1, round(image.height * width / image.width))
+                small = image.convert("RGB").resize(
+                    frames[0].size if frames else size, Image.Resampling.LANCZOS
+                )
+        # Pillow raises a SyntaxError or a ValueError for some broken files.
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            is_empty = isinstance(error, OSError) and path.is_file() and not path.stat().st_size
+            broken.insert(0, f"{path.name} ({'empty' if is_empty else error})")
+            continue
+        # Each frame has its own palette: a common one has too few shades for mels and attention.
+        frames.insert(0, small.quantize(64, dither=Image.Dither.NONE))
+    return frames, broken

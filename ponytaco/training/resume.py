@@ -56,7 +56,7 @@ def find_newest_save(
 def find_older_save(run: Run, step: int) -> Checkpoint | None:
     """Find the newest usable save from before a step, or None; the best model counts, too."""
     older: Checkpoint | None = None
-    for path in run.voices():
+    for path in run.models():
         with contextlib.suppress(OSError, PonytacoError):  # any other will do
             found_step, found = _read(path)
             if found_step < step and (older is None or found_step > older.run_state.step):

@@ -56,17 +56,43 @@ def test_a_fresh_form_changes_nothing_about_a_resumed_run(run_of_zecora):
     assert (chosen.train.mmi, chosen.train.precision) == (True, "auto")
 
 
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [('{"train": {"colour": 1}}', "There is no setting 'colour'"), ("{", "not JSON"),
+     ("", "not JSON"), (None, "No such file")],
+)  # fmt: skip
+def test_settings_that_cannot_be_read_are_taken_from_the_save(
+    run_of_zecora, trained_run, capsys, content, reason
+):
+    run_of_zecora.config.unlink()
+    if content is not None:
+        run_of_zecora.config.write_text(content)
+    assert TrainingSettings().config_for(run_of_zecora) == trained_run.config
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"{run_of_zecora.config} cannot be used (") and reason in printed
+    for path in (*run_of_zecora.saves.iterdir(), *run_of_zecora.models()):
+        path.write_bytes(b"broken")
+    with pytest.raises(ConfigError, match=r"config\.json cannot be used"):
+        TrainingSettings().config_for(run_of_zecora)
+
+
+def test_settings_saved_with_a_byte_order_mark_are_read(run_of_zecora, trained_run, capsys):
+    run_of_zecora.config.write_text(trained_run.config.to_json(), encoding="utf-8-sig")
+    assert TrainingSettings().config_for(run_of_zecora) == trained_run.config
+    assert not capsys.readouterr().out
+
+
 @pytest.mark.parametrize("signs", [True, False])
 def test_style_signs_are_as_the_voice_began(run_of_zecora, storage, signs):
-    saved = load_checkpoint(run_of_zecora.best_model)
+    saved = load_checkpoint(run_of_zecora.current_model)
     saved.seen_symbols = [*saved.seen_symbols, STYLE_SIGNS["Happy"]] if signs else ["a", "b"]
-    save_checkpoint(run_of_zecora.best_model, saved)
+    save_checkpoint(run_of_zecora.current_model, saved)
     assert wants_style_signs("auto", run_of_zecora) == signs
     assert wants_style_signs("on", run_of_zecora) and not wants_style_signs(False, run_of_zecora)
     assert not wants_style_signs("auto", storage.run("new"))
-    run_of_zecora.best_model.write_bytes(b"broken")
-    assert not wants_style_signs("auto", run_of_zecora)  # the newest was prepared without
     run_of_zecora.current_model.write_bytes(b"broken")
+    assert not wants_style_signs("auto", run_of_zecora)  # the best was prepared without
+    run_of_zecora.best_model.write_bytes(b"broken")
     assert not wants_style_signs("auto", run_of_zecora)
     with pytest.raises(ConfigError, match="style_signs cannot be 'perhaps'"):
         wants_style_signs("perhaps", run_of_zecora)

@@ -85,3 +85,43 @@ def test_a_row_torn_by_a_crash_does_not_stop_the_run(history, torn):
     cut_history(history, 10)
     append_history(history, {"step": 11, "loss": 2.0})
     assert [row["step"] for row in read_history(history)] == [10, 11]
+
+
+# Saved by a spreadsheet, or by something else
+
+SAVED = {
+    "byte order mark": lambda text: text.encode("utf-8-sig"),
+    "semicolons": lambda text: text.replace(",", ";").replace(".", ",").encode("utf-8-sig"),
+    "semicolons and points": lambda text: text.replace(",", ";").encode(),
+    "tabs": lambda text: text.replace(",", "\t").encode("utf-16"),
+}
+
+
+@pytest.mark.parametrize("kind", SAVED)
+@pytest.mark.parametrize("while_training", [False, True])
+def test_what_a_spreadsheet_saves_is_still_the_history(history, kind, while_training):
+    append_history(history, {"step": 10, "loss": 1.25, "mi": 2.5e-7})
+    append_history(history, {"step": 20, "val_loss": 0.5, "aligned": 1})
+    before, rows = history.read_bytes(), read_history(history)
+    history.write_bytes(SAVED[kind](before.decode()))
+    assert read_history(history) == rows
+    if not while_training:
+        cut_history(history, 20)
+        assert history.read_bytes() == before
+    append_history(history, {"step": 30, "loss": 1.0})
+    assert read_history(history) == [*rows, {"step": 30, "loss": 1.0}]
+    assert history.read_bytes().startswith(before)
+
+
+@pytest.mark.parametrize("content", [b"PK\3\4 a workbook", b"Schritt,Verlust\n1,2\n", bytes(999)])
+def test_what_is_not_a_history_is_kept_under_another_name(history, content):
+    history.write_bytes(content)
+    append_history(history, {"step": 1, "loss": 2.0})
+    assert read_history(history) == [{"step": 1, "loss": 2.0}]
+    assert history.with_name("history.unread.csv").read_bytes() == content
+
+
+def test_a_history_of_an_older_version_is_kept(history):
+    history.write_text("step,loss,gone\n10,1.5,3\n")
+    append_history(history, {"step": 20, "loss": 1.0})
+    assert read_history(history) == [{"step": 10, "loss": 1.5}, {"step": 20, "loss": 1.0}]

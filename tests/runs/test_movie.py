@@ -48,13 +48,31 @@ def test_a_long_run_has_few_frames():
     assert select_evenly(pictures[:80], 80) == pictures[:80]
 
 
-def test_missing_and_broken_pictures_are_reported(run, tmp_path):
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"", "empty"), (b"no picture", "cannot identify"), (slice(5000), "truncated"),
+     (slice(40), ""), (b"\x89PNG\r\n\x1a\n" + bytes(99), "")],
+)  # fmt: skip
+def test_a_broken_picture_is_left_out_and_named(run, content, reason):
+    messages = []
+    png = run.picture(60).read_bytes()
+    with Image.open(run.picture(30)) as image:
+        image.rotate(180).save(run.picture(90))
+    run.picture(60).write_bytes(png[content] if isinstance(content, slice) else content)
+    _, durations = frames_of(make_movie(run, log=messages.append))
+    assert len(durations) == 2
+    (message,) = messages
+    assert message.startswith("Left out of the movie: step-000060.png (") and reason in message
+
+
+def test_without_a_usable_picture_there_is_no_movie(run, tmp_path):
     Run(tmp_path / "empty").prepare()
     with pytest.raises(MovieError, match="no pictures"):
         make_movie(Run(tmp_path / "empty"))
-    run.picture(60).write_bytes(b"no picture")
-    with pytest.raises(MovieError, match="step-000060.png is broken"):
-        make_movie(run)
+    run.picture(30).write_bytes(b""), run.picture(60).write_bytes(b"")
+    with pytest.raises(MovieError, match="No picture in .* can be used"):
+        make_movie(run, log=lambda message: None)
+    assert not (run.folder / "alignment.gif").exists()
 
 
 def test_a_picture_of_billions_of_pixels_is_not_decoded(run):
@@ -63,8 +81,9 @@ def test_a_picture_of_billions_of_pixels_is_not_decoded(run):
     png = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk
     png += struct.pack(">I", zlib.crc32(chunk)) + struct.pack(">I", 0) + b"IDAT" + bytes(4)
     run.picture(60).write_bytes(png)
-    with pytest.raises(MovieError, match=r"step-000060\.png is broken \(Image size"):
-        make_movie(run)
+    messages = []
+    make_movie(run, log=messages.append)
+    assert "step-000060.png (Image size" in messages[0]
 
 
 def test_a_movie_that_cannot_be_written_is_reported(run, tmp_path):
