@@ -12,7 +12,7 @@ from ponytaco.notebook.recordings import locate_recordings, pack_recordings, sav
 from ponytaco.notebook.speech_form import SpeechSettings, speech_settings, text_to_speak
 from ponytaco.notebook.storage import Storage, connect_storage
 from ponytaco.notebook.train_cell import train_voice
-from ponytaco.notebook.training_form import TrainingSettings
+from ponytaco.notebook.training_form import TrainingSettings, training_settings
 from ponytaco.notebook.voices import TrainedVoice, hear_progress, pick_voice, speak
 
 __all__ = [
@@ -39,4 +39,5 @@ __all__ = [
     "speech_settings",
     "text_to_speak",
     "train_voice",
+    "training_settings",
 ]

@@ -46,6 +46,7 @@ def train_voice(
     Raises:
         PonytacoError: anything that the user can fix.
     """
+    settings.check(max_steps)  # before anything is downloaded
     run = storage.run(character.name)
     warm_start = None
     if not run.resumable:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,17 @@ from ponytaco.checkpoint.warm_start import sizes_in
 from ponytaco.config import Config, ConfigError
 from ponytaco.device import choose_device
 from ponytaco.errors import PonytacoError
+from ponytaco.formatting import and_more
 from ponytaco.io.pretrained import fetch
+from ponytaco.notebook.errors import explain_errors
 from ponytaco.notebook.storage import Storage
-from ponytaco.runs.folder import Run
+from ponytaco.runs.folder import Run, voice_files, voices_in
 from ponytaco.text.symbols import STYLE_SIGNS
 
 # A real config.json has a few thousand characters.
 _MOST_CONFIG_CHARACTERS = 2**20
+
+_MOST_NAMED = 12
 
 AUTO = "auto"
 NVIDIA, OLDER_RUN = "NVIDIA's voice", "older run"
@@ -63,20 +68,18 @@ class TrainingSettings:
             ConfigError: a setting has a wrong value, or the run's own settings cannot be read.
             CheckpointError: the weights of the warm start are unreadable.
         """
-        fields = {
-            "batch_size": self.batch_size,
-            "learning_rate": self.learning_rate,
-            "save_every_minutes": self.save_every_minutes,
-            "mmi": self.mmi,
-            "max_steps": max_steps,
-        }
-        changes: dict[str, Any] = {
-            name: str(value).strip() for name, value in fields.items() if not _is_auto(value)
-        }
-        if not _is_auto(self.mixed_precision):
-            is_on = _is_on("mixed_precision", self.mixed_precision)
-            changes["precision"] = AUTO if is_on else "float32"
-        return self._base(run, warm_start).replace(**changes)
+        return self._base(run, warm_start).replace(**self._changes(max_steps))
+
+    def check(self, max_steps: str = AUTO) -> None:
+        """Check the values of all fields but the warm start.
+
+        Raises:
+            ConfigError: a setting has a wrong value.
+        """
+        base = presets.preset(presets.DEFAULT if self.preset == AUTO else self.preset)
+        base.replace(**self._changes(max_steps))
+        if not _is_auto(self.style_signs):
+            _is_on("style_signs", self.style_signs)
 
     def find_warm_start(self, storage: Storage) -> Path | None:
         """Return the weights that a new run starts from, if any; NVIDIA's are downloaded once.
@@ -85,23 +88,52 @@ class TrainingSettings:
             DownloadError: the download of NVIDIA's voice failed.
             ConfigError: there is no such voice or file.
         """
-        choice = self.warm_start.strip()
-        if choice in ("", "none"):
-            return None
-        if choice == NVIDIA:
+        if self._is_warm_start(NVIDIA):
             return fetch("tacotron2", storage.disk / "weights")
-        if choice == OLDER_RUN:
+        return self.find_own_warm_start(storage)
+
+    def find_own_warm_start(self, storage: Storage) -> Path | None:
+        """Return the weights that a new run starts from, if they are the user's own.
+
+        Raises:
+            ConfigError, RunError: there is no such voice or file.
+        """
+        choice = self.warm_start.strip()
+        if any(map(self._is_warm_start, ("", "none", AUTO, NVIDIA))):
+            return None
+        if self._is_warm_start(OLDER_RUN):
             path = storage.older_run or storage.runs / "current_model"
         elif (storage.runs / choice).is_dir():
             path = storage.run(choice).voice()
         else:
             path = storage.resolve(choice)
         if not path.exists():
+            voices = and_more(voices_in(storage.runs), _MOST_NAMED) or "none yet"
             raise ConfigError(
                 f"Warm start: there is no file {path}, and no voice '{choice}' in {storage.runs}. "
-                f"Choose another one in '3. Settings', or 'none'. A path starts at {storage.root}."
+                f"Choose another one in '3. Settings', or 'none'. Your voices: {voices}. A path "
+                f"starts at {storage.root}."
             )
+        voice_files(path)
         return path
+
+    def _is_warm_start(self, choice: str) -> bool:
+        return self.warm_start.strip().lower() == choice.lower()
+
+    def _changes(self, max_steps: str) -> dict[str, str]:
+        """Return the settings whose fields are not left to 'auto'."""
+        fields = {
+            "batch_size": _whole_number(self.batch_size),
+            "learning_rate": _number(self.learning_rate),
+            "save_every_minutes": _number(self.save_every_minutes),
+            "mmi": str(self.mmi).strip(),
+            "max_steps": _whole_number(max_steps),
+        }
+        changes = {name: value for name, value in fields.items() if not _is_auto(value)}
+        if not _is_auto(self.mixed_precision):
+            is_on = _is_on("mixed_precision", self.mixed_precision)
+            changes["precision"] = AUTO if is_on else "float32"
+        return changes
 
     def _base(self, run: Run, warm_start: Path | None) -> Config:
         if self.preset != AUTO:
@@ -114,6 +146,23 @@ class TrainingSettings:
             sizes.pop("head", None)
             return presets.preset("warm").replace(**sizes)
         return presets.preset("full" if choose_device(AUTO).type == "cuda" else "small")
+
+
+@explain_errors
+def training_settings(storage: Storage, *fields: Any) -> TrainingSettings:
+    """Check the fields of the form.
+
+    Args:
+        storage: from ``connect_storage``.
+        *fields: as of ``TrainingSettings``, in this order.
+
+    Raises:
+        PonytacoError: a field has a wrong value, or there is no such voice to start from.
+    """
+    settings = TrainingSettings(*fields)
+    settings.check()
+    settings.find_own_warm_start(storage)
+    return settings
 
 
 def wants_style_signs(choice: str | bool, run: Run) -> bool:
@@ -159,6 +208,19 @@ def _saved(run: Run) -> Checkpoint | None:
 
 def _is_auto(value: object) -> bool:
     return str(value).strip().lower() in ("", AUTO)
+
+
+def _whole_number(value: object) -> str:
+    """Return a number without the signs that set off its thousands: '20,000' is 20000."""
+    text = str(value).strip()
+    is_grouped = re.fullmatch(r"\d{1,3}([.,'’_\s])\d{3}(\1\d{3})*", text)
+    return re.sub(r"\D", "", text) if is_grouped else text
+
+
+def _number(value: object) -> str:
+    """Return a number with a decimal point: '0,001' is 0.001."""
+    text = str(value).strip()
+    return text.replace(",", ".") if text.count(",") == 1 and "." not in text else text
 
 
 def _is_on(name: str, value: str | bool) -> bool:

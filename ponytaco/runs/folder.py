@@ -206,7 +206,7 @@ def _why_no_voice(run: Run) -> str:
         return f"{folder} is a file. Give the folder that ponytaco train made."
     if not folder.is_dir():
         found = f"There is nothing at {folder}."
-        names = _voices_in(folder.parent)
+        names = voices_in(folder.parent)
         if not names and folder.suffix in (".pt", ".pth", ".voice"):  # meant to be a file
             return f"{found} Check the name."
         if not names:
@@ -219,7 +219,7 @@ def _why_no_voice(run: Run) -> str:
             f"{folder} is a dataset, not a voice. Train a voice with: "
             f"ponytaco train {folder} runs/{folder.name}"
         )
-    names = _voices_in(folder)
+    names = voices_in(folder)
     if names:
         these = and_more(names, _MOST_NAMED)
         return f"{folder} is a folder of voices: {these}. Give one, such as {folder / names[0]}."
@@ -231,7 +231,7 @@ def _why_no_voice(run: Run) -> str:
     return f"There is no trained voice in {folder}. Train one with: ponytaco train DATASET {folder}"
 
 
-def _voices_in(folder: Path) -> list[str]:
+def voices_in(folder: Path) -> list[str]:
     """List the names of the runs that can speak and of the shared voices in a folder."""
     try:
         return sorted(

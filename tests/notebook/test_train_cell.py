@@ -2,7 +2,8 @@ import shutil
 
 import pytest
 
-from ponytaco.notebook import train_cell
+from ponytaco.config import ConfigError
+from ponytaco.notebook import train_cell, training_form
 from ponytaco.notebook.characters import Character
 from ponytaco.notebook.storage import Storage
 from ponytaco.notebook.train_cell import train_voice
@@ -60,3 +61,11 @@ def test_a_display_that_cannot_begin_does_not_stop_training(
     printed = capsys.readouterr().out
     assert "No space left on device). Training continues." in printed
     assert "step 2: voice" in printed  # the panel of a terminal takes its place
+
+
+def test_a_wrong_number_of_steps_is_refused_before_anything_is_downloaded(tmp_path, monkeypatch):
+    storage = Storage(root=tmp_path / "root", disk=tmp_path / "disk")
+    monkeypatch.setattr(training_form, "fetch", lambda *args: pytest.fail("downloaded"))
+    form = TrainingSettings(warm_start=training_form.NVIDIA)
+    with pytest.raises(ConfigError, match="max_steps cannot be 'a lot'"):
+        train_voice(storage, Character("Beeps"), form, "a lot")

@@ -7,8 +7,16 @@ import pytest
 from ponytaco.checkpoint.format import load_checkpoint, save_checkpoint
 from ponytaco.config import ConfigError
 from ponytaco.device import choose_device
+from ponytaco.errors import PonytacoError
+from ponytaco.notebook import training_form
 from ponytaco.notebook.storage import Storage
-from ponytaco.notebook.training_form import NVIDIA, OLDER_RUN, TrainingSettings, wants_style_signs
+from ponytaco.notebook.training_form import (
+    NVIDIA,
+    OLDER_RUN,
+    TrainingSettings,
+    training_settings,
+    wants_style_signs,
+)
 from ponytaco.presets import preset
 from ponytaco.text.symbols import STYLE_SIGNS
 
@@ -101,6 +109,51 @@ def test_style_signs_are_as_the_voice_began(run_of_zecora, storage, signs):
 def test_a_wrong_value_is_refused(storage):
     with pytest.raises(ConfigError, match="batch_size"):
         TrainingSettings(batch_size="many").config_for(storage.run("new"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "setting", "value"),
+    [({"learning_rate": "0,001"}, "learning_rate", 0.001),
+     ({"learning_rate": "5e-4"}, "learning_rate", 5e-4),
+     ({"save_every_minutes": "2,5"}, "save_every_minutes", 2.5),
+     ({"batch_size": " 16 "}, "batch_size", 16)],
+)  # fmt: skip
+def test_numbers_are_understood_as_people_write_them(storage, fields, setting, value):
+    config = TrainingSettings(**fields).config_for(storage.run("new"))
+    assert getattr(config.train, setting) == value
+
+
+@pytest.mark.parametrize("text", ["20,000", "20.000", "20 000", "20'000", "20\u202f000", "2e4"])
+def test_a_number_of_steps_may_be_grouped(storage, text):
+    config = TrainingSettings().config_for(storage.run("new"), text)
+    assert config.train.max_steps == 20_000
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [(("huge",), "There is no preset 'huge'"),
+     (("auto", "many"), "batch_size cannot be 'many'"),
+     (("auto", "1,5"), "batch_size cannot be '1,5'"),
+     (("auto", "auto", "-1"), "learning_rate is -1"),
+     (("auto", "auto", "0,0,1"), "learning_rate cannot be '0,0,1'"),
+     (("auto", "auto", "auto", "0"), "save_every_minutes is 0"),
+     (("auto", "auto", "auto", "auto", "perhaps"), "mmi cannot be 'perhaps'"),
+     ((*["auto"] * 5, "maybe"), "mixed_precision cannot be 'maybe'"),
+     ((*["auto"] * 6, "maybe"), "style_signs cannot be 'maybe'"),
+     ((*["auto"] * 7, "Zecroa"), "no voice 'Zecroa' .*Your voices: Zecora"),
+     ((*["auto"] * 7, "older run"), "no file .*current_model"),
+     ((*["auto"] * 7, "soundtools"), "no trained voice in .*soundtools")],
+)  # fmt: skip
+def test_a_wrong_field_is_refused_where_it_is_filled_in(storage, run_of_zecora, fields, message):
+    (storage.root / "soundtools").mkdir()
+    with pytest.raises(PonytacoError, match=message):
+        training_settings(storage, *fields)
+
+
+@pytest.mark.parametrize("name", ["none", "", "NVIDIA's voice", "nvidia's voice", "Zecora"])
+def test_a_good_form_downloads_nothing(storage, run_of_zecora, monkeypatch, name):
+    monkeypatch.setattr(training_form, "fetch", lambda *args: pytest.fail("downloaded"))
+    assert training_settings(storage, *["auto"] * 7, name).warm_start == name
 
 
 def test_where_a_new_voice_starts(storage, monkeypatch):
