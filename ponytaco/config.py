@@ -223,10 +223,11 @@ class TrainConfig:
             "warmup_steps", "decay_start", "min_learning_rate", "weight_decay", "max_gaf",
             "max_gaf_aligned", "guidance_weight", "guidance_fade_steps", "arpabet_first_steps",
             "teacher_forcing_fade_steps", "reduce_frames_after", "freeze_encoder_steps",
-            "freeze_attention_steps", "max_clip_seconds", "loader_workers", "max_minutes",
+            "freeze_attention_steps", "max_clip_seconds", "loader_workers", "max_minutes", "seed",
         ):  # fmt: skip
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it cannot be negative.")
+        _require_at_most(self, 256, "loader_workers")  # each is a process of its own
         frames = (*self.reduced_frames, 0)
         if any(later >= earlier for earlier, later in itertools.pairwise(frames)):
             raise _wrong_frames(self.reduce_frames_to)
@@ -258,7 +259,7 @@ class Config:
         first, *reduced = self.frames_per_step
         if reduced and reduced[0] >= first:
             raise ConfigError(
-                f"reduce_frames_to '{self.train.reduce_frames_to}' does not go below "
+                f"reduce_frames_to '{self.train.reduce_frames_to[:40]}' does not go below "
                 f"n_frames_per_step {first}. Change one of them, or leave reduce_frames_to empty."
             )
 
@@ -454,7 +455,12 @@ _WORDS = {
 def _coerce(name: str, value: Any, kind: type) -> Any:
     try:
         return _convert(value, kind)
-    except (ValueError, KeyError, TypeError, OverflowError):
+    except OverflowError:
+        limit = "2^63" if kind is int else "1e38"
+        raise ConfigError(
+            f"{name} cannot be '{_shown(value)}': it must be {_KINDS[kind]} below {limit}."
+        ) from None
+    except (ValueError, KeyError, TypeError):
         raise ConfigError(
             f"{name} cannot be '{_shown(value)}': it must be {_KINDS[kind]}."
         ) from None
@@ -479,11 +485,11 @@ def _convert(value: Any, kind: type) -> Any:
         except ValueError:  # '1e4' and '12.0' are whole numbers too
             value = float(value)
     converted = kind(value)
-    # No setting counts further than a 64-bit integer, which a seed is for torch.
-    if kind is int and (converted != value or abs(converted) >= 2**63):
+    if (kind is int and converted != value) or (kind is float and not math.isfinite(converted)):
         raise ValueError
-    if kind is float and not math.isfinite(converted):
-        raise ValueError
+    # A seed is a 64-bit integer for torch; the numbers of a training step are in float32.
+    if (kind is int and abs(converted) >= 2**63) or (kind is float and abs(converted) > 1e38):
+        raise OverflowError
     return converted
 
 

@@ -122,7 +122,12 @@ def train(
                 break
     session.require_saved()
     finished = state.step >= settings.max_steps
-    if finished:
+    if state.step > settings.max_steps:
+        log(
+            f"Step {state.step:,} is reached already, and max_steps is {settings.max_steps:,}: "
+            "nothing is left to train. Choose a larger max_steps to train on."
+        )
+    elif finished:
         log(f"Finished: step {state.step:,} of {settings.max_steps:,}.")
     return TrainResult(state.step, finished, state.first_aligned, validation)
 

@@ -460,12 +460,15 @@ class Session:
 
     def _make_sampler(self) -> BucketSampler:
         settings, audio = self.config.train, self.config.audio
+        max_frames = int(settings.max_clip_seconds * audio.sample_rate / audio.hop_length)
+        if settings.max_clip_seconds > 0:
+            max_frames = max(1, max_frames)  # 0 would keep all
         return BucketSampler(
             self.data.train.lengths,
             settings.batch_size,
             settings.seed,
             settings.p_arpabet,
-            max_frames=int(settings.max_clip_seconds * audio.sample_rate / audio.hop_length),
+            max_frames=max_frames,
             rank=self.ranks.rank,
             n_ranks=self.ranks.count,
             arpabet_first=settings.p_arpabet > 0,

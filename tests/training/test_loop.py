@@ -41,6 +41,17 @@ def test_a_stop_at_the_end_is_the_end(fake_dataset, tmp_path):
     assert not any("Stopped" in message for message in messages)
 
 
+def test_fewer_steps_than_are_done_are_no_training(fake_dataset, tmp_path):
+    run, messages = Run(tmp_path), []
+    train_quietly(fake_dataset, run, FAST.replace(max_steps=3))
+    before = run.current_model.read_bytes()
+    result = train(fake_dataset, run, FAST.replace(max_steps=2), log=messages.append)
+    assert (result.step, result.finished) == (3, True)
+    assert "Step 3 is reached already, and max_steps is 2" in messages[-1]
+    assert not any("Finished" in message for message in messages)
+    assert run.current_model.read_bytes() == before
+
+
 def test_a_session_ends_by_the_clock(fake_dataset, tmp_path):
     run, messages = Run(tmp_path), []
     config = FAST.replace(max_steps=1000, max_minutes=1e-6)

@@ -177,9 +177,10 @@ def test_impossible_settings_are_refused_before_anything_is_made(fake_dataset, t
     assert nothing_was_made(tmp_path / "run")
 
 
-def test_too_long_clips_are_refused(fake_dataset, tmp_path):
+@pytest.mark.parametrize("seconds", [0.2, 0.01, 1e-30])
+def test_too_long_clips_are_refused(fake_dataset, tmp_path, seconds):
     with pytest.raises(FilelistError, match="max_clip_seconds"):
-        train_quietly(fake_dataset, Run(tmp_path / "run"), FAST.replace(max_clip_seconds=0.2))
+        train_quietly(fake_dataset, Run(tmp_path / "run"), FAST.replace(max_clip_seconds=seconds))
     assert nothing_was_made(tmp_path / "run")
 
 
