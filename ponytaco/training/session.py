@@ -41,7 +41,7 @@ from ponytaco.training.memory import in_micro_batches
 from ponytaco.training.metrics import RunningMetrics, StepReport
 from ponytaco.training.optimizer import make_optimizer, set_learning_rate
 from ponytaco.training.precision import grad_scaler, product_dtype, require_trainable
-from ponytaco.training.resume import describe_resume, find_newest_save, open_store
+from ponytaco.training.resume import claim_folder, describe_resume, find_newest_save, open_store
 from ponytaco.training.rng import (
     all_rng_states,
     rng_state,
@@ -83,6 +83,7 @@ class Session:
         ranks: the processes that train together.
         warm_start_from: weights to start from; ignored if a run is resumed.
         log: takes messages for the user.
+        take_over: see ``train``.
 
     Raises:
         PonytacoError: see ``train``.
@@ -96,9 +97,24 @@ class Session:
         ranks: Ranks,
         warm_start_from: Path | None,
         log: Callable[[str], None],
+        take_over: Callable[[], bool] | None = None,
     ) -> None:
-        settings = config.train
         self.run, self.config, self.ranks, self.log = run, config, ranks, log
+        self._store = open_store(run, log)
+        try:
+            self._open(dataset_folders, warm_start_from, take_over)
+        except BaseException:
+            self._store.close()
+            raise
+
+    def _open(
+        self,
+        dataset_folders: str | Path | Sequence[str | Path],
+        warm_start_from: Path | None,
+        take_over: Callable[[], bool] | None,
+    ) -> None:
+        run, config, ranks, log = self.run, self.config, self.ranks, self.log
+        settings = config.train
         self.device = choose_device(settings.device, ranks.local_rank if ranks.count > 1 else None)
         require_trainable(settings.precision, self.device)
         self._paths = as_paths(dataset_folders)
@@ -106,7 +122,7 @@ class Session:
         folders = ranks.first_then_others(lambda: read_datasets(self._paths))
         self._fingerprint = fingerprint(*self._paths)
         self._lexicon = merged_lexicon(folders)
-        self._store = open_store(run, log)
+        ranks.from_first(lambda: claim_folder(self._store, run, take_over))
         found = ranks.from_first(
             lambda: find_newest_save(self._store, run, log) if run.resumable else None
         )
@@ -241,6 +257,7 @@ class Session:
         self.state.restore(state)
         self.save(is_best)
         if self.ranks.is_first:  # after the save, because the weights matter more
+            self.require_owned()
             validation = (
                 self._best_effort(
                     "The pictures could not be written", save_pictures, validation, self.run,
@@ -255,7 +272,8 @@ class Session:
         """Append a row to the history; a full disk is only logged."""
         if row and self.ranks.is_first:
             self._best_effort(
-                "The history could not be written", append_history, self.run.history,
+                "The history could not be written", self._store.while_owned, append_history,
+                self.run.history,
                 {Column.STEP: self.state.step, **row},
             )  # fmt: skip
 
@@ -367,7 +385,6 @@ class Session:
 
     def _roll_back(self) -> None:
         """Go back to the last save with half the learning rate, but continue with other clips."""
-        self._store.close()
         found = self.ranks.from_first(self._store.load)
         if found is None or self.state.learning_rate_scale <= _LEAST_LEARNING_RATE_SCALE:
             raise CheckpointError(
@@ -384,12 +401,22 @@ class Session:
             f"{self.state.step:,}, with {self.state.learning_rate_scale:g} times the learning rate."
         )
 
+    def require_owned(self) -> None:
+        """Check that no other session has taken over the run's folder.
+
+        Raises:
+            OwnerError: if one has.
+        """
+        self._store.require_owned()
+
     def require_saved(self) -> None:
         """Check that the last save succeeded.
 
         Raises:
             CheckpointError: if it failed.
+            OwnerError: if another session has taken over the run's folder.
         """
+        self.require_owned()
         if self._store.problem:
             raise CheckpointError(
                 f"{self._store.problem} The steps since the last good save are lost when this "
