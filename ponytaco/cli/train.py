@@ -68,6 +68,11 @@ def add_to(commands: Any) -> None:
         help="change a setting; repeat it for several",
     )
     parser.add_argument(
+        "--take-over",
+        action="store_true",
+        help="train the run even if another session still does; that one then stops by itself",
+    )
+    parser.add_argument(
         "--tensorboard", type=Path, metavar="FOLDER", help="for TensorBoard's event files (none)"
     )
     group = parser.add_argument_group("settings", "each also as --set NAME=VALUE")
@@ -130,6 +135,7 @@ def _train(arguments: argparse.Namespace, run_config: Config, ranks: Ranks) -> N
             log=log,
             on_step=on_step,
             on_validation=on_validation,
+            take_over=(lambda: True) if arguments.take_over else None,
         )
     finally:
         if event_log:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from ponytaco.errors import PonytacoError
+from ponytaco.io.store.owner import OwnerError
 
 T = TypeVar("T")
 
@@ -36,6 +37,8 @@ class BestEffort:
         """
         try:
             result = action(*arguments)
+        except OwnerError:
+            raise  # another session has taken over: this one must stop
         except self._errors as error:
             reason = str(error)
             if not isinstance(error, OSError | PonytacoError):

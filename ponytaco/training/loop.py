@@ -42,6 +42,7 @@ def train(
     on_step: Callable[[StepReport], None] = lambda report: None,
     on_validation: Callable[[Validation], None] = lambda validation: None,
     stop: Callable[[], bool] = lambda: False,
+    take_over: Callable[[], bool] | None = None,
 ) -> TrainResult:
     """Train a voice until ``max_steps``; a run that has a checkpoint is resumed.
 
@@ -63,6 +64,8 @@ def train(
         on_validation: takes each validation.
         stop: called after every step; if it returns True, on any process, training saves and
             returns.
+        take_over: asked again and again while another session has the run's folder; once it returns
+            True, the folder is taken over. None refuses a folder whose session shows that it lives.
 
     Raises:
         FilelistError, AudioError: if a dataset is not usable.
@@ -70,6 +73,7 @@ def train(
         CheckpointError: if a checkpoint cannot be resumed, or saving failed.
         ConfigError: if the device does not exist or cannot train in the precision.
         RanksError: if another process failed.
+        OwnerError: if another session trains the run, or has taken it over.
     """
     run = run if isinstance(run, Run) else Run(Path(run))
     if not ranks.is_first:
@@ -77,11 +81,12 @@ def train(
     log = safe_log(log)
     # A full disk or a lost terminal behind a callback does not end training, but its bugs do.
     best_effort = BestEffort(log, OSError)
-    session = Session(dataset_folders, run, config, ranks, warm_start_from, log)
+    session = Session(dataset_folders, run, config, ranks, warm_start_from, log, take_over)
     settings, state, validation = config.train, session.state, None
     started = time.monotonic()
     with session.running() as interrupted:
         while state.step < settings.max_steps:
+            session.require_owned()
             session.step()
             row: dict[str, float] = {}
             minutes = (time.monotonic() - started) / 60

@@ -13,7 +13,7 @@ from ponytaco.config import Config
 from ponytaco.errors import PonytacoError
 from ponytaco.io.store.errors import StoreError, UnreadableError
 from ponytaco.io.store.store import Loaded, Store
-from ponytaco.runs.folder import Run
+from ponytaco.runs.folder import Run, RunError
 from ponytaco.training.distributed import Ranks
 from ponytaco.training.rng import rng_states_by_rank
 
@@ -26,6 +26,22 @@ def open_store(run: Run, log: Callable[[str], None]) -> Store[Checkpoint]:
         log: takes messages for the user.
     """
     return Store(run.folder, _read, run.scratch, log=log)
+
+
+def claim_folder(store: Store[Checkpoint], run: Run, take_over: Callable[[], bool] | None) -> None:
+    """Make this session the owner of a run's folder.
+
+    Raises:
+        OwnerError: if another session trains it.
+        RunError: if the folder cannot be made or read.
+    """
+    try:
+        store.claim(take_over)
+    except OSError as error:
+        raise RunError(
+            f"Cannot make the run's folder {run.folder}: {error.strerror or error}. "
+            "Choose another folder."
+        ) from None
 
 
 def find_newest_save(

@@ -42,6 +42,7 @@ from ponytaco.training.metrics import RunningMetrics, StepReport
 from ponytaco.training.optimizer import make_optimizer, set_learning_rate
 from ponytaco.training.precision import grad_scaler, product_dtype, require_trainable
 from ponytaco.training.resume import (
+    claim_folder,
     describe_new_data,
     describe_resume,
     find_newest_save,
@@ -89,6 +90,7 @@ class Session:
         ranks: the processes that train together.
         warm_start_from: weights to start from; ignored if a run is resumed.
         log: takes messages for the user.
+        take_over: see ``train``.
 
     Raises:
         PonytacoError: see ``train``.
@@ -102,9 +104,24 @@ class Session:
         ranks: Ranks,
         warm_start_from: Path | None,
         log: Callable[[str], None],
+        take_over: Callable[[], bool] | None = None,
     ) -> None:
-        settings = config.train
         self.run, self.config, self.ranks, self.log = run, config, ranks, log
+        self._store = open_store(run, log)
+        try:
+            self._open(dataset_folders, warm_start_from, take_over)
+        except BaseException:
+            self._store.close()
+            raise
+
+    def _open(
+        self,
+        dataset_folders: str | Path | Sequence[str | Path],
+        warm_start_from: Path | None,
+        take_over: Callable[[], bool] | None,
+    ) -> None:
+        run, config, ranks, log = self.run, self.config, self.ranks, self.log
+        settings = config.train
         self.device = choose_device(settings.device, ranks.local_rank if ranks.count > 1 else None)
         require_trainable(settings.precision, self.device)
         self._paths = as_paths(dataset_folders)
@@ -112,7 +129,7 @@ class Session:
         folders = ranks.first_then_others(lambda: read_datasets(self._paths))
         self._fingerprint = fingerprint(*self._paths)
         self._lexicon = merged_lexicon(folders)
-        self._store = open_store(run, log)
+        ranks.from_first(lambda: claim_folder(self._store, run, take_over))
         found = ranks.from_first(
             lambda: find_newest_save(self._store, run, log) if run.resumable else None
         )
@@ -264,10 +281,12 @@ class Session:
         self.state.restore(state)
         if is_best and not had_best and self.ranks.is_first:  # the file is of another data set
             self._best_effort(
-                "The earlier best_model could not be kept", self.run.keep_earlier_best
-            )
+                "The earlier best_model could not be kept", self._store.while_owned,
+                self.run.keep_earlier_best,
+            )  # fmt: skip
         self.save(is_best)
         if self.ranks.is_first:  # after the save, because the weights matter more
+            self.require_owned()
             validation = (
                 self._best_effort(
                     "The pictures could not be written", save_pictures, validation, self.run,
@@ -282,7 +301,8 @@ class Session:
         """Append a row to the history; a full disk is only logged."""
         if row and self.ranks.is_first:
             self._best_effort(
-                "The history could not be written", append_history, self.run.history,
+                "The history could not be written", self._store.while_owned, append_history,
+                self.run.history,
                 {Column.STEP: self.state.step, **row},
             )  # fmt: skip
 
@@ -399,7 +419,7 @@ class Session:
         A save that has been gone back to, or resumed, and has not had a validation since may be
         spoilt itself: then an older one is taken, such as the best model.
         """
-        self._store.close()
+        self._store.drain()
         saved = self.ranks.from_first(self._last_good_save)
         if saved is None or self.state.learning_rate_scale <= _LEAST_LEARNING_RATE_SCALE:
             self._has_diverged = True
@@ -425,12 +445,22 @@ class Session:
             return newest.content
         return older
 
+    def require_owned(self) -> None:
+        """Check that no other session has taken over the run's folder.
+
+        Raises:
+            OwnerError: if one has.
+        """
+        self._store.require_owned()
+
     def require_saved(self) -> None:
         """Check that the last save succeeded.
 
         Raises:
             CheckpointError: if it failed.
+            OwnerError: if another session has taken over the run's folder.
         """
+        self.require_owned()
         if self._store.problem:
             raise CheckpointError(
                 f"{self._store.problem} The steps since the last good save are lost when this "

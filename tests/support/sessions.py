@@ -45,7 +45,7 @@ class Sessions:
         self._process.stdout.close()
         self._process.wait(60)
 
-    def start(self, folder, scratch, log, config, seed=None):
+    def start(self, folder, scratch, log, config, seed=None, take_over=False):
         """Start a session, and return its process id.
 
         Args:
@@ -54,13 +54,16 @@ class Sessions:
             log: a file for a line per step and save.
             config: the settings.
             seed: seed of the disk's faults; None for a disk that works and is fast.
+            take_over: whether to take the folder over from another session.
         """
-        order = [str(folder), scratch and str(scratch), str(log), config.to_json(), seed]
+        order = [str(folder), scratch and str(scratch), str(log), config.to_json(), seed, take_over]
         self._process.stdin.write(json.dumps(order) + "\n")
         return int(self._process.stdout.readline())
 
     def end(self):
         """Wait until the session has ended, and return its exit code, or minus the signal.
+
+        The code is 3 if another session had or took its folder.
 
         The process is reaped only now, so that until then no other one has its id.
         """
@@ -97,7 +100,8 @@ class Drive:
         return real(*args)
 
 
-def _session(data, folder, scratch, log, settings, seed):
+def _session(data, folder, scratch, log, settings, seed, take_over):
+    import ponytaco.io.store.owner as owner_module
     import ponytaco.io.store.store as store_module
     import ponytaco.training.loop as loop_module
     import ponytaco.training.session as session_module
@@ -109,31 +113,46 @@ def _session(data, folder, scratch, log, settings, seed):
     if seed is not None:
         drive = Drive(seed)
         store_module.Files = lambda: drive.files
+    for name, seconds in (("BEAT", 0.2), ("LOOK", 0.05), ("PATIENCE", 2.0), ("ANSWER", 1.0)):
+        setattr(owner_module, f"_{name}", seconds)
     store_module._DELAYS = store_module._SHORT_DELAYS = (0.001,) * 5
     with open(log, "a", buffering=1) as out:
 
-        def log_when_done(name, step_of):
+        def log_when_done(word, name, step_of):
             method = getattr(store_module.Store, name)
 
             def wrapper(self, *args):
                 result = method(self, *args)
-                out.write(f"saved {step_of(args, result)}\n")
+                out.write(f"{word} {step_of(args, result)} {time.time()}\n")
                 return result
 
             setattr(store_module.Store, name, wrapper)
 
         # A save is complete on the local disk before its copy is.
         if scratch is None:
-            log_when_done("_publish_once", lambda args, result: args[0].save.step)
+            log_when_done("saved", "_publish_once", lambda args, result: args[0].save.step)
         else:
-            log_when_done("_write_local", lambda args, result: result.save.step)
-        loop_module.train(
-            Path(data),
-            Run(Path(folder), scratch and Path(scratch)),
-            Config.from_json(settings),
-            on_step=lambda r: out.write(f"step {r.step} {r.epoch} {r.losses['loss']!r}\n"),
-            log=lambda message: out.write(f"# {message}\n"),
-        )
+            log_when_done("saved", "_write_local", lambda args, result: result.save.step)
+        log_when_done("arrived", "_publish_once", lambda args, result: args[0].save.step)
+        append = session_module.append_history
+
+        def append_and_note(path, row):
+            append(path, row)
+            out.write(f"row {row['step']:.0f} {row['seconds']:.6g}\n")
+
+        session_module.append_history = append_and_note
+        try:
+            loop_module.train(
+                Path(data),
+                Run(Path(folder), scratch and Path(scratch)),
+                Config.from_json(settings),
+                on_step=lambda r: out.write(f"step {r.step} {r.epoch} {r.losses['loss']!r}\n"),
+                log=lambda message: out.write(f"# {time.time()} {message}\n"),
+                take_over=(lambda: True) if take_over else None,
+            )
+        except owner_module.OwnerError as error:
+            out.write(f"# {time.time()} {error}\n")
+            os._exit(3)
         out.write("done\n")
 
 

@@ -17,6 +17,12 @@ CONFIG = preset("tiny").replace(
     prenet_dim=16, attention_rnn_dim=24, decoder_rnn_dim=24, device="cpu",
 )  # fmt: skip
 FAST = CONFIG.replace(gaf_every=10)
+# For sessions that are killed: small, fast, and saving at every step.
+SMALLEST = preset("tiny").replace(
+    batch_size=4, validate_every=1000, drop_frame_rate=0.3, mmi=False, guidance_weight=0.0,
+    p_arpabet=0.5, prenet_dim=16, attention_rnn_dim=24, decoder_rnn_dim=24, device="cpu",
+    encoder_n_convolutions=1, postnet_n_convolutions=2, save_every_minutes=1e-6,
+)  # fmt: skip
 SAVING = CONFIG.replace(save_every_minutes=1e-6)  # at every step
 
 

@@ -10,15 +10,10 @@ import pytest
 import torch
 from support.sessions import Sessions
 from support.soak import often
+from support.training import SMALLEST
 
 from ponytaco.checkpoint.format import load_checkpoint
-from ponytaco.presets import preset
 
-CONFIG = preset("tiny").replace(
-    batch_size=4, validate_every=1000, drop_frame_rate=0.3, mmi=False, guidance_weight=0.0,
-    p_arpabet=0.5, prenet_dim=16, attention_rnn_dim=24, decoder_rnn_dim=24, device="cpu",
-    encoder_n_convolutions=1, postnet_n_convolutions=2, save_every_minutes=1e-6,
-)  # fmt: skip
 N_STEPS = 20
 
 
@@ -32,7 +27,7 @@ def sessions(fake_dataset):
 def straight(sessions, tmp_path_factory):
     """The uninterrupted run: its folder, and epoch and loss of each step."""
     folder = tmp_path_factory.mktemp("straight")
-    config = CONFIG.replace(max_steps=N_STEPS, save_every_minutes=60.0)
+    config = SMALLEST.replace(max_steps=N_STEPS, save_every_minutes=60.0)
     sessions.start(folder / "run", None, folder / "log", config)
     assert sessions.end() == 0
     steps = read(folder / "log")["step"]
@@ -74,7 +69,7 @@ def kill_at_random(pid, log, rng):
 )
 def test_kill_9_at_any_moment(sessions, straight, tmp_path, where, n_kills):
     straight_folder, expected = straight
-    config = CONFIG.replace(max_steps=N_STEPS)
+    config = SMALLEST.replace(max_steps=N_STEPS)
     rng = random.Random(9)
     runs = n_killed = n_resumed = 0
     while n_killed < n_kills:

@@ -53,10 +53,15 @@ def write_small(files: Files, path: Path, data: bytes) -> None:
         OSError: if an operation fails, or the bytes read differ from those written.
     """
     new = path.with_name(f".{path.name}.new")
-    with new.open("wb") as file:
-        files.write(file, data)
-        files.fsync(file)
-    files.rename(new, path)
+    try:
+        with new.open("wb") as file:
+            files.write(file, data)
+            files.fsync(file)
+        files.rename(new, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            discard(files, new)
+        raise
     if path.read_bytes() != data:
         raise OSError(errno.EIO, "the bytes read differ from those written", str(path))
 

@@ -23,6 +23,7 @@ from typing import Generic, TypeVar
 from ponytaco.errors import PonytacoError
 from ponytaco.io.store.errors import NewerVersionError, StoreError, UnreadableError, disk_error
 from ponytaco.io.store.files import PASSING_ERRORS, Files, copy, digest, discard, write_small
+from ponytaco.io.store.owner import Owner, OwnerError
 from ponytaco.io.store.saves import Pointer, Save, describe, parse_name
 
 T = TypeVar("T")
@@ -33,6 +34,7 @@ _N_KEPT = 2
 _DELAYS, _SHORT_DELAYS = (1.0, 5.0, 15.0), (0.1, 1.0)
 _PARTIAL = ".partial-"
 _UNREAD = "unread-"
+_OF_OWNERS = ("owner-", ".owner-")
 # Less free space in bytes is a full disk: no save fits.
 _LITTLE_SPACE = 2**20
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -112,14 +114,60 @@ class Store(Generic[T]):
         self._copied_best: Save | None = None
         """A best save whose copy is there, but not yet listed."""
         self._at_current: Save | None = None
+        self._current_status: tuple[int, int] | None = None
         self._unread: dict[Path, str] = {}
         """Files that the disk did not let be read, and the names to keep them under."""
         self._reported = self._has_folder = False
+        self._owner: Owner | None = None
         self._session = self._n_saves = self._failed_save = 0
         self._queue: list[_Task] = []
         self._running: _Task | None = None
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
+
+    # Owning
+
+    def claim(self, take_over: Callable[[], bool] | None = None) -> None:
+        """Make this session the folder's owner until it is closed: no other may save there.
+
+        Args:
+            take_over: asked while another session has the folder; once it returns True, the folder
+                is taken over. None refuses a folder whose owner shows that it lives.
+
+        Raises:
+            OwnerError: if another session lives.
+            OSError: if the folder cannot be made or read.
+        """
+
+        def claim() -> Owner:
+            owner = Owner(self.saves, self._log, self._files)
+            owner.claim(self._next_session() - 1, take_over)
+            return owner
+
+        self._owner = self._attempts(claim)
+        self._session, self._has_folder = self._owner.session, True
+
+    def require_owned(self) -> None:
+        """Check what is known of the folder's owner, without looking at the disk.
+
+        Raises:
+            OwnerError: if another session has taken over.
+        """
+        if self._owner is not None:
+            self._owner.require()
+
+    def while_owned(self, action: Callable[..., object], *arguments: object) -> None:
+        """Call an action that changes the run's files, unless another session has taken over.
+
+        Raises:
+            OwnerError: if so.
+            OSError: if that cannot be found out.
+        """
+        with self._owning():
+            action(*arguments)
+
+    def _owning(self) -> contextlib.AbstractContextManager[None]:
+        return self._owner.owning() if self._owner is not None else contextlib.nullcontext()
 
     # Saving
 
@@ -135,12 +183,17 @@ class Store(Generic[T]):
 
         Returns:
             Whether it was written and verified; with ``scratch`` its copy may still be under way.
+            False if another session has taken over the folder.
         """
         self._n_saves += 1
         try:
+            self.require_owned()
             task = self._attempts(
                 lambda: self._write_local(write, step, is_best), self._local_delays
             )
+        except OwnerError as error:
+            self.problem = str(error)
+            return False
         except (OSError, PonytacoError, RuntimeError) as error:
             self._report(self._n_saves, step, error, self._scratch or self.current.parent)
             return False
@@ -151,6 +204,13 @@ class Store(Generic[T]):
         return True
 
     def close(self) -> None:
+        """Wait until the copy that is under way is done, and leave the folder to other sessions."""
+        self.drain()
+        if self._owner is not None:
+            # The next session must know that what has not arrived is older than its own saves.
+            self._owner.release(keep=bool(self.problem))
+
+    def drain(self) -> None:
         """Wait until the copy that is under way is done."""
         while (thread := self._thread) is not None and thread.is_alive():
             thread.join()
@@ -158,7 +218,7 @@ class Store(Generic[T]):
     def _write_local(self, write: Callable[[Path], None], step: int, is_best: bool) -> _Task:
         if self._scratch is None:
             self._require_folder()
-            with contextlib.suppress(OSError):
+            with self._owning(), contextlib.suppress(OSError):
                 self._make_room()
         else:
             self._scratch.mkdir(parents=True, exist_ok=True)
@@ -227,6 +287,12 @@ class Store(Generic[T]):
     def _publish(self, task: _Task) -> None:
         try:
             self._attempts(lambda: self._publish_once(task))
+        except OwnerError as error:
+            self.problem = str(error)
+            if self._scratch is None:
+                with contextlib.suppress(OSError):
+                    discard(self._files, task.local)
+            return
         except (OSError, PonytacoError) as error:
             self._report(task.number, task.save.step, error, self.current.parent)
             return
@@ -241,7 +307,7 @@ class Store(Generic[T]):
         save = task.save
         self._require_folder()
         best_copy = self.saves / f"best-{save.name}"
-        with contextlib.suppress(OSError):
+        with self._owning(), contextlib.suppress(OSError):
             self._make_room(best_copy.name, save.name, task.local.name)
         if task.is_best and not (self._known.best == save and self.best.is_file()):
             self._copy_verified(task.local, best_copy, save)
@@ -250,20 +316,29 @@ class Store(Generic[T]):
         if is_new:
             self._copy_verified(task.local, self.saves / save.name, save)
         if self._at_current is None:
+            self._current_status = _status(self.current)
             self._at_current = self._known_at_current()
         older = tuple(s for s in self._known.saves if s != save and self._is_kept(s))
         # Known from now on, listed or not: on a full disk even the pointer may not fit.
         self._known = Pointer((save, *older)[:_N_KEPT], self._known.best)
         known = Pointer(self._known.saves, save if task.is_best else self._known.best)
-        write_small(self._files, self.pointer, known.to_bytes())
+        with self._owning():
+            write_small(self._files, self.pointer, known.to_bytes())
         self._known, self._listed, self._copied_best = known, known.saves, None
-        if is_new:
-            self._make_current(save)
-        if best_copy.is_file():
-            self._make_best(best_copy)
-        self._prune(save.step)
+        with self._owning():
+            if is_new:
+                self._make_current(save)
+            self._note_last_save(save)
+        with self._owning():
+            if best_copy.is_file():
+                self._make_best(best_copy)
+            self._prune(save.step)
         if self._scratch is not None:
             discard(self._files, task.local)
+
+    def _note_last_save(self, save: Save) -> None:
+        if self._owner is not None:
+            self._owner.last_save = f"Its last save is {save}."
 
     def _copy_verified(self, source: Path, target: Path, save: Save) -> None:
         if not _is(target, save):
@@ -282,6 +357,9 @@ class Store(Generic[T]):
 
     def _make_current(self, save: Save) -> None:
         if self.current.is_file():
+            if _status(self.current) != self._current_status:
+                # Another session was faster than its notice: its save must not get this name.
+                self._at_current = self._known_at_current()
             old = self._at_current
             aside = self._unread.get(self.current) or (
                 old.name if old is not None else f"replaced-{digest(self.current)[:16]}"
@@ -289,8 +367,9 @@ class Store(Generic[T]):
             self._files.rename(self.current, self.saves / aside)
             self._unread.pop(self.current, None)
         self._at_current = None
-        self._files.rename(self.saves / save.name, self.current)
-        self._at_current = save
+        with self._owning():
+            self._files.rename(self.saves / save.name, self.current)
+        self._at_current, self._current_status = save, _status(self.current)
 
     def _known_at_current(self) -> Save | None:
         """The listed save that ``current_model`` is; None for any other file."""
@@ -307,8 +386,14 @@ class Store(Generic[T]):
         old = self.saves / ".old-best"
         if self.best.is_file():
             self._files.rename(self.best, old)
-        self._files.rename(copy_of_it, self.best)
+        with self._owning():
+            self._files.rename(copy_of_it, self.best)
         discard(self._files, old)
+
+    def _put_best_back(self) -> None:
+        old = self.saves / ".old-best"
+        if old.is_file() and not self.best.is_file():
+            self._files.rename(old, self.best)
 
     def _make_room(self, *needed: str) -> None:
         """Finish or remove what failed attempts have left, before more is written."""
@@ -318,6 +403,7 @@ class Store(Generic[T]):
         if best is not None and (left := self.saves / f"best-{best.name}").is_file():
             self._make_best(left)
             self._known = Pointer(self._known.saves, best)
+        self._put_best_back()
         self._prune(self._known.saves[0].step, *needed)
 
     def _prune(self, step: int, *needed: str) -> None:
@@ -329,7 +415,7 @@ class Store(Generic[T]):
         names = list(dict.fromkeys(save.name for save in saves))[:_N_KEPT]
         kept = {self.pointer.name, *names, *needed}
         for path in list(self.saves.iterdir()):
-            if path.name in kept or not path.is_file():
+            if path.name in kept or path.name.startswith(_OF_OWNERS) or not path.is_file():
                 continue
             if path in self._unread:
                 self._files.rename(path, self.saves / self._unread.pop(path))
@@ -371,9 +457,14 @@ class Store(Generic[T]):
             UnreadableError: if the disk does not let them be read.
             NewerVersionError: if a newer ponytaco wrote the newest.
         """
+        self.drain()
         pointer = self._read_pointer()
         problems: list[str] = []
-        if pointer is None and self.saves.is_dir() and any(self.saves.iterdir()):
+        if (
+            pointer is None
+            and self.saves.is_dir()
+            and any(not path.name.startswith(_OF_OWNERS) for path in self.saves.iterdir())
+        ):
             problems.append("saves/pointer.json is lost or damaged")
         self._known = pointer or Pointer()
         self._listed, self._copied_best = self._known.saves, None
@@ -496,7 +587,7 @@ class Store(Generic[T]):
 
     def _remember(self, path: Path, save: Save) -> None:
         if path == self.current:
-            self._at_current = save
+            self._at_current, self._current_status = save, _status(self.current)
         others = (s for s in self._known.saves if s.sha256 != save.sha256)
         # The one that is resumed must outlive the next save, whatever newer ones are damaged.
         self._known = Pointer((save, *others)[:_N_KEPT], self._known.best)
@@ -521,9 +612,7 @@ class Store(Generic[T]):
                     self._known = Pointer(self._known.saves, best)
                     if self._known.saves:
                         write_small(self._files, self.pointer, self._known.to_bytes())
-            old = self.saves / ".old-best"
-            if old.is_file() and not self.best.is_file():
-                self._files.rename(old, self.best)
+            self._put_best_back()
 
     def _local_saves(self) -> list[Path]:
         return [] if self._scratch is None else self._step_files(self._scratch)
@@ -563,6 +652,15 @@ def _is_surpassed(path: Path, step: int) -> bool:
         return bool(digest(path))
     except OSError:
         return False
+
+
+def _status(path: Path) -> tuple[int, int] | None:
+    """Return a file's size and time; None if it is missing."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_size, status.st_mtime_ns
 
 
 def _is(path: Path, save: Save) -> bool:
