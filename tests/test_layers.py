@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # A folder, or a module beside the folders, imports only from those to the left of its own layer;
 # the modules of one folder may import each other.
 LAYERS = (
-    {"errors"},
+    {"errors", "hparams"},
     {"config"},
     {"presets"},
     {"device", "formatting", "timing", "plotting"},

@@ -12,6 +12,7 @@ from data_prep.__main__ import add_commands as add_data_prep
 from ponytaco import __version__
 from ponytaco.cli import bench, evaluate, export, fetch, mels, movie, speak, train
 from ponytaco.errors import PonytacoError
+from ponytaco.hparams import pointer
 
 # What the commands need besides is imported when they run, because torch takes seconds to load
 # and ``--help`` should not.
@@ -50,7 +51,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.command is speak.run:
         beyond = speak.take_up(arguments, beyond)
     if beyond:
-        parser.error(f"unrecognized arguments: {' '.join(beyond)}")
+        names = [word.lstrip("-").partition("=")[0].replace("-", "_") for word in beyond]
+        pointers = [f" ({there})" for there in map(pointer, names) if there]
+        parser.error(f"unrecognized arguments: {' '.join(beyond)}{''.join(pointers)}")
     try:
         return arguments.command(arguments)
     except KeyboardInterrupt:
