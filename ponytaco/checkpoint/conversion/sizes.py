@@ -53,3 +53,9 @@ def sizes_of(state: Mapping[str, Tensor], n_mels: int = 80) -> dict[str, Any]:
         if bias is not None and bias.numel() and bias.numel() % n_mels == 0:
             sizes.update(head=head, n_frames_per_step=bias.numel() // n_mels)
     return sizes
+
+
+def n_mels_of(state: Mapping[str, Tensor]) -> int:
+    """Infer the number of mel bands from the postnet's input; NVIDIA's 80 without a postnet."""
+    first = state.get("postnet.convolutions.0.0.conv.weight")
+    return first.shape[1] if first is not None and first.dim() == 3 else 80
