@@ -10,7 +10,7 @@ from typing import Any
 
 from data_prep.__main__ import add_commands as add_data_prep
 from ponytaco import __version__
-from ponytaco.cli import bench, evaluate, export, fetch, mels, movie, speak, train
+from ponytaco.cli import bench, evaluate, export, fetch, import_voice, mels, movie, speak, train
 from ponytaco.errors import PonytacoError
 from ponytaco.hparams import pointer
 
@@ -21,7 +21,7 @@ _JOURNEY = (
     ("Get clips ready", (add_data_prep,)),
     ("Train", (train.add_to, movie.add_to, bench.add_to)),
     ("Speak", (speak.add_to, evaluate.add_to)),
-    ("Share", (export.add_to, mels.add_to, fetch.add_to)),
+    ("Share", (export.add_to, import_voice.add_to, mels.add_to, fetch.add_to)),
 )
 _EXAMPLE = """\
 From an archive to a voice:

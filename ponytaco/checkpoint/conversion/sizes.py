@@ -14,6 +14,7 @@ _OUTPUTS = {
     "mmi": "decoder.mel_layer.3.linear_layer.",
 }
 _MOST_CONVOLUTIONS = 64
+_MOST_MELS, _USUAL_MELS = 1024, 80
 
 
 def sizes_of(state: Mapping[str, Tensor], n_mels: int = 80) -> dict[str, Any]:
@@ -56,6 +57,7 @@ def sizes_of(state: Mapping[str, Tensor], n_mels: int = 80) -> dict[str, Any]:
 
 
 def n_mels_of(state: Mapping[str, Tensor]) -> int:
-    """Infer the number of mel bands from the postnet's input; NVIDIA's 80 without a postnet."""
+    """Infer the number of mel bands from the postnet's input; NVIDIA's 80 where there is none."""
     first = state.get("postnet.convolutions.0.0.conv.weight")
-    return first.shape[1] if first is not None and first.dim() == 3 else 80
+    n_mels = first.shape[1] if first is not None and first.dim() == 3 else 0
+    return n_mels if 1 <= n_mels <= _MOST_MELS else _USUAL_MELS
