@@ -269,9 +269,9 @@ def _config(weights: Weights) -> WaveGlowConfig:
 def _assumed(weights: Weights) -> str:
     """Return a sentence on what was assumed about weights without their program; '' if nothing.
 
-    NVIDIA's first release, waveglow_old.pt, changes either half in turn. Its weights look like those
-    of the programs after it: at first with residual and skip layers apart, then with a conditioning
-    layer for each layer, as NGC's.
+    NVIDIA's first release, waveglow_old.pt, changes either half in turn. Its weights look like
+    those of the programs after it: at first with residual and skip layers apart, then with a
+    conditioning layer for each layer, as NGC's.
 
     Raises:
         VocoderError: if they may as well be of the first release.
