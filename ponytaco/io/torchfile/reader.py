@@ -71,7 +71,23 @@ def load_torch_file(
             raise TorchFileError("it does not fit into memory") from None
         except Exception as error:  # whatever a damaged pickle provokes
             raise TorchFileError(f"it is damaged ({type(error).__name__})") from None
-    raise TorchFileError(_not_torch(start))
+    raise TorchFileError(describe_other(start))
+
+
+def is_torch_file(start: bytes) -> bool:
+    """Whether a file that begins like this is one of torch, in its present or older format."""
+    return start.startswith(zip_file.MAGIC) or legacy_file.is_legacy(start)
+
+
+def describe_other(start: bytes) -> str:
+    """Tell what a file that begins like this is instead of weights."""
+    if not start:
+        return "it is empty"
+    if start[_TAR_MAGIC_AT:].startswith(_TAR_MAGIC):
+        return "it is a tar archive, as torch wrote before 0.2; load it there and save it again"
+    if start.lstrip()[:1] in (b"<", b"{", b"v"):
+        return "it is a text, perhaps a web page that was saved instead; download it again"
+    return "it is damaged, or another kind of file"
 
 
 def _load_zip(file: BufferedReader, size: int, weights_only: bool, mmap: bool, verify: bool) -> Any:
@@ -110,12 +126,3 @@ def _load_legacy(file: BufferedReader, size: int, weights_only: bool, verify: bo
     legacy_file.fill(file, keys, storages)
     return value
 
-
-def _not_torch(start: bytes) -> str:
-    if not start:
-        return "it is empty"
-    if start[_TAR_MAGIC_AT:].startswith(_TAR_MAGIC):
-        return "it is a tar archive, as torch wrote before 0.2; load it there and save it again"
-    if start.lstrip()[:1] in (b"<", b"{", b"v"):
-        return "it is a text, perhaps a web page that was saved instead; download it again"
-    return "it is damaged, or not a torch file"
