@@ -373,7 +373,7 @@ def read_content(path: Path) -> Mapping[str, Any]:
     with _reading(path):
         if is_tensor_file(_start(path)):
             return _tensor_file_content(path)
-        content = load_torch_file(path, weights_only=False)
+        content = load_torch_file(path)
         if isinstance(content, ForeignObject):  # a module alone
             content = {"model": content}
         if not isinstance(content, Mapping):
@@ -391,9 +391,8 @@ def read_content(path: Path) -> Mapping[str, Any]:
 def _tensor_file_content(path: Path) -> Mapping[str, Any]:
     """Read a checkpoint of ponytaco as a table, or the tensors that another program wrote."""
     with open_tensor_file(path) as file:
-        content = file.tensors
-        if _is_ours(file, path):
-            content = {_FORMAT: FORMAT_VERSION, **file.content()}
+        is_ours = _is_ours(file, path)
+        content = {_FORMAT: FORMAT_VERSION, **file.content()} if is_ours else {**file.tensors}
         file.read(verify=True)
     return content
 

@@ -1,10 +1,8 @@
-import os
 import re
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import torch
 from support.commands import TINY, files, no_space, refused
 
 import ponytaco.training.loop as training_module

@@ -1,7 +1,7 @@
 """Nested values as JSON and tensors by name, and back again to the bit.
 
-JSON has no tensors, tuples, NaN and infinity, and its keys are texts. Each of these becomes an object
-of one key that begins with '$': ``{"$tuple": [0.9, 0.999]}``.
+JSON has no tensors, tuples, NaN or infinity, and its keys are texts. Each of these becomes an
+object of one key that begins with '$': ``{"$tuple": [0.9, 0.999]}``.
 """
 
 from __future__ import annotations
