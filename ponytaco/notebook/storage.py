@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
-import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,14 +19,8 @@ from ponytaco.runs.folder import Run
 # The machine's own disk on Colab; tests move it by this environment variable.
 _CONTENT = "PONYTACO_CONTENT", "/content"
 
-# Where soundtools archives lie, relative to the folder that has the soundtools folder; best first.
-_PLACES = (
-    "soundtools/data/audio-trimmed-22khz",
-    "soundtools/audio-trimmed-22khz",
-    "data/audio-trimmed-22khz",
-    "audio-trimmed-22khz",
-    "soundtools",
-)
+ARCHIVES = "soundtools/data/audio-trimmed-22khz"
+"""Where the user's own archives are kept, seen from the root."""
 
 _COPY_BYTES = 8 * 2**20
 
@@ -60,7 +53,7 @@ class Storage:
     @property
     def archives(self) -> Path:
         """Folder for the user's own archives."""
-        return self.root / _PLACES[0]
+        return self.root / ARCHIVES
 
     def run(self, character: str) -> Run:
         """Return a character's run; with Drive, saves are written to the local disk first."""
@@ -72,8 +65,14 @@ class Storage:
         return self.disk / "datasets" / character
 
     def resolve(self, path: str) -> Path:
-        """Return the path that a form's field names, relative to the root."""
-        return self.root / Path(path.strip()).expanduser()
+        """Return the path that a form's field names, relative to the root.
+
+        It may stand in quotes, and begin with Drive's own name, as in 'MyDrive/soundtools'.
+        """
+        bare = path.strip().strip("\"'“”„").strip()
+        if self.drive_mount is not None:
+            bare = re.sub(r"^/?(content/)?(drive/)?My ?Drive(/|$)", "", bare)
+        return self.root / os.path.expanduser(bare)
 
 
 @explain_errors
@@ -115,22 +114,6 @@ def drive_root(mount: Path) -> Path:
     )
 
 
-def find_archives(storage: Storage) -> list[Path]:
-    """Find soundtools archives in the usual places: own folders, shared drives, shortcuts.
-
-    Returns:
-        One archive per name, from the first place that has it, sorted by name.
-    """
-    found: dict[str, Path] = {}
-    for holder in _holders(storage):
-        for place in _PLACES:
-            for path in _tars(holder / place):
-                found.setdefault(path.stem, path)
-    for path in _tars(storage.root):
-        found.setdefault(path.stem, path)
-    return [found[name] for name in sorted(found, key=str.lower)]
-
-
 def copy_with_progress(source: Path, target: Path) -> None:
     """Copy a large file with a progress bar, unless the target has its size already.
 
@@ -158,46 +141,6 @@ def copy_with_progress(source: Path, target: Path) -> None:
         while block := reader.read(_COPY_BYTES):
             writer.write(block)
             bar.update(len(block))
-
-
-def _holders(storage: Storage) -> Iterator[Path]:
-    """Yield the folders that may hold a soundtools folder."""
-    yield storage.root
-    if storage.drive_mount is not None:
-        # Drive mounts the target of a shortcut under the target's id, beside MyDrive.
-        yield from _folders(storage.drive_mount / ".shortcut-targets-by-id")
-        yield from _folders(storage.drive_mount / "Shareddrives")
-        yield from _folders(storage.root / ".shortcut-targets-by-id")
-    yield from _folders(storage.root)
-
-
-def _folders(folder: Path) -> list[Path]:
-    return [Path(entry.path) for entry in _listing(folder) if entry.is_dir()]
-
-
-def _tars(folder: Path) -> list[Path]:
-    return [
-        Path(entry.path)
-        for entry in _listing(folder)
-        if entry.name.lower().endswith(".tar") and not entry.name.startswith(".")
-        and entry.is_file()
-    ]  # fmt: skip
-
-
-def _listing(folder: Path) -> list[os.DirEntry[str]]:
-    """Return the entries of a folder by name; none if there is no such folder."""
-    for attempt in (1, 2):
-        try:
-            with os.scandir(folder) as entries:
-                return sorted(entries, key=lambda entry: entry.name)
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-        except OSError as error:
-            # Drive's first listing of a large folder times out (Errno 5); the next one succeeds.
-            if attempt == 2:
-                print(f"Could not look into {folder}: {error.strerror}. It is skipped.")
-            time.sleep(1)
-    return []
 
 
 def _mount_drive() -> Storage:
