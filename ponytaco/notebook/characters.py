@@ -14,6 +14,7 @@ from ponytaco.formatting import and_more, duration, file_size
 from ponytaco.notebook.archive_search import find_archives, find_archives_at
 from ponytaco.notebook.character_notes import add_notes, number_or_none, read_notes
 from ponytaco.notebook.errors import NotebookError, explain_errors
+from ponytaco.notebook.fields import bare, find_name, number
 from ponytaco.notebook.public_archives import (
     ADD_THE_SHORTCUT,
     PublicArchive,
@@ -87,17 +88,18 @@ def pick_character(
     """
     characters = find_characters(storage, archives) or _public_characters()
     by_name = {character.name: character for character in characters}
-    if name:
-        picked = by_name.get(name.strip().removesuffix(".tar"))
-        if picked is None:
+    if name := bare(name):
+        found = find_name(name, by_name) or find_name(name.removesuffix(".tar"), by_name)
+        if found is None:
             names = and_more(list(by_name), _MOST_NAMED)
             raise NotebookError(
                 f"There is no archive of '{name}', only of: {names}. "
                 "Empty the field 'name' to choose from a list, or fill in the archive's folder in "
                 "the field 'archives'."
             )
+        picked = by_name[found]
     else:
-        choice = _ask(storage, characters, wait_seconds)
+        choice = _ask(storage, characters, number("wait_seconds", wait_seconds, 30))
         picked = by_name[choice.name]
         if choice.checked and picked.step is None:
             picked = replace(picked, warm_start=storage.older_run)
@@ -118,7 +120,7 @@ def find_characters(storage: Storage, archives: str = "") -> list[Character]:
         NotebookError: there are none in the folder.
     """
     notes = read_notes(storage)
-    if archives.strip():
+    if bare(archives):
         paths = find_archives_at(storage, archives)
     else:
         folders = {facts["folder"] for facts in notes.values() if _is_path(facts.get("folder"))}

@@ -14,6 +14,7 @@ from ponytaco.formatting import file_size
 from ponytaco.io.atomic import atomic_write
 from ponytaco.notebook.environment import in_colab
 from ponytaco.notebook.errors import NotebookError, explain_errors
+from ponytaco.notebook.fields import bare
 from ponytaco.runs.folder import Run
 
 # The machine's own disk on Colab; tests move it by this environment variable.
@@ -69,10 +70,10 @@ class Storage:
 
         It may stand in quotes, and begin with Drive's own name, as in 'MyDrive/soundtools'.
         """
-        bare = path.strip().strip("\"'“”„").strip()
+        path = bare(path)
         if self.drive_mount is not None:
-            bare = re.sub(r"^/?(content/)?(drive/)?My ?Drive(/|$)", "", bare)
-        return self.root / os.path.expanduser(bare)
+            path = re.sub(r"^/?(content/)?(drive/)?My ?Drive(/|$)", "", path)
+        return self.root / os.path.expanduser(path)
 
 
 @explain_errors
@@ -85,7 +86,7 @@ def connect_storage(folder: str = "~/ponytaco") -> Storage:
     Raises:
         NotebookError: access to Drive was refused, or the folder cannot be made.
     """
-    local = Path(folder).expanduser()
+    local = Path(os.path.expanduser(bare(folder) or "~/ponytaco"))
     storage = _mount_drive() if in_colab() else Storage(root=local, disk=local)
     try:
         storage.runs.mkdir(parents=True, exist_ok=True)
