@@ -163,7 +163,7 @@ def pick_demo(page, server):
 
 def take_over(page, server):
     """The training cell waits for the other session, until the button is pressed."""
-    page.get_by_text("Another session has this voice").wait_for()
+    page.get_by_text("If it has ended, training begins here").wait_for()
     show(page.get_by_text("This trains the voice, or continues"))
     screenshot(page, server, "1-take-over")
     page.locator("button", has_text="Take over").click()
