@@ -19,6 +19,7 @@ from data_prep.folders import PrepareError
 from data_prep.labels import Interval
 from data_prep.options import ClipOptions
 from data_prep.soundtools import ArchiveIndex, archive_sha256, index_archive, read_clips
+from ponytaco.printable import printable
 
 RECIPE = 2
 """Version of the preparation. Increase it when the same archive and options give another dataset,
@@ -147,7 +148,7 @@ def _write_clips(index: ArchiveIndex, options: ClipOptions, folder: Path, progre
     with open(folder / "alignments.jsonl", "w", encoding="utf-8", newline="\n") as alignments:
         clips = tqdm(
             read_clips(index),
-            desc=index.path.name,
+            desc=printable(index.path.name),
             total=len(index.clips),
             unit="clip",
             disable=not progress,
@@ -182,7 +183,7 @@ def _note_rejection(rejection: Rejection, tally: _Tally) -> None:
     tally.rejected[rejection.reason] += 1
     examples = tally.examples.setdefault(rejection.reason, [])
     if len(examples) < EXAMPLES_PER_REASON:
-        examples.append(f"{rejection.ref}: {rejection.sentence}")
+        examples.append(printable(f"{rejection.ref}: {rejection.sentence}"))
 
 
 def _write_clip(clip: Clip, tally: _Tally, folder: Path, alignments: TextIO) -> None:

@@ -15,6 +15,7 @@ from data_prep.labels import make_label
 from data_prep.soundtools import ArchiveWriter
 from ponytaco.errors import PonytacoError
 from ponytaco.io.text_files import read_text
+from ponytaco.printable import printable
 
 SOUND_SUFFIXES = (".wav", ".flac")
 
@@ -50,7 +51,7 @@ class Packed:
     clips: int
     seconds: float
     left_out: tuple[str, ...]
-    """One sentence for each recording, text or row that was not packed."""
+    """One printable sentence for each recording, text or row that was not packed."""
 
 
 def pack(folder: Path, out: Path, character: str, overwrite: bool = False) -> Packed:
@@ -85,7 +86,7 @@ def pack(folder: Path, out: Path, character: str, overwrite: bool = False) -> Pa
         count, seconds = _write(recordings, folder, out, character, left_out)
     except OSError as error:
         raise RecordingsError(explain_os_error(error, out)) from error
-    return Packed(count, seconds, tuple(left_out))
+    return Packed(count, seconds, tuple(map(printable, left_out)))
 
 
 def check_character(name: str) -> None:

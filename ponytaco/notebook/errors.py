@@ -12,6 +12,7 @@ import torch
 
 from ponytaco import __version__
 from ponytaco.errors import PonytacoError
+from ponytaco.printable import say
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -42,7 +43,7 @@ def explain_errors(function: Callable[P, T]) -> Callable[P, T]:
         except Exception as error:
             fixable = fixable_error(error)
             if fixable is None:
-                print(bug_report(error))
+                say(*bug_report(error).split("\n"))
                 raise
             raise fixable from error
 

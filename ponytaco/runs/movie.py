@@ -10,6 +10,7 @@ from PIL import Image
 from ponytaco.errors import PonytacoError
 from ponytaco.formatting import and_more
 from ponytaco.io.atomic import atomic_write
+from ponytaco.printable import say
 from ponytaco.runs.folder import Run
 
 # A long run has hundreds of pictures; with this many the file is small enough to share.
@@ -27,7 +28,7 @@ def make_movie(
     run: Run,
     out: Path | None = None,
     width: int = _WIDTH,
-    log: Callable[[str], None] = print,
+    log: Callable[[str], None] = say,
 ) -> Path:
     """Write the validation pictures of a run as a GIF, one frame per validation, oldest first.
 
