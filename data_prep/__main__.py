@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from data_prep.folders import PrepareError, explain_os_error
 from data_prep.options import ClipOptions
 from ponytaco.errors import PonytacoError
+from ponytaco.io.strangers import LINK_OUTSIDE, inside
 from ponytaco.printable import ArgumentParser, printable, say
 
 if TYPE_CHECKING:
@@ -181,11 +182,15 @@ def _list(arguments: argparse.Namespace) -> int:
             f"{arguments.folder}: contains no .tar. Download a character's archive into it, "
             f"or make one with `{arguments.program} pack` or `{arguments.program} demo`."
         )
-    width = max(len(str(path)) for path in archives)
+    width = max(len(printable(path)) for path in archives)
+    is_inside = inside(arguments.folder)
     readable = None
     for path in archives:
+        name = printable(path).ljust(width)
+        if not is_inside(path):
+            say(f"{name}  {LINK_OUTSIDE}")
+            continue
         size = path.stat().st_size / 2**20
-        name = str(path).ljust(width)
         described, is_readable = _describe_archive(path)
         readable = readable or (path if is_readable else None)
         say(f"{name}  {size:8.1f} MB  {described}")
@@ -202,7 +207,7 @@ def _describe_archive(path: Path) -> tuple[str, bool]:
         index = index_archive(path)
         minutes = archive_seconds(index) / 60
     except ArchiveError as error:
-        return f"unreadable: {str(error).removeprefix(f'{path}: ')}", False
+        return f"unreadable: {str(error).removeprefix(f'{printable(path)}: ')}", False
     return f"{len(index.clips):6d} clips  {minutes:6.1f} minutes", True
 
 

@@ -10,6 +10,7 @@ from PIL import Image
 from ponytaco.errors import PonytacoError
 from ponytaco.formatting import and_more
 from ponytaco.io.atomic import atomic_write
+from ponytaco.io.strangers import open_regular
 from ponytaco.printable import say
 from ponytaco.runs.folder import Run
 
@@ -98,7 +99,7 @@ def _frames(paths: list[Path], width: int) -> tuple[list[Image.Image], list[str]
     broken: list[str] = []
     for path in reversed(paths):  # the newest one decides the size
         try:
-            with Image.open(path) as image:
+            with open_regular(path) as file, Image.open(file) as image:
                 size = width, max(1, round(image.height * width / image.width))
                 small = image.convert("RGB").resize(
                     frames[0].size if frames else size, Image.Resampling.LANCZOS
