@@ -23,7 +23,7 @@ from ponytaco.io.strangers import open_regular
 LARGEST_AUDIO_BYTES = 64 * 2**20
 """15 seconds of 192 kHz stereo float are 23 MB; a larger member cannot be a clip."""
 
-LARGEST_LABEL_BYTES = 4 * 2**20
+LARGEST_LABEL_BYTES = 2 * 2**20
 """A label of 15 seconds is about 10 kB."""
 
 MOST_MEMBERS = 1_000_000

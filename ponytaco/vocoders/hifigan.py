@@ -209,7 +209,7 @@ def _config_beside(path: Path) -> dict[str, Any]:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:  # ValueError: also numbers of thousands of digits
         reason = "nested too deep" if isinstance(error, RecursionError) else brief(str(error), 100)
-        raise VocoderError(f"{beside} is not JSON: {reason}. Download it again.") from None
+        raise VocoderError(f"Cannot read {beside}: it is not JSON ({reason}).") from None
     # It may belong to something else, such as a run.
     return content if isinstance(content, dict) and "upsample_rates" in content else {}
 
