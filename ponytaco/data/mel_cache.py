@@ -19,6 +19,7 @@ from ponytaco.audio.wav import AudioError, load_wav
 from ponytaco.config import AudioConfig
 from ponytaco.data.dataset_folder import Clip
 from ponytaco.io.atomic import atomic_write
+from ponytaco.io.strangers import inside
 from ponytaco.io.torchfile.errors import TorchFileError
 from ponytaco.io.torchfile.reader import load_torch_file
 
@@ -82,6 +83,8 @@ def load_mels(clips: Sequence[Clip], audio: AudioConfig, cache_folder: Path) -> 
 
 def _cached_mels(path: Path, n_clips: int, n_mels: int) -> Mels:
     """Read mels from a file that may be damaged, or come with a stranger's data set."""
+    if not path.is_file() or not inside(path.parent)(path):
+        raise TorchFileError("it is not a file of the data set")
     content = load_torch_file(path, mmap=True, verify=True)
     if not isinstance(content, dict) or content.keys() != {"frames", "offsets", "mean_frame"}:
         raise TorchFileError("it holds no mels")

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from ponytaco.notebook.errors import NotebookError
 from ponytaco.notebook.public_archives import PUBLIC_FOLDERS
 from ponytaco.notebook.storage import ARCHIVES, Storage
+from ponytaco.printable import say
 
 # Where archives lie, seen from the folder that has the soundtools folder; best first.
 _PLACES = tuple(
@@ -51,7 +52,7 @@ def find_archives(
     Returns:
         One archive per name, from the first place that has it, sorted by name.
     """
-    print(f"Looking for soundtools archives in {storage.root} …", flush=True)
+    say(f"Looking for soundtools archives in {storage.root} …")
     search = _Search(clock)
     own = search.folders(storage.root)
     for holder in _usual_holders(storage, search):
@@ -156,23 +157,22 @@ class _Search:
         """
         if not holders:
             return
-        print(
+        say(
             f"None in the usual places; looking into {len(holders):,} more, for at most "
             f"{_MOST_SECONDS:.0f} seconds …",
-            flush=True,
         )
         started = reported = self._clock()
         for number, holder in enumerate(sorted(holders, key=_likely_first)):
             now = self._clock()
             if number >= _MOST_FOLDERS or now - started > _MOST_SECONDS:
-                print(
+                say(
                     f"Stopped after {number:,} folders. Are your archives in another one? Fill in "
                     "its name in the field 'archives', and run this cell again."
                 )
                 return
             if now - reported > _PROGRESS_SECONDS:
                 reported = now
-                print(f"{number:,} folders so far, {len(self.found):,} archives …", flush=True)
+                say(f"{number:,} folders so far, {len(self.found):,} archives …")
             self.look_around(holder)
             if with_tars:
                 self.take_tars(holder)
@@ -194,7 +194,7 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
         except OSError as error:
             # Drive's first listing of a large folder times out (Errno 5); the next one succeeds.
             if attempt == 2:
-                print(f"Could not look into {folder}: {error.strerror}. It is skipped.")
+                say(f"Could not look into {folder}: {error.strerror}. It is skipped.")
             else:
                 time.sleep(1)
     return []

@@ -8,6 +8,7 @@ from typing import Any
 
 from ponytaco.io.atomic import atomic_write
 from ponytaco.notebook.storage import Storage
+from ponytaco.printable import say
 
 
 def read_notes(storage: Storage) -> dict[str, dict[str, Any]]:
@@ -21,10 +22,10 @@ def read_notes(storage: Storage) -> dict[str, dict[str, Any]]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        print(f"{path} cannot be read ({error}); minutes and last use are unknown.")
+        say(f"{path} cannot be read ({error}); minutes and last use are unknown.")
         return {}
     if not isinstance(content, dict):
-        print(f"{path} is not a table of characters; minutes and last use are unknown.")
+        say(f"{path} is not a table of characters; minutes and last use are unknown.")
         return {}
     return {name: facts for name, facts in content.items() if isinstance(facts, dict)}
 
@@ -40,7 +41,7 @@ def add_notes(storage: Storage, character: str, **facts: float | str) -> None:
             temporary.write_text(json.dumps(notes, indent=1, ensure_ascii=False), encoding="utf-8")
     except OSError as error:
         # Only the list of characters needs them: no reason to stop.
-        print(f"Could not write {path} ({error.strerror}); the list will not show the last use.")
+        say(f"Could not write {path} ({error.strerror}); the list will not show the last use.")
 
 
 def number_or_none(value: Any) -> float | None:

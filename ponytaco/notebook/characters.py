@@ -23,6 +23,7 @@ from ponytaco.notebook.public_archives import (
 )
 from ponytaco.notebook.storage import Storage, copy_with_progress
 from ponytaco.notebook.widgets.chooser import Choice, Countdown, Option, choose
+from ponytaco.printable import say
 from ponytaco.runs.folder import Run, RunError
 from ponytaco.runs.history import Column, read_history
 
@@ -105,7 +106,7 @@ def pick_character(
             picked = replace(picked, warm_start=storage.older_run)
     found_in = {"folder": str(picked.archive.parent)} if picked.archive else {}
     add_notes(storage, picked.name, last_used=time.time(), **found_in)
-    print(f"Picked {picked.label}.")
+    say(f"Picked {picked.label}.")
     return picked
 
 
@@ -197,11 +198,11 @@ def _progress(run: Run) -> tuple[float, int | None]:
 
 
 def _public_characters() -> list[Character]:
-    print("There are no soundtools archives in the storage; looking into the public folder …")
+    say("There are no soundtools archives in the storage; looking into the public folder …")
     archives = list_public_archives()
     if not archives:
         raise NotebookError(f"The public soundtools folder seems to be empty. {ADD_THE_SHORTCUT}")
-    print(ADD_THE_SHORTCUT)
+    say(ADD_THE_SHORTCUT)
     named = [Character(Path(archive.name).stem, public=archive) for archive in archives]
     return sorted(named, key=lambda character: character.name.lower())
 

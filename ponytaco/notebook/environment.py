@@ -7,6 +7,7 @@ from typing import Any
 
 from ponytaco import __version__
 from ponytaco.notebook.errors import NotebookError, explain_errors
+from ponytaco.printable import say
 
 
 @explain_errors
@@ -24,7 +25,7 @@ def check_installation(exit_code: int | None = None) -> None:
             "The installation failed; the lines above tell why. Check the address and your "
             "internet connection, then run this cell again."
         )
-    print(f"ponytaco {__version__} is installed; no restart is needed.")
+    say(f"ponytaco {__version__} is installed; no restart is needed.")
 
 
 def in_colab() -> bool:

@@ -13,6 +13,7 @@ import torch
 from ponytaco import __version__
 from ponytaco.errors import PonytacoError
 from ponytaco.formatting import shorten
+from ponytaco.printable import say
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -45,7 +46,7 @@ def explain_errors(function: Callable[P, T]) -> Callable[P, T]:
         except Exception as error:
             fixable = fixable_error(error)
             if fixable is None:
-                print(bug_report(error))
+                say(*bug_report(error).split("\n"))
                 raise
             raise fixable from error
 

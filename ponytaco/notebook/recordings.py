@@ -9,6 +9,7 @@ from ponytaco.notebook.errors import NotebookError, explain_errors
 from ponytaco.notebook.fields import bare
 from ponytaco.notebook.storage import Storage, copy_with_progress
 from ponytaco.notebook.widgets.html import paragraph, show_html
+from ponytaco.printable import say
 
 _MOST_REASONS = 12
 
@@ -99,5 +100,5 @@ def save_archive(storage: Storage, archive: Path, character: str) -> Path:
         # Another archive of the same size would otherwise count as copied already.
         target.unlink(missing_ok=True)
         copy_with_progress(archive, target)
-    print(f"Saved as {target}. Now open Training.ipynb, run all, and choose {character}.")
+    say(f"Saved as {target}. Now open Training.ipynb, run all, and choose {character}.")
     return target

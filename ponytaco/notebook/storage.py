@@ -15,6 +15,7 @@ from ponytaco.io.atomic import atomic_write
 from ponytaco.notebook.environment import in_colab
 from ponytaco.notebook.errors import NotebookError, explain_errors
 from ponytaco.notebook.fields import bare
+from ponytaco.printable import printable, say
 from ponytaco.runs.folder import Run
 
 # The machine's own disk on Colab; tests move it by this environment variable.
@@ -96,7 +97,7 @@ def connect_storage(folder: str = "~/ponytaco") -> Storage:
             "Is the disk full, or is there a file of that name?"
         ) from error
     kept = "colab in your Drive" if storage.drive_mount else str(storage.runs)
-    print(f"Connected. Voices are kept in {kept}.")
+    say(f"Connected. Voices are kept in {kept}.")
     return storage
 
 
@@ -133,11 +134,12 @@ def copy_with_progress(source: Path, target: Path) -> None:
             f"{target.name} needs {file_size(size)}, but {target.parent} has only "
             f"{file_size(free)} left. Make room there, then run this cell again."
         )
+    name = printable(source.name)
     with (
         atomic_write(target) as partial,
         source.open("rb") as reader,
         partial.open("wb") as writer,
-        tqdm(total=size, unit="B", unit_scale=True, desc=f"Copying {source.name}") as bar,
+        tqdm(total=size, unit="B", unit_scale=True, desc=f"Copying {name}") as bar,
     ):
         while block := reader.read(_COPY_BYTES):
             writer.write(block)

@@ -16,6 +16,7 @@ from ponytaco.notebook.training_form import AUTO, TrainingSettings
 from ponytaco.notebook.widgets.events import can_wait, widget_events
 from ponytaco.notebook.widgets.panel import Panel, TextPanel
 from ponytaco.notebook.widgets.take_over import TakeOver
+from ponytaco.printable import say
 from ponytaco.runs.folder import Run
 from ponytaco.runs.movie import make_movie
 from ponytaco.training.interrupts import BestEffort
@@ -60,7 +61,7 @@ def train_voice(
     if not run.resumable:
         warm_start = character.warm_start or settings.find_warm_start(storage)
     config = settings.config_for(run, max_steps, warm_start)
-    best_effort = BestEffort(print)
+    best_effort = BestEffort(say)
     with contextlib.ExitStack() as ending:
         shown = best_effort(_NO_PANEL, ending.enter_context, _panel(run, config.train))
         panel, question = shown or (TextPanel(run), None)
@@ -107,14 +108,14 @@ def train_voice(
             outcome = f"{finished} at step {result.step:,}"
         finally:
             best_effort(_NO_PANEL, panel.close, outcome)
-    print(f"The voice is saved: {run.current_model}.")
+    say(f"The voice is saved: {run.current_model}.")
     if result.finished:
-        print("To train it longer, choose a larger max_steps above and run this cell again.")
+        say("To train it longer, choose a larger max_steps above and run this cell again.")
     try:
-        print(f"How the attention grew: {make_movie(run)}.")
+        say(f"How the attention grew: {make_movie(run)}.")
     # No picture yet, or no room: the voice is saved all the same.
     except (PonytacoError, OSError) as error:
-        print(error)
+        say(*str(error).split("\n"))
     return result
 
 
@@ -125,7 +126,7 @@ def _panel(run: Run, settings: TrainConfig) -> Iterator[tuple[Panel | TextPanel,
         yield TextPanel(run), None
         return
     if not can_wait():
-        print(
+        say(
             "The button 'Stop and save' needs the package jupyter-ui-poll, which is missing. "
             "Use the cell's own stop button: it saves, too."
         )
@@ -151,7 +152,5 @@ def _event_log(storage: Storage, run: Run) -> EventLog:
     folder = storage.disk / "tensorboard" / run.folder.name
     copies = run.folder / "tensorboard" if storage.drive_mount else None
     event_log = EventLog(folder, copies)
-    print(
-        f"TensorBoard: run %load_ext tensorboard and %tensorboard --logdir {folder} in new cells."
-    )
+    say(f"TensorBoard: run %load_ext tensorboard and %tensorboard --logdir {folder} in new cells.")
     return event_log

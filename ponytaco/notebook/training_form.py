@@ -20,6 +20,7 @@ from ponytaco.io.pretrained import fetch
 from ponytaco.notebook.errors import explain_errors
 from ponytaco.notebook.fields import bare, decimal, find_name, whole_number
 from ponytaco.notebook.storage import Storage
+from ponytaco.printable import say
 from ponytaco.runs.folder import Run, RunError, voice_files, voices_in
 from ponytaco.text.symbols import STYLE_SIGNS
 
@@ -215,7 +216,7 @@ def _own_config(run: Run) -> Config:
             f"{run.config} cannot be used ({reason}), nor can a save of the run. Choose its preset "
             "in '3. Settings'."
         )
-    print(f"{run.config} cannot be used ({reason}): the settings are taken from the last save.")
+    say(f"{run.config} cannot be used ({reason}): the settings are taken from the last save.")
     return saved.config
 
 

@@ -27,6 +27,7 @@ from ponytaco.notebook.widgets.html import (
     show_html,
 )
 from ponytaco.plotting import plot_alignment
+from ponytaco.printable import say
 from ponytaco.runs.folder import Run, RunError
 from ponytaco.runs.movie import MovieError, make_movie
 from ponytaco.synthesis.result import Sentence, Speech
@@ -65,7 +66,7 @@ class TrainedVoice:
             dictionaries=settings.dictionaries,
         )
         for note in voice.notes:
-            print(note)
+            say(note)
         return voice
 
 
@@ -95,7 +96,7 @@ def pick_voice(storage: Storage, name: str = "") -> TrainedVoice:
     if not name and (len(voices) > 1 or not can_wait()):
         options = [Option(v.name, _label(v)) for v in voices]
         picked = by_name[choose(options, "Which voice do you want to hear?", "Use this voice").name]
-    print(f"{picked.name} is ready to speak.")
+    say(f"{picked.name} is ready to speak.")
     return picked
 
 
@@ -153,7 +154,7 @@ def hear_progress(storage: Storage, character: Character, text: str) -> None:
     try:
         movie = make_movie(voice.run)
     except MovieError as error:
-        print(error)
+        say(error)
         return
     show_html(paragraph("How the attention grew, one frame per check:"))
     show_html(picture(movie.read_bytes(), 640, "image/gif"))
@@ -216,7 +217,7 @@ def save_through_browser(path: Path) -> None:
 
         files.download(str(path))
     else:
-        print(f"The file is at {path}.")
+        say(f"The file is at {path}.")
 
 
 def _speech_path(run: Run) -> Path:
