@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ponytaco.errors import PonytacoError
 from ponytaco.formatting import and_more
+from ponytaco.io.strangers import open_regular
 
 MADE_BY = "ponytaco data_prep"
 """Mark in report.json; only folders that carry it are ever replaced."""
@@ -43,7 +44,7 @@ def finished_report(folder: Path) -> dict | None:
 
 def _read_report(folder: Path) -> dict | None:
     try:
-        with open(folder / "report.json", "rb") as file:
+        with open_regular(folder / "report.json") as file:
             report = json.loads(file.read(_MOST_REPORT_BYTES))
     # ValueError: besides its subclasses for JSON and UTF-8, an integer of thousands of digits.
     except (OSError, ValueError, RecursionError):

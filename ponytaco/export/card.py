@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ponytaco import __version__
 from ponytaco.checkpoint.format import Checkpoint
+from ponytaco.printable import printable
 from ponytaco.runs.folder import Run
 from ponytaco.runs.history import Column, read_history
 
@@ -86,12 +87,12 @@ def model_card(
 
 
 def card_text(card: Mapping[str, str | float]) -> str:
-    """Format a card as lines, without control characters: it may come from a stranger."""
+    """Format a card as printable lines."""
     lines = []
     width = min(40, max(map(len, card), default=0))
     for key, value in card.items():
         line = f"{key:<{width}}  {value if isinstance(value, str) else _rounded(value)}"
-        lines.append("".join(c if c.isprintable() else " " for c in line[:_MOST_CHARACTERS]))
+        lines.append(printable(line[:_MOST_CHARACTERS]))
     return "\n".join(lines)
 
 

@@ -19,6 +19,7 @@ from ponytaco.errors import PonytacoError
 from ponytaco.io.atomic import atomic_write
 from ponytaco.model.layers import length_mask
 from ponytaco.model.tacotron2 import Tacotron2
+from ponytaco.printable import say
 from ponytaco.runs.folder import Run, write_text
 
 
@@ -45,7 +46,7 @@ def write_mels(
     out: Path | None = None,
     dataset_folder: Path | None = None,
     device: str = "auto",
-    log: Callable[[str], None] = print,
+    log: Callable[[str], None] = say,
 ) -> WrittenMels:
     """Write the teacher-forced mels of all clips of a run, with lists for HiFi-GAN's fine-tuning.
 

@@ -16,6 +16,7 @@ from ponytaco.errors import PonytacoError
 from ponytaco.formatting import file_size
 from ponytaco.io.atomic import atomic_write
 from ponytaco.io.store.files import digest
+from ponytaco.printable import say
 
 _DRIVE = "https://drive.google.com"
 _TIMEOUT_SECONDS = 60
@@ -47,7 +48,7 @@ def download(
     *,
     most_bytes: int,
     sha256: str = "",
-    log: Callable[[str], None] = print,
+    log: Callable[[str], None] = say,
 ) -> Path:
     """Download a file from the first address that has it, unless it exists already.
 
@@ -84,10 +85,10 @@ def download(
             on_drive = _is_on_drive(address)
             reasons[address] = describe_error(error, on_drive)
             drive_answered |= on_drive and _is_an_answer(error)
-    raise DownloadError(_by_hand(what, path, reasons, _QUOTA_HINT if drive_answered else ""))
+    raise DownloadError(*_by_hand(what, path, reasons, _QUOTA_HINT if drive_answered else ""))
 
 
-def _by_hand(what: str, path: Path, reasons: dict[str, str], hint: str) -> str:
+def _by_hand(what: str, path: Path, reasons: dict[str, str], hint: str) -> list[str]:
     if len(set(reasons.values())) == 1:
         why = next(iter(reasons.values()))
     else:
@@ -101,7 +102,7 @@ def _by_hand(what: str, path: Path, reasons: dict[str, str], hint: str) -> str:
         "2. Download the file.",
         f"3. Put it at {path}",
     ]
-    return "\n".join([*lines, hint] if hint else lines)
+    return [*lines, hint] if hint else lines
 
 
 def describe_error(error: Exception, on_drive: bool = False) -> str:

@@ -14,6 +14,9 @@ from ponytaco.io.download import DownloadError, describe_error, download, drive
 _ARCHIVES_FOLDER = "11H3IoCeFnhHll0bzjUtC-njED5tCi78f"
 _SOUNDTOOLS_FOLDER = "1SWIeZWjIYXvtktnHuztV916dTtNylrpD"
 
+PUBLIC_FOLDERS = (_SOUNDTOOLS_FOLDER, _ARCHIVES_FOLDER)
+"""Ids on Drive of the folders with the archives."""
+
 MOST_ARCHIVE_BYTES = 16 * 10**9
 """Limit of a download: 100 hours at 22,050 Hz, more than any character has."""
 

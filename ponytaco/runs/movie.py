@@ -10,6 +10,8 @@ from PIL import Image
 from ponytaco.errors import PonytacoError
 from ponytaco.formatting import and_more
 from ponytaco.io.atomic import atomic_write
+from ponytaco.io.strangers import open_regular
+from ponytaco.printable import say
 from ponytaco.runs.folder import Run
 
 # A long run has hundreds of pictures; with this many the file is small enough to share.
@@ -27,7 +29,7 @@ def make_movie(
     run: Run,
     out: Path | None = None,
     width: int = _WIDTH,
-    log: Callable[[str], None] = print,
+    log: Callable[[str], None] = say,
 ) -> Path:
     """Write the validation pictures of a run as a GIF, one frame per validation, oldest first.
 
@@ -97,7 +99,7 @@ def _frames(paths: list[Path], width: int) -> tuple[list[Image.Image], list[str]
     broken: list[str] = []
     for path in reversed(paths):  # the newest one decides the size
         try:
-            with Image.open(path) as image:
+            with open_regular(path) as file, Image.open(file) as image:
                 size = width, max(1, round(image.height * width / image.width))
                 small = image.convert("RGB").resize(
                     frames[0].size if frames else size, Image.Resampling.LANCZOS

@@ -15,6 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ponytaco.config import AudioConfig, ConfigError
+from ponytaco.io.strangers import LINK_OUTSIDE, inside
+from ponytaco.io.text_files import read_text
+from ponytaco.printable import brief
 from ponytaco.vocoders.chunked import in_chunks
 from ponytaco.vocoders.half_precision import with_fallback
 from ponytaco.vocoders.weights import VocoderError, Weights
@@ -198,12 +201,15 @@ def _config_beside(path: Path) -> dict[str, Any]:
     beside = path.with_name("config.json")
     if not beside.is_file():
         return {}
+    # A cache of downloads may hold links to both files, side by side.
+    if not inside(path.parent)(beside) and beside.resolve().parent != path.resolve().parent:
+        raise VocoderError(f"{beside} {LINK_OUTSIDE}. Put the file itself there.")
+    text = read_text(beside, VocoderError, _MOST_CONFIG_BYTES)
     try:
-        if beside.stat().st_size > _MOST_CONFIG_BYTES:
-            raise VocoderError(f"{beside} is too large to be HiFi-GAN's config. Move it elsewhere.")
-        content = json.loads(beside.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise VocoderError(f"Cannot read {beside}: {error}") from None
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:  # ValueError: also numbers of thousands of digits
+        reason = "nested too deep" if isinstance(error, RecursionError) else brief(str(error), 100)
+        raise VocoderError(f"Cannot read {beside}: it is not JSON ({reason}).") from None
     # It may belong to something else, such as a run.
     return content if isinstance(content, dict) and "upsample_rates" in content else {}
 
