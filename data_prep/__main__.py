@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from data_prep.folders import PrepareError, explain_os_error
 from data_prep.options import ClipOptions
 from ponytaco.errors import PonytacoError
+from ponytaco.io.names import as_argument, safe_name
 from ponytaco.io.strangers import LINK_OUTSIDE, inside
 from ponytaco.printable import ArgumentParser, printable, say
 
@@ -254,7 +255,8 @@ def summary(prepared: Prepared) -> str:
     if report["other_members"]:
         lines.append(f"Ignored {report['other_members']} archive members that belong to no clip.")
     lines.append(f"The dataset is in {prepared.folder}; report.json there has the details.")
-    lines.append(f"Next: ponytaco train {prepared.folder} runs/{prepared.folder.name}")
+    words = [as_argument(prepared.folder), f"runs/{prepared.folder.name}"]
+    lines.append(f"Next: ponytaco train {shlex.join(words)}")
     return "\n".join(map(printable, lines))
 
 
@@ -296,7 +298,8 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 
 def _next(arguments: argparse.Namespace, archive: Path, character: str) -> str:
-    return f"{arguments.program} prepare {shlex.join([str(archive), f'data/{character}'])}"
+    words = [as_argument(archive), f"data/{safe_name(character, any_letters=True)}"]
+    return f"{arguments.program} prepare {shlex.join(words)}"
 
 
 if __name__ == "__main__":

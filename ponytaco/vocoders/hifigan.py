@@ -223,7 +223,7 @@ def _config(weights: Weights, beside: Mapping[str, Any]) -> HifiGanConfig:
             if field.name in beside
         }
         if "resblock" in named:
-            named["resblock"] = str(named["resblock"])
+            named["resblock"] = brief(named["resblock"])
         config = dataclasses.replace(config, **named)
         _check(config)
     except (TypeError, ValueError) as error:
@@ -259,15 +259,18 @@ def _width(state: Mapping[str, Tensor], name: str, axis: int) -> int:
     return value.shape[axis] if value is not None and value.dim() == 3 else 0
 
 
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(part) for part in value) if isinstance(value, list) else value
+def _tuples(value: Any, depth: int = 2) -> Any:
+    """Turn lists into tuples, no deeper than the sizes are: what lies deeper is no size."""
+    if isinstance(value, list) and depth:
+        return tuple(_tuples(part, depth - 1) for part in value)
+    return value
 
 
 def _check(config: HifiGanConfig) -> None:
     """Raise ValueError for impossible sizes."""
     ups, blocks = config.upsample_rates, config.resblock_kernel_sizes
     if config.resblock not in _DILATIONS:
-        raise ValueError(f"resblock is {config.resblock[:20]}")
+        raise ValueError(f"resblock is {config.resblock}")
     for name, many in (("upsample_rates", ups), ("resblock_kernel_sizes", blocks)):
         if not 1 <= len(many) <= _MOST_LAYERS:
             raise ValueError(f"{name} has {len(many)} numbers")
@@ -279,7 +282,7 @@ def _check(config: HifiGanConfig) -> None:
     sizes = [config.upsample_initial_channel, config.num_mels]
     for number in (*ups, *config.upsample_kernel_sizes, *blocks, *dilations, *sizes):
         if type(number) is not int or not 1 <= number <= 2**16:
-            raise ValueError(f"{number} is not a size")
+            raise ValueError(f"{brief(number)} is not a size")
     if not all(1 <= len(sizes) <= _MOST_LAYERS for sizes in config.resblock_dilation_sizes):
         raise ValueError("its dilations cannot be inferred")
     if any(kernel % 2 == 0 for kernel in blocks):
@@ -291,12 +294,24 @@ def _check(config: HifiGanConfig) -> None:
 
 def _audio(path: Path, config: HifiGanConfig, beside: Mapping[str, Any]) -> AudioConfig:
     """Return the mel settings it was trained on: its config.json's, or else NVIDIA's."""
-    named = {ours: beside[theirs] for theirs, ours in _AUDIO.items() if beside.get(theirs)}
-    for name in ("f_min", "f_max"):  # our own are floats
-        if type(named.get(name)) is int:
-            named[name] = float(named[name])
-    known = {"n_mels": config.num_mels, "hop_length": config.hop_length}
     try:
-        return AudioConfig(**{**named, **known})
-    except (ConfigError, TypeError) as error:
+        named = {
+            ours: _number(beside, theirs) for theirs, ours in _AUDIO.items() if theirs in beside
+        }
+        if "f_max" in named and named["f_max"] is None:  # as librosa has it
+            named["f_max"] = named.get("sample_rate", AudioConfig.sample_rate) / 2
+        known = {"n_mels": config.num_mels, "hop_length": config.hop_length}
+        audio = AudioConfig(**{**named, **known})
+    except (ConfigError, OverflowError) as error:
         raise VocoderError(f"The config.json beside {path} is not understood: {error}") from None
+    return dataclasses.replace(audio, f_min=float(audio.f_min), f_max=float(audio.f_max))
+
+
+def _number(beside: Mapping[str, Any], name: str) -> Any:
+    """Return a mel setting: a number, or None for an "fmax" that is null."""
+    value, kind = beside[name], type(beside[name])
+    is_edge = name in ("fmin", "fmax")
+    if kind is int or (is_edge and kind is float) or (name == "fmax" and value is None):
+        return value
+    shown = f'the text "{brief(value)}"' if kind is str else brief(value)
+    raise ConfigError(f"its {name} is {shown}, not a {'' if is_edge else 'whole '}number.")
