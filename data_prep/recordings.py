@@ -1,5 +1,6 @@
 """Packing of a user's own recordings and their texts into a soundtools archive."""
 
+import contextlib
 import csv
 import io
 import os
@@ -21,6 +22,10 @@ from ponytaco.io.text_files import read_text
 from ponytaco.printable import printable
 
 SOUND_SUFFIXES = (".wav", ".flac")
+
+_OTHER_SOUNDS = frozenset(
+    {".mp3", ".ogg", ".oga", ".opus", ".m4a", ".mp4", ".aac", ".wma", ".aif", ".aiff", ".webm"}
+)
 
 LARGEST_SOUND_BYTES = 256 * 2**20
 """Two minutes of 192 kHz stereo at 32 bits are 184 MB."""
@@ -83,7 +88,7 @@ def pack(folder: Path, out: Path, character: str, overwrite: bool = False) -> Pa
     """
     check_character(character)
     if not folder.is_dir():
-        raise RecordingsError(f"{folder}: there is no such folder. Check the name.")
+        raise RecordingsError(_no_folder(folder))
     check_out(out, overwrite)
     recordings, left_out = find_recordings(folder)
     if not recordings:
@@ -93,6 +98,14 @@ def pack(folder: Path, out: Path, character: str, overwrite: bool = False) -> Pa
     except OSError as error:
         raise RecordingsError(explain_os_error(error, out)) from error
     return Packed(count, seconds, tuple(map(printable, left_out)))
+
+
+def _no_folder(folder: Path) -> str:
+    if not folder.exists():
+        return f"{folder}: there is no such folder. Check the name."
+    if folder.suffix.lower() == ".tar":
+        return f"{folder}: is an archive already. Prepare it: ponytaco prepare {folder} data/NAME"
+    return f"{folder}: is a file. Give the folder with the recordings, such as {folder.parent}."
 
 
 def check_character(name: str) -> None:
@@ -205,6 +218,10 @@ def _by_name(folder: Path) -> tuple[list[Recording], list[str]]:
         text = path.with_suffix(".txt")
         if (is_sound or path.is_dir()) and not is_inside(path):
             left_out.append(f"{path.name} {LINK_OUTSIDE}.")
+        elif path.suffix.lower() in _OTHER_SOUNDS:
+            left_out.append(f"{path.name}: {_convert(path)}.")
+        elif path.suffix.lower() == ".txt" and not _has_sound(path):
+            left_out.append(f"{path.name}: has no wav or flac of its name beside it.")
         elif not is_sound:
             continue
         elif not os.path.lexists(text):
@@ -219,6 +236,18 @@ def _by_name(folder: Path) -> tuple[list[Recording], list[str]]:
     return found, left_out
 
 
+def _convert(path: Path) -> str:
+    return f"only wav and flac are read. Convert it: ffmpeg -i {path.name} {path.stem}.wav"
+
+
+def _has_sound(text: Path) -> bool:
+    """Whether there is a recording, readable or not, beside a text."""
+    endings = (*SOUND_SUFFIXES, *_OTHER_SOUNDS)
+    return any(
+        os.path.lexists(text.with_suffix(kind)) for end in endings for kind in (end, end.upper())
+    )
+
+
 def _checked(text: str, where: Path | str) -> str:
     """Return a clip's text, or refuse one that no label may have."""
     if len(text) > LONGEST_TEXT:
@@ -231,10 +260,13 @@ def _checked(text: str, where: Path | str) -> str:
 def _by_table(folder: Path, table: Path) -> tuple[list[Recording], list[str]]:
     found, left_out = [], []
     used: set[Path] = set()
+    named: set[Path] = set()
     is_inside = inside(folder)
     for number, (name, text, problem) in enumerate(_rows(table), start=1):
         where = f"{table.name}, row {number}"
         sound = _find_sound(folder, name) if name else None
+        if sound is not None:
+            named.add(sound)
         if sound is None and number == 1 and name.lower() in _HEADER_NAMES:
             continue
         if problem:
@@ -242,7 +274,7 @@ def _by_table(folder: Path, table: Path) -> tuple[list[Recording], list[str]]:
         elif not name or not text:
             left_out.append(f"{where}: has no name or no text.")
         elif sound is None:
-            left_out.append(f"{where}: there is no audio file {shorten(name, _LONGEST_SHOWN)}.")
+            left_out.append(f"{where}: {_why_no_sound(folder, name)}.")
         elif not is_inside(sound):
             left_out.append(f"{where}: {name} leads out of the folder.")
         elif sound in used:
@@ -253,6 +285,10 @@ def _by_table(folder: Path, table: Path) -> tuple[list[Recording], list[str]]:
                 used.add(sound)
             except RecordingsError as error:
                 left_out.append(str(error))
+    places = [place for place in (folder, folder / "wavs") if place.is_dir()]
+    for sound in sorted(path for place in places for path in place.iterdir()):
+        if sound.suffix.lower() in SOUND_SUFFIXES and sound not in named and is_inside(sound):
+            left_out.append(f"{sound.name}: no row of {table.name} names it.")
     return found, left_out
 
 
@@ -291,6 +327,16 @@ def _find_sound(folder: Path, name: str) -> Path | None:
             except (OSError, ValueError):  # not a valid file name
                 continue
     return None
+
+
+def _why_no_sound(folder: Path, name: str) -> str:
+    for place in (folder / "wavs", folder):
+        for suffix in ("", *_OTHER_SOUNDS):
+            path = place / f"{name}{suffix}"
+            with contextlib.suppress(OSError, ValueError):  # not a valid file name
+                if path.suffix.lower() in _OTHER_SOUNDS and path.is_file():
+                    return _convert(path)
+    return f"there is no audio file {shorten(name, _LONGEST_SHOWN)}"
 
 
 def _read_text(path: Path) -> str:

@@ -198,6 +198,11 @@ def voice_files(path: Path) -> list[Path]:
     Raises:
         RunError: if there is none; the message names what is there instead.
     """
+    if path.is_file() and path.suffix.lower() == ".tar":
+        raise RunError(
+            f"{path} is an archive of clips, not a voice. Make one of it first: ponytaco prepare "
+            f"{path} data/{path.stem}"
+        )
     return [path] if path.is_file() else Run(path).voices()
 
 
