@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 from data_prep.folders import PrepareError, explain_os_error
 from data_prep.options import ClipOptions
 from ponytaco.errors import PonytacoError
+from ponytaco.io.names import as_argument, safe_name
+from ponytaco.io.strangers import LINK_OUTSIDE, inside
+from ponytaco.printable import ArgumentParser, printable, say
 
 if TYPE_CHECKING:
     from data_prep.dataset_writer import Prepared
@@ -36,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit code: 0, or 1 after an error that a user can fix, explained on stderr, or 130 after
         Ctrl-C. Any other error is a bug and keeps its traceback.
     """
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         prog="python -m data_prep",
         description="Turn a character's archive, or your own recordings, into a dataset folder.",
         allow_abbrev=False,
@@ -46,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return arguments.command(arguments)
     except PonytacoError as error:
-        print(error, file=sys.stderr)
+        say(*error.lines, file=sys.stderr)
         return 1
 
 
@@ -77,7 +80,7 @@ def _explained(run: Callable[[argparse.Namespace], int], arguments: argparse.Nam
     try:
         return run(arguments)
     except KeyboardInterrupt:
-        print("Stopped. No partial output is left behind; run the command again.", file=sys.stderr)
+        say("Stopped. No partial output is left behind; run the command again.", file=sys.stderr)
         return 130
     except BrokenPipeError:
         return 1
@@ -180,16 +183,20 @@ def _list(arguments: argparse.Namespace) -> int:
             f"{arguments.folder}: contains no .tar. Download a character's archive into it, "
             f"or make one with `{arguments.program} pack` or `{arguments.program} demo`."
         )
-    width = max(len(str(path)) for path in archives)
+    width = max(len(printable(path)) for path in archives)
+    is_inside = inside(arguments.folder)
     readable = None
     for path in archives:
+        name = printable(path).ljust(width)
+        if not is_inside(path):
+            say(f"{name}  {LINK_OUTSIDE}")
+            continue
         size = path.stat().st_size / 2**20
-        name = str(path).ljust(width)
         described, is_readable = _describe_archive(path)
         readable = readable or (path if is_readable else None)
-        print(f"{name}  {size:8.1f} MB  {described}", flush=True)
+        say(f"{name}  {size:8.1f} MB  {described}")
     if readable is not None:
-        print(f"Next, for one of them: {_next(arguments, readable, readable.stem)}")
+        say(f"Next, for one of them: {_next(arguments, readable, readable.stem)}")
     return 0
 
 
@@ -201,7 +208,7 @@ def _describe_archive(path: Path) -> tuple[str, bool]:
         index = index_archive(path)
         minutes = archive_seconds(index) / 60
     except ArchiveError as error:
-        return f"unreadable: {str(error).removeprefix(f'{path}: ')}", False
+        return f"unreadable: {str(error).removeprefix(f'{printable(path)}: ')}", False
     return f"{len(index.clips):6d} clips  {minutes:6.1f} minutes", True
 
 
@@ -215,7 +222,7 @@ def _prepare(arguments: argparse.Namespace) -> int:
         skip_tags=tuple(t.strip() for t in arguments.skip_tags.split(",") if t.strip()),
         style_signs=arguments.style_signs,
     )
-    print(summary(prepare(arguments.archive, arguments.out, options, arguments.seed)))
+    say(*summary(prepare(arguments.archive, arguments.out, options, arguments.seed)).split("\n"))
     return 0
 
 
@@ -248,8 +255,9 @@ def summary(prepared: Prepared) -> str:
     if report["other_members"]:
         lines.append(f"Ignored {report['other_members']} archive members that belong to no clip.")
     lines.append(f"The dataset is in {prepared.folder}; report.json there has the details.")
-    lines.append(f"Next: ponytaco train {prepared.folder} runs/{prepared.folder.name}")
-    return "\n".join(lines)
+    words = [as_argument(prepared.folder), f"runs/{prepared.folder.name}"]
+    lines.append(f"Next: ponytaco train {shlex.join(words)}")
+    return "\n".join(map(printable, lines))
 
 
 def _why_little(report: dict) -> str:
@@ -269,12 +277,12 @@ def _pack(arguments: argparse.Namespace) -> int:
     from data_prep.recordings import pack
 
     packed = pack(arguments.folder, arguments.out, arguments.character, arguments.overwrite)
-    print(f"Packed {packed.clips} clips, {packed.seconds / 60:.1f} minutes, into {arguments.out}.")
+    say(f"Packed {packed.clips} clips, {packed.seconds / 60:.1f} minutes, into {arguments.out}.")
     for sentence in packed.left_out[:MOST_SHOWN]:
-        print(f"Left out {sentence}")
+        say(f"Left out {sentence}")
     if len(packed.left_out) > MOST_SHOWN:
-        print(f"Left out {len(packed.left_out) - MOST_SHOWN} more for similar reasons.")
-    print(f"Next: {_next(arguments, arguments.out, arguments.character)}")
+        say(f"Left out {len(packed.left_out) - MOST_SHOWN} more for similar reasons.")
+    say(f"Next: {_next(arguments, arguments.out, arguments.character)}")
     return 0
 
 
@@ -285,12 +293,13 @@ def _demo(arguments: argparse.Namespace) -> int:
     check_out(arguments.out, arguments.overwrite)
     given = {"n_clips": arguments.clips, "seed": arguments.seed, "voice": arguments.voice}
     write_demo_archive(arguments.out, **{k: v for k, v in given.items() if v is not None})
-    print(f"Wrote {arguments.out}. Next: {_next(arguments, arguments.out, arguments.out.stem)}")
+    say(f"Wrote {arguments.out}. Next: {_next(arguments, arguments.out, arguments.out.stem)}")
     return 0
 
 
 def _next(arguments: argparse.Namespace, archive: Path, character: str) -> str:
-    return f"{arguments.program} prepare {shlex.join([str(archive), f'data/{character}'])}"
+    words = [as_argument(archive), f"data/{safe_name(character, any_letters=True)}"]
+    return f"{arguments.program} prepare {shlex.join(words)}"
 
 
 if __name__ == "__main__":

@@ -103,6 +103,8 @@ def read_config(path: Path, preset_name: str | None = None) -> Config:
 
 def _read_text(path: Path) -> str:
     try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise ConfigError("not a file. Give a run's config.json, or a recipe in TOML.")
         with path.open("rb") as file:
             content = file.read(_MOST_BYTES + 1)
         if len(content) > _MOST_BYTES:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ponytaco.cli.options import add_device, whole_within, within
+from ponytaco.printable import say
 from ponytaco.synthesis.options import LIMITS, MAX_SYMBOLS_LIMITS, SpeechOptions
 
 if TYPE_CHECKING:
@@ -29,8 +30,9 @@ def add_to(commands: Any) -> None:
     parser.usage = "ponytaco speak VOICE TEXT [options]   (--help lists them)"
     parser.set_defaults(command=run, parser=parser)
     parser.add_argument(
-        "voice", type=Path, metavar="VOICE", help="a run's folder, a checkpoint or X.voice"
-    )
+        "voice", type=Path, metavar="VOICE",
+        help="a run's folder, a checkpoint, X.voice, or a voice in NVIDIA's layout",
+    )  # fmt: skip
     parser.add_argument(
         "text", nargs="?", metavar="TEXT", help="the text; '-' reads it from standard input"
     )
@@ -140,7 +142,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.max_symbols,
     )
     for note in voice.notes:
-        print(f"ponytaco: {note}", file=sys.stderr)
+        say(f"ponytaco: {note}", file=sys.stderr)
     if out is None:
         return _speak_file(arguments, voice, text, delivery)
     first: list[Sentence] = []  # the speech of a long text keeps no attention
@@ -153,7 +155,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         _print_json(voice, [_entry(text, out, speech)])
     else:
-        print(f"{out}: {speech.seconds:.1f} s, spoken by {voice.path} (step {voice.step:,}).")
+        say(f"{out}: {speech.seconds:.1f} s, spoken by {voice.path} (step {voice.step:,}).")
     _warn(speech)
     return 0
 
@@ -205,19 +207,19 @@ def _speak_file(
     for line in speak_lines(voice, lines, delivery):
         if isinstance(line.result, TextError):
             n_left_out += 1
-            print(f"ponytaco: line {line.number} left out: {line.result}", file=sys.stderr)
+            say(f"ponytaco: line {line.number} left out: {line.result}", file=sys.stderr)
             entries.append({"text": line.text, "file": None, "error": str(line.result)})
             continue
         out = arguments.out_dir / line.file_name
         save_wav(out, line.result.waveform, line.result.sample_rate)
         entries.append(_entry(line.text, out, line.result))
         if not arguments.json:
-            print(f"{out}: {line.result.seconds:.1f} s")
+            say(f"{out}: {line.result.seconds:.1f} s")
         _warn(line.result, f"line {line.number}: ")
     if arguments.json:
         _print_json(voice, entries)
     else:
-        print(
+        say(
             f"{len(lines) - n_left_out} of {len(lines)} lines, spoken by {voice.path} "
             f"(step {voice.step:,})."
         )
@@ -233,7 +235,7 @@ def _draw(sentence: Sentence, path: Path) -> None:
 
 def _warn(speech: Speech, where: str = "") -> None:
     for warning in _warnings(speech):
-        print(f"ponytaco: {where}{warning}", file=sys.stderr)
+        say(f"ponytaco: {where}{warning}", file=sys.stderr)
 
 
 def _warnings(speech: Speech) -> Iterator[str]:
@@ -248,4 +250,4 @@ def _entry(text: str, path: Path, speech: Speech) -> dict[str, Any]:
 
 def _print_json(voice: Voice, entries: list[dict[str, Any]]) -> None:
     report = {"voice": str(voice.path), "step": voice.step, "notes": voice.notes, "texts": entries}
-    print(json.dumps(report, indent=2))
+    say(*json.dumps(report, indent=2).split("\n"))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import functools
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ponytaco import config, presets
 from ponytaco.config import Config, ConfigError
+from ponytaco.io.names import as_argument
+from ponytaco.printable import say
 
 if TYPE_CHECKING:
     from ponytaco.training.distributed import Ranks
@@ -101,7 +102,7 @@ def _train(arguments: argparse.Namespace, run_config: Config, ranks: Ranks) -> N
     from ponytaco.training.loop import train
     from ponytaco.training.metrics import StepReport
 
-    log = safe_log(functools.partial(print, flush=True))
+    log = safe_log(say)
     best_effort = BestEffort(log)
     event_log = None
     if arguments.tensorboard and ranks.is_first:
@@ -123,7 +124,8 @@ def _train(arguments: argparse.Namespace, run_config: Config, ranks: Ranks) -> N
     def on_validation(validation: Validation) -> None:
         if event_log:
             best_effort(_NO_EVENTS, event_log.on_validation, validation)
-        log("\n".join(validation_lines(validation)))
+        for line in validation_lines(validation):
+            log(line)
 
     try:
         result = train(
@@ -141,7 +143,8 @@ def _train(arguments: argparse.Namespace, run_config: Config, ranks: Ranks) -> N
         if event_log:
             best_effort(_NO_EVENTS, event_log.close)
     if ranks.is_first and result.finished:
-        log(_what_next(arguments, result.step))
+        for line in _what_next(arguments, result.step):
+            log(line)
 
 
 def validation_lines(validation: Validation) -> list[str]:
@@ -157,15 +160,15 @@ def validation_lines(validation: Validation) -> list[str]:
     ]
 
 
-def _what_next(arguments: argparse.Namespace, step: int) -> str:
-    run = shlex.quote(str(arguments.run))
+def _what_next(arguments: argparse.Namespace, step: int) -> list[str]:
+    run = shlex.quote(as_argument(arguments.run))
     as_option = arguments.setting_max_steps is not None
     more = f"--max-steps {2 * step}" if as_option else f"--set max_steps={2 * step}"
-    return (
-        f'Next:  ponytaco speak {run} "Hello there!" -o hello.wav\n'
-        f"       ponytaco evaluate {run}\n"
-        f"To train longer, give the same command with {more}"
-    )
+    return [
+        f'Next:  ponytaco speak {run} "Hello there!" -o hello.wav',
+        f"       ponytaco evaluate {run}",
+        f"To train longer, give the same command with {more}",
+    ]
 
 
 def _config(arguments: argparse.Namespace) -> Config:

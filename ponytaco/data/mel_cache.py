@@ -19,6 +19,7 @@ from ponytaco.audio.wav import AudioError, load_wav
 from ponytaco.config import AudioConfig
 from ponytaco.data.dataset_folder import Clip
 from ponytaco.io.atomic import atomic_write
+from ponytaco.io.strangers import inside
 from ponytaco.io.tensor_file.errors import TensorFileError
 from ponytaco.io.tensor_file.file import open_tensor_file, write_tensor_file
 
@@ -82,6 +83,8 @@ def load_mels(clips: Sequence[Clip], audio: AudioConfig, cache_folder: Path) -> 
 
 def _cached_mels(path: Path, n_clips: int, n_mels: int) -> Mels:
     """Read mels from a file that may be damaged, or come with a stranger's data set."""
+    if not path.is_file() or not inside(path.parent)(path):
+        raise TensorFileError("it is not a file of the data set")
     with open_tensor_file(path) as file:
         content = file.content()
         file.map()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from html import escape
 
 from ponytaco.evaluation.charts import heatmap, line_chart
 from ponytaco.evaluation.results import STOP_ERRORS, Group, Media, Results, TextResult
+from ponytaco.printable import escape
 from ponytaco.runs.history import Column, HistoryRow
 
 # Texts shown with sound, the worst of all; a phone has to load them at once.

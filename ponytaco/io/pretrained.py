@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ponytaco.io.download import DownloadError, download, drive
+from ponytaco.printable import say
 
 _NGC = "https://api.ngc.nvidia.com/v2/models/nvidia"
 _MEGABYTE = 10**6
@@ -70,7 +71,7 @@ def cache_folder() -> Path:
     return Path.home() / ".cache" / "ponytaco"
 
 
-def fetch(name: str, folder: Path | None = None, log: Callable[[str], None] = print) -> Path:
+def fetch(name: str, folder: Path | None = None, log: Callable[[str], None] = say) -> Path:
     """Download published weights unless they exist already, and return their path.
 
     Args:

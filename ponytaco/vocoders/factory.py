@@ -61,7 +61,8 @@ def open_vocoder(
         except DownloadError as error:
             if log is None:
                 raise
-            log(f"{error}\nUntil then Griffin-Lim speaks, which sounds metallic.")
+            for line in (*error.lines, "Until then Griffin-Lim speaks, which sounds metallic."):
+                log(line)
             return GriffinLim(audio)
     else:
         check_vocoder(name_or_path)

@@ -196,3 +196,10 @@ def test_an_interrupt_while_loading_is_no_traceback(fake_dataset, tmp_path, caps
     monkeypatch.setattr(session_module, "open_datasets", interrupt)
     assert main(["train", str(fake_dataset), str(tmp_path / "run"), *TINY]) == 130
     assert capsys.readouterr().err == "ponytaco: interrupted.\n"
+
+
+@pytest.mark.parametrize("words", [["--use-gaf", "False"], ["--use_gaf=False"]])
+def test_an_option_of_another_program_gets_a_pointer(capsys, words):
+    with pytest.raises(SystemExit):
+        main(["train", "data", "run", *words])
+    assert "mmi_weight=1" in capsys.readouterr().err

@@ -24,6 +24,7 @@ from ponytaco.io.store.errors import NewerVersionError, StoreError, UnreadableEr
 from ponytaco.io.store.files import PASSING_ERRORS, Files, copy, digest, discard, write_small
 from ponytaco.io.store.owner import Owner, OwnerError
 from ponytaco.io.store.saves import Pointer, Save, describe, parse_name
+from ponytaco.printable import say
 
 T = TypeVar("T")
 _R = TypeVar("_R")
@@ -87,7 +88,7 @@ class Store(Generic[T]):
         read: Callable[[Path], tuple[int, T]],
         scratch: Path | None = None,
         *,
-        log: Callable[[str], None] = print,
+        log: Callable[[str], None] = say,
         files: Files | None = None,
         delays: tuple[float, ...] | None = None,
     ) -> None:
