@@ -42,8 +42,8 @@ def open_vocoder(
             published weights are downloaded once; or a checkpoint of either.
         audio: settings of the voice's mels.
         device: where to compute.
-        log: takes a sentence when weights cannot be downloaded and Griffin-Lim speaks instead;
-            without it that is an error.
+        log: takes a sentence when weights cannot be downloaded and Griffin-Lim speaks instead,
+            which without it is an error; and one on what was assumed about a file.
         cache: folder of downloaded weights (~/.cache/ponytaco).
 
     Raises:
@@ -69,6 +69,8 @@ def open_vocoder(
         path = Path(name_or_path)
     weights = read_weights(path)
     vocoder = _KINDS[_kind(weights)](weights, device)
+    if log is not None and isinstance(vocoder, WaveGlow) and vocoder.assumed:
+        log(vocoder.assumed)
     _require_same_mels(str(path), vocoder.audio, audio)
     return vocoder
 
