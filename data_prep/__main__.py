@@ -15,6 +15,7 @@ from data_prep.folders import PrepareError, explain_os_error
 from data_prep.options import ClipOptions
 from ponytaco.errors import PonytacoError
 from ponytaco.formatting import and_more, counted, did_you_mean
+from ponytaco.io.names import as_argument, safe_name
 from ponytaco.io.strangers import LINK_OUTSIDE, inside
 from ponytaco.printable import ArgumentParser, printable, say
 
@@ -287,7 +288,8 @@ def summary(prepared: Prepared) -> str:
         ignored = counted(report["other_members"], "file")
         lines.append(f"Ignored {ignored} in the archive without a clip.")
     lines.append(f"The dataset is in {prepared.folder}; report.json there has the details.")
-    lines.append(f"Next: ponytaco train {prepared.folder} runs/{prepared.folder.name}")
+    words = [as_argument(prepared.folder), f"runs/{prepared.folder.name}"]
+    lines.append(f"Next: ponytaco train {shlex.join(words)}")
     return "\n".join(map(printable, lines))
 
 
@@ -355,7 +357,8 @@ def _archive_path(given: Path, name: str) -> Path:
 
 
 def _next(arguments: argparse.Namespace, archive: Path, character: str) -> str:
-    return f"{arguments.program} prepare {shlex.join([str(archive), f'data/{character}'])}"
+    words = [as_argument(archive), f"data/{safe_name(character, any_letters=True)}"]
+    return f"{arguments.program} prepare {shlex.join(words)}"
 
 
 if __name__ == "__main__":

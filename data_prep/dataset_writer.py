@@ -19,9 +19,10 @@ from data_prep.folders import PrepareError
 from data_prep.labels import Interval
 from data_prep.options import ClipOptions
 from data_prep.soundtools import ArchiveIndex, archive_sha256, index_archive, read_clips
+from ponytaco.io.names import safe_name
 from ponytaco.printable import printable
 
-RECIPE = 2
+RECIPE = 3
 """Version of the preparation. Increase it when the same archive and options give another dataset,
 so that older datasets are prepared again."""
 
@@ -43,9 +44,6 @@ MOST_TAGS = 1000
 
 LONGEST_ALIGNMENT = 2**20
 """Characters of a clip's line in alignments.jsonl; 15 seconds take about 10,000."""
-
-LONGEST_NAME = 100
-"""Characters of a wav's name; file systems allow 255 bytes for the whole name."""
 
 
 @dataclass(frozen=True)
@@ -209,7 +207,7 @@ def _note_rejection(rejection: Rejection, tally: _Tally) -> None:
 
 
 def _write_clip(clip: Clip, tally: _Tally, folder: Path, alignments: TextIO) -> None:
-    name = safe_name(clip.ref, tally.names)
+    name = safe_name(clip.ref, tally.names, otherwise="clip")
     # Encoded in memory first: a full disk then raises here and not inside a library.
     (folder / "wavs" / f"{name}.wav").write_bytes(wav_bytes(clip.waveform))
     line = json.dumps({"ref": name, "tokens": _rounded(clip.tokens), "words": _rounded(clip.words)})
@@ -235,26 +233,6 @@ def _write_clip(clip: Clip, tally: _Tally, folder: Path, alignments: TextIO) -> 
 
 def _rounded(intervals: Iterable[Interval]) -> list[tuple[str, float, float]]:
     return [(i.content, round(i.start, 4), round(i.end, 4)) for i in intervals]
-
-
-def safe_name(ref: str, taken: set[str]) -> str:
-    """Turn a clip's ref into a file name that is safe on any system and unique whatever the case.
-
-    Args:
-        ref: any text from an archive.
-        taken: the names given so far, in lower case; the new one is added.
-
-    Returns:
-        A name of A-Z, a-z, 0-9, `_`, `.` and `-`, without extension: at most 100 characters, and
-        a counter if needed.
-    """
-    base = re.sub(r"[^A-Za-z0-9_.-]", "_", ref)[:LONGEST_NAME].strip(".") or "clip"
-    name, count = base, 1
-    while name.lower() in taken:
-        count += 1
-        name = f"{base}-{count}"
-    taken.add(name.lower())
-    return name
 
 
 def split(texts: Sequence[str], seed: int) -> tuple[list[int], list[int]]:

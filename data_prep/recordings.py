@@ -16,6 +16,7 @@ from data_prep.labels import LONGEST_TEXT, make_label
 from data_prep.soundtools import ArchiveWriter
 from ponytaco.errors import PonytacoError
 from ponytaco.formatting import shorten
+from ponytaco.io.names import safe_name
 from ponytaco.io.strangers import LINK_OUTSIDE, inside, open_regular
 from ponytaco.io.text_files import read_text
 from ponytaco.printable import printable
@@ -33,6 +34,7 @@ LARGEST_TEXT_BYTES = 64 * 2**20
 """Limit of a table or a text; LJSpeech's table of 24 hours has 3 MB."""
 
 LONGEST_CHARACTER = 60
+_MOST_NAME_BYTES = 240  # 255 with what is added to it
 
 _LONGEST_SHOWN = 100
 
@@ -112,10 +114,12 @@ def check_character(name: str) -> None:
     Raises:
         RecordingsError: with the characters that a name may have.
     """
-    if not _CHARACTER.fullmatch(name) or name != name.strip() or name.endswith("."):
+    is_safe = name == safe_name(name, any_letters=True, most_bytes=_MOST_NAME_BYTES)
+    if not is_safe or not _CHARACTER.fullmatch(name):
         raise RecordingsError(
-            f"{name[:LONGEST_CHARACTER]!r} cannot name a character. Use letters, digits, spaces "
-            f"and . ' ( ) - with a letter or digit first, at most {LONGEST_CHARACTER} characters."
+            f"'{name[:LONGEST_CHARACTER]}' cannot name a character. Use letters, digits, spaces "
+            f"and . ' ( ) - with a letter or digit first, at most {LONGEST_CHARACTER} characters, "
+            "and none of the names that Windows keeps for devices, such as CON."
         )
 
 
@@ -150,7 +154,7 @@ def _write(
                 share = f"{sound.clipped_share:.1%}"
                 left_out.append(f"{recording.sound.name}: {share} of its samples are clipped.")
                 continue
-            ref = _free_ref(recording.sound.stem, refs)
+            ref = safe_name(recording.sound.stem, refs, any_letters=True, otherwise="clip")
             label = make_label(recording.text, round(sound.seconds, 3), character, "recordings")
             archive.add(ref, sound.waveform, SAMPLE_RATE, label)
             count, seconds = count + 1, seconds + sound.seconds
@@ -166,16 +170,6 @@ def _sound_bytes(path: Path) -> bytes:
                 f"it has more than {LARGEST_SOUND_BYTES >> 20} MB, too many for a clip; split it"
             )
         return file.read()
-
-
-def _free_ref(stem: str, taken: set[str]) -> str:
-    base = stem.replace("\\", "_") if stem.strip(".") else "clip"
-    ref, count = base, 1
-    while ref in taken:
-        count += 1
-        ref = f"{base}-{count}"
-    taken.add(ref)
-    return ref
 
 
 def _nothing_found(folder: Path, left_out: list[str]) -> str:

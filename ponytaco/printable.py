@@ -40,10 +40,10 @@ def _shown(match: re.Match[str]) -> str:
 def brief(value: object, most: int = 40) -> str:
     """Write any value from a file in at most so many characters, for a message."""
     try:
-        text = value if isinstance(value, str) else repr(value)
+        text = str(value)
     # Python writes no integer of thousands of digits, and no lists nested hundreds deep.
     except (ValueError, RecursionError):
-        return f"{type(value).__name__} …"
+        return "0x…" if isinstance(value, int) else f"{type(value).__name__} …"
     return printable(text if len(text) <= most else text[: most - 1] + "…")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ponytaco.formatting import file_size
+from ponytaco.io.names import safe_name
 from ponytaco.printable import say
 
 # What is added to the voice's name where no --out is given.
@@ -53,7 +54,8 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.show:
         say(*card_text(model_card(open_voice(source), source, **given)).split("\n"))
         return 0
-    out = arguments.out or Path(f"{arguments.name or voice_name(source)}{_ENDINGS[arguments.to]}")
+    name = safe_name(arguments.name or voice_name(source), any_letters=True)
+    out = arguments.out or Path(f"{name}{_ENDINGS[arguments.to]}")
     if arguments.to == "bundle":
         exported = export_bundle(source, out, **given)
         say(*card_text(open_voice(out).card or {}).split("\n"))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ponytaco import config, presets
 from ponytaco.config import Config, ConfigError
+from ponytaco.io.names import as_argument
 from ponytaco.printable import say
 from ponytaco.runs.folder import Run
 
@@ -161,7 +162,7 @@ def validation_lines(validation: Validation) -> list[str]:
 
 
 def _what_next(arguments: argparse.Namespace, step: int) -> list[str]:
-    run = shlex.quote(str(arguments.run))
+    run = shlex.quote(as_argument(arguments.run))
     as_option = arguments.setting_max_steps is not None
     more = f"--max-steps {2 * step}" if as_option else f"--set max_steps={2 * step}"
     return [

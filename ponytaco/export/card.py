@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ponytaco import __version__
 from ponytaco.checkpoint.format import Checkpoint
@@ -33,6 +34,7 @@ _EVALUATION = {
     "mel-cepstral distortion, dB": ("clips", "mel_cepstral_distortion_db"),
     "pitch correlation": ("clips", "pitch_correlation"),
 }
+_LARGEST_SCORE = 1e6
 _MOST_CHARACTERS = 2000  # per line of a card
 
 
@@ -108,14 +110,15 @@ def _evaluation(run: Run, step: int) -> dict[str, float]:
     """Read the scores of ``ponytaco evaluate``, if they are of this step."""
     try:
         content = json.loads(run.evaluation_report.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     if not isinstance(content, dict) or content.get("step") != step:
         return {}
     scores: dict[str, float] = {}
     for label, (group, key) in _EVALUATION.items():
         values = content.get(group)
-        value = values.get(key) if isinstance(values, dict) else None
-        if isinstance(value, int | float) and not isinstance(value, bool):
+        value: Any = values.get(key) if isinstance(values, dict) else None
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if is_number and abs(value) < _LARGEST_SCORE:
             scores[f"evaluation: {label}"] = value
     return scores

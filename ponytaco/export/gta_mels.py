@@ -135,11 +135,12 @@ def _wavs_folder(folder: Path, clips: Sequence[Clip]) -> Path:
     """
     by_name: dict[str, Clip] = {}
     for clip in clips:
-        other = by_name.setdefault(clip.path.stem, clip)
+        other = by_name.setdefault(clip.path.stem.casefold(), clip)
         if other is not clip:
             raise MelsError(
                 f"{other.path} and {clip.path} would share one mel, {clip.path.stem}.npy: "
-                "HiFi-GAN uses the file's name alone. Rename one of them, in its list too."
+                "HiFi-GAN uses the file's name alone, and some systems ignore its case. Rename one "
+                "of them, in its list too."
             )
     wavs = folder / "wavs"
     return wavs if all(clip.path.is_relative_to(wavs) for clip in clips) else folder

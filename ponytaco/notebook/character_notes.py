@@ -21,7 +21,7 @@ def read_notes(storage: Storage) -> dict[str, dict[str, Any]]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         say(f"{path} cannot be read ({error}); minutes and last use are unknown.")
         return {}
     if not isinstance(content, dict):
@@ -45,8 +45,8 @@ def add_notes(storage: Storage, character: str, **facts: float | str) -> None:
 
 
 def number_or_none(value: Any) -> float | None:
-    """Return a fact that is a number of at least 0, None for anything else."""
-    return float(value) if isinstance(value, int | float) and value >= 0 else None
+    """Return a fact that is a number from 0 to 10^12, None for anything else."""
+    return float(value) if type(value) in (int, float) and 0 <= value < 1e12 else None
 
 
 def _path(storage: Storage) -> Path:

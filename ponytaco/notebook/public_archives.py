@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ponytaco.io.download import DownloadError, describe_error, download, drive, in_time
+from ponytaco.io.names import safe_name
 
 # Its audio-trimmed-22khz.
 _ARCHIVES_FOLDER = "11H3IoCeFnhHll0bzjUtC-njED5tCi78f"
@@ -57,8 +58,13 @@ def list_public_archives() -> list[PublicArchive]:
             f"{ADD_THE_SHORTCUT}"
         ) from error
     # Only the last part of a path: a name from outside must not choose a local folder.
-    found = [PublicArchive(file.id, Path(file.path).name) for file in files or []]
-    return [archive for archive in found if archive.name.endswith(".tar")]
+    paths = [(file.id, Path(file.path)) for file in files or []]
+    taken: set[str] = set()
+    return [
+        PublicArchive(id_, f"{safe_name(path.stem, taken, any_letters=True)}.tar")
+        for id_, path in paths
+        if path.suffix == ".tar"
+    ]
 
 
 def download_archive(archive: PublicArchive, folder: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from PIL import Image
 from ponytaco.errors import PonytacoError
 from ponytaco.formatting import and_more
 from ponytaco.io.atomic import atomic_write
+from ponytaco.io.names import as_argument
 from ponytaco.io.strangers import open_regular
 from ponytaco.printable import say
 from ponytaco.runs.folder import Run
@@ -52,9 +54,10 @@ def make_movie(
     out = out or run.folder / "alignment.gif"
     if out.suffix.lower() != ".gif":
         gif = out.with_suffix(".gif")
+        words = ["ffmpeg", "-i", as_argument(gif), as_argument(out)]
         raise MovieError(
             f"The movie is a GIF and cannot be written as {out}. Write it to {gif}; ffmpeg can "
-            f"convert that: ffmpeg -i {gif} {out}"
+            f"convert that: {shlex.join(words)}"
         )
     pictures = select_evenly(sorted(run.alignments.glob("step-*.png")), _MOST_FRAMES)
     if not pictures:
