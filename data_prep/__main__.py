@@ -208,7 +208,7 @@ def _no_folder(arguments: argparse.Namespace) -> str:
         return f"{path}: there is no such folder. Check the name."
     if path.suffix.lower() == ".tar":
         return f"{path}: is an archive. Next: {_next(arguments, path, path.stem)}"
-    return f"{path}: is a file. Give the folder to search, such as {path.parent}."
+    return f"{path}: is a file. Give the folder that it is in."
 
 
 def _describe_archive(path: Path) -> tuple[str, bool]:
@@ -234,6 +234,9 @@ def _prepare(arguments: argparse.Namespace) -> int:
         skip_tags=tuple(t.strip() for t in arguments.skip_tags.split(",") if t.strip()),
         style_signs=arguments.style_signs,
     )
+    if not os.path.lexists(arguments.archive) and _is_archive(arguments.out):
+        swapped = shlex.join([str(arguments.out), str(arguments.archive)])
+        raise PrepareError(f"The archive comes first: {arguments.program} prepare {swapped}")
     try:
         prepared = prepare(arguments.archive, arguments.out, options, arguments.seed)
     except ArchiveError:
@@ -242,6 +245,10 @@ def _prepare(arguments: argparse.Namespace) -> int:
         raise PrepareError(_no_archive(arguments.archive)) from None
     say(*summary(prepared).split("\n"))
     return 0
+
+
+def _is_archive(path: Path) -> bool:
+    return path.suffix.lower() == ".tar" and path.is_file()
 
 
 def _no_archive(path: Path) -> str:

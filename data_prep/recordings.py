@@ -105,7 +105,7 @@ def _no_folder(folder: Path) -> str:
         return f"{folder}: there is no such folder. Check the name."
     if folder.suffix.lower() == ".tar":
         return f"{folder}: is an archive already. Prepare it: ponytaco prepare {folder} data/NAME"
-    return f"{folder}: is a file. Give the folder with the recordings, such as {folder.parent}."
+    return f"{folder}: is a file. Give the folder that it is in."
 
 
 def check_character(name: str) -> None:
@@ -261,6 +261,7 @@ def _by_table(folder: Path, table: Path) -> tuple[list[Recording], list[str]]:
     found, left_out = [], []
     used: set[Path] = set()
     named: set[Path] = set()
+    is_complete = True  # every row's name is known
     is_inside = inside(folder)
     for number, (name, text, problem) in enumerate(_rows(table), start=1):
         where = f"{table.name}, row {number}"
@@ -269,6 +270,7 @@ def _by_table(folder: Path, table: Path) -> tuple[list[Recording], list[str]]:
             named.add(sound)
         if sound is None and number == 1 and name.lower() in _HEADER_NAMES:
             continue
+        is_complete = is_complete and not problem
         if problem:
             left_out.append(f"{where}: {problem}.")
         elif not name or not text:
@@ -285,7 +287,7 @@ def _by_table(folder: Path, table: Path) -> tuple[list[Recording], list[str]]:
                 used.add(sound)
             except RecordingsError as error:
                 left_out.append(str(error))
-    places = [place for place in (folder, folder / "wavs") if place.is_dir()]
+    places = [p for p in (folder, folder / "wavs") if is_complete and p.is_dir()]
     for sound in sorted(path for place in places for path in place.iterdir()):
         if sound.suffix.lower() in SOUND_SUFFIXES and sound not in named and is_inside(sound):
             left_out.append(f"{sound.name}: no row of {table.name} names it.")

@@ -136,6 +136,14 @@ def test_an_archive_is_no_voice(tmp_path, capsys):
         assert "ponytaco prepare" in printed and "Download" not in printed
 
 
+@pytest.mark.parametrize("name", ["a.wav", "text.txt", "config.json", "Zecora.zip"])
+def test_another_kind_of_file_is_no_voice(tmp_path, capsys, name):
+    (tmp_path / name).write_bytes(b"clips")
+    for words in (["speak", "{}", "Hi."], ["export", "{}", "--show"], ["evaluate", "{}"]):
+        printed = refused(capsys, *[word.format(tmp_path / name) for word in words])
+        assert f"{name} is not a voice. Give a run's folder" in printed
+
+
 def test_a_folder_without_a_voice(tmp_path, capsys):
     wav = tmp_path / "out.wav"
     assert "ponytaco train" in refused(capsys, "speak", tmp_path, "Cake.", "-o", wav)

@@ -93,6 +93,8 @@ def test_there_is_advice_for_every_reason(reason):
         (["pack", "empty", "out.tar", "--character", "Me"], "contains no recording"),
         (["pack", "none", "out.tar", "--character", "Me"], "no such folder"),
         (["pack", "Test.tar", "out.tar", "--character", "Me"], "is an archive already. Prepare it"),
+        (["pack", "Test.tar/x", "out.tar", "--character", "Me"], "no such folder"),
+        (["prepare", "data/x", "Test.tar"], "first: python -m data_prep prepare Test.tar data/x"),
         (["list", "Test.tar"], "Test.tar: is an archive. Next: python -m data_prep prepare Test"),
     ],
 )
