@@ -18,7 +18,7 @@ from data_prep.audio import (
 from data_prep.labels import Interval, Label, LabelError, parse_label
 from data_prep.offsets import Offset, find_offset
 from data_prep.options import ClipOptions
-from data_prep.soundtools import RawClip
+from data_prep.soundtools import LARGEST_LABEL_BYTES, RawClip
 from data_prep.transcripts import Transcript, is_speakable, spoken_phones, transcribe
 
 SPEECH_MARGIN_SECONDS = 0.08
@@ -151,7 +151,9 @@ def examine(raw: RawClip, options: ClipOptions, seen: Seen) -> Clip | Rejection:
 
 def _examine_label(raw: RawClip, options: ClipOptions) -> tuple[Label, Transcript]:
     if "label" in raw.too_large:
-        raise _RejectError(Reason.BROKEN_LABEL, "Its label.json is too large.")
+        raise _RejectError(
+            Reason.BROKEN_LABEL, f"Its label.json has more than {LARGEST_LABEL_BYTES >> 20} MB."
+        )
     if raw.label is None:
         raise _RejectError(Reason.NO_LABEL, "The archive has no label.json for it.")
     try:

@@ -19,8 +19,10 @@ from data_prep.folders import PrepareError
 from data_prep.labels import Interval
 from data_prep.options import ClipOptions
 from data_prep.soundtools import ArchiveIndex, archive_sha256, index_archive, read_clips
+from ponytaco.io.names import safe_name
+from ponytaco.printable import printable
 
-RECIPE = 2
+RECIPE = 3
 """Version of the preparation. Increase it when the same archive and options give another dataset,
 so that older datasets are prepared again."""
 
@@ -31,8 +33,17 @@ EXAMPLES_PER_REASON = 10
 MOST_HOURS = 100.0
 """In one dataset, 16 GB: small compressed clips could otherwise fill any disk."""
 
-LONGEST_NAME = 100
-"""Characters of a wav's name; file systems allow 255 bytes for the whole name."""
+MOST_CHARACTERS = 100_000_000
+"""Of all texts of one dataset; 100 hours of speech have 30 million, the phones included."""
+
+MOST_PRONUNCIATIONS = 500_000
+"""Of all words of one dataset; a dictionary of English has 135,000."""
+
+MOST_TAGS = 1000
+"""Different ones that the report counts; soundtools has about thirty."""
+
+LONGEST_ALIGNMENT = 2**20
+"""Characters of a clip's line in alignments.jsonl; 15 seconds take about 10,000."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +81,8 @@ class _Tally:
     lines: list[_Line] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
     seconds: float = 0.0
+    characters: int = 0
+    n_pronunciations: int = 0
     aligned: int = 0
     alignments_dropped: int = 0
     without_phones: int = 0
@@ -147,7 +160,7 @@ def _write_clips(index: ArchiveIndex, options: ClipOptions, folder: Path, progre
     with open(folder / "alignments.jsonl", "w", encoding="utf-8", newline="\n") as alignments:
         clips = tqdm(
             read_clips(index),
-            desc=index.path.name,
+            desc=printable(index.path.name),
             total=len(index.clips),
             unit="clip",
             disable=not progress,
@@ -158,16 +171,24 @@ def _write_clips(index: ArchiveIndex, options: ClipOptions, folder: Path, progre
                 _note_rejection(result, tally)
             else:
                 _write_clip(result, tally, folder, alignments)
-            if tally.seconds > MOST_HOURS * 3600:
-                raise PrepareError(
-                    f"{index.path}: more than {MOST_HOURS:g} hours of audio. Split the archive."
-                )
+            if too_much := _too_much(tally):
+                raise PrepareError(f"{index.path}: more than {too_much}. Split the archive.")
     if len(tally.lines) < 2:
         raise PrepareError(
             f"{index.path}: only {len(tally.lines)} of {len(index.clips)} clips can be used, and a "
             f"dataset needs at least two. {_why_so_few(tally, options)}"
         )
     return tally
+
+
+def _too_much(tally: _Tally) -> str:
+    if tally.seconds > MOST_HOURS * 3600:
+        return f"{MOST_HOURS:g} hours of audio"
+    if tally.characters > MOST_CHARACTERS:
+        return f"{MOST_CHARACTERS:,} characters of texts and phones"
+    if tally.n_pronunciations > MOST_PRONUNCIATIONS:
+        return f"{MOST_PRONUNCIATIONS:,} pronunciations of words"
+    return ""
 
 
 def _why_so_few(tally: _Tally, options: ClipOptions) -> str:
@@ -182,51 +203,36 @@ def _note_rejection(rejection: Rejection, tally: _Tally) -> None:
     tally.rejected[rejection.reason] += 1
     examples = tally.examples.setdefault(rejection.reason, [])
     if len(examples) < EXAMPLES_PER_REASON:
-        examples.append(f"{rejection.ref}: {rejection.sentence}")
+        examples.append(printable(f"{rejection.ref}: {rejection.sentence}"))
 
 
 def _write_clip(clip: Clip, tally: _Tally, folder: Path, alignments: TextIO) -> None:
-    name = safe_name(clip.ref, tally.names)
+    name = safe_name(clip.ref, tally.names, otherwise="clip")
     # Encoded in memory first: a full disk then raises here and not inside a library.
     (folder / "wavs" / f"{name}.wav").write_bytes(wav_bytes(clip.waveform))
-    if clip.tokens:
-        line = {"ref": name, "tokens": _rounded(clip.tokens), "words": _rounded(clip.words)}
-        alignments.write(json.dumps(line) + "\n")
+    line = json.dumps({"ref": name, "tokens": _rounded(clip.tokens), "words": _rounded(clip.words)})
+    if clip.tokens and len(line) <= LONGEST_ALIGNMENT:
+        alignments.write(f"{line}\n")
         tally.aligned += 1
     elif clip.transcript.tokens:
         tally.alignments_dropped += 1
     else:
         tally.without_phones += 1
     tally.lines.append(_Line(name, clip.transcript.text, clip.transcript.arpabet))
+    tally.characters += len(str(tally.lines[-1]))
     tally.seconds += clip.seconds
     tally.replaced_characters += clip.transcript.replaced
-    tally.tags.update(clip.tags)
+    for tag in clip.tags:
+        is_known = tag in tally.tags or len(tally.tags) < MOST_TAGS
+        tally.tags[tag if is_known else "others"] += 1
     for word, phones in clip.transcript.pronunciations:
-        tally.pronunciations.setdefault(word, Counter())[phones] += 1
+        counts = tally.pronunciations.setdefault(word, Counter())
+        tally.n_pronunciations += phones not in counts
+        counts[phones] += 1
 
 
 def _rounded(intervals: Iterable[Interval]) -> list[tuple[str, float, float]]:
     return [(i.content, round(i.start, 4), round(i.end, 4)) for i in intervals]
-
-
-def safe_name(ref: str, taken: set[str]) -> str:
-    """Turn a clip's ref into a file name that is safe on any system and unique whatever the case.
-
-    Args:
-        ref: any text from an archive.
-        taken: the names given so far, in lower case; the new one is added.
-
-    Returns:
-        A name of A-Z, a-z, 0-9, `_`, `.` and `-`, without extension: at most 100 characters, and
-        a counter if needed.
-    """
-    base = re.sub(r"[^A-Za-z0-9_.-]", "_", ref)[:LONGEST_NAME].strip(".") or "clip"
-    name, count = base, 1
-    while name.lower() in taken:
-        count += 1
-        name = f"{base}-{count}"
-    taken.add(name.lower())
-    return name
 
 
 def split(texts: Sequence[str], seed: int) -> tuple[list[int], list[int]]:

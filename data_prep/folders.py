@@ -6,9 +6,11 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from ponytaco.errors import PonytacoError
 from ponytaco.formatting import and_more
+from ponytaco.io.strangers import open_regular
 
 MADE_BY = "ponytaco data_prep"
 """Mark in report.json; only folders that carry it are ever replaced."""
@@ -21,6 +23,11 @@ MOST_NAMED = 3
 # Reasons with ten examples each are some kB.
 _MOST_REPORT_BYTES = 16 * 2**20
 
+_MOST = 10**9
+_COUNTS = (
+    "kept", "clips", "train", "val", "with_arpabet", "replaced_characters", "other_members",
+)  # fmt: skip
+
 # The content of a dataset folder; training keeps its mel cache beside these files.
 _OURS = {"train.txt", "val.txt", "wavs", "alignments.jsonl", "lexicon.txt", "report.json"}
 
@@ -30,9 +37,14 @@ class PrepareError(PonytacoError):
 
 
 def finished_report(folder: Path) -> dict | None:
-    """Return the report of a complete dataset folder; None if any of its files is missing."""
+    """Return the report of a complete dataset folder; None if any of its files is missing.
+
+    It may come from a stranger: nothing but numbers, texts and counts is shown of it.
+    """
     report = _read_report(folder)
-    if report is None or not all((folder / name).is_file() for name in ("train.txt", "val.txt")):
+    if report is None or not _is_complete(report):
+        return None
+    if not all((folder / name).is_file() for name in ("train.txt", "val.txt")):
         return None
     try:
         wavs = sum(entry.name.endswith(".wav") for entry in os.scandir(folder / "wavs"))
@@ -41,9 +53,32 @@ def finished_report(folder: Path) -> dict | None:
     return report if wavs == report.get("kept") else None
 
 
+def _is_complete(report: dict) -> bool:
+    """Whether a report has what a summary shows."""
+    reasons: Any = report.get("rejected")
+    examples: Any = report.get("rejected_examples")
+    aligned: Any = report.get("alignments")
+    minutes: Any = report.get("minutes")
+    if not all(isinstance(table, dict) for table in (reasons, examples, aligned)):
+        return False
+    counts: list[Any] = [report.get(name) for name in _COUNTS]
+    counts += [aligned.get(name) for name in ("kept", "dropped", "without_phones")]
+    return (
+        all(type(count) is int and 0 <= count < _MOST for count in (*counts, *reasons.values()))
+        and type(minutes) in (int, float)
+        and 0 <= minutes < _MOST
+        and isinstance(report.get("archive"), str)
+        and isinstance(report.get("options"), dict)
+        and all(
+            isinstance(examples.get(reason), list) and isinstance([*examples[reason], 0][0], str)
+            for reason in reasons
+        )
+    )
+
+
 def _read_report(folder: Path) -> dict | None:
     try:
-        with open(folder / "report.json", "rb") as file:
+        with open_regular(folder / "report.json") as file:
             report = json.loads(file.read(_MOST_REPORT_BYTES))
     # ValueError: besides its subclasses for JSON and UTF-8, an integer of thousands of digits.
     except (OSError, ValueError, RecursionError):

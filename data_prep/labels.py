@@ -11,6 +11,12 @@ from ponytaco.errors import PonytacoError
 LONGEST_TEXT = 2_000
 """Characters. 15 seconds of fast speech are about 300; more is a mistake in the label."""
 
+LONGEST_NAME = 200
+"""Characters of a tag, a word, a phone, and any other text but the transcript."""
+
+MOST_TAGS = 100
+"""Of one clip; real ones have one to three."""
+
 LONGEST_TIME_SECONDS = 1e6
 """Later than any moment of any episode (11 days); a larger number is garbage."""
 
@@ -132,9 +138,7 @@ def parse_label(data: bytes) -> Label:
         raise LabelError('it has no "utterance" object')
     if "content" not in utterance:
         raise LabelError('its utterance has no "content"')
-    text = _text(utterance, "content")
-    if len(text) > LONGEST_TEXT:
-        raise LabelError(f"its text has {len(text)} characters, more than {LONGEST_TEXT}")
+    text = _text(utterance, "content", "its text", LONGEST_TEXT)
     return Label(
         text=text,
         character=_text(raw, "character"),
@@ -151,12 +155,16 @@ def parse_label(data: bytes) -> Label:
     )
 
 
-def _text(source: dict, key: str) -> str:
+def _text(source: dict, key: str, name: str = "", longest: int = LONGEST_NAME) -> str:
+    """Return a text, '' if there is none; ``name`` is what a message calls it."""
     value = source.get(key)
     if value is None:
         return ""
     if not isinstance(value, str):
         raise LabelError(f'its "{key}" is not a text')
+    if len(value) > longest:
+        named = name or f'its "{key}"'
+        raise LabelError(f"{named} has {len(value)} characters, more than {longest}")
     return value
 
 
@@ -166,6 +174,11 @@ def _tags(source: dict) -> tuple[str, ...]:
         return ()
     if not isinstance(value, list) or not all(isinstance(tag, str) for tag in value):
         raise LabelError('its "tags" are not a list of texts')
+    if len(value) > MOST_TAGS:
+        raise LabelError(f"it has {len(value)} tags, more than {MOST_TAGS}")
+    longest = max(map(len, value), default=0)
+    if longest > LONGEST_NAME:
+        raise LabelError(f"one of its tags has {longest} characters, more than {LONGEST_NAME}")
     return tuple(value)
 
 
@@ -182,7 +195,7 @@ def _intervals(source: dict, key: str) -> tuple[Interval, ...]:
         if not isinstance(item, dict):
             raise LabelError(f'one of its "{key}" is not an object')
         start, end = _interval(item.get("interval"), f"interval of its {key}")
-        found.append(Interval(_text(item, "content"), start, end))
+        found.append(Interval(_text(item, "content", f"one of its {key}"), start, end))
     return tuple(sorted(found, key=lambda interval: (interval.start, interval.end)))
 
 

@@ -18,11 +18,12 @@ from typing import IO, Self, cast
 from data_prep.audio import Waveform, sound_seconds, wav_bytes
 from ponytaco.errors import PonytacoError
 from ponytaco.io.atomic import atomic_write
+from ponytaco.io.strangers import open_regular
 
 LARGEST_AUDIO_BYTES = 64 * 2**20
 """15 seconds of 192 kHz stereo float are 23 MB; a larger member cannot be a clip."""
 
-LARGEST_LABEL_BYTES = 4 * 2**20
+LARGEST_LABEL_BYTES = 2 * 2**20
 """A label of 15 seconds is about 10 kB."""
 
 MOST_MEMBERS = 1_000_000
@@ -125,7 +126,7 @@ def index_archive(path: Path) -> ArchiveIndex:
 def _open(path: Path) -> Iterator[io.BufferedReader]:
     """Open an archive and turn errors of the file system into an ArchiveError."""
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             yield file
     except FileNotFoundError:
         raise ArchiveError(f"{path}: there is no such archive. Check the name.") from None

@@ -17,6 +17,9 @@ SILENCES = frozenset({"sil", "sp", ""})
 LEAST_MATCHED = 0.6
 """Share of a text's words with known phones from which an ARPAbet text is written."""
 
+MOST_PHONES = 60
+"""Of a word in the lexicon; the longest of English have about 40."""
+
 # soundtools has one tag for two styles, which share a sign.
 _STYLE_OF_TAG = {"tired or exhausted": "Tired"}
 
@@ -226,4 +229,8 @@ def _pronunciations(
             if same_word and written != reading.content.upper():
                 found.append((written, _phones_of(reading)))
     # lexicon.txt has one word per line, separated from its phones by spaces.
-    return [(w, phones) for w, phones in found if w and w.isprintable() and " " not in w]
+    return [
+        (w, phones)
+        for w, phones in found
+        if w and w.isprintable() and " " not in w and len(phones) <= MOST_PHONES
+    ]

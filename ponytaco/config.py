@@ -13,6 +13,7 @@ from typing import Any, get_type_hints
 
 from ponytaco.errors import PonytacoError
 from ponytaco.hparams import pointer
+from ponytaco.printable import brief
 
 
 class ConfigError(PonytacoError):
@@ -38,17 +39,19 @@ class AudioConfig:
 
     def __post_init__(self) -> None:
         """Refuse settings that contradict each other."""
+        lengths = ("sample_rate", "n_fft", "hop_length", "win_length", "n_mels")
+        _require_positive(self, *lengths)
+        # Far beyond any use: these bound what a stranger's voice or vocoder can ask for.
+        _require_at_most(self, 400_000, "sample_rate")
+        _require_at_most(self, 2**14, "n_fft", "hop_length", "win_length")
+        _require_at_most(self, 1024, "n_mels")
         if self.win_length > self.n_fft:
             raise ConfigError(f"win_length {self.win_length} is larger than n_fft {self.n_fft}.")
         if not 0 <= self.f_min < self.f_max <= self.sample_rate / 2:
             raise ConfigError(
-                f"f_min {self.f_min} and f_max {self.f_max} must satisfy "
+                f"f_min {brief(self.f_min)} and f_max {brief(self.f_max)} must satisfy "
                 f"0 <= f_min < f_max <= sample_rate / 2 = {self.sample_rate / 2}."
             )
-        _require_positive(self, "sample_rate", "n_fft", "hop_length", "win_length", "n_mels")
-        _require_at_most(self, 2**16, "n_fft")
-        _require_at_most(self, 1024, "n_mels")
-        _require_at_most(self, 400_000, "sample_rate")
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ class ModelConfig:
     def __post_init__(self) -> None:
         """Refuse settings that contradict each other."""
         if self.head not in ("mmi", "plain"):
-            raise ConfigError(f"head is '{self.head}'; it can be 'mmi' or 'plain'.")
+            raise ConfigError(f"head is '{brief(self.head)}'; it can be 'mmi' or 'plain'.")
         if self.encoder_embedding_dim % 2:
             raise ConfigError(f"encoder_embedding_dim {self.encoder_embedding_dim} must be even.")
         for name in (
@@ -210,10 +213,12 @@ class TrainConfig:
         """Refuse settings that contradict each other."""
         precisions = ("auto", "float32", "bfloat16", "float16")
         if self.precision not in precisions:
-            raise ConfigError(f"precision is '{self.precision}'; it can be {_names(precisions)}.")
+            raise ConfigError(
+                f"precision is '{brief(self.precision)}'; it can be {_names(precisions)}."
+            )
         cleaners = ("english", "transliteration", "basic")
         if self.cleaner not in cleaners:
-            raise ConfigError(f"cleaner is '{self.cleaner}'; it can be {_names(cleaners)}.")
+            raise ConfigError(f"cleaner is '{brief(self.cleaner)}'; it can be {_names(cleaners)}.")
         _require_positive(
             self, "batch_size", "learning_rate", "attention_learning_rate_scale", "decay_steps",
             "max_grad_norm", "max_steps", "validate_every", "gate_weight", "gaf_every",
@@ -366,7 +371,7 @@ def section_of(name: str) -> str:
     hint = (
         f" Did you mean {_names(close[:6])}?" if close else " ponytaco train --help lists them all."
     )
-    raise ConfigError(f"There is no setting '{name}'.{hint}")
+    raise ConfigError(f"There is no setting '{brief(name)}'.{hint}")
 
 
 def describe() -> list[tuple[str, str, Any, str]]:
@@ -388,7 +393,7 @@ def parse_settings(pairs: Iterable[str]) -> dict[str, str]:
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals:
-            raise ConfigError(f"'{pair}' is not a setting: write name=value.")
+            raise ConfigError(f"'{brief(pair)}' is not a setting: write name=value.")
         settings[name.strip()] = value.strip()
     return settings
 
@@ -446,7 +451,7 @@ def _require_in(section: str, names: Iterable[str]) -> None:
 
 
 def _unknown_section(name: str) -> ConfigError:
-    return ConfigError(f"Unknown section '{name}'. There are: {_names(_SECTIONS)}.")
+    return ConfigError(f"Unknown section '{brief(name)}'. There are: {_names(_SECTIONS)}.")
 
 
 def _names(names: Iterable[str]) -> str:
@@ -466,19 +471,12 @@ def _coerce(name: str, value: Any, kind: type) -> Any:
     except OverflowError:
         limit = "2^63" if kind is int else "1e38"
         raise ConfigError(
-            f"{name} cannot be '{_shown(value)}': it must be {_KINDS[kind]} below {limit}."
+            f"{name} cannot be '{brief(value)}': it must be {_KINDS[kind]} below {limit}."
         ) from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise ConfigError(
-            f"{name} cannot be '{_shown(value)}': it must be {_KINDS[kind]}."
+            f"{name} cannot be '{brief(value)}': it must be {_KINDS[kind]}."
         ) from None
-
-
-def _shown(value: Any) -> str:
-    try:
-        return str(value)[:40]
-    except ValueError:  # Python writes no integer of thousands of digits; TOML reads one in hex
-        return "0x…"
 
 
 def _convert(value: Any, kind: type) -> Any:
@@ -511,13 +509,14 @@ def _wrong_frames(text: str) -> ConfigError:
 def _require_positive(config: Any, *names: str) -> None:
     for name in names:
         if getattr(config, name) <= 0:
-            raise ConfigError(f"{name} is {getattr(config, name)}; it must be above 0.")
+            raise ConfigError(f"{name} is {brief(getattr(config, name))}; it must be above 0.")
 
 
 def _require_at_most(config: Any, limit: int, *names: str) -> None:
     for name in names:
         if getattr(config, name) > limit:
-            raise ConfigError(f"{name} is {getattr(config, name)}; it can be at most {limit}.")
+            value = brief(getattr(config, name))
+            raise ConfigError(f"{name} is {value}; it can be at most {limit}.")
 
 
 def _require_rate(config: Any, *names: str) -> None:

@@ -1,12 +1,28 @@
 """The base of every error that a user can cause."""
 
+from ponytaco.printable import printable
+
+_LONGEST_LINE = 2000
+
 
 class PonytacoError(Exception):
     """A problem that the user can fix: the message tells what, where, and what to do next.
 
     The command line and the notebooks catch it, and ``OSError``, and show the message alone.
     Whatever else is raised is a bug in ponytaco and keeps its traceback.
+
+    Args:
+        *lines: of the message, most often one. What they quote from files may contain anything.
     """
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines of the message, printable."""
+        return [printable(str(line)[:_LONGEST_LINE]) for line in self.args]
+
+    def __str__(self) -> str:
+        """Return the message, printable."""
+        return "\n".join(self.lines)
 
     def _render_traceback_(self) -> list[str]:
         """Return what IPython prints in place of a traceback: it asks exceptions for this."""

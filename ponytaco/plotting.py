@@ -10,7 +10,10 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ponytaco.printable import printable
+
 _DPI = 110
+_LONGEST_TITLE = 500
 _HOW_TO_READ = (
     "A voice that reads its text shows one sharp line\nfrom the lower left to the upper right, "
     "also when\nit speaks freely. The gate should rise at the end."
@@ -36,7 +39,7 @@ def plot_validation(
         gate: (T_mel,) probability of the end, as spoken freely.
     """
     figure = Figure(figsize=(11, 7.5), dpi=_DPI, layout="constrained")
-    figure.suptitle(title)
+    figure.suptitle(_title(title), parse_math=False)
     axes = figure.subplots(3, 2, height_ratios=(3, 2, 1))
     draw_alignment(axes[0, 0], teacher_forced, "attention, fed the true frames")
     draw_alignment(axes[0, 1], free, "attention, speaking freely")
@@ -61,8 +64,8 @@ def plot_alignment(weights: npt.NDArray[np.floating], title: str = "") -> Figure
     figure = Figure(figsize=(6, 4), dpi=_DPI, layout="constrained")
     axes = figure.subplots()
     draw_alignment(axes, weights, "")
-    wrapped = "\n".join(textwrap.fill(line, 70) for line in title.split("\n"))
-    axes.set_title(wrapped, fontsize="small")
+    wrapped = "\n".join(textwrap.fill(line, 70) for line in _title(title).split("\n"))
+    axes.set_title(wrapped, fontsize="small", parse_math=False)
     return figure
 
 
@@ -94,7 +97,8 @@ def plot_lengths(seconds: Sequence[float]) -> Figure:
 def draw_alignment(axes: Axes, weights: npt.NDArray[np.floating], title: str) -> None:
     """Draw an attention matrix (T_steps, T_text), time to the right and text upwards."""
     axes.imshow(weights.T, origin="lower", aspect="auto", interpolation="none", vmin=0)
-    axes.set(title=title, xlabel="decoder step", ylabel="symbol")
+    axes.set_title(_title(title), parse_math=False)
+    axes.set(xlabel="decoder step", ylabel="symbol")
 
 
 def draw_mel(
@@ -103,4 +107,13 @@ def draw_mel(
     """Draw a log-mel spectrogram (n_mels, T_mel)."""
     low, high = limits or (None, None)
     axes.imshow(mel, origin="lower", aspect="auto", interpolation="none", vmin=low, vmax=high)
-    axes.set(title=title, xlabel="frame", ylabel="mel band")
+    axes.set_title(_title(title), parse_math=False)
+    axes.set(xlabel="frame", ylabel="mel band")
+
+
+def _title(text: str) -> str:
+    """Return a title of one or several lines, each printable and short enough to be drawn.
+
+    It is drawn with ``parse_math=False``, for a `$` in a clip's name begins no formula.
+    """
+    return "\n".join(printable(line[:_LONGEST_TITLE]) for line in text.split("\n"))

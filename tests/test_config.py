@@ -460,3 +460,59 @@ def test_every_pointer_leads_to_a_setting_that_exists():
 def test_a_constant_weight_of_the_mmi_loss_is_not_negative():
     assert Config().train.mmi_weight == 0
     assert "cannot be negative" in message_of(Config().replace, mmi_weight=-1)
+
+
+# Values beyond use
+
+
+def nested(depth=900):
+    value = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+ODD_VALUES = [10**600, -(10**600), 1 << 20_000, float("nan"), float("inf"), True, nested(), {}]
+
+
+@pytest.mark.parametrize("value", ODD_VALUES, ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize("name", ["hop_length", "f_max", "sample_rate", "batch_size", "device"])
+def test_no_value_is_more_than_one_sentence(name, value):
+    with pytest.raises(ConfigError) as error:
+        Config().replace(**{name: value})
+    assert name in str(error.value) and len(str(error.value)) < 200
+
+
+def test_lists_nested_deep_are_refused_also_where_true_or_false_is_wanted():
+    for depth in (900, 100_000):
+        with pytest.raises(ConfigError, match="mmi cannot be '"):
+            Config().replace(mmi=nested(depth))
+
+
+@pytest.mark.parametrize(
+    ("name", "limit"),
+    [
+        ("hop_length", 2**14), ("win_length", 2**14), ("n_fft", 2**14), ("sample_rate", 400_000),
+        ("n_mels", 1024),
+    ],
+)  # fmt: skip
+def test_settings_of_audio_have_limits(name, limit):
+    """Windows, filters and frames of these sizes are allocated later."""
+    with pytest.raises(ConfigError, match=f"{name} is .*; it can be at most {limit}"):
+        Config().replace(**{name: limit + 1})
+    with pytest.raises(ConfigError, match=f"at most {limit}"):
+        AudioConfig(**{name: 10**600})
+    many = {"n_fft": 2**14, "sample_rate": 400_000}
+    assert getattr(Config().replace(**{**many, name: limit}).audio, name) == limit
+
+
+@pytest.mark.parametrize("value", ["10**600", "1" + "0" * 600, "1e600", "1" * 5000, "nan", "-0.5"])
+def test_settings_from_the_command_line_are_refused_in_a_sentence(value):
+    with pytest.raises(ConfigError, match="hop_length cannot be"):
+        Config().replace(**parse_settings([f"hop_length={value}"]))
+
+
+def test_settings_of_a_file_steer_nothing():
+    with pytest.raises(ConfigError) as error:
+        Config.from_json('{"train": {"\\u001b[2J\\nDone.": 1}}')
+    assert str(error.value).isprintable()

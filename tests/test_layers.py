@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # A folder, or a module beside the folders, imports only from those to the left of its own layer;
 # the modules of one folder may import each other.
 LAYERS = (
+    {"printable"},
     {"errors", "hparams"},
     {"config"},
     {"presets"},
@@ -35,9 +36,12 @@ DOORS = {"ponytaco", "ponytaco.__main__"}
 
 # What data_prep may import of ponytaco: nothing in it loads torch.
 TORCH_FREE = (
+    "ponytaco.printable",
     "ponytaco.errors",
     "ponytaco.formatting",
     "ponytaco.io.atomic",
+    "ponytaco.io.names",
+    "ponytaco.io.strangers",
     "ponytaco.io.text_files",
     "ponytaco.text",
 )

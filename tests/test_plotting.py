@@ -1,3 +1,4 @@
+import io
 import subprocess
 import sys
 
@@ -12,6 +13,7 @@ from ponytaco.plotting import (
     plot_mel,
     plot_validation,
 )
+from ponytaco.printable import printable
 
 # What matplotlib warns of is drawn wrongly; its own use of pyparsing is not our business.
 pytestmark = [
@@ -118,3 +120,18 @@ def test_pyplot_is_never_imported():
 def test_lengths_and_a_single_mel():
     assert png_size(plot_lengths([0.5, 1.0, 2.5])) == (660, 264)
     assert png_size(plot_mel(np.zeros((80, 30)), "clip")) == (770, 264)
+
+
+@pytest.mark.parametrize("name", ["a$b$c", "$\\frac{", "x_1^2", "\\alpha", "$$", "\x1b[2J\u202e"])
+def test_a_clips_name_is_no_formula(name):
+    """With mathtext, an odd `$` raises an error when the picture is drawn."""
+    weights = np.ones((4, 3))
+    figures = [
+        plot_alignment(weights, name),
+        plot_mel(weights, name),
+        plot_validation(name, weights, weights, weights, weights, np.ones(4)),
+    ]
+    for figure in figures:
+        figure.savefig(io.BytesIO(), format="png")
+        texts = [figure.get_suptitle(), *(axes.get_title() for axes in figure.axes)]
+        assert printable(name) in texts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from ponytaco.errors import PonytacoError
 from ponytaco.io.atomic import atomic_write
+from ponytaco.io.names import as_argument
 
 LONGEST_SECONDS = 600
 """Limit of a clip, far longer than any sentence."""
@@ -73,9 +75,10 @@ def check_wav_path(path: Path) -> Path:
     """
     if path.suffix.lower() not in ("", ".wav"):
         wav = path.with_suffix(".wav").name
+        words = ["ffmpeg", "-i", as_argument(wav), as_argument(path.name)]
         raise AudioError(
             f"Only wav files can be written, not {path.suffix}. Write {wav}, then convert it: "
-            f"ffmpeg -i {wav} {path.name}"
+            f"{shlex.join(words)}"
         )
     if path.is_dir():
         raise AudioError(f"{path} is a folder. Name the wav file to write in it.")

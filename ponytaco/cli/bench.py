@@ -7,6 +7,7 @@ from typing import Any
 
 from ponytaco import presets
 from ponytaco.cli.options import add_device, positive, whole_within
+from ponytaco.printable import say
 
 
 def add_to(commands: Any) -> None:
@@ -46,28 +47,21 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.batch_size is not None:
         settings = settings.replace(batch_size=arguments.batch_size)
     for_training, for_speaking = speed.shares(arguments.minutes * 60)
-    print(f"{machine()}\n")
-
-    print(f"Training with '{name}', {settings.train.batch_size} clips of 4 s a step:")
-    print(f"  {'precision':<12}{'s/step':>8}{'memory':>10}   {speed.ADVISED_STEPS:,} steps")
+    say(machine(), "")
+    say(f"Training with '{name}', {settings.train.batch_size} clips of 4 s a step:")
+    say(f"  {'precision':<12}{'s/step':>8}{'memory':>10}   {speed.ADVISED_STEPS:,} steps")
     training = []
     for measured in speed.measure_training(settings, device, for_training):
         memory = "" if measured.peak_gigabytes is None else f"{measured.peak_gigabytes:.1f} GB"
         time = duration(3600 * measured.hours(speed.ADVISED_STEPS))
-        print(
-            f"  {measured.precision:<12}{measured.seconds_per_step:>8.2f}{memory:>10}   {time}",
-            flush=True,
-        )
+        say(f"  {measured.precision:<12}{measured.seconds_per_step:>8.2f}{memory:>10}   {time}")
         training.append(measured)
 
-    print("\nSpeaking, in seconds of sound a second, without the vocoder:")
-    print(f"  {'weights':<12}{'one':>8}{'eight':>10}   sentences at once")
+    say("", "Speaking, in seconds of sound a second, without the vocoder:")
+    say(f"  {'weights':<12}{'one':>8}{'eight':>10}   sentences at once")
     speaking = []
     for voice in speed.measure_speaking(settings, device, for_speaking):
-        print(
-            f"  {voice.weight_type:<12}{voice.times_real:>8.1f}{voice.times_real_batch:>10.1f}",
-            flush=True,
-        )
+        say(f"  {voice.weight_type:<12}{voice.times_real:>8.1f}{voice.times_real_batch:>10.1f}")
         speaking.append(voice)
-    print(f"\n{speed.advice(name, device, training, speaking)}")
+    say("", speed.advice(name, device, training, speaking))
     return 0

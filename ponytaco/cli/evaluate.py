@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ponytaco.cli.options import add_device
+from ponytaco.printable import say
 
 
 def add_to(commands: Any) -> None:
@@ -48,9 +49,8 @@ def _run(arguments: argparse.Namespace) -> int:
         vocoder=arguments.vocoder,
         device=arguments.device,
         quick=arguments.quick,
-        log=lambda sentence: print(sentence, flush=True),
+        log=lambda sentence: say(sentence),
     )
-    for sentence in summary(found.results):
-        print(sentence)
-    print(f"Open {found.page} in a browser; the numbers are in {found.report}.")
+    say(*summary(found.results))
+    say(f"Open {found.page} in a browser; the numbers are in {found.report}.")
     return 0

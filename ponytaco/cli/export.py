@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ponytaco.formatting import file_size
+from ponytaco.io.names import safe_name
+from ponytaco.printable import say
 
 # What is added to the voice's name where no --out is given.
 _ENDINGS = {"bundle": ".voice", "nvidia": ".pt", "torch-export": "_programs"}
@@ -50,19 +52,20 @@ def _run(arguments: argparse.Namespace) -> int:
     source: Path = arguments.voice
     given = {name: getattr(arguments, name) for name in ("name", "licence", "note")}
     if arguments.show:
-        print(card_text(model_card(open_voice(source), source, **given)))
+        say(*card_text(model_card(open_voice(source), source, **given)).split("\n"))
         return 0
-    out = arguments.out or Path(f"{arguments.name or voice_name(source)}{_ENDINGS[arguments.to]}")
+    name = safe_name(arguments.name or voice_name(source), any_letters=True)
+    out = arguments.out or Path(f"{name}{_ENDINGS[arguments.to]}")
     if arguments.to == "bundle":
         exported = export_bundle(source, out, **given)
-        print(card_text(open_voice(out).card or {}))
+        say(*card_text(open_voice(out).card or {}).split("\n"))
     elif arguments.to == "nvidia":
         exported = export_nvidia(source, out)
     else:
         exported = export_programs(source, out)
     files = [path for path in (out, *out.glob("*")) if path.is_file()]
     size = file_size(sum(path.stat().st_size for path in files))
-    print(f"{out}: {size}, from {source}.")
+    say(f"{out}: {size}, from {source}.")
     for remark in exported.remarks:
-        print(f"Mind: {remark}")
+        say(f"Note: {remark}")
     return 0

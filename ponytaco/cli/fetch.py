@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ponytaco.io.pretrained import PUBLISHED
+from ponytaco.printable import say
 
 
 def add_to(commands: Any) -> None:
@@ -32,5 +33,5 @@ def add_to(commands: Any) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from ponytaco.io.pretrained import fetch
 
-    print(fetch(arguments.name, arguments.out))
+    say(fetch(arguments.name, arguments.out))
     return 0

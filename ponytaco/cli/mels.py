@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ponytaco.cli.options import add_device
+from ponytaco.printable import say
 
 
 def add_to(commands: Any) -> None:
@@ -31,11 +32,11 @@ def _run(arguments: argparse.Namespace) -> int:
     from ponytaco.runs.folder import Run
 
     written = write_mels(Run(arguments.run), arguments.out, arguments.data, arguments.device)
-    print(f"{written.folder}: {written.n_clips} mels, {written.n_frames:,} frames.")
-    print(
-        "Give HiFi-GAN's train.py these options:\n"
+    say(f"{written.folder}: {written.n_clips} mels, {written.n_frames:,} frames.")
+    say(
+        "Give HiFi-GAN's train.py these options:",
         f"  --fine_tuning True --input_wavs_dir {written.wavs} --input_mels_dir {written.folder} "
         f"--input_training_file {written.training_list} "
-        f"--input_validation_file {written.validation_list}"
+        f"--input_validation_file {written.validation_list}",
     )
     return 0

@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ponytaco.printable import say
+
 
 def add_to(commands: Any) -> None:
     """Add the command to argparse's subparsers, whose type is private."""
@@ -23,5 +25,5 @@ def _run(arguments: argparse.Namespace) -> int:
     from ponytaco.runs.folder import Run
     from ponytaco.runs.movie import make_movie
 
-    print(f"{make_movie(Run(arguments.run), arguments.out)}: how attention learnt.")
+    say(f"{make_movie(Run(arguments.run), arguments.out)}: how attention learnt.")
     return 0

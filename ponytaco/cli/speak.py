@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ponytaco.cli.options import add_device, whole_within, within
+from ponytaco.printable import say
 from ponytaco.synthesis.options import LIMITS, MAX_SYMBOLS_LIMITS, SpeechOptions
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ def add_to(commands: Any) -> None:
     parser.epilog = 'Example: ponytaco speak runs/Zecora "Hello! [sad] Goodbye." -o hello.wav'
     # The list of all options would bury an error's sentence.
     parser.usage = "ponytaco speak VOICE TEXT [options]   (--help lists them)"
-    parser.set_defaults(command=run, parser=parser)
+    parser.set_defaults(command=run)
     parser.add_argument(
         "voice", type=Path, metavar="VOICE",
         help="a run's folder, a checkpoint, X.voice, or a voice in NVIDIA's layout",
@@ -141,7 +143,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.max_symbols,
     )
     for note in voice.notes:
-        print(f"ponytaco: {note}", file=sys.stderr)
+        say(f"ponytaco: {note}", file=sys.stderr)
     if out is None:
         return _speak_file(arguments, voice, text, delivery)
     first: list[Sentence] = []  # the speech of a long text keeps no attention
@@ -154,14 +156,17 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         _print_json(voice, [_entry(text, out, speech)])
     else:
-        print(f"{out}: {speech.seconds:.1f} s, spoken by {voice.path} (step {voice.step:,}).")
+        say(f"{out}: {speech.seconds:.1f} s, spoken by {voice.path} (step {voice.step:,}).")
     _warn(speech)
     return 0
 
 
 def _refuse_contradictions(arguments: argparse.Namespace) -> None:
     problem = ""
-    if (arguments.text is None) == (arguments.file is None):
+    if _are_swapped(arguments.voice, arguments.text):
+        text = f'"{arguments.voice}"'
+        problem = f"the voice comes first: ponytaco speak {arguments.text} {text}"
+    elif (arguments.text is None) == (arguments.file is None):
         problem = "give either a text or --file"
     elif arguments.file and not arguments.out_dir:
         problem = "--file needs --out-dir, a folder for the wavs"
@@ -175,6 +180,12 @@ def _refuse_contradictions(arguments: argparse.Namespace) -> None:
         problem = f"--picture: there is no folder {arguments.picture.parent}; make it first"
     if problem:
         arguments.parser.error(problem)
+
+
+def _are_swapped(voice: Path, text: str | None) -> bool:
+    """Tell whether the text names a voice, and the voice nothing."""
+    is_voice = text is not None and (os.path.isdir(text) or text.endswith(".voice"))
+    return is_voice and not os.path.lexists(voice)
 
 
 def _text(arguments: argparse.Namespace) -> str:
@@ -206,19 +217,19 @@ def _speak_file(
     for line in speak_lines(voice, lines, delivery):
         if isinstance(line.result, TextError):
             n_left_out += 1
-            print(f"ponytaco: line {line.number} left out: {line.result}", file=sys.stderr)
+            say(f"ponytaco: line {line.number} left out: {line.result}", file=sys.stderr)
             entries.append({"text": line.text, "file": None, "error": str(line.result)})
             continue
         out = arguments.out_dir / line.file_name
         save_wav(out, line.result.waveform, line.result.sample_rate)
         entries.append(_entry(line.text, out, line.result))
         if not arguments.json:
-            print(f"{out}: {line.result.seconds:.1f} s")
+            say(f"{out}: {line.result.seconds:.1f} s")
         _warn(line.result, f"line {line.number}: ")
     if arguments.json:
         _print_json(voice, entries)
     else:
-        print(
+        say(
             f"{len(lines) - n_left_out} of {len(lines)} lines, spoken by {voice.path} "
             f"(step {voice.step:,})."
         )
@@ -234,7 +245,7 @@ def _draw(sentence: Sentence, path: Path) -> None:
 
 def _warn(speech: Speech, where: str = "") -> None:
     for warning in _warnings(speech):
-        print(f"ponytaco: {where}{warning}", file=sys.stderr)
+        say(f"ponytaco: {where}{warning}", file=sys.stderr)
 
 
 def _warnings(speech: Speech) -> Iterator[str]:
@@ -249,4 +260,4 @@ def _entry(text: str, path: Path, speech: Speech) -> dict[str, Any]:
 
 def _print_json(voice: Voice, entries: list[dict[str, Any]]) -> None:
     report = {"voice": str(voice.path), "step": voice.step, "notes": voice.notes, "texts": entries}
-    print(json.dumps(report, indent=2))
+    say(*json.dumps(report, indent=2).split("\n"))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import functools
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ponytaco import config, presets
 from ponytaco.config import Config, ConfigError
+from ponytaco.io.names import as_argument
+from ponytaco.printable import say
+from ponytaco.runs.folder import Run
 
 if TYPE_CHECKING:
     from ponytaco.training.distributed import Ranks
@@ -45,7 +47,8 @@ def add_to(commands: Any) -> None:
         choices=presets.PRESETS,
         metavar="NAME",
         help="settings to begin with: "
-        f"{', '.join(f'{name} ({doc})' for name, doc in presets.PRESET_DOCS.items())} (full)",
+        f"{', '.join(f'{name} ({doc})' for name, doc in presets.PRESET_DOCS.items())} "
+        "(full; a run that is resumed keeps its own)",
     )
     parser.add_argument(
         "--config",
@@ -96,12 +99,11 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _train(arguments: argparse.Namespace, run_config: Config, ranks: Ranks) -> None:
-    from ponytaco.runs.folder import Run
     from ponytaco.training.interrupts import BestEffort, safe_log
     from ponytaco.training.loop import train
     from ponytaco.training.metrics import StepReport
 
-    log = safe_log(functools.partial(print, flush=True))
+    log = safe_log(say)
     best_effort = BestEffort(log)
     event_log = None
     if arguments.tensorboard and ranks.is_first:
@@ -123,7 +125,8 @@ def _train(arguments: argparse.Namespace, run_config: Config, ranks: Ranks) -> N
     def on_validation(validation: Validation) -> None:
         if event_log:
             best_effort(_NO_EVENTS, event_log.on_validation, validation)
-        log("\n".join(validation_lines(validation)))
+        for line in validation_lines(validation):
+            log(line)
 
     try:
         result = train(
@@ -141,7 +144,8 @@ def _train(arguments: argparse.Namespace, run_config: Config, ranks: Ranks) -> N
         if event_log:
             best_effort(_NO_EVENTS, event_log.close)
     if ranks.is_first and result.finished:
-        log(_what_next(arguments, result.step))
+        for line in _what_next(arguments, result.step):
+            log(line)
 
 
 def validation_lines(validation: Validation) -> list[str]:
@@ -157,15 +161,15 @@ def validation_lines(validation: Validation) -> list[str]:
     ]
 
 
-def _what_next(arguments: argparse.Namespace, step: int) -> str:
-    run = shlex.quote(str(arguments.run))
+def _what_next(arguments: argparse.Namespace, step: int) -> list[str]:
+    run = shlex.quote(as_argument(arguments.run))
     as_option = arguments.setting_max_steps is not None
     more = f"--max-steps {2 * step}" if as_option else f"--set max_steps={2 * step}"
-    return (
-        f'Next:  ponytaco speak {run} "Hello there!" -o hello.wav\n'
-        f"       ponytaco evaluate {run}\n"
-        f"To train longer, give the same command with {more}"
-    )
+    return [
+        f'Next:  ponytaco speak {run} "Hello there!" -o hello.wav',
+        f"       ponytaco evaluate {run}",
+        f"To train longer, give the same command with {more}",
+    ]
 
 
 def _config(arguments: argparse.Namespace) -> Config:
@@ -177,8 +181,13 @@ def _config(arguments: argparse.Namespace) -> Config:
     both = settings.keys() & (pairs := config.parse_settings(arguments.settings)).keys()
     if both:
         raise ConfigError(f"{sorted(both)[0]} is set twice: as an option and with --set.")
+    run = Run(arguments.run)
     if arguments.config:
         base = presets.read_config(arguments.config, arguments.preset)
+    elif arguments.preset is None and run.resumable:
+        from ponytaco.training.resume import own_config
+
+        base = own_config(run, say)
     else:
         base = presets.preset(arguments.preset or presets.DEFAULT)
     return base.replace(**settings, **pairs)

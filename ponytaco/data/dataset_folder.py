@@ -8,15 +8,18 @@ third column optional; paths are relative to the list. ``alignments.jsonl``, ``l
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ponytaco.errors import PonytacoError
-from ponytaco.io.text_files import read_text
+from ponytaco.io.strangers import LINK_OUTSIDE, inside
+from ponytaco.io.text_files import numbered_lines
+from ponytaco.printable import brief
 
 Interval = tuple[str, float, float]
 """A phone or word with its start and end, in seconds of the clip."""
@@ -25,6 +28,8 @@ _AGAIN = "Prepare the character again."
 _LISTS = ("train.txt", "val.txt")
 _FINGERPRINT_BYTES = 1024
 _MOST_BYTES = 256 * 2**20  # 20 hours of phones and words are about 30 MB
+# Characters: the text and the phones of a clip of a minute, and the times of both.
+_LONGEST_CLIP, _LONGEST_ALIGNMENT = 100_000, 2**21
 _LATEST_SECONDS = 1e6
 
 
@@ -104,8 +109,8 @@ def read_dataset(folder: str | Path) -> DatasetFolder:
         train=train,
         val=val,
         alignments=read_alignments(folder),
-        lexicon_path=_if_there(folder / "lexicon.txt"),
-        report_path=_if_there(folder / "report.json"),
+        lexicon_path=_own(folder / "lexicon.txt"),
+        report_path=_own(folder / "report.json"),
     )
 
 
@@ -148,8 +153,9 @@ def read_filelist(path: str | Path) -> list[Clip]:
     path = Path(path)
     clips: list[Clip] = []
     line_of: dict[str, int] = {}
-    for number, line in _numbered_lines(path):
-        clip = _read_clip(line, path.parent, f"{path.name}, line {number}")
+    is_inside = inside(path.parent)
+    for number, line in _lines(path, _LONGEST_CLIP):
+        clip = _read_clip(line, path.parent, is_inside, f"{path.name}, line {number}")
         if clip.ref in line_of:
             raise FilelistError(
                 f"{path.name}, line {number}: clip {clip.ref} is already in line "
@@ -175,7 +181,7 @@ def read_alignments(folder: str | Path) -> dict[str, ClipAlignment]:
     if not path.is_file():
         return {}
     alignments: dict[str, ClipAlignment] = {}
-    for number, line in _numbered_lines(path):
+    for number, line in _lines(path, _LONGEST_ALIGNMENT):
         where = f"{path.name}, line {number}"
         ref, alignment = _read_alignment(line, where)
         if ref in alignments:
@@ -206,15 +212,15 @@ def fingerprint(*folders: str | Path) -> str:
 def _fingerprint(folder: Path) -> str:
     _require_dataset_folder(folder)
     digest = hashlib.sha256()
+    lists = [read_filelist(folder / name) for name in _LISTS]
     for name in (*_LISTS, "alignments.jsonl"):
         path = folder / name
         content = path.read_bytes() if path.is_file() else b""
         digest.update(f"{name} {len(content)}\n".encode())
         digest.update(content)
-    for name in _LISTS:
-        for clip in read_filelist(folder / name):
-            digest.update(f"{clip.ref} {clip.path.stat().st_size}\n".encode())
-            digest.update(_middle_of(clip.path))
+    for clip in itertools.chain(*lists):
+        digest.update(f"{clip.ref} {clip.path.stat().st_size}\n".encode())
+        digest.update(_middle_of(clip.path))
     return digest.hexdigest()
 
 
@@ -232,7 +238,10 @@ def _require_dataset_folder(folder: Path) -> None:
     )
 
 
-def _if_there(path: Path) -> Path | None:
+def _own(path: Path) -> Path | None:
+    """Return the path of a data set's file; None if there is no such file."""
+    if not inside(path.parent)(path):
+        raise FilelistError(f"{path} {LINK_OUTSIDE}. Put the file itself there.")
     return path if path.is_file() else None
 
 
@@ -242,14 +251,12 @@ def _middle_of(path: Path) -> bytes:
         return file.read(_FINGERPRINT_BYTES)
 
 
-def _numbered_lines(path: Path) -> list[tuple[int, str]]:
-    """Return the non-blank lines; only a line feed ends a line, not U+2028 within a text."""
-    text = read_text(path, FilelistError, _MOST_BYTES)
-    lines = (line.rstrip("\r") for line in text.split("\n"))
-    return [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
+def _lines(path: Path, longest: int) -> Iterator[tuple[int, str]]:
+    _own(path)
+    return numbered_lines(path, FilelistError, longest, _MOST_BYTES)
 
 
-def _read_clip(line: str, folder: Path, where: str) -> Clip:
+def _read_clip(line: str, folder: Path, is_inside: Callable[[Path], bool], where: str) -> Clip:
     columns = [column.strip() for column in line.split("|")]
     if len(columns) not in (2, 3):
         raise FilelistError(
@@ -258,9 +265,9 @@ def _read_clip(line: str, folder: Path, where: str) -> Clip:
         )
     name, text = columns[:2]
     path = folder / _inside(name, where)
-    if path.is_symlink() and _leads_outside(path, folder):
+    if not is_inside(path):
         raise FilelistError(
-            f"{where}: {name} is a link to a file outside the dataset folder. "
+            f"{where}: {name} leads through a link to a file outside the dataset folder. "
             "Put the file itself there."
         )
     if not text:
@@ -271,7 +278,7 @@ def _read_clip(line: str, folder: Path, where: str) -> Clip:
 
 
 def _inside(name: str, where: str) -> str:
-    """Normalise a path by its text alone, since the wavs folder may itself be a link."""
+    """Normalise a path by its text alone: it must not lead outside even where nothing is."""
     normal = posixpath.normpath(name.replace("\\", "/"))
     is_outside = normal.startswith(("/", "../")) or normal == ".." or normal[1:2] == ":"
     if not name or "\0" in name or is_outside:
@@ -280,16 +287,6 @@ def _inside(name: str, where: str) -> str:
             "Paths are relative to the list, like wavs/0001.wav"
         )
     return normal
-
-
-def _leads_outside(path: Path, folder: Path) -> bool:
-    """Whether a clip is a link out of the folder; its owner may have linked the wavs folder."""
-    try:
-        target = path.resolve()
-        homes = (folder.resolve(), path.parent.resolve())
-    except (OSError, RuntimeError):  # links in a circle
-        return True
-    return not any(target.is_relative_to(home) for home in homes)
 
 
 def _ref_of(name: str) -> str:
@@ -328,7 +325,7 @@ def _read_interval(entry: Any, where: str) -> Interval:
             if start <= end:
                 return name, float(start), float(end)
     raise FilelistError(
-        f'{where}: {json.dumps(entry)[:60]} is not of the form ["HH", start, end] in seconds, '
+        f'{where}: {brief(entry, 60)} is not of the form ["HH", start, end] in seconds, '
         f"the start first and neither negative. {_AGAIN}"
     )
 

@@ -6,11 +6,12 @@ import base64
 import io
 import math
 from collections.abc import Sequence
-from html import escape
 
 import matplotlib.image
 import numpy as np
 import numpy.typing as npt
+
+from ponytaco.printable import escape
 
 _WIDTH, _HEIGHT = 560, 220
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 10, 10, 24

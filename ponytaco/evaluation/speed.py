@@ -16,6 +16,7 @@ from ponytaco.data.loader import Batch
 from ponytaco.formatting import duration
 from ponytaco.model.inference_decoder import PackedDecoder
 from ponytaco.model.packed_linear import WEIGHT_TYPES, WeightTypeError, fastest_type
+from ponytaco.printable import say
 from ponytaco.runs.state import RunState
 from ponytaco.text.symbols import CTC_SYMBOLS, SYMBOLS
 from ponytaco.timing import seconds_of
@@ -120,7 +121,7 @@ def precisions(device: torch.device) -> list[str]:
 
 
 def measure_training(
-    config: Config, device: torch.device, seconds: float, log: Callable[[str], None] = print
+    config: Config, device: torch.device, seconds: float, log: Callable[[str], None] = say
 ) -> Iterator[TrainingSpeed]:
     """Train for a while in each precision of ``precisions``.
 
@@ -140,7 +141,7 @@ def measure_training(
 
 
 def training_step(
-    config: Config, batch: Batch, run_state: RunState, log: Callable[[str], None] = print
+    config: Config, batch: Batch, run_state: RunState, log: Callable[[str], None] = say
 ) -> Callable[[], None]:
     """Return a training step of a new model on one batch, to be called repeatedly.
 

@@ -59,7 +59,6 @@ def export_bundle(
     """
     require_new(out)
     checkpoint = open_voice(source)
-    checkpoint.check_shapes()
     bundle = dataclasses.replace(
         checkpoint,
         state_dict={key: _halved(value) for key, value in checkpoint.state_dict.items()},

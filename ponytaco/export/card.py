@@ -7,9 +7,11 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ponytaco import __version__
 from ponytaco.checkpoint.format import Checkpoint
+from ponytaco.printable import printable
 from ponytaco.runs.folder import Run
 from ponytaco.runs.history import Column, read_history
 
@@ -32,6 +34,7 @@ _EVALUATION = {
     "mel-cepstral distortion, dB": ("clips", "mel_cepstral_distortion_db"),
     "pitch correlation": ("clips", "pitch_correlation"),
 }
+_LARGEST_SCORE = 1e6
 _MOST_CHARACTERS = 2000  # per line of a card
 
 
@@ -86,12 +89,12 @@ def model_card(
 
 
 def card_text(card: Mapping[str, str | float]) -> str:
-    """Format a card as lines, without control characters: it may come from a stranger."""
+    """Format a card as printable lines."""
     lines = []
     width = min(40, max(map(len, card), default=0))
     for key, value in card.items():
         line = f"{key:<{width}}  {value if isinstance(value, str) else _rounded(value)}"
-        lines.append("".join(c if c.isprintable() else " " for c in line[:_MOST_CHARACTERS]))
+        lines.append(printable(line[:_MOST_CHARACTERS]))
     return "\n".join(lines)
 
 
@@ -107,14 +110,15 @@ def _evaluation(run: Run, step: int) -> dict[str, float]:
     """Read the scores of ``ponytaco evaluate``, if they are of this step."""
     try:
         content = json.loads(run.evaluation_report.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     if not isinstance(content, dict) or content.get("step") != step:
         return {}
     scores: dict[str, float] = {}
     for label, (group, key) in _EVALUATION.items():
         values = content.get(group)
-        value = values.get(key) if isinstance(values, dict) else None
-        if isinstance(value, int | float) and not isinstance(value, bool):
+        value: Any = values.get(key) if isinstance(values, dict) else None
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if is_number and abs(value) < _LARGEST_SCORE:
             scores[f"evaluation: {label}"] = value
     return scores

@@ -19,6 +19,7 @@ from ponytaco.errors import PonytacoError
 from ponytaco.io.atomic import atomic_write
 from ponytaco.model.layers import length_mask
 from ponytaco.model.tacotron2 import Tacotron2
+from ponytaco.printable import say
 from ponytaco.runs.folder import Run, write_text
 
 
@@ -45,7 +46,7 @@ def write_mels(
     out: Path | None = None,
     dataset_folder: Path | None = None,
     device: str = "auto",
-    log: Callable[[str], None] = print,
+    log: Callable[[str], None] = say,
 ) -> WrittenMels:
     """Write the teacher-forced mels of all clips of a run, with lists for HiFi-GAN's fine-tuning.
 
@@ -134,11 +135,12 @@ def _wavs_folder(folder: Path, clips: Sequence[Clip]) -> Path:
     """
     by_name: dict[str, Clip] = {}
     for clip in clips:
-        other = by_name.setdefault(clip.path.stem, clip)
+        other = by_name.setdefault(clip.path.stem.casefold(), clip)
         if other is not clip:
             raise MelsError(
                 f"{other.path} and {clip.path} would share one mel, {clip.path.stem}.npy: "
-                "HiFi-GAN uses the file's name alone. Rename one of them, in its list too."
+                "HiFi-GAN uses the file's name alone, and some systems ignore its case. Rename one "
+                "of them, in its list too."
             )
     wavs = folder / "wavs"
     return wavs if all(clip.path.is_relative_to(wavs) for clip in clips) else folder

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ponytaco.formatting import did_you_mean
 from ponytaco.io.download import DownloadError, download, drive
+from ponytaco.printable import say
 
 _NGC = "https://api.ngc.nvidia.com/v2/models/nvidia"
 _MEGABYTE = 10**6
@@ -70,7 +72,7 @@ def cache_folder() -> Path:
     return Path.home() / ".cache" / "ponytaco"
 
 
-def fetch(name: str, folder: Path | None = None, log: Callable[[str], None] = print) -> Path:
+def fetch(name: str, folder: Path | None = None, log: Callable[[str], None] = say) -> Path:
     """Download published weights unless they exist already, and return their path.
 
     Args:
@@ -83,7 +85,8 @@ def fetch(name: str, folder: Path | None = None, log: Callable[[str], None] = pr
             get it by hand.
     """
     if name not in PUBLISHED:
-        raise DownloadError(f"Unknown weights '{name}'. There are: {', '.join(PUBLISHED)}.")
+        meant = did_you_mean(name, PUBLISHED)
+        raise DownloadError(f"Unknown weights '{name}'.{meant} There are: {', '.join(PUBLISHED)}.")
     published = PUBLISHED[name]
     return download(
         published.addresses,

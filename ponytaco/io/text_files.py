@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from ponytaco.errors import PonytacoError
+from ponytaco.io.strangers import open_regular
 
 _ENCODINGS = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"", "utf-8-sig"))
 
@@ -21,16 +23,50 @@ def read_text(
         fallback: as in ``decode_text``.
 
     Raises:
-        error: the file cannot be read, is too large, or is not text.
+        error: the file cannot be read, is no regular file, is too large, or is not text.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             content = file.read(most_bytes + 1)
     except OSError as problem:
         raise error(f"Cannot read {path}: {problem.strerror or problem}.") from None
+    except ValueError:  # no name of a file has a NUL
+        raise error(f"Cannot read {path}: it is not the name of a file.") from None
     if len(content) > most_bytes:
         raise error(f"{path} is larger than {most_bytes >> 20} MB. Is it the right file?")
     return decode_text(content, str(path), error, fallback)
+
+
+def numbered_lines(
+    path: Path,
+    error: type[PonytacoError],
+    longest: int,
+    most_bytes: int = 256 * 2**20,
+    fallback: str = "",
+) -> Iterator[tuple[int, str]]:
+    """Read a list, and iterate over its lines that are not blank, with their numbers.
+
+    Only a line feed ends a line, not U+2028 within a text.
+
+    Args:
+        path: the file.
+        error: the class of what is raised.
+        longest: characters above which a line is refused.
+        most_bytes: as of ``read_text``.
+        fallback: as in ``decode_text``.
+
+    Raises:
+        error: as ``read_text``; or a line is too long.
+    """
+    text = read_text(path, error, most_bytes, fallback)
+    for number, line in enumerate(text.split("\n"), start=1):
+        if len(line) > longest:
+            raise error(
+                f"{path.name}, line {number} has {len(line):,} characters, more than "
+                f"{longest:,}. Shorten or remove it."
+            )
+        if line.strip():
+            yield number, line.rstrip("\r")
 
 
 def decode_text(content: bytes, where: str, error: type[PonytacoError], fallback: str = "") -> str:

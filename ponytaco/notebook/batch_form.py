@@ -13,6 +13,7 @@ from ponytaco.notebook.errors import bug_report, explain_errors, fixable_error
 from ponytaco.notebook.speech_form import SpeechSettings
 from ponytaco.notebook.voices import TrainedVoice, save_through_browser
 from ponytaco.notebook.widgets.html import download_link, paragraph
+from ponytaco.printable import say
 from ponytaco.synthesis.batch import lines_of
 from ponytaco.synthesis.batch import speak_lines as speak_all_lines
 from ponytaco.text.errors import TextError
@@ -27,7 +28,7 @@ def ask_for_lines(voice: TrainedVoice, settings: SpeechSettings | None = None) -
         settings: from ``speech_settings``.
     """
     if not has_widgets():
-        print('No text box can be shown here. Call speak_lines(voice, "First line.\\nSecond.")')
+        say('No text box can be shown here. Call speak_lines(voice, "First line.\\nSecond.")')
         return
     import ipywidgets as widgets
 
@@ -54,7 +55,8 @@ def ask_for_lines(voice: TrainedVoice, settings: SpeechSettings | None = None) -
         except Exception as error:
             # Unlike a cell's output, a click's is not always shown: explain the error here.
             fixable = fixable_error(error)
-            log(str(fixable or bug_report(error)))
+            for line in str(fixable or bug_report(error)).split("\n"):
+                log(line)
             if fixable is None:
                 raise
         finally:
@@ -80,7 +82,7 @@ def speak_lines(voice: TrainedVoice, text: str, settings: SpeechSettings | None 
     Raises:
         PonytacoError: there are no lines, or there is no usable checkpoint.
     """
-    path = _write_zip(voice, text, settings, print)
+    path = _write_zip(voice, text, settings, say)
     save_through_browser(path)
     return path
 

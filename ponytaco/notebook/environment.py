@@ -7,14 +7,15 @@ from typing import Any
 
 from ponytaco import __version__
 from ponytaco.notebook.errors import NotebookError, explain_errors
+from ponytaco.printable import say
 
 
 @explain_errors
-def check_installation(exit_code: int | None) -> None:
+def check_installation(exit_code: int | None = None) -> None:
     """Confirm that pip has installed ponytaco.
 
     Args:
-        exit_code: of pip, as IPython keeps it; None where it does not.
+        exit_code: of pip, which older copies of the notebooks pass; None without a failure.
 
     Raises:
         NotebookError: pip failed, so that an earlier version would run, if any.
@@ -24,7 +25,7 @@ def check_installation(exit_code: int | None) -> None:
             "The installation failed; the lines above tell why. Check the address and your "
             "internet connection, then run this cell again."
         )
-    print(f"ponytaco {__version__} is installed; no restart is needed.")
+    say(f"ponytaco {__version__} is installed; no restart is needed.")
 
 
 def in_colab() -> bool:

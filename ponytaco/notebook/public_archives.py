@@ -8,11 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ponytaco.io.download import DownloadError, describe_error, download, drive
+from ponytaco.io.download import DownloadError, describe_error, download, drive, in_time
+from ponytaco.io.names import safe_name
 
 # Its audio-trimmed-22khz.
 _ARCHIVES_FOLDER = "11H3IoCeFnhHll0bzjUtC-njED5tCi78f"
 _SOUNDTOOLS_FOLDER = "1SWIeZWjIYXvtktnHuztV916dTtNylrpD"
+
+PUBLIC_FOLDERS = (_SOUNDTOOLS_FOLDER, _ARCHIVES_FOLDER)
+"""Ids on Drive of the folders with the archives."""
+_LISTING_SECONDS = 300
 
 MOST_ARCHIVE_BYTES = 16 * 10**9
 """Limit of a download: 100 hours at 22,050 Hz, more than any character has."""
@@ -46,15 +51,20 @@ def list_public_archives() -> list[PublicArchive]:
     if _takes(gdown.download_folder, "remaining_ok"):  # gdown 5 stops at 50 files without it
         options["remaining_ok"] = True
     try:
-        files = gdown.download_folder(**options)
+        files = in_time(_LISTING_SECONDS, lambda: gdown.download_folder(**options))
     except Exception as error:  # network, quota, a changed page: gdown has no common base
         raise DownloadError(
             f"The public soundtools folder could not be listed ({describe_error(error, True)}). "
             f"{ADD_THE_SHORTCUT}"
         ) from error
     # Only the last part of a path: a name from outside must not choose a local folder.
-    found = [PublicArchive(file.id, Path(file.path).name) for file in files or []]
-    return [archive for archive in found if archive.name.endswith(".tar")]
+    paths = [(file.id, Path(file.path)) for file in files or []]
+    taken: set[str] = set()
+    return [
+        PublicArchive(id_, f"{safe_name(path.stem, taken, any_letters=True)}.tar")
+        for id_, path in paths
+        if path.suffix == ".tar"
+    ]
 
 
 def download_archive(archive: PublicArchive, folder: Path) -> Path:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from data_prep.recordings import Packed, check_character, pack
+from ponytaco.formatting import counted
 from ponytaco.notebook.errors import NotebookError, explain_errors
+from ponytaco.notebook.fields import bare
 from ponytaco.notebook.storage import Storage, copy_with_progress
 from ponytaco.notebook.widgets.html import paragraph, show_html
+from ponytaco.printable import say
 
 _MOST_REASONS = 12
 
@@ -28,7 +31,7 @@ def locate_recordings(storage: Storage, folder_or_tar: str, character: str) -> P
         PonytacoError: a field is empty or wrong, or there is no such folder or tar.
     """
     check_character(character)
-    if not folder_or_tar.strip():
+    if not bare(folder_or_tar):
         raise NotebookError(
             "Fill in where the recordings are: a folder with a .txt beside each .wav or .flac, a "
             f"folder with a metadata.csv, or a soundtools .tar, seen from {storage.root}."
@@ -69,7 +72,9 @@ def pack_recordings(storage: Storage, recordings: Path, character: str) -> Path:
 
 def show_packed(packed: Packed) -> None:
     """Show what was packed, and why the rest was left out."""
-    html = paragraph(f"Packed {packed.clips} clips, {packed.seconds / 60:.1f} minutes.", bold=True)
+    html = paragraph(
+        f"Packed {counted(packed.clips, 'clip')}, {packed.seconds / 60:.1f} minutes.", bold=True
+    )
     html += "".join(paragraph(f"Left out {why}") for why in packed.left_out[:_MOST_REASONS])
     if len(packed.left_out) > _MOST_REASONS:
         html += paragraph(
@@ -98,5 +103,5 @@ def save_archive(storage: Storage, archive: Path, character: str) -> Path:
         # Another archive of the same size would otherwise count as copied already.
         target.unlink(missing_ok=True)
         copy_with_progress(archive, target)
-    print(f"Saved as {target}. Now open Training.ipynb, run all, and choose {character}.")
+    say(f"Saved as {target}. Now open Training.ipynb, run all, and choose {character}.")
     return target

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-import contextlib
-import re
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ponytaco import presets
-from ponytaco.checkpoint.format import Checkpoint, load_checkpoint
 from ponytaco.checkpoint.warm_start import sizes_in
 from ponytaco.config import Config, ConfigError
 from ponytaco.device import choose_device
-from ponytaco.errors import PonytacoError
-from ponytaco.formatting import and_more
+from ponytaco.formatting import and_more, did_you_mean, shorten
 from ponytaco.io.pretrained import fetch
 from ponytaco.notebook.errors import explain_errors
+from ponytaco.notebook.fields import bare, decimal, find_name, whole_number
 from ponytaco.notebook.storage import Storage
-from ponytaco.runs.folder import Run, voice_files, voices_in
+from ponytaco.printable import say
+from ponytaco.runs.folder import Run, RunError, voice_files, voices_in
 from ponytaco.text.symbols import STYLE_SIGNS
-
-# A real config.json has a few thousand characters.
-_MOST_CONFIG_CHARACTERS = 2**20
+from ponytaco.training.resume import last_usable_save, own_config
 
 _MOST_NAMED = 12
+_MOST_SHOWN = 200
 
 AUTO = "auto"
 NVIDIA, OLDER_RUN = "NVIDIA's voice", "older run"
+_NVIDIA_NAMES = (NVIDIA, "NVIDIA")
+# Beyond these a number is a slip: nothing is learnt, no GPU has the memory, no session lasts.
+_LIMITS = {"learning_rate": 1, "batch_size": 1024, "save_every_minutes": 600}
+_FIELD_NAME = ("save_every_minutes", "save_minutes")
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,13 @@ class TrainingSettings:
             ConfigError: a setting has a wrong value.
         """
         base = presets.preset(presets.DEFAULT if self.preset == AUTO else self.preset)
-        base.replace(**self._changes(max_steps))
+        try:
+            train = base.replace(**self._changes(max_steps)).train
+            for name, most in _LIMITS.items():
+                if getattr(train, name) > most:
+                    raise ConfigError(f"{name} is {getattr(train, name):g}; choose at most {most}.")
+        except ConfigError as error:  # with the names of the form's fields
+            raise ConfigError(str(error).replace(*_FIELD_NAME)) from None
         if not _is_auto(self.style_signs):
             _is_on("style_signs", self.style_signs)
 
@@ -88,7 +96,7 @@ class TrainingSettings:
             DownloadError: the download of NVIDIA's voice failed.
             ConfigError: there is no such voice or file.
         """
-        if self._is_warm_start(NVIDIA):
+        if self._is_warm_start(*_NVIDIA_NAMES):
             return fetch("tacotron2", storage.disk / "weights")
         return self.find_own_warm_start(storage)
 
@@ -98,36 +106,40 @@ class TrainingSettings:
         Raises:
             ConfigError, RunError: there is no such voice or file.
         """
-        choice = self.warm_start.strip()
-        if any(map(self._is_warm_start, ("", "none", AUTO, NVIDIA))):
+        if self._is_warm_start("", "none", AUTO, *_NVIDIA_NAMES):
             return None
+        names = voices_in(storage.runs)
+        choice = shorten(bare(self.warm_start), _MOST_SHOWN)
+        own = find_name(choice, names)
+        if own is not None:
+            return voice_files(storage.runs / own)[0]
         if self._is_warm_start(OLDER_RUN):
-            path = storage.older_run or storage.runs / "current_model"
-        elif (storage.runs / choice).is_dir():
-            path = storage.run(choice).voice()
+            path = storage.runs / "current_model"
         else:
             path = storage.resolve(choice)
-        if not path.exists():
-            voices = and_more(voices_in(storage.runs), _MOST_NAMED) or "none yet"
+        try:
+            voice_files(path)
+        except RunError:
+            meant = did_you_mean(choice, names)
             raise ConfigError(
-                f"Warm start: there is no file {path}, and no voice '{choice}' in {storage.runs}. "
-                f"Choose another one in '3. Settings', or 'none'. Your voices: {voices}. A path "
-                f"starts at {storage.root}."
-            )
-        voice_files(path)
+                f"Warm start: there is no voice '{choice}' in {storage.runs}, and none at {path}."
+                f"{meant} Choose another one in '3. Settings', or 'none'. Your voices: "
+                f"{and_more(names, _MOST_NAMED) or 'none yet'}. A path starts at {storage.root}."
+            ) from None
         return path
 
-    def _is_warm_start(self, choice: str) -> bool:
-        return self.warm_start.strip().lower() == choice.lower()
+    def _is_warm_start(self, *choices: str) -> bool:
+        chosen = bare(self.warm_start).lower().replace("’", "'")
+        return chosen in map(str.lower, choices)
 
     def _changes(self, max_steps: str) -> dict[str, str]:
         """Return the settings whose fields are not left to 'auto'."""
         fields = {
-            "batch_size": _whole_number(self.batch_size),
-            "learning_rate": _number(self.learning_rate),
-            "save_every_minutes": _number(self.save_every_minutes),
-            "mmi": str(self.mmi).strip(),
-            "max_steps": _whole_number(max_steps),
+            "batch_size": whole_number(self.batch_size),
+            "learning_rate": decimal(self.learning_rate),
+            "save_every_minutes": decimal(self.save_every_minutes),
+            "mmi": str(bare(self.mmi)),
+            "max_steps": whole_number(max_steps),
         }
         changes = {name: value for name, value in fields.items() if not _is_auto(value)}
         if not _is_auto(self.mixed_precision):
@@ -139,7 +151,7 @@ class TrainingSettings:
         if self.preset != AUTO:
             return presets.preset(self.preset)
         if run.resumable:  # the form is reset in every session; the run keeps its settings
-            return _own_config(run)
+            return own_config(run, say)
         if warm_start is not None:
             sizes = sizes_in(warm_start)
             # A plain head is carried on within an 'mmi' one, which aligns sooner.
@@ -159,9 +171,12 @@ def training_settings(storage: Storage, *fields: Any) -> TrainingSettings:
     Raises:
         PonytacoError: a field has a wrong value, or there is no such voice to start from.
     """
-    settings = TrainingSettings(*fields)
+    settings = TrainingSettings(*map(bare, fields))
+    settings = dataclasses.replace(settings, preset=str(settings.preset).lower() or AUTO)
     settings.check()
-    settings.find_own_warm_start(storage)
+    warm_start = settings.find_own_warm_start(storage)
+    if warm_start is not None:
+        sizes_in(warm_start)  # whether it is a voice at all
     return settings
 
 
@@ -177,54 +192,16 @@ def wants_style_signs(choice: str | bool, run: Run) -> bool:
     """
     if not _is_auto(choice):
         return _is_on("style_signs", choice)
-    saved = _saved(run)
+    saved = last_usable_save(run)
     return saved is not None and not set(STYLE_SIGNS.values()).isdisjoint(saved.seen_symbols)
 
 
-def _own_config(run: Run) -> Config:
-    """Return a run's settings from its config.json, or else from its last save."""
-    try:
-        with run.config.open(encoding="utf-8-sig", errors="replace") as file:
-            return Config.from_json(file.read(_MOST_CONFIG_CHARACTERS))
-    except (ConfigError, OSError) as error:
-        reason = str(getattr(error, "strerror", None) or error).rstrip(".")
-    saved = _saved(run)
-    if saved is None:
-        raise ConfigError(
-            f"{run.config} cannot be used ({reason}), nor can a save of the run. Choose its preset "
-            "in '3. Settings'."
-        )
-    print(f"{run.config} cannot be used ({reason}): the settings are taken from the last save.")
-    return saved.config
-
-
-def _saved(run: Run) -> Checkpoint | None:
-    """Return a run's last usable save; what is wrong is reported where it is resumed."""
-    for path in sorted(run.models(), key=lambda path: path == run.best_model):
-        with contextlib.suppress(PonytacoError, OSError):
-            return load_checkpoint(path)
-    return None
-
-
 def _is_auto(value: object) -> bool:
-    return str(value).strip().lower() in ("", AUTO)
-
-
-def _whole_number(value: object) -> str:
-    """Return a number without the signs that set off its thousands: '20,000' is 20000."""
-    text = str(value).strip()
-    is_grouped = re.fullmatch(r"\d{1,3}([.,'’_\s])\d{3}(\1\d{3})*", text)
-    return re.sub(r"\D", "", text) if is_grouped else text
-
-
-def _number(value: object) -> str:
-    """Return a number with a decimal point: '0,001' is 0.001."""
-    text = str(value).strip()
-    return text.replace(",", ".") if text.count(",") == 1 and "." not in text else text
+    return str(bare(value)).lower() in ("", AUTO)
 
 
 def _is_on(name: str, value: str | bool) -> bool:
     try:
-        return Config().replace(mmi=str(value).strip()).train.mmi  # any setting of that type
+        return Config().replace(mmi=str(bare(value))).train.mmi  # any setting of that type
     except ConfigError:
         raise ConfigError(f"{name} cannot be '{value}': choose auto, on or off.") from None

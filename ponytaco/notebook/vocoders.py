@@ -5,6 +5,7 @@ from __future__ import annotations
 from ponytaco.io.download import DownloadError
 from ponytaco.io.pretrained import PUBLISHED, fetch
 from ponytaco.notebook.storage import Storage
+from ponytaco.printable import say
 
 
 def get_vocoder(storage: Storage, name: str) -> str:
@@ -23,5 +24,5 @@ def get_vocoder(storage: Storage, name: str) -> str:
     try:
         return str(fetch(name, storage.runs / "vocoders"))
     except DownloadError as error:
-        print(f"{error}\nUntil then Griffin-Lim speaks, which sounds metallic.")
+        say(*error.lines, "Until then Griffin-Lim speaks, which sounds metallic.")
         return "griffin_lim"

@@ -115,7 +115,8 @@ def read_history(path: Path) -> list[HistoryRow]:
             continue
         with contextlib.suppress(ValueError, TypeError):
             numbers = {key: float(value) for key, value in cells.items() if key and value}
-            if None not in cells.values() and Column.STEP in numbers:
+            is_complete = None not in cells.values()
+            if is_complete and 0 <= numbers.get(Column.STEP, -1) < _NO_LIMIT:
                 rows.append({name: numbers[name] for name in Column if name in numbers})
 
 

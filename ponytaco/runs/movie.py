@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from PIL import Image
 from ponytaco.errors import PonytacoError
 from ponytaco.formatting import and_more
 from ponytaco.io.atomic import atomic_write
+from ponytaco.io.names import as_argument
+from ponytaco.io.strangers import open_regular
+from ponytaco.printable import say
 from ponytaco.runs.folder import Run
 
 # A long run has hundreds of pictures; with this many the file is small enough to share.
@@ -27,7 +31,7 @@ def make_movie(
     run: Run,
     out: Path | None = None,
     width: int = _WIDTH,
-    log: Callable[[str], None] = print,
+    log: Callable[[str], None] = say,
 ) -> Path:
     """Write the validation pictures of a run as a GIF, one frame per validation, oldest first.
 
@@ -50,9 +54,10 @@ def make_movie(
     out = out or run.folder / "alignment.gif"
     if out.suffix.lower() != ".gif":
         gif = out.with_suffix(".gif")
+        words = ["ffmpeg", "-i", as_argument(gif), as_argument(out)]
         raise MovieError(
             f"The movie is a GIF and cannot be written as {out}. Write it to {gif}; ffmpeg can "
-            f"convert that: ffmpeg -i {gif} {out}"
+            f"convert that: {shlex.join(words)}"
         )
     pictures = select_evenly(sorted(run.alignments.glob("step-*.png")), _MOST_FRAMES)
     if not pictures:
@@ -97,7 +102,7 @@ def _frames(paths: list[Path], width: int) -> tuple[list[Image.Image], list[str]
     broken: list[str] = []
     for path in reversed(paths):  # the newest one decides the size
         try:
-            with Image.open(path) as image:
+            with open_regular(path) as file, Image.open(file) as image:
                 size = width, max(1, round(image.height * width / image.width))
                 small = image.convert("RGB").resize(
                     frames[0].size if frames else size, Image.Resampling.LANCZOS

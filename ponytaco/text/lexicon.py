@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ponytaco.errors import PonytacoError
-from ponytaco.io.text_files import read_text
+from ponytaco.io.text_files import numbered_lines
 from ponytaco.text.errors import TextError
 from ponytaco.text.phones import BRACES, in_braces, parse_phones, split_braces, wrong_phone
 from ponytaco.text.symbols import PHONES
@@ -98,6 +98,7 @@ _ALTERNATIVE = re.compile(r"\([0-9]+\)$")
 # CMUdict has words like "#HASH-MARK", so a comment's sign stands alone or after a space.
 _COMMENT = re.compile(r"^\s*;;;.*|(?:^|\s)#(?:\s.*)?$|\s#.*")
 _MOST_BYTES = 64 * 2**20  # CMUdict has 4 MB
+_LONGEST_LINE = 2000
 
 
 class LexiconError(PonytacoError):
@@ -128,8 +129,8 @@ class Lexicon:
         path = Path(path)
         entries: dict[str, tuple[str, ...]] = {}
         # cmudict-0.7b, which most people have, is Latin-1 in a few of its words.
-        text = read_text(path, LexiconError, _MOST_BYTES, fallback="latin-1")
-        for number, line in enumerate(text.split("\n"), start=1):
+        lines = numbered_lines(path, LexiconError, _LONGEST_LINE, _MOST_BYTES, fallback="latin-1")
+        for number, line in lines:
             entry = _COMMENT.sub("", line).strip()
             if not entry:
                 continue

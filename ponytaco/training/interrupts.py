@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from ponytaco.errors import PonytacoError
 from ponytaco.io.store.owner import OwnerError
+from ponytaco.printable import printable
 
 T = TypeVar("T")
 
@@ -55,12 +56,15 @@ class BestEffort:
 
 
 def safe_log(log: Callable[[str], None]) -> Callable[[str], None]:
-    """Wrap a log: a terminal that is gone, or a full disk behind it, does not end training."""
+    """Wrap a log: a terminal that is gone, or a full disk behind it, does not end training.
+
+    Its messages are printable.
+    """
 
     def wrapped(message: str) -> None:
         # A ValueError is a closed stream, or a letter that it cannot encode.
         with contextlib.suppress(OSError, ValueError):
-            log(message)
+            log(printable(message))
 
     return wrapped
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ponytaco.config import Config
+from ponytaco.printable import say
 from ponytaco.runs.folder import Run
 from ponytaco.training.distributed import ALONE, Ranks
 from ponytaco.training.interrupts import BestEffort, safe_log
@@ -38,7 +39,7 @@ def train(
     *,
     ranks: Ranks = ALONE,
     warm_start_from: Path | None = None,
-    log: Callable[[str], None] = print,
+    log: Callable[[str], None] = say,
     on_step: Callable[[StepReport], None] = lambda report: None,
     on_validation: Callable[[Validation], None] = lambda validation: None,
     stop: Callable[[], bool] = lambda: False,

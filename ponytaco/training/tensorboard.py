@@ -14,6 +14,7 @@ import soundfile
 from PIL import Image
 
 from ponytaco.errors import PonytacoError
+from ponytaco.printable import say
 from ponytaco.training.metrics import StepReport
 from ponytaco.training.validation import Validation
 
@@ -93,4 +94,4 @@ class EventLog:
                     shutil.copyfile(path, target)
         except OSError as error:
             # Losing the curves must not end the training.
-            print(f"TensorBoard's files could not be copied to {self._copies}: {error}.")
+            say(f"TensorBoard's files could not be copied to {self._copies}: {error}.")

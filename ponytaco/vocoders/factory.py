@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ponytaco.config import AudioConfig
+from ponytaco.formatting import did_you_mean
 from ponytaco.io.download import DownloadError
 from ponytaco.io.pretrained import fetch
 from ponytaco.vocoders.griffin_lim import GriffinLim
@@ -61,7 +62,8 @@ def open_vocoder(
         except DownloadError as error:
             if log is None:
                 raise
-            log(f"{error}\nUntil then Griffin-Lim speaks, which sounds metallic.")
+            for line in (*error.lines, "Until then Griffin-Lim speaks, which sounds metallic."):
+                log(line)
             return GriffinLim(audio)
     else:
         check_vocoder(name_or_path)
@@ -82,8 +84,8 @@ def check_vocoder(name_or_path: str | Path) -> None:
     """
     if str(name_or_path) not in VOCODERS and not Path(name_or_path).is_file():
         raise VocoderError(
-            f"There is no vocoder '{name_or_path}'. Name one of {', '.join(VOCODERS)}, or the "
-            "file of a HiFi-GAN's generator or of a WaveGlow."
+            f"There is no vocoder '{name_or_path}'.{did_you_mean(str(name_or_path), VOCODERS)} "
+            f"Choose {', '.join(VOCODERS)}, or the file of a HiFi-GAN generator or a WaveGlow."
         )
 
 

@@ -15,6 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ponytaco.config import AudioConfig, ConfigError
+from ponytaco.io.strangers import LINK_OUTSIDE, inside
+from ponytaco.io.text_files import read_text
+from ponytaco.printable import brief
 from ponytaco.vocoders.chunked import in_chunks
 from ponytaco.vocoders.half_precision import with_fallback
 from ponytaco.vocoders.weights import VocoderError, Weights
@@ -225,12 +228,15 @@ def _config_beside(path: Path) -> dict[str, Any]:
     beside = path.with_name("config.json")
     if not beside.is_file():
         return {}
+    # A cache of downloads may hold links to both files, side by side.
+    if not inside(path.parent)(beside) and beside.resolve().parent != path.resolve().parent:
+        raise VocoderError(f"{beside} {LINK_OUTSIDE}. Put the file itself there.")
+    text = read_text(beside, VocoderError, _MOST_CONFIG_BYTES)
     try:
-        if beside.stat().st_size > _MOST_CONFIG_BYTES:
-            raise VocoderError(f"{beside} is too large to be HiFi-GAN's config. Move it elsewhere.")
-        content = json.loads(beside.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise VocoderError(f"Cannot read {beside}: {error}") from None
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:  # ValueError: also numbers of thousands of digits
+        reason = "nested too deep" if isinstance(error, RecursionError) else brief(str(error), 100)
+        raise VocoderError(f"Cannot read {beside}: it is not JSON ({reason}).") from None
     # It may belong to something else, such as a run.
     return content if isinstance(content, dict) and "upsample_rates" in content else {}
 
@@ -244,7 +250,7 @@ def _config(weights: Weights, beside: Mapping[str, Any]) -> HifiGanConfig:
             if field.name in beside
         }
         if "resblock" in named:
-            named["resblock"] = str(named["resblock"])
+            named["resblock"] = brief(named["resblock"])
         config = dataclasses.replace(config, **named)
         _check(config)
     except (TypeError, ValueError) as error:
@@ -280,15 +286,18 @@ def _width(state: Mapping[str, Tensor], name: str, axis: int) -> int:
     return value.shape[axis] if value is not None and value.dim() == 3 else 0
 
 
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(part) for part in value) if isinstance(value, list) else value
+def _tuples(value: Any, depth: int = 2) -> Any:
+    """Turn lists into tuples, no deeper than the sizes are: what lies deeper is no size."""
+    if isinstance(value, list) and depth:
+        return tuple(_tuples(part, depth - 1) for part in value)
+    return value
 
 
 def _check(config: HifiGanConfig) -> None:
     """Raise ValueError for impossible sizes."""
     ups, blocks = config.upsample_rates, config.resblock_kernel_sizes
     if config.resblock not in _DILATIONS:
-        raise ValueError(f"resblock is {config.resblock[:20]}")
+        raise ValueError(f"resblock is {config.resblock}")
     for name, many in (("upsample_rates", ups), ("resblock_kernel_sizes", blocks)):
         if not 1 <= len(many) <= _MOST_LAYERS:
             raise ValueError(f"{name} has {len(many)} numbers")
@@ -300,7 +309,7 @@ def _check(config: HifiGanConfig) -> None:
     sizes = [config.upsample_initial_channel, config.num_mels]
     for number in (*ups, *config.upsample_kernel_sizes, *blocks, *dilations, *sizes):
         if type(number) is not int or not 1 <= number <= 2**16:
-            raise ValueError(f"{number} is not a size")
+            raise ValueError(f"{brief(number)} is not a size")
     if not all(1 <= len(sizes) <= _MOST_LAYERS for sizes in config.resblock_dilation_sizes):
         raise ValueError("its dilations cannot be inferred")
     if any(kernel % 2 == 0 for kernel in blocks):
@@ -312,12 +321,24 @@ def _check(config: HifiGanConfig) -> None:
 
 def _audio(path: Path, config: HifiGanConfig, beside: Mapping[str, Any]) -> AudioConfig:
     """Return the mel settings it was trained on: its config.json's, or else NVIDIA's."""
-    named = {ours: beside[theirs] for theirs, ours in _AUDIO.items() if beside.get(theirs)}
-    for name in ("f_min", "f_max"):  # our own are floats
-        if type(named.get(name)) is int:
-            named[name] = float(named[name])
-    known = {"n_mels": config.num_mels, "hop_length": config.hop_length}
     try:
-        return AudioConfig(**{**named, **known})
-    except (ConfigError, TypeError) as error:
+        named = {
+            ours: _number(beside, theirs) for theirs, ours in _AUDIO.items() if theirs in beside
+        }
+        if "f_max" in named and named["f_max"] is None:  # as librosa has it
+            named["f_max"] = named.get("sample_rate", AudioConfig.sample_rate) / 2
+        known = {"n_mels": config.num_mels, "hop_length": config.hop_length}
+        audio = AudioConfig(**{**named, **known})
+    except (ConfigError, OverflowError) as error:
         raise VocoderError(f"The config.json beside {path} is not understood: {error}") from None
+    return dataclasses.replace(audio, f_min=float(audio.f_min), f_max=float(audio.f_max))
+
+
+def _number(beside: Mapping[str, Any], name: str) -> Any:
+    """Return a mel setting: a number, or None for an "fmax" that is null."""
+    value, kind = beside[name], type(beside[name])
+    is_edge = name in ("fmin", "fmax")
+    if kind is int or (is_edge and kind is float) or (name == "fmax" and value is None):
+        return value
+    shown = f'the text "{brief(value)}"' if kind is str else brief(value)
+    raise ConfigError(f"its {name} is {shown}, not a {'' if is_edge else 'whole '}number.")

@@ -77,7 +77,7 @@ def read_weights(path: Path) -> Weights:
         raise VocoderError(f"There is no vocoder at {path}.")
     class_name = ""
     try:
-        whole = load_torch_file(path, weights_only=False)
+        whole = load_torch_file(path)
         has_config = isinstance(whole, Mapping) and isinstance(whole.get("config"), Mapping)
         content = _table_in(whole)
         if isinstance(content, ForeignObject):

@@ -74,7 +74,7 @@ def test_settings_kept_as_an_object_are_passed_over(tmp_path):
     settings = argparse.Namespace(sampling_rate=22050)
     torch.save({"hparams": settings, "state_dict": GOLDEN_STATE}, tmp_path / "cookie.pt")
     assert warm_start(golden_model(), SYMBOLS, tmp_path / "cookie.pt").share == 1
-    with pytest.raises(CheckpointError, match=r"argparse\.Namespace.*--warm-start") as error:
+    with pytest.raises(CheckpointError, match="--warm-start") as error:
         load_checkpoint(tmp_path / "cookie.pt")
     assert_is_a_sentence(error)
 

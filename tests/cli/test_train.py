@@ -1,10 +1,8 @@
-import os
 import re
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import torch
 from support.commands import TINY, files, no_space, refused
 
 import ponytaco.training.loop as training_module
@@ -177,14 +175,13 @@ def test_a_warm_start_that_is_not_there(fake_dataset, tmp_path, capsys):
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("where", ["torch.save", "os.replace", "os.fsync"])
+@pytest.mark.parametrize("where", ["ponytaco.io.tensor_file.file.pack", "os.replace", "os.fsync"])
 def test_a_full_disk_while_training(
     trained_run, fake_dataset, tmp_path, capsys, monkeypatch, where
 ):
     # trained_run has made the mel cache, so that the checkpoint is the first that does not fit
     monkeypatch.setattr(session_module, "save_pictures", lambda *args: None)
-    module, name = where.split(".")
-    monkeypatch.setattr({"torch": torch, "os": os}[module], name, no_space)
+    monkeypatch.setattr(where, no_space)
     words = ["train", fake_dataset, tmp_path / "run", *TINY, "--max-steps", "1"]
     printed = refused(capsys, *words)
     assert "No space left" in printed and str(tmp_path / "run") in printed
@@ -206,3 +203,31 @@ def test_an_option_of_another_program_gets_a_pointer(capsys, words):
     with pytest.raises(SystemExit):
         main(["train", "data", "run", *words])
     assert "mmi_weight=1" in capsys.readouterr().err
+
+
+# A run's own settings
+
+
+def test_a_run_is_resumed_with_its_own_settings(voice, trained_run, monkeypatch, tmp_path):
+    seen = []
+    monkeypatch.setattr(training_module, "train", taking_notes(seen))
+    assert main(["train", "data", str(voice)]) == 0
+    assert main(["train", "data", str(voice), "--max-steps", "99"]) == 0
+    assert main(["train", "data", str(voice), "--preset", "small"]) == 0
+    assert main(["train", "data", str(tmp_path / "new")]) == 0
+    own = trained_run.config
+    expected = [own, own.replace(max_steps=99), preset("small"), preset("full")]
+    assert [arguments[2] for arguments in seen] == expected
+
+
+def test_without_a_config_a_run_is_resumed_with_its_saves_settings(voice, trained_run, monkeypatch):
+    seen = []
+    monkeypatch.setattr(training_module, "train", taking_notes(seen))
+    (voice / "config.json").unlink()
+    assert main(["train", "data", str(voice)]) == 0
+    assert seen[0][2] == trained_run.config
+
+
+def test_a_dataset_has_no_settings(fake_dataset, tmp_path, capsys):
+    printed = refused(capsys, "train", fake_dataset, tmp_path / "run", "--config", fake_dataset)
+    assert f"{fake_dataset} is a dataset, which has no settings" in printed

@@ -220,12 +220,62 @@ def test_a_link_to_outside_is_refused(folder, target):
         read_one(folder, "wavs/link.wav")
 
 
-def test_links_that_stay_inside_and_a_linked_wavs_folder_are_fine(folder, tmp_path):
+def test_links_that_stay_inside_are_fine_and_so_is_a_linked_data_set(folder, tmp_path):
     (folder / "wavs" / "link.wav").symlink_to("in.wav")
     assert read_one(folder, "wavs/link.wav")[0].ref == "link"
-    (folder / "wavs").rename(tmp_path / "elsewhere")
-    (folder / "wavs").symlink_to(tmp_path / "elsewhere")
+    (folder / "wavs").rename(folder / "sounds")
+    (folder / "wavs").symlink_to("sounds")
     assert read_one(folder, "wavs/in.wav")[0].ref == "in"
+    (tmp_path / "link").symlink_to(folder)
+    assert read_one(tmp_path / "link", "wavs/link.wav")[0].ref == "link"
+
+
+@pytest.mark.parametrize("linked", ["wavs", "wavs/deep", "wavs/deep/er"])
+def test_a_folder_that_is_a_link_to_outside_is_refused(folder, tmp_path, linked):
+    (tmp_path / "elsewhere" / "er").mkdir(parents=True)
+    for place in ("", "er"):
+        (tmp_path / "elsewhere" / place / "out.wav").write_bytes(b"3")
+    place = folder / linked
+    if linked == "wavs":
+        (folder / "wavs").rename(tmp_path / "before")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(FilelistError, match=r"line 1: .*out.wav leads through a link to a file"):
+        read_one(folder, f"{linked}/out.wav")
+    with pytest.raises(FilelistError, match="line 1"):
+        read_one(folder, f"{linked}/../{linked.rpartition('/')[2]}/out.wav")
+
+
+@pytest.mark.parametrize("name", ["train.txt", "val.txt", "alignments.jsonl", "lexicon.txt"])
+def test_a_list_that_is_a_link_to_outside_is_refused(folder, tmp_path, name):
+    for each in ("train.txt", "val.txt"):
+        (folder / each).write_text(f"wavs/{each[0]}.wav|Hello.\n")
+        (folder / "wavs" / f"{each[0]}.wav").write_bytes(b"4")
+    read_dataset(folder)
+    (tmp_path / "outside").write_text("wavs/in.wav|secret\n")
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).symlink_to(tmp_path / "outside")
+    with pytest.raises(FilelistError, match=f"{name} is a link that leads out of the folder"):
+        read_dataset(folder)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes")
+@pytest.mark.parametrize("name", ["train.txt", "alignments.jsonl", "lexicon.txt", "wavs/t.wav"])
+def test_a_pipe_in_a_data_set_is_not_waited_for(folder, name):
+    for each in ("train.txt", "val.txt"):
+        (folder / each).write_text(f"wavs/{each[0]}.wav|Hello.\n")
+        (folder / "wavs" / f"{each[0]}.wav").write_bytes(b"4")
+    (folder / name).unlink(missing_ok=True)
+    os.mkfifo(folder / name)
+    if name in ("alignments.jsonl", "lexicon.txt"):  # these may be missing
+        found = read_dataset(folder)
+        assert not found.alignments and found.lexicon_path is None
+    else:
+        with pytest.raises(FilelistError, match="no train.txt|no audio"):
+            read_dataset(folder)
+    if name != "wavs/t.wav":
+        with pytest.raises(LexiconError, match="a pipe or a device, not a file"):
+            Lexicon.read(folder / name)
 
 
 def grown(path, content, n_bytes=2**31):

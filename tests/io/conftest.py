@@ -1,10 +1,11 @@
 import sys
 import types
-import urllib.request
 from urllib.error import URLError
 
 import pytest
 from support.fake_net import PIECE, Half, Reply
+
+from ponytaco.io import download
 
 
 @pytest.fixture
@@ -31,6 +32,6 @@ def net(monkeypatch):
         if then is not None:
             raise then
 
-    monkeypatch.setattr(urllib.request, "urlopen", urlopen)
+    monkeypatch.setattr(download, "open_https", urlopen)
     monkeypatch.setitem(sys.modules, "gdown", types.SimpleNamespace(download=gdown_download))
     return net

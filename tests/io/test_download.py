@@ -1,12 +1,17 @@
 import hashlib
 import io
 import sys
+import time
+import urllib.request
+import urllib.response
 from email.message import Message
 from urllib.error import HTTPError
 
 import pytest
 from support.fake_net import HERE, PIECE, THERE, WEIGHTS, Half, Reply
+from support.waiting import within
 
+from ponytaco.io import download as download_module
 from ponytaco.io.download import DownloadError, download, drive
 
 DIGEST = hashlib.sha256(WEIGHTS).hexdigest()
@@ -176,6 +181,105 @@ def test_only_https(net, tmp_path):
     assert not net.asked
     net.held[HERE] = Reply(WEIGHTS, url="http://elsewhere.example/g")
     refused(tmp_path / "new" / "g", "not https", [HERE])
+
+
+@pytest.mark.parametrize(
+    "hops",
+    [
+        ["http://here.example/g", "https://here.example/h"],
+        ["https://there.example/g", "http://there.example/g", "https://here.example/h"],
+        ["http://here.example/h"],
+        ["ftp://here.example/h"],
+        ["file:///etc/passwd"],
+        ["//there.example/plain", "http://x.example/"],
+    ],
+)
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+def test_every_hop_is_https(tmp_path, monkeypatch, hops, code):
+    asked = redirecting(monkeypatch, hops, code)
+    said = refused(tmp_path / "new" / "g", "", [HERE])
+    assert "not https" in said or "error 30" in said
+    assert all(address.startswith("https://") for address in asked)
+
+
+def test_hops_over_https_are_followed(tmp_path, monkeypatch):
+    redirecting(monkeypatch, ["https://there.example/g", "/other"], 302)
+    assert get(tmp_path / "g", addresses=[HERE]).read_bytes() == WEIGHTS
+
+
+def redirecting(monkeypatch, hops, code):
+    """Answer with one redirection after the other, then with the file."""
+    asked, left = [], [*hops]
+
+    def answer(handler, request):
+        asked.append(request.full_url)
+        headers = Message()
+        if left:
+            headers["Location"] = left.pop(0)
+        response = urllib.response.addinfourl(
+            io.BytesIO(b"" if "Location" in headers else WEIGHTS), headers, request.full_url,
+            code if "Location" in headers else 200,
+        )  # fmt: skip
+        response.msg = "Found"
+        response.read1 = response.fp.read1
+        return response
+
+    monkeypatch.setattr(urllib.request.HTTPSHandler, "https_open", answer)
+    monkeypatch.setattr(urllib.request.HTTPHandler, "http_open", answer)
+    return asked
+
+
+class Slow(Reply):
+    """Sends a byte now and then, for ever."""
+
+    def read1(self, size):
+        time.sleep(0.02)
+        return b"x"
+
+
+class Silent(Reply):
+    def read1(self, size):
+        time.sleep(60)
+        return b""
+
+
+@pytest.mark.parametrize("place", [HERE, "some-id"])
+@pytest.mark.parametrize(
+    ("reply", "limit", "reason"),
+    [
+        (Slow, "_LEAST_SECONDS", "it takes longer than 0 s"),
+        (Silent, "_STALL_SECONDS", "nothing came for 0 s"),
+    ],
+)
+def test_what_takes_too_long_is_given_up(net, tmp_path, monkeypatch, place, reply, limit, reason):
+    monkeypatch.setattr(download_module, limit, 0.3)
+    monkeypatch.setattr(download_module, "_POLL_SECONDS", 0.05)
+
+    def gdown_download(id, output, quiet):
+        while output.write(reply(b"").read1(1)) or True:
+            pass
+
+    monkeypatch.setattr(sys.modules["gdown"], "download", gdown_download)
+    net.held[HERE] = reply(b"")
+    address = HERE if place == HERE else THERE
+    with within(10):
+        refused(tmp_path / "new" / "g", reason, [address], most_bytes=10_000)
+
+
+def test_the_file_from_before_stays_where_another_kind_comes(net, tmp_path):
+    path = tmp_path / "g"
+    path.write_bytes(b"of yesterday")
+    net.held[HERE] = b'{"error": "gone"}'
+    with pytest.raises(DownloadError, match="an answer in JSON"):
+        get(path, addresses=[HERE], sha256=DIGEST)
+    assert path.read_bytes() == b"of yesterday"
+
+
+def test_a_page_that_was_kept_by_mistake_is_replaced(net, tmp_path):
+    path = tmp_path / "g"
+    path.write_bytes(b"<html>")
+    net.held[HERE] = WEIGHTS
+    assert get(path).read_bytes() == WEIGHTS
 
 
 # The real gdown, before a Drive that answers

@@ -1,9 +1,9 @@
 import sys
 import types
-import urllib.request
 
 import pytest
 
+from ponytaco.io import download
 from ponytaco.io.pretrained import PUBLISHED
 from ponytaco.notebook.storage import Storage
 from ponytaco.notebook.vocoders import get_vocoder
@@ -19,7 +19,7 @@ def refuse(*args, **kwargs):
 
 
 def test_what_was_put_there_by_hand_is_taken(storage, monkeypatch):
-    monkeypatch.setattr(urllib.request, "urlopen", refuse)
+    monkeypatch.setattr(download, "open_https", refuse)
     path = storage.runs / "vocoders" / PUBLISHED["hifigan"].file_name
     path.parent.mkdir(parents=True)
     path.write_bytes(b"PK")
@@ -27,7 +27,7 @@ def test_what_was_put_there_by_hand_is_taken(storage, monkeypatch):
 
 
 def test_griffin_lim_speaks_until_it_is(storage, monkeypatch, capsys):
-    monkeypatch.setattr(urllib.request, "urlopen", refuse)
+    monkeypatch.setattr(download, "open_https", refuse)
     monkeypatch.setitem(sys.modules, "gdown", types.SimpleNamespace(download=refuse))
     assert get_vocoder(storage, "hifigan") == "griffin_lim"
     printed = capsys.readouterr().out

@@ -1,4 +1,5 @@
 import json
+import sys
 
 import pytest
 import torch
@@ -193,6 +194,86 @@ def test_unknown_dilations_are_asked_for(tmp_path):
     _, path = random_file(tmp_path / "g", config)
     with pytest.raises(VocoderError, match=r"dilations cannot be inferred.*config\.json"):
         HifiGan(read_weights(path))
+
+
+NESTED = "[" * 900 + "]" * 900
+SETTINGS = {"upsample_rates": [8, 8, 2, 2]}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("sampling_rate", '"22050"', 'its sampling_rate is the text "22050", not a whole number.'),
+        ("sampling_rate", "true", "its sampling_rate is True, not a whole number."),
+        ("sampling_rate", "22050.5", "not a whole number"),
+        ("sampling_rate", "null", "its sampling_rate is None, not a whole number."),
+        ("sampling_rate", "1" + "0" * 600, "it can be at most 400000"),
+        ("sampling_rate", "-22050", "must be above 0"),
+        ("n_fft", "1" + "0" * 600, "n_fft is 1000"),
+        ("n_fft", "1000000000", "it can be at most 16384"),
+        ("win_size", "0", "win_length is 0; it must be above 0."),
+        ("fmax", "NaN", "must satisfy"),
+        ("fmax", "Infinity", "must satisfy"),
+        ("fmax", "1e999", "must satisfy"),
+        ("fmax", "1" + "0" * 600, "must satisfy"),
+        ("fmax", '"8000"', 'its fmax is the text "8000", not a number.'),
+        ("fmin", "null", "its fmin is None, not a number."),
+        ("fmin", NESTED, "its fmin is "),
+        ("upsample_rates", NESTED, "differ in number"),
+        ("upsample_rates", f"[8, 8, 2, {NESTED}]", "not a size"),
+        ("upsample_rates", "[8, 8, 2, true]", "True is not a size"),
+        ("upsample_rates", f"[8, 8, 2, 1{'0' * 600}]", "is not a size"),
+        ("resblock_dilation_sizes", NESTED, "differ in number|not a size"),
+        ("resblock_dilation_sizes", f"[{NESTED}, [1], [1]]", "not a size|infer"),
+        ("resblock", NESTED, "resblock is "),
+        ("upsample_rates", "[8, 8, 2, " + "1" * 5000 + "]", "Cannot read .* not JSON"),
+        ("upsample_rates", "[" * 100_000 + "]" * 100_000, "Cannot read .*nested too deep"),
+        ("fmin", '"\\u001b[2J\\u202e"', "x1b"),
+    ],
+)
+def test_numbers_that_are_none_are_one_sentence(tmp_path, name, value, said):
+    path = save(tmp_path / "g", STATE)
+    others = {key: held for key, held in SETTINGS.items() if key != name}
+    text = json.dumps(others).removesuffix("}") + (", " if others else "") + f'"{name}": {value}}}'
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(VocoderError, match=said) as error:
+        HifiGan(read_weights(path))
+    assert len(str(error.value)) < 500 and str(error.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("settings", "f_max"),
+    [
+        ({"fmax": None}, 11025.0),
+        ({"fmax": None, "sampling_rate": 16_000}, 8000.0),
+        ({"fmax": None, "sampling_rate": 44_100}, 22_050.0),
+        ({}, 8000.0),
+        ({"fmax": 7600}, 7600.0),
+    ],
+)
+def test_an_edge_of_null_is_half_the_sample_rate(tmp_path, settings, f_max):
+    path = save(tmp_path / "g", STATE)
+    (tmp_path / "config.json").write_text(json.dumps(SETTINGS | settings))
+    assert HifiGan(read_weights(path)).audio.f_max == f_max
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_a_config_that_is_a_link_is_followed_inside_and_within_a_cache(tmp_path):
+    for name in ("voice", "cache", "cache/blobs"):
+        (tmp_path / name).mkdir()
+    path = save(tmp_path / "voice" / "g", STATE)
+    (tmp_path / "outside.json").write_text(json.dumps(SETTINGS | {"fmax": 7600}))
+    (tmp_path / "voice" / "config.json").symlink_to("../outside.json")
+    with pytest.raises(VocoderError, match="config.json is a link that leads out of the folder"):
+        HifiGan(read_weights(path))
+    path.rename(tmp_path / "cache" / "blobs" / "1")  # as in the cache of a hub
+    (tmp_path / "outside.json").rename(tmp_path / "cache" / "blobs" / "2")
+    for name, blob in (("g", "1"), ("config.json", "2")):
+        (tmp_path / "cache" / name).symlink_to(f"blobs/{blob}")
+        (tmp_path / "voice" / name).unlink(missing_ok=True)
+        (tmp_path / "voice" / name).symlink_to(f"../cache/blobs/{blob}")
+    for folder in ("cache", "voice"):
+        assert HifiGan(read_weights(tmp_path / folder / "g")).audio.f_max == 7600
 
 
 # Padding to few lengths

@@ -11,6 +11,7 @@ from typing import Any
 
 from ponytaco.notebook.widgets.events import can_wait, show_live, widget_events
 from ponytaco.notebook.widgets.html import headline, paragraph
+from ponytaco.printable import printable, say
 
 Events = Callable[[], AbstractContextManager[Callable[[], None]]]
 
@@ -182,17 +183,17 @@ class Chooser:
 
 
 def _lines(options: Sequence[Option]) -> list[tuple[str, str]]:
-    return [(option.label, option.name) for option in options]
+    return [(printable(option.label), option.name) for option in options]
 
 
 def _ask_in_text(options: Sequence[Option], title: str, countdown: Countdown | None) -> Choice:
     """Ask in a terminal; a default is chosen at once."""
     if countdown is not None:
-        print(f"{countdown.announcement}.")
+        say(f"{countdown.announcement}.")
         return Choice(countdown.name)
-    print(title)
+    say(title)
     for number, option in enumerate(options, start=1):
-        print(f"{number:4}  {option.label}")
+        say(f"{number:4}  {option.label}")
     while True:
         answer = input("Number or name: ").strip()
         by_name = [o for o in options if o.name.lower() == answer.lower()]
@@ -200,4 +201,4 @@ def _ask_in_text(options: Sequence[Option], title: str, countdown: Countdown | N
             return Choice(by_name[0].name)
         if answer.isdecimal() and 1 <= int(answer) <= len(options):
             return Choice(options[int(answer) - 1].name)
-        print("That is not a number or a name of the list.")
+        say("That is not a number or a name of the list.")

@@ -6,11 +6,12 @@ import base64
 import io
 import re
 from collections.abc import Iterable, Sequence
-from html import escape, unescape
+from html import unescape
 
 from matplotlib.figure import Figure
 
 from ponytaco.notebook.environment import has_widgets, show
+from ponytaco.printable import escape, say
 
 _CELL = "padding:2px 14px 2px 0;text-align:left;vertical-align:top"
 
@@ -94,7 +95,7 @@ def show_html(html: str) -> None:
 
         show(HTML(html))
     elif text := plain_text(html):  # a picture has none
-        print(text)
+        say(*text.split("\n"))
 
 
 def plain_text(html: str) -> str:

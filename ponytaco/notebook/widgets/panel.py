@@ -12,6 +12,7 @@ from ponytaco.notebook.widgets import panel_text
 from ponytaco.notebook.widgets.budget import Budget
 from ponytaco.notebook.widgets.events import show_live
 from ponytaco.notebook.widgets.html import facts, headline, paragraph, player, png_bytes
+from ponytaco.printable import say
 from ponytaco.runs.curves import plot_history
 from ponytaco.runs.folder import Run
 from ponytaco.runs.history import Column, HistoryRow, read_history
@@ -206,16 +207,15 @@ class TextPanel:
             rows = [*_earlier_rows(self._run), *self._rows]
             shown = panel_text.numbers(report, rows)
             values = ", ".join(f"{name} {value}" for name, value in shown)
-            print(f"step {report.step:,} of {report.max_steps:,}: {values}", flush=True)
+            say(f"step {report.step:,} of {report.max_steps:,}: {values}")
 
     def on_validation(self, validation: Validation) -> None:
         """Print the scores of a validation."""
         self._rows.append({Column.STEP: validation.step, **validation.history_row()})
         picture = self._run.picture(validation.step)
-        print(
+        say(
             f"step {validation.step:,}: voice {validation.score:.2f} of 1, {validation.free}; "
-            f"see {picture}",
-            flush=True,
+            f"see {picture}"
         )
 
     def close(self, outcome: str) -> None:
