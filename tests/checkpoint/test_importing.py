@@ -62,6 +62,16 @@ def test_every_way_of_saving_becomes_a_voice_with_the_same_bits(tmp_path, way, o
     assert ("22,050 Hz" in imported.assumed) is not tells_mels
 
 
+def test_weights_in_safetensors_form_are_read_too(tmp_path):
+    safetensors = pytest.importorskip("safetensors.torch")
+    safetensors.save_file(
+        {f"module.{name}": value.contiguous() for name, value in PLAIN.items()}, tmp_path / "x"
+    )
+    checkpoint, (note,) = open_voice_file(tmp_path / "x")
+    assert all(torch.equal(checkpoint.state_dict[name], value) for name, value in PLAIN.items())
+    assert "148 symbols" in note
+
+
 @pytest.mark.parametrize("head", ["plain", "mmi"])
 def test_an_imported_voice_makes_the_reference_mel(tmp_path, head):
     names = {"plain": "nvidia", "mmi": "mmi"}

@@ -213,6 +213,20 @@ def test_a_warm_start_starts_from_the_other_weights(fake_dataset, tmp_path, trai
     assert any("Warm start" in message for message in messages)
 
 
+def test_a_warm_start_names_the_mel_settings_that_differ(fake_dataset, tmp_path, trained_run):
+    messages = []
+    config = trained_run.config.replace(max_steps=1, f_max=7600, hop_length=220)
+    train(
+        fake_dataset,
+        Run(tmp_path / "run"),
+        config,
+        warm_start_from=trained_run.run.current_model,
+        log=messages.append,
+    )
+    (report,) = [message for message in messages if "Warm start from" in message]
+    assert "hop_length 256 (here 220), f_max 8000 (here 7600)" in report
+
+
 def test_a_resumed_run_ignores_a_warm_start(fake_dataset, tmp_path, trained_run):
     run = Run(tmp_path / "run")
     train_quietly(fake_dataset, run, FAST.replace(max_steps=1))
