@@ -43,7 +43,7 @@ quick: $(VENV)/.installed
 # The files whose tests draw by chance, and those that know the soak.
 soak: $(VENV)/.installed
 	PONYTACO_SOAK=1 $(PYTEST) -n auto \
-	  $$(grep -rlE --include='test_*.py' 'IS_SOAK|^(from|import) hypothesis' tests)
+	  $$(grep -rlE --include='test_*.py' '^from support.soak|^(from|import) hypothesis' tests)
 
 check: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, get_type_hints
 
 from ponytaco.errors import PonytacoError
+from ponytaco.hparams import pointer
 from ponytaco.printable import brief
 
 
@@ -149,6 +150,9 @@ class TrainConfig:
         0.1, "Cap of the GAF once aligned; larger CTC gradients have been seen to undo alignment."
     )
     gaf_every: int = _setting(10, "Steps between updates of the GAF.")
+    mmi_weight: float = _setting(
+        0.0, "Constant weight of the MMI loss in the place of the GAF; 0 leaves it to the GAF."
+    )
     drop_frame_rate: float = _setting(
         0.35, "Share of teacher frames replaced by the data set's mean frame."
     )
@@ -226,7 +230,8 @@ class TrainConfig:
         )  # fmt: skip
         for name in (
             "warmup_steps", "decay_start", "min_learning_rate", "weight_decay", "max_gaf",
-            "max_gaf_aligned", "guidance_weight", "guidance_fade_steps", "arpabet_first_steps",
+            "max_gaf_aligned", "mmi_weight", "guidance_weight", "guidance_fade_steps",
+            "arpabet_first_steps",
             "teacher_forcing_fade_steps", "reduce_frames_after", "freeze_encoder_steps",
             "freeze_attention_steps", "max_clip_seconds", "loader_workers", "max_minutes", "seed",
         ):  # fmt: skip
@@ -350,11 +355,14 @@ def section_of(name: str) -> str:
     """Return the section of a setting: 'audio', 'model' or 'train'.
 
     Raises:
-        ConfigError: if no section has it; the message names the closest settings.
+        ConfigError: if no section has it; the message names the closest settings, or what a
+            setting of another program is called here.
     """
     for section, kind in _SECTIONS.items():
         if name in {f.name for f in dataclasses.fields(kind)}:
             return section
+    if there := pointer(name):
+        raise ConfigError(f"There is no setting '{name}'. {there}")
     import difflib  # only the way to a good error message needs it
 
     known = [doc[0] for doc in describe()]

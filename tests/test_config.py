@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import math
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -17,6 +18,7 @@ from ponytaco.config import (
     parse_settings,
     section_of,
 )
+from ponytaco.hparams import ELSEWHERE, RENAMED
 from ponytaco.presets import PRESETS, preset
 
 SECTIONS = {"audio": AudioConfig, "model": ModelConfig, "train": TrainConfig}
@@ -386,6 +388,81 @@ def test_any_other_seed_is_usable(seed):
     value = Config().replace(seed=seed).train.seed
     assert BucketSampler([5, 6], 2, value, 0.5).remaining()
     seed_rank(value, 1, 10)
+
+
+# The names of other programs
+
+BFS18 = [
+    "epochs", "iters_per_checkpoint", "seed", "dynamic_loss_scaling", "fp16_run",
+    "distributed_run", "dist_backend", "dist_url", "cudnn_enabled", "cudnn_benchmark",
+    "ignore_layers", "load_mel_from_disk", "training_files", "validation_files", "text_cleaners",
+    "max_wav_value", "sampling_rate", "filter_length", "hop_length", "win_length",
+    "n_mel_channels", "mel_fmin", "mel_fmax", "n_symbols", "symbols_embedding_dim",
+    "encoder_kernel_size", "encoder_n_convolutions", "encoder_embedding_dim", "n_frames_per_step",
+    "decoder_rnn_dim", "prenet_dim", "max_decoder_steps", "gate_threshold", "p_attention_dropout",
+    "p_decoder_dropout", "attention_rnn_dim", "attention_dim", "attention_location_n_filters",
+    "attention_location_kernel_size", "postnet_embedding_dim", "postnet_kernel_size",
+    "postnet_n_convolutions", "use_saved_learning_rate", "learning_rate", "weight_decay",
+    "grad_clip_thresh", "batch_size", "mask_padding", "drop_frame_rate", "use_mmi", "use_gaf",
+    "max_gaf", "global_mean_npy",
+]  # fmt: skip
+"""Every name in bfs18's hparams.py, which has NVIDIA's among them."""
+
+
+@pytest.mark.parametrize("name", BFS18)
+def test_every_hparam_of_the_ancestors_is_ours_or_gets_a_pointer(name):
+    known = {setting for setting, *_ in describe()}
+    if name in known:
+        return
+    for refuse in (
+        lambda: Config().replace(**{name: 1}),
+        lambda: Config.from_dict({"train": {name: 1}}),
+        lambda: parse_recipe(f"{name} = 1"),
+        lambda: parse_recipe(f"[audio]\n{name} = 1"),
+    ):
+        message = message_of(refuse)
+        assert message.startswith(f"There is no setting '{name}'. {name} ")
+        assert "Did you mean" not in message and message.endswith(".")
+        assert message.count(".") >= 2
+
+
+@pytest.mark.parametrize(
+    ("name", "there"),
+    [
+        ("filter_length", "n_fft"),
+        ("grad_clip_thresh", "max_grad_norm"),
+        ("use_gaf", "mmi_weight=1"),
+        ("epochs", "max_steps"),
+        ("fp16_run", "precision"),
+        ("iters_per_checkpoint", "validate_every"),
+        ("gate_threshold", "speak --gate-threshold"),
+        ("max_decoder_steps", "speak --max-seconds"),
+        ("global_mean_npy", "computed from the data set"),
+        ("text_cleaners", "cleaner"),
+        ("ignore_layers", "by their sign"),
+        ("num_mels", "n_mels"),
+        ("Sampling_Rate", "sample_rate"),
+    ],
+)
+def test_a_pointer_names_what_there_is_here(name, there):
+    assert there in message_of(section_of, name)
+
+
+def test_every_pointer_leads_to_a_setting_that_exists():
+    known = {setting for setting, *_ in describe()}
+    assert set(RENAMED.values()) <= known
+    assert not known & {*RENAMED, *ELSEWHERE}
+    for clause in ELSEWHERE.values():
+        for name in re.findall(r"(?:set|see|with) (\w+_\w+)", clause):
+            assert name in known, clause
+
+
+def test_a_constant_weight_of_the_mmi_loss_is_not_negative():
+    assert Config().train.mmi_weight == 0
+    assert "cannot be negative" in message_of(Config().replace, mmi_weight=-1)
+
+
+# Values beyond use
 
 
 def nested(depth=900):

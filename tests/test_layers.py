@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # the modules of one folder may import each other.
 LAYERS = (
     {"printable"},
-    {"errors"},
+    {"errors", "hparams"},
     {"config"},
     {"presets"},
     {"device", "formatting", "timing", "plotting"},

@@ -17,16 +17,28 @@ from ponytaco.config import Config, ConfigError
 from ponytaco.errors import PonytacoError
 from ponytaco.io.atomic import atomic_write
 from ponytaco.io.store.errors import NewerVersionError
-from ponytaco.io.torchfile.errors import MoreThanWeightsError, TorchFileError
+from ponytaco.io.tensor_file.errors import TensorFileError
+from ponytaco.io.tensor_file.file import (
+    TensorFile,
+    is_tensor_file,
+    open_tensor_file,
+    write_tensor_file,
+)
+from ponytaco.io.torchfile.errors import TorchFileError
 from ponytaco.io.torchfile.foreign import ForeignObject, module_weights
-from ponytaco.io.torchfile.reader import load_torch_file
+from ponytaco.io.torchfile.reader import describe_other, is_torch_file, load_torch_file
 from ponytaco.model.tacotron2 import Tacotron2
 from ponytaco.presets import preset_of
 from ponytaco.runs.state import RunState
 from ponytaco.text.symbols import CTC_SYMBOLS, SYMBOLS
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+_FORMAT, _WRITER = "format_version", "ponytaco"
+"""The file's metadata beside its content; the writer tells a checkpoint from other files."""
 _MOST_SYMBOLS = 10_000
+# A run has its weights twice, and an optimizer at most three times beside them.
+_MOST_BYTES_PER_WEIGHT, _MOST_OTHER_BYTES = 5, 16 * 2**20
+_START_BYTES = 512
 _WARM_START = "A run can start from weights of another program: --warm-start."
 
 
@@ -93,11 +105,11 @@ class Checkpoint:
         model.load_state_dict(self.state_dict)
         return model.eval()
 
-    def check_shapes(self) -> None:
-        """Compare the shapes of all weights with the settings, before any memory is allocated.
+    def check_shapes(self, of: str = "the checkpoint") -> None:
+        """Compare the shapes of all weights with the settings, without any memory.
 
         Raises:
-            CheckpointError: if they do not fit.
+            CheckpointError: if they do not fit; the message names the weights as those ``of``.
         """
         try:
             with torch.device("meta"):  # shapes only: settings may claim any size
@@ -106,7 +118,7 @@ class Checkpoint:
                 model.load_state_dict(weights, assign=True)
         except (RuntimeError, OverflowError) as error:
             raise CheckpointError(
-                "The checkpoint's weights do not fit its own settings: "
+                f"The weights of {of} do not fit its own settings: "
                 f"{str(error).strip().splitlines()[-1].strip()}"
             ) from None
 
@@ -147,18 +159,20 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     Raises:
         CheckpointError: if it cannot be written, as on a full disk.
     """
-    save_atomically(path, _content(checkpoint))
+    with writing_atomically(path) as temporary:
+        write_checkpoint(temporary, checkpoint)
 
 
-def save_atomically(path: Path, content: Mapping[str, Any]) -> None:
-    """Write tensors and plain values with torch, atomically and durably.
+@contextlib.contextmanager
+def writing_atomically(path: Path) -> Iterator[Path]:
+    """Write a voice's file atomically and durably; see ``atomic_write``.
 
     Raises:
-        CheckpointError: if the file cannot be written, as on a full disk.
+        CheckpointError: if it cannot be written, as on a full disk.
     """
     try:
-        with atomic_write(path, durable=True) as temporary, temporary.open("wb") as file:
-            torch.save(dict(content), file)
+        with atomic_write(path, durable=True) as temporary:
+            yield temporary
     except (OSError, RuntimeError) as error:  # torch's zip writer raises the latter on a full disk
         raise CheckpointError(
             f"Cannot write {path}: {error}. Is the disk full? An earlier file there is unchanged."
@@ -169,15 +183,14 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint directly, for a store that verifies and renames it.
 
     Raises:
-        OSError, RuntimeError: if the disk fails.
+        OSError: if the disk fails.
     """
-    with path.open("wb") as file:  # torch refuses names that begin with a dot
-        torch.save(_content(checkpoint), file)
+    metadata = {_WRITER: __version__, _FORMAT: str(FORMAT_VERSION)}
+    write_tensor_file(path, _content(checkpoint), metadata)
 
 
 def _content(checkpoint: Checkpoint) -> dict[str, Any]:
     return {
-        "format_version": FORMAT_VERSION,
         **{f.name: getattr(checkpoint, f.name) for f in dataclasses.fields(checkpoint)},
         "config": checkpoint.config.to_dict(),
         "symbols": list(checkpoint.symbols),
@@ -194,22 +207,53 @@ def _content(checkpoint: Checkpoint) -> dict[str, Any]:
 def load_checkpoint(path: str | Path, *, verify: bool = False) -> Checkpoint:
     """Read a checkpoint of ponytaco, or a shared voice, without running any code from it.
 
-    The half-precision weights of a shared voice are returned in float32.
+    Everything is judged before its weights are read. The half-precision weights of a shared voice
+    are returned in float32.
 
     Args:
         path: the file.
-        verify: compare its records with their checksums.
+        verify: compare its tensors with their checksums, as those of a shared voice always are.
 
     Raises:
         CheckpointError: if it is missing, damaged, or not one of ponytaco's.
     """
     path = Path(path)
-    content = _read(path, verify=verify)
-    version = content.get("format_version")
-    if not isinstance(version, int):
-        raise CheckpointError(f"{path} is not a ponytaco checkpoint. {_WARM_START}")
-    if version > FORMAT_VERSION:
+    with _reading(path):
+        start = _start(path)
+        if is_torch_file(start):
+            raise CheckpointError(
+                f"{path} is not a ponytaco checkpoint, but torch's kind of file, as other programs "
+                f"write it, and ponytaco did before 0.2. {_WARM_START}"
+            )
+        if not is_tensor_file(start):
+            raise TensorFileError(describe_other(start))
+        with open_tensor_file(path) as file:
+            if not _is_ours(file, path):
+                raise CheckpointError(f"{path} is not a ponytaco checkpoint. {_WARM_START}")
+            checkpoint = _checkpoint(file, path)
+            file.read(verify=verify or checkpoint.card is not None)
+    checkpoint.state_dict = {
+        name: value.float() if value.dtype is torch.float16 else value
+        for name, value in checkpoint.state_dict.items()
+    }
+    return checkpoint
+
+
+def _is_ours(file: TensorFile, path: Path) -> bool:
+    """Whether ponytaco wrote a file, in a version that this one can read.
+
+    Raises:
+        NewerCheckpointError: if a newer one did.
+    """
+    version = file.metadata.get(_FORMAT, "")
+    if version.isdecimal() and int(version[:9]) > FORMAT_VERSION:
         raise NewerCheckpointError(f"{path} was written by a newer ponytaco. Upgrade ponytaco.")
+    return _WRITER in file.metadata
+
+
+def _checkpoint(file: TensorFile, path: Path) -> Checkpoint:
+    """Make a checkpoint of a file's content, whose weights have not been read, and judge it."""
+    content = file.content()
     try:
         fields = {f.name: content[f.name] for f in dataclasses.fields(Checkpoint)}
         fields["config"] = Config.from_dict(fields["config"])
@@ -224,24 +268,23 @@ def load_checkpoint(path: str | Path, *, verify: bool = False) -> Checkpoint:
     for name, is_right in _CONTENT.items():
         if not is_right(fields[name]):
             raise CheckpointError(f"{path} is damaged: its {name} is invalid.{_again(path)}")
-    fields["state_dict"] = {
-        name: value.float() if value.dtype is torch.float16 else value
-        for name, value in fields["state_dict"].items()
-    }
-    return Checkpoint(**fields)
+    checkpoint = Checkpoint(**fields)
+    checkpoint.check_shapes(of=str(path))
+    n_bytes = sum(v.nbytes for weights in checkpoint._all_weights() for v in weights.values())
+    if file.n_bytes > _MOST_BYTES_PER_WEIGHT * n_bytes + _MOST_OTHER_BYTES:
+        raise TensorFileError("it holds more than the states of any run")
+    return checkpoint
 
 
 def verified_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint and verify it.
 
-    Beyond ``load_checkpoint`` this checks the checksums, and that the weights have the shapes of
-    the settings and are finite.
+    Beyond ``load_checkpoint`` this checks the checksums, and that the weights are finite.
 
     Raises:
         CheckpointError: if it is missing, damaged, or not one of ponytaco's.
     """
     checkpoint = load_checkpoint(path, verify=True)
-    checkpoint.check_shapes()
     checkpoint.check_values(path)
     return checkpoint
 
@@ -327,8 +370,16 @@ def read_content(path: Path) -> Mapping[str, Any]:
     Raises:
         CheckpointError: if it is missing, damaged, or not a table.
     """
-    content = _read(path, weights_only=False)
     with _reading(path):
+        if is_tensor_file(_start(path)):
+            return _tensor_file_content(path)
+        content = load_torch_file(path)
+        if isinstance(content, ForeignObject):  # a module alone
+            content = {"model": content}
+        if not isinstance(content, Mapping):
+            raise CheckpointError(
+                f"{path} is not a checkpoint: it holds a {type(content).__name__}."
+            )
         return {
             name: module_weights(value)
             if isinstance(value, ForeignObject) and value.is_module
@@ -337,17 +388,20 @@ def read_content(path: Path) -> Mapping[str, Any]:
         }
 
 
-def _read(path: Path, **options: bool) -> Mapping[str, Any]:
-    """Read a table with ``load_torch_file``; a module alone counts as a table."""
+def _tensor_file_content(path: Path) -> Mapping[str, Any]:
+    """Read a checkpoint of ponytaco as a table, or the tensors that another program wrote."""
+    with open_tensor_file(path) as file:
+        is_ours = _is_ours(file, path)
+        content = {_FORMAT: FORMAT_VERSION, **file.content()} if is_ours else {**file.tensors}
+        file.read(verify=True)
+    return content
+
+
+def _start(path: Path) -> bytes:
     if not path.is_file():
         raise CheckpointError(f"There is no checkpoint at {path}.")
-    with _reading(path):
-        content = load_torch_file(path, **options)
-    if isinstance(content, ForeignObject):
-        content = {"model": content}
-    if not isinstance(content, Mapping):
-        raise CheckpointError(f"{path} is not a checkpoint: it holds a {type(content).__name__}.")
-    return content
+    with path.open("rb") as file:
+        return file.read(_START_BYTES)
 
 
 @contextlib.contextmanager
@@ -355,11 +409,7 @@ def _reading(path: Path) -> Iterator[None]:
     """Turn errors of the file into CheckpointErrors."""
     try:
         yield
-    except MoreThanWeightsError as error:
-        raise CheckpointError(
-            f"{path} is not a ponytaco checkpoint: {error}. {_WARM_START}"
-        ) from None
-    except TorchFileError as error:
+    except (TensorFileError, TorchFileError) as error:
         raise CheckpointError(
             f"{path} cannot be used as a checkpoint: {error}.{_again(path)}"
         ) from None

@@ -6,23 +6,26 @@ CTC head by symbol, rows of the outputs by the frame and mel band that they make
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ponytaco.checkpoint.conversion.architecture import misfits
 from ponytaco.checkpoint.conversion.heads import fold_plain_head
 from ponytaco.checkpoint.conversion.rows import Rows, by_sign, of_frames
-from ponytaco.checkpoint.conversion.sizes import sizes_of
-from ponytaco.checkpoint.format import CheckpointError, is_symbol_table, read_content
+from ponytaco.checkpoint.conversion.sizes import n_mels_of, sizes_of
+from ponytaco.checkpoint.foreign import ForeignVoice, read_foreign
+from ponytaco.checkpoint.format import CheckpointError
+from ponytaco.config import AudioConfig
 from ponytaco.formatting import and_more
 from ponytaco.model.tacotron2 import Tacotron2
 from ponytaco.presets import presets_with
 from ponytaco.runs.folder import RunError, voice_files
-from ponytaco.text.symbols import CTC_SYMBOLS, NVIDIA_SYMBOLS, SYMBOLS
+from ponytaco.text.symbols import CTC_SYMBOLS
 
 # Limit of the names in each row group of the table.
 _SHOWN = 12
@@ -30,14 +33,12 @@ _SHOWN = 12
 # Minimal share of the parameters, output and CTC heads aside, that must be taken: half of a model
 # can neither read nor speak. A model of the same size fits completely; one whose memory or mel is
 # wider, as for several speakers, still by two thirds; one of another preset not at all, but for a
-# few small vectors.
+# few small vectors. The same share of the encoder: without it a model of another architecture would
+# pass that has nothing but its sizes in common.
 _LEAST_TAKEN = 0.5
 
 # Sizes in which models may differ, since their weights can be mapped.
 _MAPPED_SIZES = ("head", "n_frames_per_step")
-
-# Prefixes that wrappers add to every name: data parallel training, and torch.compile.
-_WRAPPERS = ("module.", "_orig_mod.")
 
 # The parts of the model in the table, with the prefixes of their weights' names.
 _PARTS: Mapping[str, tuple[str, ...]] = {
@@ -72,6 +73,8 @@ class WarmStart:
     """Settings in which the models differ, as 'prenet_dim 256 (here 128)'."""
     share: float = 0.0
     """Share of the parameters, output and CTC heads aside, that was taken or mapped."""
+    remarks: list[str] = field(default_factory=list)
+    """What was assumed about the other voice, and how it differs, one sentence each."""
 
     def __str__(self) -> str:
         """Format as a table."""
@@ -93,6 +96,7 @@ class WarmStart:
             if len(names) > _SHOWN:
                 lines.append(f"  {title}: … and {len(names) - _SHOWN} more")
         lines.append(f"  {self.share:.0%} of the weights were taken, output and CTC heads aside.")
+        lines += [f"  {remark}" for remark in self.remarks]
         return "\n".join(lines)
 
 
@@ -101,6 +105,7 @@ def warm_start(
     symbols: Sequence[str],
     path: Path,
     ctc_symbols: Sequence[str] = CTC_SYMBOLS,
+    audio: AudioConfig | None = None,
 ) -> WarmStart:
     """Initialise a model with weights in NVIDIA's layout, the seed's, or of a ponytaco voice.
 
@@ -112,22 +117,21 @@ def warm_start(
         symbols: its symbol table.
         path: the other checkpoint, a shared voice, or a run's folder, whose best model is taken.
         ctc_symbols: the alphabet of its CTC head.
+        audio: settings of its mels, to report where the other voice's differ.
 
     Raises:
         RunError: if there is no voice at ``path``.
         CheckpointError: if it cannot be read, or less than half of the model fits.
     """
-    path = _weights_file(path)
-    content = read_content(path)
-    theirs = _weights(content)
-    ours = model.state_dict()
+    voice = read_foreign(_weights_file(path))
+    theirs, ours = voice.weights, model.state_dict()
     here = sizes_of(ours, model.decoder.n_mels)
-    there = sizes_of(theirs, model.decoder.n_mels)
+    there = sizes_of(theirs, n_mels_of(theirs))
     report = WarmStart(
-        source=_source(path, content, there),
+        source=_source(voice, there),
         other_sizes=[f"{k} {v} (here {here[k]})" for k, v in there.items() if v != here.get(k)],
     )
-    tables = _tables(content, theirs)
+    tables = (voice.symbols, voice.ctc_symbols)
     r_there = there.get("n_frames_per_step", model.decoder.n_frames_per_step)
     for name, value in theirs.items():
         other_head = name.startswith(_GATE_ROWS) and there.get("head", here["head"]) != here["head"]
@@ -151,8 +155,9 @@ def warm_start(
     taken = {*report.taken, *map(_name, report.mapped)}
     report.fresh = [name for name in ours if name not in taken]
     report.share = _share(model, taken)
-    if report.share < _LEAST_TAKEN:
-        raise CheckpointError(_why_too_little(path, report.share, here, there))
+    if min(report.share, _share(model, taken, _PARTS["encoder"])) < _LEAST_TAKEN:
+        raise CheckpointError(_why_too_little(voice, report.share, here, there))
+    report.remarks = list(_remarks(voice, there, audio))
     return report
 
 
@@ -162,7 +167,8 @@ def sizes_in(path: Path) -> dict[str, Any]:
     Raises:
         RunError, CheckpointError: as ``warm_start``.
     """
-    return sizes_of(_weights(read_content(_weights_file(path))))
+    weights = read_foreign(_weights_file(path)).weights
+    return sizes_of(weights, n_mels_of(weights))
 
 
 def _weights_file(path: Path) -> Path:
@@ -176,19 +182,25 @@ def _weights_file(path: Path) -> Path:
     return voice_files(path)[0]
 
 
-def _share(model: Tacotron2, taken: Collection[str]) -> float:
-    """Return the share of the parameters that were taken, output and CTC heads aside."""
+def _share(model: Tacotron2, taken: Collection[str], part: tuple[str, ...] = ("",)) -> float:
+    """Return the share of the parameters of a part that were taken, output and CTC heads aside."""
     sizes = {
         name: parameter.numel()
         for name, parameter in model.named_parameters()
-        if not name.startswith((*_PARTS["ctc_head"], *_PARTS["head"]))
+        if name.startswith(part) and not name.startswith((*_PARTS["ctc_head"], *_PARTS["head"]))
     }
     return sum(size for name, size in sizes.items() if name in taken) / sum(sizes.values())
 
 
 def _why_too_little(
-    path: Path, share: float, here: Mapping[str, Any], there: Mapping[str, Any]
+    voice: ForeignVoice, share: float, here: Mapping[str, Any], there: Mapping[str, Any]
 ) -> str:
+    path, other = voice.path, misfits(voice.weights, there)
+    if other:
+        return (
+            f"{path} is a Tacotron 2 of another architecture: {next(iter(other.values()))}. No "
+            "setting makes such a model. Give another voice, or leave the warm start out."
+        )
     asked = {name: size for name, size in there.items() if name not in _MAPPED_SIZES}
     if not asked:
         return (
@@ -196,53 +208,55 @@ def _why_too_little(
             "leave the warm start out."
         )
     found = f"Only {share:.0%} of the weights could be taken from {path}"
-    other = {name: size for name, size in asked.items() if size != here.get(name)}
-    if not other:
+    differing = {name: size for name, size in asked.items() if size != here.get(name)}
+    if not differing:
         return f"{found}: it lacks the rest. Give another voice, or leave the warm start out."
     presets = presets_with(asked)
     if presets:
         give = f"--preset {' or '.join(presets)}, which fits"
     else:
-        give = f"its sizes: {' '.join(f'--set {name}={size}' for name, size in other.items())}"
+        give = f"its sizes: {' '.join(f'--set {name}={size}' for name, size in differing.items())}"
     return f"{found}: it is a model of another size. Give {give}; or leave the warm start out."
 
 
-def _weights(content: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Find the weights of a file by name, in any of the common layouts."""
-    held = [content.get("state_dict"), content.get("model"), content]
-    state: Mapping[Any, Any] = next((table for table in held if isinstance(table, Mapping)), {})
-    weights = {}
-    for name, value in state.items():
-        if not isinstance(name, str) or not isinstance(value, Tensor):
-            continue
-        while name.startswith(_WRAPPERS):
-            name = name.partition(".")[2]
-        weights[name] = value
-    return weights
-
-
-def _source(path: Path, content: Mapping[str, Any], sizes: Mapping[str, Any]) -> str:
+def _source(voice: ForeignVoice, sizes: Mapping[str, Any]) -> str:
     head = f", {sizes['head']} head" if "head" in sizes else ""
-    run_state = content.get("run_state")
-    step = run_state.get("step") if isinstance(run_state, Mapping) else content.get("iteration")
-    at = f", step {step:,}" if type(step) is int else ""
-    kind = "a voice of ponytaco" if "format_version" in content else "weights of another program"
-    return f"{path} ({kind}{at}{head})"
+    at = "" if voice.step is None else f", step {voice.step:,}"
+    kind = "a voice of ponytaco" if voice.is_ours else "weights of another program"
+    return f"{voice.path} ({kind}{at}{head})"
 
 
-def _tables(
-    content: Mapping[str, Any], theirs: Mapping[str, Tensor]
-) -> tuple[Sequence[str] | None, Sequence[str] | None]:
-    """Return their symbol and CTC tables: those in the file, or known ones of the same length."""
-    embedding = theirs.get("embedding.weight")
-    n_symbols = len(embedding) if embedding is not None and embedding.dim() else 0
-    known = {len(table): table for table in (NVIDIA_SYMBOLS, SYMBOLS)}
-    symbols, ctc_symbols = content.get("symbols"), content.get("ctc_symbols")
-    table = symbols if is_symbol_table(symbols) else known.get(n_symbols)
-    return (
-        table if table is not None and len(table) == n_symbols else None,
-        ctc_symbols if is_symbol_table(ctc_symbols) else CTC_SYMBOLS,
-    )
+def _remarks(
+    voice: ForeignVoice, sizes: Mapping[str, Any], audio: AudioConfig | None
+) -> Iterator[str]:
+    """Yield what was assumed about the other voice, and how it differs, one sentence each."""
+    if voice.assumed_symbols:
+        yield f"Nothing in the file names its symbols: {voice.assumed_symbols}."
+    other = misfits(voice.weights, sizes)
+    if other:
+        yield (
+            f"It is of another architecture, and these parts start anew: "
+            f"{'; '.join(other.values())}."
+        )
+    if audio is not None:
+        yield from _other_mels(voice, audio)
+
+
+def _other_mels(voice: ForeignVoice, audio: AudioConfig) -> Iterator[str]:
+    theirs = voice.audio_config
+    differing = [
+        f"{field.name} {getattr(theirs, field.name):g} (here {getattr(audio, field.name):g})"
+        for field in fields(AudioConfig)
+        if getattr(theirs, field.name) != getattr(audio, field.name)
+    ]
+    if voice.other_scale:
+        differing.append(f"another scale ({voice.other_scale})")
+    if differing:
+        known = "" if voice.audio else ", if they are NVIDIA's, which the file does not tell"
+        yield (
+            f"Its mels have other settings{known}: {', '.join(differing)}, so the sound must be "
+            "learnt anew."
+        )
 
 
 def _rows_for(

@@ -10,8 +10,9 @@ from typing import Any
 
 from data_prep.__main__ import add_commands as add_data_prep
 from ponytaco import __version__
-from ponytaco.cli import bench, evaluate, export, fetch, mels, movie, speak, train
+from ponytaco.cli import bench, evaluate, export, fetch, import_voice, mels, movie, speak, train
 from ponytaco.errors import PonytacoError
+from ponytaco.hparams import pointer
 from ponytaco.printable import ArgumentParser, say
 
 # What the commands need besides is imported when they run, because torch takes seconds to load
@@ -21,7 +22,7 @@ _JOURNEY = (
     ("Get clips ready", (add_data_prep,)),
     ("Train", (train.add_to, movie.add_to, bench.add_to)),
     ("Speak", (speak.add_to, evaluate.add_to)),
-    ("Share", (export.add_to, mels.add_to, fetch.add_to)),
+    ("Share", (export.add_to, import_voice.add_to, mels.add_to, fetch.add_to)),
 )
 _EXAMPLE = """\
 From an archive to a voice:
@@ -51,7 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.command is speak.run:
         beyond = speak.take_up(arguments, beyond)
     if beyond:
-        parser.error(f"unrecognized arguments: {' '.join(beyond)}")
+        names = [word.lstrip("-").partition("=")[0].replace("-", "_") for word in beyond]
+        pointers = [f" ({there})" for there in map(pointer, names) if there]
+        parser.error(f"unrecognized arguments: {' '.join(beyond)}{''.join(pointers)}")
     try:
         return arguments.command(arguments)
     except KeyboardInterrupt:

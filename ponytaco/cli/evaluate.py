@@ -20,7 +20,7 @@ def add_to(commands: Any) -> None:
     )
     parser.epilog = "Example: ponytaco evaluate runs/Zecora --quick"
     parser.set_defaults(command=_run)
-    parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder")
+    parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder, or a voice's file")
     parser.add_argument(
         "--data",
         type=Path,

@@ -30,8 +30,9 @@ def add_to(commands: Any) -> None:
     parser.usage = "ponytaco speak VOICE TEXT [options]   (--help lists them)"
     parser.set_defaults(command=run, parser=parser)
     parser.add_argument(
-        "voice", type=Path, metavar="VOICE", help="a run's folder, a checkpoint or X.voice"
-    )
+        "voice", type=Path, metavar="VOICE",
+        help="a run's folder, a checkpoint, X.voice, or a voice in NVIDIA's layout",
+    )  # fmt: skip
     parser.add_argument(
         "text", nargs="?", metavar="TEXT", help="the text; '-' reads it from standard input"
     )

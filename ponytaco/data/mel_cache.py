@@ -20,8 +20,8 @@ from ponytaco.config import AudioConfig
 from ponytaco.data.dataset_folder import Clip
 from ponytaco.io.atomic import atomic_write
 from ponytaco.io.strangers import inside
-from ponytaco.io.torchfile.errors import TorchFileError
-from ponytaco.io.torchfile.reader import load_torch_file
+from ponytaco.io.tensor_file.errors import TensorFileError
+from ponytaco.io.tensor_file.file import open_tensor_file, write_tensor_file
 
 
 @dataclass(frozen=True)
@@ -65,17 +65,17 @@ def load_mels(clips: Sequence[Clip], audio: AudioConfig, cache_folder: Path) -> 
     Raises:
         AudioError: if a clip's audio is missing, damaged or of another sample rate.
     """
-    path = cache_folder / f"mels-{_cache_key(clips, audio)}.pt"
-    with contextlib.suppress(OSError, TorchFileError):  # a damaged file is written again
+    path = cache_folder / f"mels-{_cache_key(clips, audio)}.safetensors"
+    with contextlib.suppress(OSError, TensorFileError):  # a damaged file is written again
         return _cached_mels(path, len(clips), audio.n_mels)
     mels = _compute_mels(clips, audio)
     try:
         with atomic_write(path) as temporary:
-            torch.save(vars(mels), temporary)
-    except (OSError, RuntimeError) as error:
+            write_tensor_file(temporary, vars(mels), {})
+    except OSError as error:
         warnings.warn(f"The mels are not cached in {cache_folder}: {error}", stacklevel=2)
         return mels
-    for old in cache_folder.glob("mels-*.pt"):
+    for old in cache_folder.glob("mels-*"):
         if old != path:  # of other clips or settings
             old.unlink(missing_ok=True)
     return _cached_mels(path, len(clips), audio.n_mels)
@@ -84,23 +84,25 @@ def load_mels(clips: Sequence[Clip], audio: AudioConfig, cache_folder: Path) -> 
 def _cached_mels(path: Path, n_clips: int, n_mels: int) -> Mels:
     """Read mels from a file that may be damaged, or come with a stranger's data set."""
     if not path.is_file() or not inside(path.parent)(path):
-        raise TorchFileError("it is not a file of the data set")
-    content = load_torch_file(path, mmap=True, verify=True)
-    if not isinstance(content, dict) or content.keys() != {"frames", "offsets", "mean_frame"}:
-        raise TorchFileError("it holds no mels")
+        raise TensorFileError("it is not a file of the data set")
+    with open_tensor_file(path) as file:
+        content = file.content()
+        file.map()
+    if content.keys() != {"frames", "offsets", "mean_frame"}:
+        raise TensorFileError("it holds no mels")
     if not all(isinstance(value, Tensor) for value in content.values()):
-        raise TorchFileError("it holds no mels")
+        raise TensorFileError("it holds no mels")
     mels = Mels(**content)
     frames, offsets, mean = mels.frames, mels.offsets, mels.mean_frame
     shapes = (frames.shape[1:], offsets.shape, mean.shape)
     if frames.dim() != 2 or shapes != ((n_mels,), (n_clips + 1,), (n_mels,)):
-        raise TorchFileError("it holds the mels of other clips")
+        raise TensorFileError("it holds the mels of other clips")
     if (frames.dtype, mean.dtype, offsets.dtype) != (torch.float32, torch.float32, torch.int64):
-        raise TorchFileError("it holds numbers of another type")
+        raise TensorFileError("it holds numbers of another type")
     if offsets[0] != 0 or offsets[-1] != len(frames) or (offsets.diff() < 1).any():
-        raise TorchFileError("its clips do not follow each other")
+        raise TensorFileError("its clips do not follow each other")
     if not all(torch.isfinite(part).all() for part in (*frames.split(10_000), mean)):
-        raise TorchFileError("it holds NaN or infinite values")
+        raise TensorFileError("it holds NaN or infinite values")
     return mels
 
 

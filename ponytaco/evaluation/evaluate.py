@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ponytaco.checkpoint.format import Checkpoint, verified_checkpoint
+from ponytaco.checkpoint.format import Checkpoint
+from ponytaco.checkpoint.importing import open_voice_file
 from ponytaco.config import Config
 from ponytaco.data.dataset import ClipDataset, Datasets, open_datasets
 from ponytaco.data.dataset_folder import FilelistError, as_paths, read_datasets
@@ -28,7 +29,7 @@ from ponytaco.evaluation.speak import (
     speak_all,
 )
 from ponytaco.evaluation.wer import word_error_rate
-from ponytaco.runs.folder import Run, RunError, write_text
+from ponytaco.runs.folder import Run, RunError, voice_files, write_text
 from ponytaco.runs.history import read_history
 from ponytaco.synthesis.voice import Voice
 from ponytaco.text.encode import text_to_ids
@@ -71,7 +72,8 @@ def evaluate(
     """Score a run's voice; write ``evaluation/report.html`` and ``report.json`` into its folder.
 
     Args:
-        run: what to score; its best checkpoint, or else its newest.
+        run: what to score; its best checkpoint, or else its newest. A voice in one file counts as
+            a run's folder.
         dataset_folder: the clips, in one or several folders; where the run was trained if left
             out.
         sentences: a text file of new sentences, one a line; ponytaco's own if left out.
@@ -89,8 +91,10 @@ def evaluate(
         EvaluationError: none of the texts can be spoken.
     """
     texts = read_sentences(sentences) if sentences else list(SENTENCES)
-    path = run.voice()
-    checkpoint = verified_checkpoint(path)
+    (path, *_) = voice_files(run.folder)
+    checkpoint, assumed = open_voice_file(path)
+    for sentence in assumed:
+        log(sentence)
     config, chosen_device = checkpoint.config, choose_device(device)
     data = _open_datasets(checkpoint, dataset_folder, log)
     opened = open_vocoder(vocoder, config.audio, chosen_device)
@@ -121,7 +125,7 @@ def evaluate(
     if not clip_group.results and not new_group.results:
         raise EvaluationError("None of the texts can be spoken. Give other sentences.")
     results = Results(
-        name=run.folder.resolve().name,
+        name=run.folder.stem if run.folder.is_file() else run.folder.resolve().name,
         step=voice.step,
         first_aligned=checkpoint.run_state.first_aligned,
         vocoder=vocoder,

@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ponytaco.checkpoint.format import Checkpoint, load_checkpoint, not_learnt_yet, save_checkpoint
+from ponytaco.checkpoint.format import Checkpoint, not_learnt_yet, save_checkpoint
+from ponytaco.checkpoint.importing import is_imported, open_voice_file
 from ponytaco.errors import PonytacoError
 from ponytaco.export.card import model_card
 from ponytaco.runs.folder import voice_files
@@ -29,12 +30,12 @@ class Exported:
 
 
 def open_voice(path: Path) -> Checkpoint:
-    """Read the best checkpoint of a run's folder, a checkpoint, or a shared voice.
+    """Read the best checkpoint of a run's folder, a checkpoint, or a voice of any program.
 
     Raises:
         RunError, CheckpointError: if there is no usable voice.
     """
-    return load_checkpoint(voice_files(path)[0])
+    return open_voice_file(voice_files(path)[0])[0]
 
 
 def export_bundle(
@@ -58,7 +59,6 @@ def export_bundle(
     """
     require_new(out)
     checkpoint = open_voice(source)
-    checkpoint.check_shapes()
     bundle = dataclasses.replace(
         checkpoint,
         state_dict={key: _halved(value) for key, value in checkpoint.state_dict.items()},
@@ -83,7 +83,7 @@ def export_bundle(
 
 def remarks_on(checkpoint: Checkpoint) -> list[str]:
     """Return remarks on a voice that hold for any kind of export."""
-    if checkpoint.run_state.aligned_since is not None:
+    if checkpoint.run_state.aligned_since is not None or is_imported(checkpoint):
         return []
     return [
         f"{not_learnt_yet(checkpoint.run_state.step)} Others will hear babble. Train it until a "

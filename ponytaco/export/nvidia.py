@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from ponytaco.checkpoint.format import Checkpoint, save_atomically
+from ponytaco.checkpoint.format import Checkpoint, writing_atomically
 from ponytaco.config import AudioConfig, ModelConfig
 from ponytaco.data.dataset_folder import FilelistError, read_datasets
 from ponytaco.export.bundle import Exported, ExportError, open_voice, remarks_on, require_new
@@ -36,7 +36,6 @@ def export_nvidia(source: Path, out: Path) -> Exported:
     """
     require_new(out)
     checkpoint = open_voice(source)
-    checkpoint.check_shapes()
     model, train = checkpoint.config.model, checkpoint.config.train
     if model.head != "plain":
         raise ExportError(
@@ -66,15 +65,14 @@ def export_nvidia(source: Path, out: Path) -> Exported:
         lr=train.learning_rate,
         weight_decay=train.weight_decay,
     )
-    save_atomically(
-        out,
-        {
-            "iteration": checkpoint.run_state.step,
-            "state_dict": state,
-            "optimizer": optimizer.state_dict(),
-            "learning_rate": train.learning_rate,
-        },
-    )
+    content = {
+        "iteration": checkpoint.run_state.step,
+        "state_dict": state,
+        "optimizer": optimizer.state_dict(),
+        "learning_rate": train.learning_rate,
+    }
+    with writing_atomically(out) as temporary, temporary.open("wb") as file:
+        torch.save(content, file)
     return Exported(
         out, [*remarks_on(checkpoint), *_lost_signs(checkpoint), *_other_hparams(checkpoint)]
     )

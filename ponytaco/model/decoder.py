@@ -15,14 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from ponytaco.model.attention import LocationSensitiveAttention
-from ponytaco.model.dropout import Dropout, dropout_factors
+from ponytaco.model.dropout import Dropout, dropout_mask
 from ponytaco.model.layers import LinearNorm, length_mask
 from ponytaco.model.prenet import Prenet
-from ponytaco.model.recurrence import attention_loop, lstm_loop
+from ponytaco.model.recurrence import AttentionWeights, LSTMWeights, attention_loop, lstm_loop
 
 
 class DecoderState(NamedTuple):
-    """The recurrent state between two decoder steps."""
+    """The recurrent state between two decoder steps; hidden states are divided by their gain."""
 
     attention_hidden: Tensor  # (B, attention_rnn_dim)
     attention_cell: Tensor  # (B, attention_rnn_dim)
@@ -42,7 +42,7 @@ class Memory(NamedTuple):
 
 
 class DropoutMasks(NamedTuple):
-    """Dropout factors of the two LSTMs' outputs: 0 where dropped, 1 / (1 - p) where kept."""
+    """What dropout keeps of the two LSTMs' outputs; it is multiplied by 1 / (1 - p)."""
 
     attention: Tensor  # (T_steps, B, attention_rnn_dim)
     decoder: Tensor  # (T_steps, B, decoder_rnn_dim)
@@ -63,9 +63,9 @@ class ForcedAttention(NamedTuple):
 class _LoopWeights(NamedTuple):
     """Weights of the loops, prepared once per batch."""
 
-    attention: Tensor  # (4 * attention_rnn_dim, attention_rnn_dim + memory_dim)
-    decoder: Tensor  # (4 * decoder_rnn_dim, decoder_rnn_dim)
-    location: Tensor  # (attention_dim, 2 * kernel_size)
+    attention_rnn: LSTMWeights
+    attention: AttentionWeights
+    decoder_rnn: LSTMWeights
 
 
 class DecoderOutput(NamedTuple):
@@ -186,7 +186,7 @@ class Decoder(nn.Module):
         go_frame = teacher_mel.new_zeros(1, *teacher_mel.shape[:2])
         prenet_frames = self.prenet(torch.cat((go_frame, last_frames)))
 
-        loop_weights = self._loop_weights(memory.device)
+        loop_weights = self._loop_weights(memory.device, masks is not None)
         features: list[Tensor] = []
         weights: list[Tensor] = []
         for start, stop, forced in _segments(
@@ -268,16 +268,11 @@ class Decoder(nn.Module):
             features (S, B, decoder_rnn_dim + memory_dim) for ``project``, attention weights
             (S, B, T_text), and the state after these steps.
         """
-        attention_rnn, decoder_rnn = self.attention_rnn, self.decoder_rnn
-        attention_dim = attention_rnn.hidden_size
+        attention_dim = self.attention_rnn.hidden_size
         attended, attention, attention_cell, weights_sum = attention_loop(
             prenet_frames,
-            attention_rnn.weight_ih[:, : self.prenet_dim],
-            attention_rnn.bias_ih + attention_rnn.bias_hh,
+            weights.attention_rnn,
             weights.attention,
-            self.attention_layer.query_weight,
-            weights.location,
-            self.attention_layer.energy_weight,
             memory.memory,
             memory.processed,
             memory.mask,
@@ -294,9 +289,7 @@ class Decoder(nn.Module):
         attended = attended.transpose(1, 2)  # (S, B, attention_rnn_dim + memory_dim)
         decoder_hiddens, decoder_cell = lstm_loop(
             attended,
-            decoder_rnn.weight_ih,
-            decoder_rnn.bias_ih + decoder_rnn.bias_hh,
-            weights.decoder,
+            weights.decoder_rnn,
             masks.decoder.transpose(1, 2) if masks else None,
             state.decoder_hidden,
             state.decoder_cell,
@@ -312,7 +305,8 @@ class Decoder(nn.Module):
             weights=_previous_weights(attention[-1], forced_attention),
             weights_sum=weights_sum,
         )
-        return torch.cat((decoder_hiddens, contexts), dim=2), attention, state
+        features = torch.cat((decoder_hiddens * weights.decoder_rnn.gain, contexts), dim=2)
+        return features, attention, state
 
     def project(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Run the output head for any number of steps at once.
@@ -338,20 +332,41 @@ class Decoder(nn.Module):
             gate.transpose(1, 2).reshape(n_steps * r, batch),
         )
 
-    def _loop_weights(self, device: torch.device) -> _LoopWeights:
+    def _loop_weights(self, device: torch.device, has_dropout: bool) -> _LoopWeights:
         dtype = _product_dtype(device)
-        weight_hh, weight_ih = self.attention_rnn.weight_hh, self.attention_rnn.weight_ih
+        attention_rnn, decoder_rnn = self.attention_rnn, self.decoder_rnn
+        attention_dim, attention = attention_rnn.hidden_size, self.attention_layer
+        gains = [
+            2 / (1 - p if has_dropout else 1)
+            for p in (self.p_attention_dropout, self.p_decoder_dropout)
+        ]
+        of_frames, of_context = attention_rnn.weight_ih.tensor_split([self.prenet_dim], dim=1)
+        of_attention, of_its_context = decoder_rnn.weight_ih.tensor_split([attention_dim], dim=1)
         return _LoopWeights(
-            torch.cat((weight_hh, weight_ih[:, self.prenet_dim :]), dim=1).to(dtype),
-            self.decoder_rnn.weight_hh.to(dtype),
-            self.attention_layer.location_weight(),
+            LSTMWeights(
+                of_frames,
+                attention_rnn.bias_ih + attention_rnn.bias_hh,
+                torch.cat((attention_rnn.weight_hh * gains[0], of_context), dim=1),
+                gains[0],
+            ).prepare(dtype),
+            AttentionWeights(
+                attention.query_weight * gains[0],
+                attention.location_weight(),
+                attention.energy_weight,
+            ).prepare(dtype),
+            LSTMWeights(
+                torch.cat((of_attention * gains[0], of_its_context), dim=1),
+                decoder_rnn.bias_ih + decoder_rnn.bias_hh,
+                decoder_rnn.weight_hh * gains[1],
+                gains[1],
+            ).prepare(dtype),
         )
 
     def _draw_masks(self, n_steps: int, state: DecoderState) -> DropoutMasks:
         def draw(like: Tensor, p: float) -> Tensor:
             # The loops need them with the batch in columns.
             shape = (n_steps, like.shape[1], like.shape[0])
-            return dropout_factors(shape, p, like.device).transpose(1, 2)
+            return dropout_mask(shape, p, like.device).transpose(1, 2)
 
         return DropoutMasks(
             draw(state.attention_hidden, self.p_attention_dropout),

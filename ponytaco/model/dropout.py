@@ -64,9 +64,26 @@ def dropout_factors(
     """
     if device.type != "cpu" or not 0 < p < 1:
         return F.dropout(torch.ones(shape, device=device, dtype=dtype), p)
+    n_dropped = _n_dropped(p)
+    return dropout_mask(shape, p, device).to(dtype).mul_(2**16 / (2**16 - n_dropped))
+
+
+def dropout_mask(shape: Sequence[int], p: float, device: torch.device) -> Tensor:
+    """Draw what dropout keeps: False with probability ``p``, else True.
+
+    Args:
+        shape: shape of the result.
+        p: the probability, 0 to 1.
+        device: device of the result.
+    """
+    if device.type != "cpu" or not 0 < p < 1:
+        return torch.rand(shape, device=device) >= p
     n = torch.Size(shape).numel()
     # All 64 bits: the default range of random_ leaves out the sign.
     drawn = torch.empty(-(-n // 4), dtype=torch.int64).random_(-(2**63), None)
-    n_dropped = min(max(round(p * 2**16), 1), 2**16 - 1)
-    kept = drawn.view(torch.int16)[:n] >= n_dropped - 2**15
-    return kept.to(dtype).mul_(2**16 / (2**16 - n_dropped)).view(shape)
+    return (drawn.view(torch.int16)[:n] >= _n_dropped(p) - 2**15).view(shape)
+
+
+def _n_dropped(p: float) -> int:
+    """Return how many of 65,536 values are dropped."""
+    return min(max(round(p * 2**16), 1), 2**16 - 1)

@@ -12,7 +12,7 @@ from ponytaco.printable import say
 
 
 def read_notes(storage: Storage) -> dict[str, dict[str, Any]]:
-    """Return facts by character: 'minutes', 'clips', 'last_used' (seconds since 1970).
+    """Return facts by character: minutes, clips, last_used (seconds since 1970), archive's folder.
 
     They come from a file that anything may have changed: see ``number_or_none``.
     """
@@ -30,7 +30,7 @@ def read_notes(storage: Storage) -> dict[str, dict[str, Any]]:
     return {name: facts for name, facts in content.items() if isinstance(facts, dict)}
 
 
-def add_notes(storage: Storage, character: str, **facts: float) -> None:
+def add_notes(storage: Storage, character: str, **facts: float | str) -> None:
     """Add facts about a character, or replace those of the same names."""
     notes = read_notes(storage)
     notes.setdefault(character, {}).update(facts)

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ponytaco.formatting import duration, file_size
+from ponytaco.formatting import and_more, duration, file_size
+from ponytaco.notebook.archive_search import find_archives, find_archives_at
 from ponytaco.notebook.character_notes import add_notes, number_or_none, read_notes
 from ponytaco.notebook.errors import NotebookError, explain_errors
+from ponytaco.notebook.fields import bare, find_name, number
 from ponytaco.notebook.public_archives import (
     ADD_THE_SHORTCUT,
     PublicArchive,
     download_archive,
     list_public_archives,
 )
-from ponytaco.notebook.storage import Storage, copy_with_progress, find_archives
+from ponytaco.notebook.storage import Storage, copy_with_progress
 from ponytaco.notebook.widgets.chooser import Choice, Countdown, Option, choose
 from ponytaco.printable import say
 from ponytaco.runs.folder import Run, RunError
 from ponytaco.runs.history import Column, read_history
+
+_MOST_NAMED = 12
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,9 @@ class Character:
 
 
 @explain_errors
-def pick_character(storage: Storage, name: str = "", wait_seconds: float = 30) -> Character:
+def pick_character(
+    storage: Storage, name: str = "", wait_seconds: float = 30, archives: str = ""
+) -> Character:
     """Let the user pick a character, and wait for it.
 
     If the character used last has a run, it is picked by itself after a while, so that an
@@ -75,33 +82,53 @@ def pick_character(storage: Storage, name: str = "", wait_seconds: float = 30) -
         storage: from ``connect_storage``.
         name: of a character to pick without asking; empty to ask.
         wait_seconds: until the last one is picked.
+        archives: folder of the archives, or a .tar; empty to look for them.
 
     Raises:
         PonytacoError: there are no characters, or none of that name.
     """
-    characters = find_characters(storage) or _public_characters()
+    characters = find_characters(storage, archives) or _public_characters()
     by_name = {character.name: character for character in characters}
-    if name:
-        picked = by_name.get(name.strip().removesuffix(".tar"))
-        if picked is None:
+    if name := bare(name):
+        found = find_name(name, by_name) or find_name(name.removesuffix(".tar"), by_name)
+        if found is None:
+            names = and_more(list(by_name), _MOST_NAMED)
             raise NotebookError(
-                f"There is no archive of '{name}', only of: {', '.join(by_name)}. "
-                "Empty the field to choose from a list."
+                f"There is no archive of '{name}', only of: {names}. "
+                "Empty the field 'name' to choose from a list, or fill in the archive's folder in "
+                "the field 'archives'."
             )
+        picked = by_name[found]
     else:
-        choice = _ask(storage, characters, wait_seconds)
+        choice = _ask(storage, characters, number("wait_seconds", wait_seconds, 30))
         picked = by_name[choice.name]
         if choice.checked and picked.step is None:
             picked = replace(picked, warm_start=storage.older_run)
-    add_notes(storage, picked.name, last_used=time.time())
+    found_in = {"folder": str(picked.archive.parent)} if picked.archive else {}
+    add_notes(storage, picked.name, last_used=time.time(), **found_in)
     say(f"Picked {picked.label}.")
     return picked
 
 
-def find_characters(storage: Storage) -> list[Character]:
-    """Return the characters in the storage, last used first, then by name."""
+def find_characters(storage: Storage, archives: str = "") -> list[Character]:
+    """Return the characters in the storage, last used first, then by name.
+
+    Args:
+        storage: from ``connect_storage``.
+        archives: folder of the archives, or a .tar; empty to look for them.
+
+    Raises:
+        NotebookError: there are none in the folder.
+    """
     notes = read_notes(storage)
-    found = [_describe(storage, path, notes.get(path.stem, {})) for path in find_archives(storage)]
+    if bare(archives):
+        paths = find_archives_at(storage, archives)
+    else:
+        folders = {facts["folder"] for facts in notes.values() if _is_path(facts.get("folder"))}
+        remembered = [Path(folder) for folder in sorted(folders)[:_MOST_NAMED]]
+        paths = find_archives(storage, remembered)
+    runs = _names_in(storage.runs)
+    found = [_describe(storage, path, notes.get(path.stem, {}), runs) for path in paths]
     return sorted(found, key=lambda c: (-c.last_used, c.name.lower()))
 
 
@@ -129,9 +156,12 @@ def fetch_archive(storage: Storage, character: Character) -> Path:
     return target
 
 
-def _describe(storage: Storage, archive: Path, notes: Mapping[str, Any]) -> Character:
-    run = storage.run(archive.stem)
-    trained_at, step = _progress(run)
+def _describe(
+    storage: Storage, archive: Path, notes: Mapping[str, Any], runs: set[str]
+) -> Character:
+    # Most characters have no run: to look for each one's files would take Drive long.
+    is_trained = archive.stem in runs
+    trained_at, step = _progress(storage.run(archive.stem)) if is_trained else (0.0, None)
     return Character(
         name=archive.stem,
         archive=archive,
@@ -141,6 +171,17 @@ def _describe(storage: Storage, archive: Path, notes: Mapping[str, Any]) -> Char
         last_used=number_or_none(notes.get("last_used")) or trained_at,
         step=step,
     )
+
+
+def _names_in(folder: Path) -> set[str]:
+    try:
+        return set(os.listdir(folder))
+    except OSError:
+        return set()
+
+
+def _is_path(value: Any) -> bool:
+    return isinstance(value, str) and "\0" not in value
 
 
 def _progress(run: Run) -> tuple[float, int | None]:

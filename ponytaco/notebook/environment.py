@@ -11,11 +11,11 @@ from ponytaco.printable import say
 
 
 @explain_errors
-def check_installation(exit_code: int | None) -> None:
+def check_installation(exit_code: int | None = None) -> None:
     """Confirm that pip has installed ponytaco.
 
     Args:
-        exit_code: of pip, as IPython keeps it; None where it does not.
+        exit_code: of pip, which older copies of the notebooks pass; None without a failure.
 
     Raises:
         NotebookError: pip failed, so that an earlier version would run, if any.

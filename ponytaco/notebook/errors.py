@@ -12,10 +12,13 @@ import torch
 
 from ponytaco import __version__
 from ponytaco.errors import PonytacoError
+from ponytaco.formatting import shorten
 from ponytaco.printable import say
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_MOST_SHOWN = 300  # characters of a path
 
 OUT_OF_MEMORY = (
     "The GPU's memory is full. In '3. Settings' choose a smaller batch size (16, then 8), then "
@@ -58,7 +61,8 @@ def fixable_error(error: Exception) -> PonytacoError | None:
         case torch.cuda.OutOfMemoryError():
             return NotebookError(OUT_OF_MEMORY)
         case OSError(strerror=str(reason), filename=str(name)):
-            return NotebookError(f"{name}: {reason}. Check the name, and the space on the disk.")
+            place = shorten(name, _MOST_SHOWN)
+            return NotebookError(f"{place}: {reason}. Check the name, and the space on the disk.")
         case OSError():
             return NotebookError(str(error))
     return None

@@ -15,6 +15,8 @@ from ponytaco.io.names import safe_name
 _ARCHIVES_FOLDER = "11H3IoCeFnhHll0bzjUtC-njED5tCi78f"
 _SOUNDTOOLS_FOLDER = "1SWIeZWjIYXvtktnHuztV916dTtNylrpD"
 
+PUBLIC_FOLDERS = (_SOUNDTOOLS_FOLDER, _ARCHIVES_FOLDER)
+"""Ids on Drive of the folders with the archives."""
 _LISTING_SECONDS = 300
 
 MOST_ARCHIVE_BYTES = 16 * 10**9

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from data_prep.recordings import Packed, check_character, pack
 from ponytaco.notebook.errors import NotebookError, explain_errors
+from ponytaco.notebook.fields import bare
 from ponytaco.notebook.storage import Storage, copy_with_progress
 from ponytaco.notebook.widgets.html import paragraph, show_html
 from ponytaco.printable import say
@@ -29,7 +30,7 @@ def locate_recordings(storage: Storage, folder_or_tar: str, character: str) -> P
         PonytacoError: a field is empty or wrong, or there is no such folder or tar.
     """
     check_character(character)
-    if not folder_or_tar.strip():
+    if not bare(folder_or_tar):
         raise NotebookError(
             "Fill in where the recordings are: a folder with a .txt beside each .wav or .flac, a "
             f"folder with a metadata.csv, or a soundtools .tar, seen from {storage.root}."

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ponytaco.io.text_files import read_text
 from ponytaco.notebook.errors import NotebookError, explain_errors
+from ponytaco.notebook.fields import bare, number
 from ponytaco.notebook.storage import Storage
 from ponytaco.notebook.vocoders import get_vocoder
 from ponytaco.synthesis.options import SpeechOptions
@@ -53,10 +54,17 @@ def speech_settings(
     Raises:
         PonytacoError: a field has a wrong value.
     """
-    known_style = "" if style in ("", AS_WRITTEN) else find_style(style)
-    options = SpeechOptions(style=known_style, best_of=best_of, speed=speed)
-    dictionaries = (_file(storage, dictionary),) if dictionary.strip() else ()
-    return SpeechSettings(options, get_vocoder(storage, vocoder), dictionaries)
+    style, dictionary = bare(style), bare(dictionary)
+    known_style = "" if style.lower() in ("", AS_WRITTEN) else find_style(style)
+    options = SpeechOptions(
+        style=known_style,
+        best_of=number("best_of", best_of, 1),  # type: ignore[arg-type]  # SpeechOptions checks it
+        speed=number("speed", speed, 1.0),
+    )
+    dictionaries = (_file(storage, dictionary),) if dictionary else ()
+    return SpeechSettings(
+        options, get_vocoder(storage, bare(vocoder) or "griffin_lim"), dictionaries
+    )
 
 
 @explain_errors
@@ -71,7 +79,9 @@ def text_to_speak(storage: Storage, text: str, text_file: str = "") -> str:
     Raises:
         PonytacoError: there is no such file, or it is not a text.
     """
-    return read_text(_file(storage, text_file), TextError) if text_file.strip() else text
+    if bare(text_file):
+        return read_text(_file(storage, text_file), TextError)
+    return text or ""
 
 
 def _file(storage: Storage, name: str) -> Path:

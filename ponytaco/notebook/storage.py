@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
-import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,20 +14,15 @@ from ponytaco.formatting import file_size
 from ponytaco.io.atomic import atomic_write
 from ponytaco.notebook.environment import in_colab
 from ponytaco.notebook.errors import NotebookError, explain_errors
+from ponytaco.notebook.fields import bare
 from ponytaco.printable import printable, say
 from ponytaco.runs.folder import Run
 
 # The machine's own disk on Colab; tests move it by this environment variable.
 _CONTENT = "PONYTACO_CONTENT", "/content"
 
-# Where soundtools archives lie, relative to the folder that has the soundtools folder; best first.
-_PLACES = (
-    "soundtools/data/audio-trimmed-22khz",
-    "soundtools/audio-trimmed-22khz",
-    "data/audio-trimmed-22khz",
-    "audio-trimmed-22khz",
-    "soundtools",
-)
+ARCHIVES = "soundtools/data/audio-trimmed-22khz"
+"""Where the user's own archives are kept, seen from the root."""
 
 _COPY_BYTES = 8 * 2**20
 
@@ -61,7 +55,7 @@ class Storage:
     @property
     def archives(self) -> Path:
         """Folder for the user's own archives."""
-        return self.root / _PLACES[0]
+        return self.root / ARCHIVES
 
     def run(self, character: str) -> Run:
         """Return a character's run; with Drive, saves are written to the local disk first."""
@@ -73,8 +67,14 @@ class Storage:
         return self.disk / "datasets" / character
 
     def resolve(self, path: str) -> Path:
-        """Return the path that a form's field names, relative to the root."""
-        return self.root / Path(path.strip()).expanduser()
+        """Return the path that a form's field names, relative to the root.
+
+        It may stand in quotes, and begin with Drive's own name, as in 'MyDrive/soundtools'.
+        """
+        path = bare(path)
+        if self.drive_mount is not None:
+            path = re.sub(r"^/?(content/)?(drive/)?My ?Drive(/|$)", "", path)
+        return self.root / os.path.expanduser(path)
 
 
 @explain_errors
@@ -87,7 +87,7 @@ def connect_storage(folder: str = "~/ponytaco") -> Storage:
     Raises:
         NotebookError: access to Drive was refused, or the folder cannot be made.
     """
-    local = Path(folder).expanduser()
+    local = Path(os.path.expanduser(bare(folder) or "~/ponytaco"))
     storage = _mount_drive() if in_colab() else Storage(root=local, disk=local)
     try:
         storage.runs.mkdir(parents=True, exist_ok=True)
@@ -114,22 +114,6 @@ def drive_root(mount: Path) -> Path:
         f"Google Drive is mounted at {mount}, but has no folder MyDrive. "
         "Choose Runtime > Disconnect and delete runtime, then Run all."
     )
-
-
-def find_archives(storage: Storage) -> list[Path]:
-    """Find soundtools archives in the usual places: own folders, shared drives, shortcuts.
-
-    Returns:
-        One archive per name, from the first place that has it, sorted by name.
-    """
-    found: dict[str, Path] = {}
-    for holder in _holders(storage):
-        for place in _PLACES:
-            for path in _tars(holder / place):
-                found.setdefault(path.stem, path)
-    for path in _tars(storage.root):
-        found.setdefault(path.stem, path)
-    return [found[name] for name in sorted(found, key=str.lower)]
 
 
 def copy_with_progress(source: Path, target: Path) -> None:
@@ -160,46 +144,6 @@ def copy_with_progress(source: Path, target: Path) -> None:
         while block := reader.read(_COPY_BYTES):
             writer.write(block)
             bar.update(len(block))
-
-
-def _holders(storage: Storage) -> Iterator[Path]:
-    """Yield the folders that may hold a soundtools folder."""
-    yield storage.root
-    if storage.drive_mount is not None:
-        # Drive mounts the target of a shortcut under the target's id, beside MyDrive.
-        yield from _folders(storage.drive_mount / ".shortcut-targets-by-id")
-        yield from _folders(storage.drive_mount / "Shareddrives")
-        yield from _folders(storage.root / ".shortcut-targets-by-id")
-    yield from _folders(storage.root)
-
-
-def _folders(folder: Path) -> list[Path]:
-    return [Path(entry.path) for entry in _listing(folder) if entry.is_dir()]
-
-
-def _tars(folder: Path) -> list[Path]:
-    return [
-        Path(entry.path)
-        for entry in _listing(folder)
-        if entry.name.lower().endswith(".tar") and not entry.name.startswith(".")
-        and entry.is_file()
-    ]  # fmt: skip
-
-
-def _listing(folder: Path) -> list[os.DirEntry[str]]:
-    """Return the entries of a folder by name; none if there is no such folder."""
-    for attempt in (1, 2):
-        try:
-            with os.scandir(folder) as entries:
-                return sorted(entries, key=lambda entry: entry.name)
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-        except OSError as error:
-            # Drive's first listing of a large folder times out (Errno 5); the next one succeeds.
-            if attempt == 2:
-                say(f"Could not look into {folder}: {error.strerror}. It is skipped.")
-            time.sleep(1)
-    return []
 
 
 def _mount_drive() -> Storage:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import re
+import dataclasses
+import difflib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,21 +15,27 @@ from ponytaco.checkpoint.warm_start import sizes_in
 from ponytaco.config import Config, ConfigError
 from ponytaco.device import choose_device
 from ponytaco.errors import PonytacoError
-from ponytaco.formatting import and_more
+from ponytaco.formatting import and_more, shorten
 from ponytaco.io.pretrained import fetch
 from ponytaco.notebook.errors import explain_errors
+from ponytaco.notebook.fields import bare, decimal, find_name, whole_number
 from ponytaco.notebook.storage import Storage
 from ponytaco.printable import say
-from ponytaco.runs.folder import Run, voice_files, voices_in
+from ponytaco.runs.folder import Run, RunError, voice_files, voices_in
 from ponytaco.text.symbols import STYLE_SIGNS
 
 # A real config.json has a few thousand characters.
 _MOST_CONFIG_CHARACTERS = 2**20
 
 _MOST_NAMED = 12
+_MOST_SHOWN = 200
 
 AUTO = "auto"
 NVIDIA, OLDER_RUN = "NVIDIA's voice", "older run"
+_NVIDIA_NAMES = (NVIDIA, "NVIDIA")
+# Beyond these a number is a slip: nothing is learnt, no GPU has the memory, no session lasts.
+_LIMITS = {"learning_rate": 1, "batch_size": 1024, "save_every_minutes": 600}
+_FIELD_NAME = ("save_every_minutes", "save_minutes")
 
 
 @dataclass(frozen=True)
@@ -78,7 +85,13 @@ class TrainingSettings:
             ConfigError: a setting has a wrong value.
         """
         base = presets.preset(presets.DEFAULT if self.preset == AUTO else self.preset)
-        base.replace(**self._changes(max_steps))
+        try:
+            train = base.replace(**self._changes(max_steps)).train
+            for name, most in _LIMITS.items():
+                if getattr(train, name) > most:
+                    raise ConfigError(f"{name} is {getattr(train, name):g}; choose at most {most}.")
+        except ConfigError as error:  # with the names of the form's fields
+            raise ConfigError(str(error).replace(*_FIELD_NAME)) from None
         if not _is_auto(self.style_signs):
             _is_on("style_signs", self.style_signs)
 
@@ -89,7 +102,7 @@ class TrainingSettings:
             DownloadError: the download of NVIDIA's voice failed.
             ConfigError: there is no such voice or file.
         """
-        if self._is_warm_start(NVIDIA):
+        if self._is_warm_start(*_NVIDIA_NAMES):
             return fetch("tacotron2", storage.disk / "weights")
         return self.find_own_warm_start(storage)
 
@@ -99,36 +112,41 @@ class TrainingSettings:
         Raises:
             ConfigError, RunError: there is no such voice or file.
         """
-        choice = self.warm_start.strip()
-        if any(map(self._is_warm_start, ("", "none", AUTO, NVIDIA))):
+        if self._is_warm_start("", "none", AUTO, *_NVIDIA_NAMES):
             return None
+        names = voices_in(storage.runs)
+        choice = shorten(bare(self.warm_start), _MOST_SHOWN)
+        own = find_name(choice, names)
+        if own is not None:
+            return voice_files(storage.runs / own)[0]
         if self._is_warm_start(OLDER_RUN):
-            path = storage.older_run or storage.runs / "current_model"
-        elif (storage.runs / choice).is_dir():
-            path = storage.run(choice).voice()
+            path = storage.runs / "current_model"
         else:
             path = storage.resolve(choice)
-        if not path.exists():
-            voices = and_more(voices_in(storage.runs), _MOST_NAMED) or "none yet"
+        try:
+            voice_files(path)
+        except RunError:
+            close = difflib.get_close_matches(choice, names, n=1)
+            meant = f" Did you mean {close[0]}?" if close else ""
             raise ConfigError(
-                f"Warm start: there is no file {path}, and no voice '{choice}' in {storage.runs}. "
-                f"Choose another one in '3. Settings', or 'none'. Your voices: {voices}. A path "
-                f"starts at {storage.root}."
-            )
-        voice_files(path)
+                f"Warm start: there is no voice '{choice}' in {storage.runs}, and none at {path}."
+                f"{meant} Choose another one in '3. Settings', or 'none'. Your voices: "
+                f"{and_more(names, _MOST_NAMED) or 'none yet'}. A path starts at {storage.root}."
+            ) from None
         return path
 
-    def _is_warm_start(self, choice: str) -> bool:
-        return self.warm_start.strip().lower() == choice.lower()
+    def _is_warm_start(self, *choices: str) -> bool:
+        chosen = bare(self.warm_start).lower().replace("’", "'")
+        return chosen in map(str.lower, choices)
 
     def _changes(self, max_steps: str) -> dict[str, str]:
         """Return the settings whose fields are not left to 'auto'."""
         fields = {
-            "batch_size": _whole_number(self.batch_size),
-            "learning_rate": _number(self.learning_rate),
-            "save_every_minutes": _number(self.save_every_minutes),
-            "mmi": str(self.mmi).strip(),
-            "max_steps": _whole_number(max_steps),
+            "batch_size": whole_number(self.batch_size),
+            "learning_rate": decimal(self.learning_rate),
+            "save_every_minutes": decimal(self.save_every_minutes),
+            "mmi": str(bare(self.mmi)),
+            "max_steps": whole_number(max_steps),
         }
         changes = {name: value for name, value in fields.items() if not _is_auto(value)}
         if not _is_auto(self.mixed_precision):
@@ -160,9 +178,12 @@ def training_settings(storage: Storage, *fields: Any) -> TrainingSettings:
     Raises:
         PonytacoError: a field has a wrong value, or there is no such voice to start from.
     """
-    settings = TrainingSettings(*fields)
+    settings = TrainingSettings(*map(bare, fields))
+    settings = dataclasses.replace(settings, preset=str(settings.preset).lower() or AUTO)
     settings.check()
-    settings.find_own_warm_start(storage)
+    warm_start = settings.find_own_warm_start(storage)
+    if warm_start is not None:
+        sizes_in(warm_start)  # whether it is a voice at all
     return settings
 
 
@@ -208,24 +229,11 @@ def _saved(run: Run) -> Checkpoint | None:
 
 
 def _is_auto(value: object) -> bool:
-    return str(value).strip().lower() in ("", AUTO)
-
-
-def _whole_number(value: object) -> str:
-    """Return a number without the signs that set off its thousands: '20,000' is 20000."""
-    text = str(value).strip()
-    is_grouped = re.fullmatch(r"\d{1,3}([.,'’_\s])\d{3}(\1\d{3})*", text)
-    return re.sub(r"\D", "", text) if is_grouped else text
-
-
-def _number(value: object) -> str:
-    """Return a number with a decimal point: '0,001' is 0.001."""
-    text = str(value).strip()
-    return text.replace(",", ".") if text.count(",") == 1 and "." not in text else text
+    return str(bare(value)).lower() in ("", AUTO)
 
 
 def _is_on(name: str, value: str | bool) -> bool:
     try:
-        return Config().replace(mmi=str(value).strip()).train.mmi  # any setting of that type
+        return Config().replace(mmi=str(bare(value))).train.mmi  # any setting of that type
     except ConfigError:
         raise ConfigError(f"{name} cannot be '{value}': choose auto, on or off.") from None

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from ponytaco.audio.wav import save_wav, wav_bytes
 from ponytaco.device import choose_device
-from ponytaco.formatting import duration
+from ponytaco.formatting import and_more, duration
 from ponytaco.notebook.characters import Character
 from ponytaco.notebook.environment import in_colab
 from ponytaco.notebook.errors import explain_errors
+from ponytaco.notebook.fields import bare, find_name
 from ponytaco.notebook.speech_form import SpeechSettings
 from ponytaco.notebook.storage import Storage
 from ponytaco.notebook.widgets.chooser import Option, choose
@@ -35,6 +36,7 @@ from ponytaco.synthesis.voice import Voice
 # Players are embedded in the notebook's file: minutes of sound would make it too large to save.
 _LONGEST_EMBEDDED_SECONDS = 120
 _MOST_PICTURES = 12
+_MOST_NAMED = 12
 
 
 @dataclass(frozen=True)
@@ -85,9 +87,12 @@ def pick_voice(storage: Storage, name: str = "") -> TrainedVoice:
             f"There are no trained voices in {storage.runs}. Train one with Training.ipynb first."
         )
     by_name = {voice.name: voice for voice in voices}
-    if name and name.strip() not in by_name:
-        raise RunError(f"There is no voice '{name}', only: {', '.join(by_name)}.")
-    picked = by_name[name.strip()] if name else voices[0]
+    name = bare(name)
+    found = find_name(name, by_name) if name else voices[0].name
+    if found is None:
+        names = and_more(list(by_name), _MOST_NAMED)
+        raise RunError(f"There is no voice '{name}', only: {names}.")
+    picked = by_name[found]
     if not name and (len(voices) > 1 or not can_wait()):
         options = [Option(v.name, _label(v)) for v in voices]
         picked = by_name[choose(options, "Which voice do you want to hear?", "Use this voice").name]

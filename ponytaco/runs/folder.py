@@ -76,7 +76,9 @@ class Run:
 
     @property
     def evaluation(self) -> Path:
-        """The folder of the pages and reports of ``ponytaco evaluate``."""
+        """The folder of the pages and reports of ``ponytaco evaluate``; beside a voice's file."""
+        if self.folder.is_file():
+            return self.folder.with_name(f"{self.folder.stem}_evaluation")
         return self.folder / "evaluation"
 
     @property

@@ -15,12 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from ponytaco.checkpoint.format import (
-    Checkpoint,
-    CheckpointError,
-    not_learnt_yet,
-    verified_checkpoint,
-)
+from ponytaco.checkpoint.format import Checkpoint, CheckpointError, not_learnt_yet
+from ponytaco.checkpoint.importing import ForeignVoiceError, is_imported, open_voice_file
 from ponytaco.config import AudioConfig
 from ponytaco.metrics.attention_errors import (
     Take,
@@ -76,7 +72,8 @@ class Voice:
     """A trained voice, ready to speak.
 
     Args:
-        path: a run's folder or a checkpoint.
+        path: a run's folder, a checkpoint, a shared voice, or one of another program in NVIDIA's
+            layout; ``notes`` tells what was assumed about the latter.
         vocoder: a name in ``VOCODERS`` or a vocoder's file; or a function from mel
             (B, n_mels, T_mel) to waveform (B, T_wav). If a named one's weights cannot be
             downloaded, Griffin-Lim speaks, and ``notes`` tells so.
@@ -122,16 +119,11 @@ class Voice:
         self._device = torch.device(device)
         self.model = model.to(self._device)
         self._packed = PackedDecoder(self.model.decoder, weight_type)
-        knows_phones = checkpoint.config.train.p_arpabet > 0 and bool(checkpoint.lexicon)
-        if lexicons and not knows_phones:
-            self.notes.append(
-                "This voice was trained on letters alone, so the dictionary is not used."
-            )
-        own = Lexicon({w: tuple(phones.split()) for w, phones in checkpoint.lexicon.items()})
+        self._is_imported = is_imported(checkpoint)
         self._frontend = TextFrontend(
             checkpoint.symbols,
             checkpoint.config.train.cleaner,
-            chain_lexicons([*lexicons, own, installed_dictionary()]) if knows_phones else None,
+            self._lexicon(checkpoint, lexicons),
             max_symbols or max(_LEAST_LIMIT, checkpoint.longest_text or _USUAL_LIMIT),
             checkpoint.seen_symbols,
         )
@@ -140,6 +132,19 @@ class Voice:
             if callable(vocoder)
             else open_vocoder(vocoder, self.audio, self._device, log=self.notes.append)
         )
+
+    def _lexicon(self, checkpoint: Checkpoint, given: Sequence[Lexicon]) -> Lexicon | None:
+        """Return the pronunciations to use; None for a voice that knows letters only."""
+        own = Lexicon({w: tuple(phones.split()) for w, phones in checkpoint.lexicon.items()})
+        if checkpoint.config.train.p_arpabet > 0 and (own.entries or self._is_imported):
+            return chain_lexicons([*given, own, installed_dictionary()])
+        if self._is_imported:  # whether it knows phones is unknown: as the user wants it
+            return chain_lexicons(given)
+        if given:
+            self.notes.append(
+                "This voice was trained on letters alone, so the dictionary is not used."
+            )
+        return None
 
     @property
     def styles(self) -> list[str]:
@@ -248,6 +253,11 @@ class Voice:
         # A voice warm-started from another may read before a validation finds it aligned.
         if self._is_aligned or not all(sentence.is_babble for sentence in sentences):
             return ""
+        if self._is_imported:
+            return (
+                "What you hear is babble: this voice has not learnt to read, or it has other "
+                "symbols than it was taken for."
+            )
         return f"{not_learnt_yet(self.step)} What you hear is babble. Train it longer."
 
     def _read(self, text: str, style: str) -> Script | TextError:
@@ -383,13 +393,15 @@ def _open(path: Path) -> tuple[Path, Checkpoint, Tacotron2, list[str]]:
     wrong: list[str] = []
     for candidate in voice_files(path):
         try:
-            checkpoint = verified_checkpoint(candidate)
+            checkpoint, notes = open_voice_file(candidate)
             model = checkpoint.build_model()
+        except ForeignVoiceError:
+            raise  # no other save of the folder would be better
         except CheckpointError as error:
             wrong.append(str(error))
             continue
-        notes = [*wrong, f"{candidate} speaks instead."] if wrong else []
-        return candidate, checkpoint, model, notes
+        instead = [*wrong, f"{candidate} speaks instead."] if wrong else []
+        return candidate, checkpoint, model, [*instead, *notes]
     if path.suffix:  # of a shared file, whose error tells what to do
         raise CheckpointError(wrong[0])
     if not path.is_dir():

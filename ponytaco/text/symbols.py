@@ -50,6 +50,14 @@ SYMBOLS: tuple[str, ...] = (
 NVIDIA_SYMBOLS: tuple[str, ...] = (PAD, "-", *"!'(),.:;? ", *_LETTERS, *_MARKED_PHONES)
 """The 148 symbols of NVIDIA's Tacotron 2 and of most published weights."""
 
+COOKIETTS_SYMBOLS: tuple[str, ...] = (
+    *NVIDIA_SYMBOLS,
+    EMOTION_SIGNS[0],
+    NEW_LINE,
+    *("#" if sign == "‼" else sign for sign in EMOTION_SIGNS[1:]),
+)
+"""The 179 symbols of CookieTTS, of which 31 stand elsewhere than in ``SYMBOLS``."""
+
 CTC_SYMBOLS: tuple[str, ...] = (PAD, *_LETTERS, *_MARKED_PHONES)
 """The 137 symbols of the CTC head; the blank comes after them, at 137."""
 

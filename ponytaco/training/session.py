@@ -483,7 +483,9 @@ class Session:
         if saved is None:
             model.decoder.start_from(self.data.mean_frame)
             if warm_start_from is not None:
-                report = warm_start(model, self._symbols, warm_start_from, self._ctc_symbols)
+                report = warm_start(
+                    model, self._symbols, warm_start_from, self._ctc_symbols, self.config.audio
+                )
                 self.log(str(report))
         self.ranks.broadcast(model.state_dict().values())
         return model.to(self.device)

@@ -215,11 +215,12 @@ def _backward(
     if log_probs is not None:
         mi = mmi_loss(log_probs, batch.mel_lengths, batch.ctc, batch.ctc_lengths) * share.clips
         cap = gaf_cap(run_state.first_aligned, settings.max_gaf, settings.max_gaf_aligned)
-        if refresh:
+        is_constant = settings.mmi_weight > 0
+        if refresh and not is_constant:
             scaled = (scaler.scale(loss), scaler.scale(mi))
             gaf = balanced_backward(*scaled, list(model.parameters()), cap, ranks.all_reduce)
         else:
-            gaf = gaf.clamp(max=cap)
+            gaf = torch.full_like(gaf, settings.mmi_weight) if is_constant else gaf.clamp(max=cap)
             scaler.scale(loss + gaf * mi).backward()
         loss = loss + gaf * mi
         values.update(mi=mi, gaf=gaf)

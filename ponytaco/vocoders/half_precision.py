@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +20,8 @@ def with_fallback(
     computed again in float32.
 
     Args:
-        network: on the CPU in float32, from mel and any other float32 inputs to waveform.
+        network: on the CPU in float32, from mel and any other float32 inputs to waveform; options
+            by name are handed on.
         device: where to compute.
         dtype: overrides the type to compute in.
     """
@@ -27,12 +29,12 @@ def with_fallback(
     dtype = dtype or (torch.float16 if device.type == "cuda" else torch.float32)
     half = None if dtype is torch.float32 else copy.deepcopy(network).to(dtype)
 
-    def compute(mel: Tensor, *others: Tensor) -> Tensor:
+    def compute(mel: Tensor, *others: Tensor, **options: Any) -> Tensor:
         others = tuple(other.to(device) for other in others)
         if half is not None:
-            waveform = half(mel.to(device, dtype), *others).float()
+            waveform = half(mel.to(device, dtype), *others, **options).float()
             if torch.isfinite(waveform).all():
                 return waveform
-        return network(mel.to(device, torch.float32), *others)
+        return network(mel.to(device, torch.float32), *others, **options)
 
     return compute

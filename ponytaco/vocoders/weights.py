@@ -75,7 +75,7 @@ def read_weights(path: Path) -> Weights:
         raise VocoderError(f"There is no vocoder at {path}.")
     class_name = ""
     try:
-        content = _table_in(load_torch_file(path, weights_only=False))
+        content = _table_in(load_torch_file(path))
         if isinstance(content, ForeignObject):
             class_name = content.class_name
             content = module_weights(content)

@@ -18,7 +18,7 @@ from ponytaco.checkpoint.warm_start import sizes_in, warm_start
 from ponytaco.config import Config
 from ponytaco.presets import preset, presets_with
 from ponytaco.runs.folder import Run, RunError
-from ponytaco.text.symbols import CTC_SYMBOLS, NVIDIA_SYMBOLS, SYMBOLS
+from ponytaco.text.symbols import COOKIETTS_SYMBOLS, CTC_SYMBOLS, NVIDIA_SYMBOLS, SYMBOLS
 
 GOLDEN_STATE = golden_state("plain")
 
@@ -74,7 +74,7 @@ def test_settings_kept_as_an_object_are_passed_over(tmp_path):
     settings = argparse.Namespace(sampling_rate=22050)
     torch.save({"hparams": settings, "state_dict": GOLDEN_STATE}, tmp_path / "cookie.pt")
     assert warm_start(golden_model(), SYMBOLS, tmp_path / "cookie.pt").share == 1
-    with pytest.raises(CheckpointError, match=r"argparse\.Namespace.*--warm-start") as error:
+    with pytest.raises(CheckpointError, match="--warm-start") as error:
         load_checkpoint(tmp_path / "cookie.pt")
     assert_is_a_sentence(error)
 
@@ -421,3 +421,142 @@ def test_an_odd_symbol_table_is_not_believed(tmp_path, symbols):
     torch.save({"state_dict": GOLDEN_STATE, "symbols": symbols}, tmp_path / "other.pt")
     report = warm_start(golden_model(), SYMBOLS, tmp_path / "other.pt")
     assert "148 of 179" in report.mapped[0]
+
+
+# Symbols of other programs
+
+
+@pytest.mark.parametrize(
+    "sign",
+    [
+        {"state_dict": {"speaker_embedding.weight": torch.zeros(5, 4)}},
+        {"state_dict": {"tm_linear.weight": torch.zeros(5, 4)}},
+        {"state_dict": {}, "speaker_name_lookup": {"Twilight": 0}},
+        {"state_dict": {}, "hparams": argparse.Namespace(torchMoji_attDim=2304)},
+    ],
+)
+def test_cookietts_is_mapped_by_its_own_table(tmp_path, sign):
+    rows = torch.arange(179).float()[:, None].expand(179, 24).clone()
+    state = {**GOLDEN_STATE, "embedding.weight": rows, **sign["state_dict"]}
+    torch.save({**sign, "state_dict": state}, tmp_path / "cookie.pt")
+    model = golden_model()
+    report = warm_start(model, SYMBOLS, tmp_path / "cookie.pt")
+    for symbol in ("a", "@ZH", ";", "␤", "☺", "☻", "▲"):
+        row = model.embedding.weight[SYMBOLS.index(symbol)]
+        assert row[0] == COOKIETTS_SYMBOLS.index(symbol), symbol
+    (line,) = [line for line in report.mapped if line.startswith("embedding")]
+    assert "178 of 179" in line and "new: ‼" in line
+    assert any("CookieTTS's, since it has" in remark for remark in report.remarks)
+    assert report.remarks[0] in str(report)
+
+
+def test_without_such_a_sign_the_seeds_table_is_assumed_and_said(tmp_path):
+    rows = torch.arange(179).float()[:, None].expand(179, 24).clone()
+    torch.save({**GOLDEN_STATE, "embedding.weight": rows}, tmp_path / "seed.pt")
+    report = warm_start(golden_model(), SYMBOLS, tmp_path / "seed.pt")
+    assert "embedding.weight" in report.taken
+    (remark,) = report.remarks
+    assert "Nothing in the file names its symbols" in remark and "the seed's" in remark
+
+
+def test_our_own_voice_needs_no_assumption(checkpoint, tmp_path):
+    save_checkpoint(tmp_path / "model", checkpoint)
+    model = new_model(checkpoint.config)
+    report = warm_start(model, SYMBOLS, tmp_path / "model", audio=checkpoint.config.audio)
+    assert report.remarks == []
+
+
+# Another architecture
+
+
+def cookie_like(**widths):
+    """A model whose layers take more than our settings give, as of speakers and emotions."""
+    state = dict(GOLDEN_STATE)
+    for name, more in widths.items():
+        name = name.replace("__", ".")
+        wide = state[name]
+        state[name] = torch.cat([wide, *[wide[:, :more]]], dim=1)
+    return state
+
+
+CONV, LSTM = "encoder__convolutions__0__0__conv__weight", "encoder__lstm__weight_ih_l0"
+ATTENTION = "decoder__attention_rnn__weight_ih"
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ({name: value for name, value in cookie_like(**{CONV: 8, LSTM: 8, ATTENTION: 8}).items()
+          if "convolutions.1" not in name and "convolutions.2" not in name},
+         "first convolution takes 32 numbers, not 24"),
+        ({name: value for name, value in cookie_like(**{LSTM: 8, ATTENTION: 20}).items()
+          if not name.startswith("encoder.convolutions.") or ".0.0." in name},
+         "encoder's LSTM takes 32 numbers, not 24"),
+    ],
+)  # fmt: skip
+def test_another_architecture_does_not_pass_at_the_sizes_it_has(tmp_path, state, said):
+    """Nor is it given advice of sizes, at any size of ours."""
+    torch.save(state, tmp_path / "other.pt")
+    for model in (golden_model(), new_model(preset("tiny"))):
+        with pytest.raises(CheckpointError, match=f"another architecture.*{said}") as error:
+            warm_start(model, SYMBOLS, tmp_path / "other.pt")
+        assert "--set" not in str(error.value) and "--preset" not in str(error.value)
+        assert_is_a_sentence(error)
+
+
+def test_a_wider_attention_is_taken_in_part_and_called_another_architecture(tmp_path):
+    torch.save(cookie_like(**{ATTENTION: 8}), tmp_path / "speakers.pt")
+    report = warm_start(golden_model(), SYMBOLS, tmp_path / "speakers.pt")
+    (remark,) = [remark for remark in report.remarks if "another architecture" in remark]
+    assert "attention LSTM takes 48 numbers, not 40" in remark and remark in str(report)
+    with pytest.raises(CheckpointError, match="another architecture") as error:
+        warm_start(new_model(preset("tiny")), SYMBOLS, tmp_path / "speakers.pt")
+    assert "--set" not in str(error.value)
+
+
+def test_without_its_encoder_half_of_a_voice_is_too_little(tmp_path):
+    model = new_model(preset("tiny"))
+    state = {k: v for k, v in model.state_dict().items() if not k.startswith("encoder.")}
+    torch.save(state, tmp_path / "part.pt")
+    with pytest.raises(CheckpointError, match="lacks the rest"):
+        warm_start(new_model(preset("tiny")), SYMBOLS, tmp_path / "part.pt")
+
+
+# Other mels
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"sample_rate": 24000}, ["sample_rate 22050 (here 24000)"]),
+        ({"hop_length": 200, "f_min": 50}, ["hop_length 256 (here 200)", "f_min 0 (here 50)"]),
+        ({"n_fft": 2048}, ["n_fft 1024 (here 2048)"]),
+        ({"f_max": 7600}, ["f_max 8000 (here 7600)"]),
+        ({"n_mels": 40}, ["n_mels 80 (here 40)"]),
+        ({}, []),
+    ],
+)
+@pytest.mark.parametrize("kind", ["ours", "hparams", "nothing"])
+def test_other_mel_settings_are_named(checkpoint, tmp_path, kind, changes, said):
+    here = checkpoint.config.replace(**changes)
+    state = checkpoint.state_dict
+    if kind == "ours":
+        path = saved(tmp_path / "model", checkpoint)
+    else:
+        hparams = {"sampling_rate": 22050, "hop_length": 256, "filter_length": 1024}
+        content = {"state_dict": state, **({"hparams": hparams} if kind == "hparams" else {})}
+        torch.save(content, path := tmp_path / "x.pt")
+    report = warm_start(new_model(here), SYMBOLS, path, audio=here.audio)
+    remarks = [remark for remark in report.remarks if "mels" in remark]
+    assert len(remarks) == bool(said)
+    for remark in remarks:
+        assert all(words in remark for words in said) and remark.count("(here") == len(said)
+        assert ("if they are NVIDIA's" in remark) is (kind == "nothing")
+        assert remark in str(report) and remark.endswith(".") and "\n" not in remark
+
+
+def test_mels_of_another_scale_are_said(tmp_path):
+    torch.save({"state_dict": GOLDEN_STATE, "hparams": {"signal_normalization": True}},
+               tmp_path / "x.pt")  # fmt: skip
+    report = warm_start(golden_model(), SYMBOLS, tmp_path / "x.pt", audio=Config().audio)
+    assert "another scale (signal_normalization)" in report.remarks[-1]

@@ -1,10 +1,8 @@
-import os
 import re
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import torch
 from support.commands import TINY, files, no_space, refused
 
 import ponytaco.training.loop as training_module
@@ -177,14 +175,13 @@ def test_a_warm_start_that_is_not_there(fake_dataset, tmp_path, capsys):
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("where", ["torch.save", "os.replace", "os.fsync"])
+@pytest.mark.parametrize("where", ["ponytaco.io.tensor_file.file.pack", "os.replace", "os.fsync"])
 def test_a_full_disk_while_training(
     trained_run, fake_dataset, tmp_path, capsys, monkeypatch, where
 ):
     # trained_run has made the mel cache, so that the checkpoint is the first that does not fit
     monkeypatch.setattr(session_module, "save_pictures", lambda *args: None)
-    module, name = where.split(".")
-    monkeypatch.setattr({"torch": torch, "os": os}[module], name, no_space)
+    monkeypatch.setattr(where, no_space)
     words = ["train", fake_dataset, tmp_path / "run", *TINY, "--max-steps", "1"]
     printed = refused(capsys, *words)
     assert "No space left" in printed and str(tmp_path / "run") in printed
@@ -199,3 +196,10 @@ def test_an_interrupt_while_loading_is_no_traceback(fake_dataset, tmp_path, caps
     monkeypatch.setattr(session_module, "open_datasets", interrupt)
     assert main(["train", str(fake_dataset), str(tmp_path / "run"), *TINY]) == 130
     assert capsys.readouterr().err == "ponytaco: interrupted.\n"
+
+
+@pytest.mark.parametrize("words", [["--use-gaf", "False"], ["--use_gaf=False"]])
+def test_an_option_of_another_program_gets_a_pointer(capsys, words):
+    with pytest.raises(SystemExit):
+        main(["train", "data", "run", *words])
+    assert "mmi_weight=1" in capsys.readouterr().err

@@ -4,6 +4,7 @@ import shutil
 import pytest
 import torch
 from support.golden_states import plain_checkpoint
+from support.tensor_files import edit
 
 from ponytaco.checkpoint.format import CheckpointError, load_checkpoint, save_checkpoint
 from ponytaco.export.card import NO_LICENCE, card_text, model_card, voice_name
@@ -66,8 +67,7 @@ def test_an_evaluation_of_this_step_is_on_the_card(trained_run, tmp_path):
 @pytest.mark.parametrize("card", [7, {"a": [1]}, {3: "x"}, {"a": {"b": torch.zeros(1)}}])
 def test_a_card_of_another_kind_is_damage(tmp_path, card):
     save_checkpoint(tmp_path / "x.voice", plain_checkpoint())
-    content = torch.load(tmp_path / "x.voice", weights_only=True)
-    torch.save({**content, "card": card}, tmp_path / "x.voice")
+    edit(tmp_path / "x.voice", lambda content: content.update(card=card))
     with pytest.raises(CheckpointError, match="its card"):
         load_checkpoint(tmp_path / "x.voice")
 

@@ -150,17 +150,17 @@ def test_the_decoder_is_the_reference(device, measured, name, is_told):
     ours, reference, inputs = decoders(name, device)
     memory, _, mel = inputs
     n_steps = -(-mel.shape[2] // ours.n_frames_per_step)
+    rates = (ours.p_attention_dropout, ours.p_decoder_dropout)
+    dims = (ours.attention_rnn.hidden_size, ours.decoder_rnn.hidden_size)
     masks = DropoutMasks(
-        *(
-            (torch.rand(n_steps, 3, dim, device=device) > 0.3) / 0.7
-            for dim in (ours.attention_rnn.hidden_size, ours.decoder_rnn.hidden_size)
-        )
+        *(torch.rand(n_steps, 3, d, device=device) > p for d, p in zip(dims, rates, strict=True))
     )
+    masks_of_reference = [mask / (1 - p) for mask, p in zip(masks, rates, strict=True)]
     told = None
     if is_told:
         weights = torch.rand(n_steps, 3, memory.shape[1], device=device).softmax(dim=2)
         told = ForcedAttention(weights, torch.rand(3, 1, device=device))
-    expected = reference(*inputs, masks=masks, forced_attention=told)
+    expected = reference(*inputs, masks=masks_of_reference, forced_attention=told)
     out = ours(*inputs, masks=masks, forced_attention=told)
     assert max(map(distance, out, expected)) < VALUES
     factors = [torch.randn_like(value) for value in expected]

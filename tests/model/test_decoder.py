@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from support.decoders import SIZES, make_inputs, make_pair
+from support.decoders import DROPOUTS, SIZES, make_inputs, make_pair
 
 from ponytaco.model.decoder import DropoutMasks, ForcedAttention
 
@@ -23,13 +23,12 @@ def assert_same(ours, reference, memory, ours_out, reference_out):
         torch.testing.assert_close(gradient, expected[name], atol=1e-4, rtol=1e-3, msg=name)
 
 
-def make_masks(n_steps, batch, p=0.3):
+def make_masks(n_steps, batch):
+    """Return what dropout keeps, and the reference's factors."""
     generator = torch.Generator().manual_seed(3)
-
-    def draw(dim):
-        return (torch.rand(n_steps, batch, dim, generator=generator) > p) / (1 - p)
-
-    return DropoutMasks(draw(SIZES["attention_rnn_dim"]), draw(SIZES["decoder_rnn_dim"]))
+    dims, p = (SIZES["attention_rnn_dim"], SIZES["decoder_rnn_dim"]), DROPOUTS["p_decoder_dropout"]
+    kept = [torch.rand(n_steps, batch, dim, generator=generator) > p for dim in dims]
+    return DropoutMasks(*kept), [mask / (1 - p) for mask in kept]
 
 
 @pytest.mark.parametrize("head", ["plain", "mmi"])
@@ -38,11 +37,11 @@ def make_masks(n_steps, batch, p=0.3):
 def test_teacher_forced_equals_the_reference(head, r, batch):
     ours, reference = make_pair(head, r)
     memory, text_lengths, mel = make_inputs(batch)
-    masks = make_masks(-(-mel.shape[2] // r), batch)
+    masks, factors = make_masks(-(-mel.shape[2] // r), batch)
     assert_same(
         ours, reference, memory,
         ours(memory, text_lengths, mel, masks=masks),
-        reference(memory, text_lengths, mel, masks=masks),
+        reference(memory, text_lengths, mel, masks=factors),
     )  # fmt: skip
 
 
@@ -53,14 +52,14 @@ def test_windows_of_own_frames_equal_the_reference(head, r, monkeypatch):
     memory, text_lengths, mel = make_inputs()
     window = 4
     n_steps = -(-mel.shape[2] // r)
-    masks = make_masks(n_steps, 3)
+    masks, factors = make_masks(n_steps, 3)
     draws = iter([0.9, 0.1, 0.9, 0.2])  # p = 0.5: own, true, own, true
     monkeypatch.setattr(torch, "rand", lambda shape: torch.tensor(next(draws)))
     forced = [(t // (window // r)) % 2 == 1 for t in range(n_steps)]
     assert_same(
         ours, reference, memory,
         ours(memory, text_lengths, mel, 0.5, window, masks=masks),
-        reference(memory, text_lengths, mel, forced=forced, masks=masks),
+        reference(memory, text_lengths, mel, forced=forced, masks=factors),
     )  # fmt: skip
 
 
@@ -77,7 +76,7 @@ def test_being_told_where_attention_was_equals_the_reference(r, p_teacher_forcin
     ours, reference = make_pair("mmi", r)
     memory, text_lengths, mel = make_inputs()
     n_steps = -(-mel.shape[2] // r)
-    masks = make_masks(n_steps, 3)
+    masks, factors = make_masks(n_steps, 3)
     told = {"forced_attention": make_forced_attention(n_steps, 3, memory.shape[1])}
     draws = iter([0.9, 0.1, 0.9, 0.2])
     monkeypatch.setattr(torch, "rand", lambda shape: torch.tensor(next(draws)))
@@ -85,7 +84,7 @@ def test_being_told_where_attention_was_equals_the_reference(r, p_teacher_forcin
     assert_same(
         ours, reference, memory,
         ours(memory, text_lengths, mel, p_teacher_forcing, 4, masks=masks, **told),
-        reference(memory, text_lengths, mel, forced=forced, masks=masks, **told),
+        reference(memory, text_lengths, mel, forced=forced, masks=factors, **told),
     )  # fmt: skip
 
 

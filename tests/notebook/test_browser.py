@@ -10,6 +10,9 @@ import shutil
 import pytest
 from support.notebook_copies import ROOT, build_wheel, copy_notebook, kernel_environment
 from support.notebook_servers import Classic, Lab, running, wait_for
+from support.other_session import OtherSession
+
+from ponytaco.runs.folder import Run
 
 pytestmark = pytest.mark.browser
 
@@ -109,8 +112,10 @@ def test_pick_watch_stop_and_come_back(kind, page, tmp_path, wheel, storage):
     with running(kind, work, environment) as server:
         page.goto(server.address("Training.ipynb"))
         server.run_all(page)
-        pick_demo(page, server)
-        watch(page, server)
+        with OtherSession(Run(model.parent)):
+            pick_demo(page, server)
+            take_over(page, server)
+            watch(page, server)
         stop(page)
         assert re.search(r"Stopped at step [\d,]+ and saved", page.content())
         assert model.is_file()
@@ -154,6 +159,15 @@ def pick_demo(page, server):
     show(page.get_by_text("Choose the character to train"))
     screenshot(page, server, "1-pick")
     use.click()
+
+
+def take_over(page, server):
+    """The training cell waits for the other session, until the button is pressed."""
+    page.get_by_text("If it has ended, training begins here").wait_for()
+    show(page.get_by_text("This trains the voice, or continues"))
+    screenshot(page, server, "1-take-over")
+    page.locator("button", has_text="Take over").click()
+    page.get_by_text("trained here now").wait_for()
 
 
 def watch(page, server):

@@ -1,4 +1,3 @@
-import os
 import sys
 import types
 
@@ -11,7 +10,6 @@ from ponytaco.notebook.storage import (
     Storage,
     connect_storage,
     drive_root,
-    find_archives,
 )
 
 
@@ -25,71 +23,6 @@ def on_drive(folder):
     root = folder / "drive" / "MyDrive"
     root.mkdir(parents=True)
     return Storage(root=root, disk=folder, drive_mount=folder / "drive")
-
-
-@pytest.mark.parametrize(
-    "place",
-    [
-        "MyDrive/soundtools/data/audio-trimmed-22khz",
-        "MyDrive/soundtools",
-        "MyDrive/ponies/soundtools/data/audio-trimmed-22khz",
-        "MyDrive/audio-trimmed-22khz",
-        "MyDrive",
-        ".shortcut-targets-by-id/1SWIe/soundtools/data/audio-trimmed-22khz",
-        ".shortcut-targets-by-id/11H3I/audio-trimmed-22khz",
-        "MyDrive/.shortcut-targets-by-id/1SWIe/soundtools/data/audio-trimmed-22khz",
-        "Shareddrives/Ponies/soundtools/data/audio-trimmed-22khz",
-    ],
-)
-def test_archives_are_found_in_the_usual_places(tmp_path, place):
-    storage = on_drive(tmp_path)
-    path = touch(tmp_path / "drive" / place / "Zecora.tar")
-    touch(path.with_name(".Zecora.tar.partial.tar"))
-    touch(path.with_name("readme.txt"))
-    assert find_archives(storage) == [path]
-
-
-def test_one_archive_a_name_and_own_ones_first(tmp_path):
-    storage = on_drive(tmp_path)
-    shared = tmp_path / "drive/.shortcut-targets-by-id/1/soundtools/data/audio-trimmed-22khz"
-    touch(shared / "Zecora.tar")
-    touch(shared / "apple.tar")
-    own = touch(storage.archives / "Zecora.tar")
-    assert find_archives(storage) == [shared / "apple.tar", own]
-
-
-def test_a_folder_that_drive_cannot_list_is_reported_and_skipped(tmp_path, monkeypatch, capsys):
-    storage = on_drive(tmp_path)
-    own = touch(storage.archives / "Zecora.tar")
-    broken = storage.root / "ponies" / "soundtools"
-    broken.mkdir(parents=True)
-    real = os.scandir
-
-    def scandir(folder):
-        if os.fspath(folder) == str(broken):
-            raise OSError(5, "Input/output error")
-        return real(folder)
-
-    monkeypatch.setattr(os, "scandir", scandir)
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
-    assert find_archives(storage) == [own]
-    assert "Input/output error" in capsys.readouterr().out
-
-
-def test_a_listing_that_times_out_once_is_tried_again(tmp_path, monkeypatch):
-    storage = on_drive(tmp_path)
-    own = touch(storage.archives / "Zecora.tar")
-    real, calls = os.scandir, []
-
-    def scandir(folder):
-        calls.append(os.fspath(folder))
-        if calls.count(str(storage.archives)) == 1 and calls[-1] == str(storage.archives):
-            raise OSError(5, "Input/output error")
-        return real(folder)
-
-    monkeypatch.setattr(os, "scandir", scandir)
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
-    assert find_archives(storage) == [own]
 
 
 @pytest.mark.parametrize("name", ["MyDrive", "My Drive"])
@@ -152,3 +85,20 @@ def test_broken_notes_are_reported_and_ignored(tmp_path, content, capsys):
     touch(storage.runs / "characters.json").write_bytes(content)
     assert read_notes(storage) == {}
     assert "characters.json" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["soundtools/x", " soundtools/x ", "'soundtools/x'", '"soundtools/x"', "MyDrive/soundtools/x",
+     "My Drive/soundtools/x", "/content/drive/MyDrive/soundtools/x", "drive/MyDrive/soundtools/x",
+     "“soundtools/x”", "/MyDrive/soundtools/x"],
+)  # fmt: skip
+def test_a_field_names_a_path_on_drive_in_any_way(tmp_path, text):
+    storage = on_drive(tmp_path)
+    assert storage.resolve(text) == storage.root / "soundtools" / "x"
+
+
+def test_elsewhere_a_path_is_taken_as_it_is(tmp_path):
+    storage = Storage(root=tmp_path, disk=tmp_path)
+    assert storage.resolve("MyDrive/x") == tmp_path / "MyDrive" / "x"
+    assert storage.resolve(f"'{tmp_path}/a b'") == tmp_path / "a b"

@@ -116,14 +116,36 @@ def test_a_wrong_value_is_refused(storage):
     [({"learning_rate": "0,001"}, "learning_rate", 0.001),
      ({"learning_rate": "5e-4"}, "learning_rate", 5e-4),
      ({"save_every_minutes": "2,5"}, "save_every_minutes", 2.5),
-     ({"batch_size": " 16 "}, "batch_size", 16)],
+     ({"batch_size": " 16 "}, "batch_size", 16),
+     ({"learning_rate": "１e-3"}, "learning_rate", 0.001),
+     ({"learning_rate": "0，001"}, "learning_rate", 0.001),
+     ({"learning_rate": "1e−3"}, "learning_rate", 0.001),
+     ({"learning_rate": "'1e-3' "}, "learning_rate", 0.001),
+     ({"batch_size": "１６"}, "batch_size", 16),
+     ({"batch_size": "16.0"}, "batch_size", 16),
+     ({"batch_size": None}, "batch_size", 16),
+     ({"learning_rate": ""}, "learning_rate", 3e-3),
+     ({"save_every_minutes": " AUTO "}, "save_every_minutes", 5)],
 )  # fmt: skip
 def test_numbers_are_understood_as_people_write_them(storage, fields, setting, value):
     config = TrainingSettings(**fields).config_for(storage.run("new"))
     assert getattr(config.train, setting) == value
 
 
-@pytest.mark.parametrize("text", ["20,000", "20.000", "20 000", "20'000", "20\u202f000", "2e4"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "20,000",
+        "20.000",
+        "20 000",
+        "20'000",
+        "20\u202f000",
+        "2e4",
+        "２０，０００",
+        "'20000'",
+        20000,
+    ],
+)
 def test_a_number_of_steps_may_be_grouped(storage, text):
     config = TrainingSettings().config_for(storage.run("new"), text)
     assert config.train.max_steps == 20_000
@@ -136,29 +158,57 @@ def test_a_number_of_steps_may_be_grouped(storage, text):
      (("auto", "1,5"), "batch_size cannot be '1,5'"),
      (("auto", "auto", "-1"), "learning_rate is -1"),
      (("auto", "auto", "0,0,1"), "learning_rate cannot be '0,0,1'"),
-     (("auto", "auto", "auto", "0"), "save_every_minutes is 0"),
+     (("auto", "auto", "auto", "0"), "save_minutes is 0"),
+     (("auto", "auto", "auto", "-5"), "save_minutes is -5"),
+     (("auto", "auto", "auto", "8h"), "save_minutes cannot be '8h'"),
+     (("auto", "auto", "auto", "5 min"), "save_minutes cannot be '5 min'"),
+     (("auto", "auto", "auto", "1e9"), "save_minutes is 1e[+]09; choose at most 600"),
+     (("auto", "auto", "1000"), "learning_rate is 1000; choose at most 1"),
+     (("auto", "auto", "5x10^-4"), "learning_rate cannot be '5x10"),
+     (("auto", "99999999999"), "batch_size is 1e[+]11; choose at most 1024"),
+     (("auto", "20k"), "batch_size cannot be '20k'"),
+     (("auto", "-16"), "batch_size is -16"),
      (("auto", "auto", "auto", "auto", "perhaps"), "mmi cannot be 'perhaps'"),
      ((*["auto"] * 5, "maybe"), "mixed_precision cannot be 'maybe'"),
      ((*["auto"] * 6, "maybe"), "style_signs cannot be 'maybe'"),
-     ((*["auto"] * 7, "Zecroa"), "no voice 'Zecroa' .*Your voices: Zecora"),
-     ((*["auto"] * 7, "older run"), "no file .*current_model"),
-     ((*["auto"] * 7, "soundtools"), "no trained voice in .*soundtools")],
+     ((*["auto"] * 7, "Zecroa"), "'Zecroa' .*Did you mean Zecora.*Your voices: Zecora"),
+     ((*["auto"] * 7, "older run"), "none at .*current_model"),
+     ((*["auto"] * 7, "soundtools"), "none at .*soundtools"),
+     ((*["auto"] * 7, "MyDrive/../.."), "no voice 'MyDrive/../..'"),
+     ((*["auto"] * 7, "/"), "none at /[.]"),
+     ((*["auto"] * 7, "https://example.org/voice.pt"), "no voice 'https"),
+     ((*["auto"] * 7, "a\0b"), "no voice"),
+     ((*["auto"] * 7, "x" * 5000), "no voice 'x{199}…'"),
+     ((*["auto"] * 7, "notes.txt"), "notes.txt cannot be used as a checkpoint"),
+     ((*["auto"] * 7, "soundtools/notes.voice"), "notes.voice cannot be used")],
 )  # fmt: skip
 def test_a_wrong_field_is_refused_where_it_is_filled_in(storage, run_of_zecora, fields, message):
     (storage.root / "soundtools").mkdir()
+    (storage.root / "notes.txt").write_text("Hello.")
+    (storage.root / "soundtools" / "notes.voice").touch()
     with pytest.raises(PonytacoError, match=message):
         training_settings(storage, *fields)
 
 
-@pytest.mark.parametrize("name", ["none", "", "NVIDIA's voice", "nvidia's voice", "Zecora"])
+@pytest.mark.parametrize("name", ["none", "", None, "NVIDIA's voice", "nvidia’s voice",
+                                  "NVIDIA", "Zecora", "zecora", "'Zecora'", "colab/Zecora",
+                                  " None "])  # fmt: skip
 def test_a_good_form_downloads_nothing(storage, run_of_zecora, monkeypatch, name):
     monkeypatch.setattr(training_form, "fetch", lambda *args: pytest.fail("downloaded"))
-    assert training_settings(storage, *["auto"] * 7, name).warm_start == name
+    settings = training_settings(storage, *["auto"] * 7, name)
+    found = settings.find_own_warm_start(storage)
+    assert (found is not None) == ("zecora" in str(name).lower())
+
+
+@pytest.mark.parametrize("name", ["Small", " small", "'small'", "SMALL", "small\n"])
+def test_a_preset_is_known_in_any_writing(storage, name):
+    assert training_settings(storage, name).preset == "small"
+    assert training_settings(storage, None).preset == training_settings(storage, " ").preset
 
 
 def test_where_a_new_voice_starts(storage, monkeypatch):
     assert TrainingSettings().find_warm_start(storage) is None
-    with pytest.raises(ConfigError, match="no file .*current_model"):
+    with pytest.raises(ConfigError, match="none at .*current_model"):
         TrainingSettings(warm_start=OLDER_RUN).find_warm_start(storage)
     older = storage.runs / "current_model"
     older.parent.mkdir(parents=True)

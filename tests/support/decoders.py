@@ -10,7 +10,7 @@ SIZES = {
     "prenet_dim": 8, "attention_dim": 7, "location_n_filters": 3, "location_kernel_size": 5,
 }  # fmt: skip
 DROPOUTS = {
-    "p_prenet_dropout": 0.0, "p_attention_dropout": 0.1, "p_decoder_dropout": 0.1,
+    "p_prenet_dropout": 0.0, "p_attention_dropout": 0.3, "p_decoder_dropout": 0.3,
     "p_head_dropout": 0.0,
 }  # fmt: skip
 

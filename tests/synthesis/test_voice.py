@@ -101,7 +101,7 @@ def test_words_that_nobody_will_understand_are_not_good(trained_run, acted, monk
         checkpoint.seen_symbols = [s for s in checkpoint.seen_symbols if not s.isalpha()]
         return checkpoint
 
-    monkeypatch.setattr("ponytaco.synthesis.voice.verified_checkpoint", unlettered)
+    monkeypatch.setattr("ponytaco.checkpoint.importing.verified_checkpoint", unlettered)
     voice, actor = acted(lambda call, row, n: (straight(n), True))
     speech = voice.speak("Fade. Pony.")
     assert speech.spelled == [] and "pony" in speech.warnings[0]
@@ -458,7 +458,7 @@ def test_a_style_is_a_sign_before_the_text(voice, acted, trained_run, monkeypatc
     assert "☻" not in checkpoint.seen_symbols and "@EY1" in checkpoint.seen_symbols
     speech = voice.speak("[happy] Cake.", max_seconds=0.1)
     assert any("not trained on the style Happy" in note for note in speech.warnings)
-    monkeypatch.setattr("ponytaco.synthesis.voice.verified_checkpoint", older_checkpoint)
+    monkeypatch.setattr("ponytaco.checkpoint.importing.verified_checkpoint", older_checkpoint)
     voice, actor = acted(lambda call, row, n: (straight(n), True))
     voice.speak("[happy] Cake.")
     assert checkpoint.symbols[actor.calls[0][0][0]] == "☻"

@@ -10,6 +10,7 @@ from support.training import CONFIG, assert_same
 
 import ponytaco.training.step as step_module
 from ponytaco.checkpoint.format import new_model
+from ponytaco.config import TrainConfig
 from ponytaco.data.dataset import open_datasets
 from ponytaco.data.dataset_folder import read_dataset
 from ponytaco.data.loader import Batch, collate
@@ -93,6 +94,7 @@ def step(n_micro_batches=1, aligned_since=None, guidance_scale=1.0, **changes):
         {"gaf_every": 1},
         {"gaf_every": 2},
         {"mmi": False},
+        {"mmi_weight": 0.3, "gaf_every": 1},
         {"p_teacher_forcing": 0.5, "teacher_forcing_fade_steps": 0, "aligned_since": 1},
         {"guidance_scale": 0.5},
     ],
@@ -287,3 +289,34 @@ def test_micro_batches_have_the_gradients_of_the_batch(fake_dataset):
     for other in gradients[1:]:
         for one, two in zip(gradients[0], other, strict=True):
             torch.testing.assert_close(one, two, rtol=1e-3, atol=1e-5)
+
+
+def gradient(fake_dataset, **changes):
+    """All parameters' gradients in one step, in a row, and the step's losses."""
+    settings = preset("tiny").replace(max_grad_norm=1e6, gaf_every=1, **changes)
+    torch.manual_seed(5)
+    model = new_model(settings)
+    data = open_datasets(read_dataset(fake_dataset), settings.audio, SYMBOLS, "english")
+    batch = collate([data.train[Pick(i, False)] for i in range(3)], 2)
+    losses = train_step(
+        model, make_optimizer(model, settings.train), batch, settings.train, RunState(),
+        torch.zeros(()), data.mean_frame,
+    )  # fmt: skip
+    flat = [
+        (torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in model.parameters()
+    ]
+    return torch.cat(flat).double(), losses
+
+
+def test_a_constant_mmi_weight_takes_the_place_of_the_adaptive_factor(fake_dataset):
+    without, _ = gradient(fake_dataset, mmi=False)
+    (once, losses), (thrice, _) = (gradient(fake_dataset, mmi_weight=w) for w in (1.0, 3.0))
+    mmi = (thrice - once) / 2
+    assert mmi.abs().max() > 1e-3
+    torch.testing.assert_close(once - mmi, without, rtol=1e-3, atol=1e-6)
+    # beyond the cap, which is for the adaptive factor
+    assert float(losses.gaf) == float(losses.values["gaf"]) == 1.0 > TrainConfig().max_gaf
+    values = losses.values
+    parts = values["mel"] + values["mel_postnet"] + values["gate"]
+    parts = parts + values["guidance_weight"] * values["guidance"] + values["mi"]
+    torch.testing.assert_close(values["loss"], parts)

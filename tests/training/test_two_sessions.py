@@ -48,7 +48,7 @@ class Log:
         self.arrived = [(int(line[1]), float(line[2])) for line in lines if line[0] == "arrived"]
         self.rows = [(int(line[1]), line[2]) for line in lines if line[0] == "row"]
         self.messages = [(float(line[1]), " ".join(line[2:])) for line in lines if line[0] == "#"]
-        resumed = [(time, re.search(r"Resuming \S+ at step ([\d,]+)", message))
+        resumed = [(time, re.search(r"Resuming \S+ at step (\d+)", message))
                    for time, message in self.messages]  # fmt: skip
         self.resumed = next(((int(found[1]), time) for time, found in resumed if found), None)
 

@@ -274,3 +274,31 @@ def test_a_config_that_is_a_link_is_followed_inside_and_within_a_cache(tmp_path)
         (tmp_path / "voice" / name).symlink_to(f"../cache/blobs/{blob}")
     for folder in ("cache", "voice"):
         assert HifiGan(read_weights(tmp_path / folder / "g")).audio.f_max == 7600
+
+
+# Padding to few lengths
+
+
+@pytest.mark.parametrize("n_frames", [1, 2, 31, 32, 33, 64, 70])
+@pytest.mark.parametrize("config", [V1, V3], ids=["V1", "V3"])
+def test_padding_is_not_heard_up_to_the_very_end(tmp_path, config, n_frames):
+    network, path = random_file(tmp_path / "g", config)
+    mel = torch.randn(2, 80, n_frames) - 4
+    with torch.no_grad():
+        plain = network(mel)
+    torch.testing.assert_close(HifiGan(read_weights(path))(mel), plain, rtol=0, atol=1e-6)
+
+
+def test_many_lengths_are_few_for_the_processor(path):
+    """oneDNN keeps memory for each shape that it has met."""
+    vocoder, met = HifiGan(read_weights(path)), set()
+    network = vocoder._network
+
+    def watched(mel, n_frames):
+        met.add(mel.shape[-1])
+        return network(mel, n_frames=n_frames)
+
+    vocoder._network = watched
+    for n_frames in range(5, 185, 6):
+        assert vocoder(torch.zeros(1, 80, n_frames)).shape == (1, n_frames * 256)
+    assert met == {32, 64, 96, 128, 160, 192}

@@ -14,6 +14,7 @@ _OUTPUTS = {
     "mmi": "decoder.mel_layer.3.linear_layer.",
 }
 _MOST_CONVOLUTIONS = 64
+_MOST_MELS, _USUAL_MELS = 1024, 80
 
 
 def sizes_of(state: Mapping[str, Tensor], n_mels: int = 80) -> dict[str, Any]:
@@ -53,3 +54,10 @@ def sizes_of(state: Mapping[str, Tensor], n_mels: int = 80) -> dict[str, Any]:
         if bias is not None and bias.numel() and bias.numel() % n_mels == 0:
             sizes.update(head=head, n_frames_per_step=bias.numel() // n_mels)
     return sizes
+
+
+def n_mels_of(state: Mapping[str, Tensor]) -> int:
+    """Infer the number of mel bands from the postnet's input; NVIDIA's 80 where there is none."""
+    first = state.get("postnet.convolutions.0.0.conv.weight")
+    n_mels = first.shape[1] if first is not None and first.dim() == 3 else 0
+    return n_mels if 1 <= n_mels <= _MOST_MELS else _USUAL_MELS

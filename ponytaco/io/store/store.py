@@ -12,7 +12,6 @@ import contextlib
 import errno
 import os
 import secrets
-import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -36,8 +35,6 @@ _DELAYS, _SHORT_DELAYS = (1.0, 5.0, 15.0), (0.1, 1.0)
 _PARTIAL = ".partial-"
 _UNREAD = "unread-"
 _OF_OWNERS = ("owner-", ".owner-")
-# Less free space in bytes is a full disk: no save fits.
-_LITTLE_SPACE = 2**20
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _WHAT_NEXT = {
     errno.ENOTCONN: " Drive is not connected any more.",
@@ -228,7 +225,7 @@ class Store(Generic[T]):
         folder = self._scratch or self.saves
         partial = folder / f"{_PARTIAL}{step}-{os.getpid()}"
         try:
-            _write_file(write, partial)
+            write(partial)
             with partial.open("rb+") as file:
                 self._files.fsync(file)
             written_step, _ = self._read_file(partial)
@@ -628,20 +625,6 @@ def _order(path: Path) -> tuple[int, int, int]:
     """Return the order of a save by its file's name."""
     named = parse_name(path.name)
     return named.order if named is not None else (0, 0, 0)
-
-
-def _write_file(write: Callable[[Path], None], path: Path) -> None:
-    """Write a file; torch's zip writer hides the disk's error behind one of its own."""
-    try:
-        write(path)
-    except RuntimeError as error:
-        if (reason := disk_error(error)) is not None:
-            raise reason from None
-        if shutil.disk_usage(path.parent).free < _LITTLE_SPACE:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from None
-        if "inline_container" in str(error):
-            raise OSError(errno.EIO, os.strerror(errno.EIO)) from None
-        raise
 
 
 def _is_surpassed(path: Path, step: int) -> bool:

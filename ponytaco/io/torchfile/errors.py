@@ -13,10 +13,6 @@ class TorchFileError(PonytacoError):
     """
 
 
-class MoreThanWeightsError(TorchFileError):
-    """A file holds objects of other classes, where only weights and plain values are wanted."""
-
-
 def shown(text: str | bytes, most: int = 60) -> str:
     """Return a file's text for a message: short, and without characters that steer a terminal."""
     text = text[:most].decode("latin-1") if isinstance(text, bytes) else text[:most]

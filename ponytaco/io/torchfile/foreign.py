@@ -35,6 +35,8 @@ class ForeignObject:
 
     class_name: str
     state: Any = None
+    table: dict[Any, Any] | None = None
+    """The items of an object that is also a table, as a dict's subclass."""
 
     def __repr__(self) -> str:
         """Name the class only: the state may be of any size, or contain the object."""

@@ -124,7 +124,10 @@ class Machine:
         if len(flat) % 2:
             raise damaged()
         if isinstance(target, ForeignObject):
-            return  # an object that is also a table
+            if target.table is None:
+                target.table = {}
+                self._budget.spend(OBJECT_BYTES)
+            target = target.table
         if not isinstance(target, dict):
             raise damaged()
         for key, value in zip(flat[::2], flat[1::2], strict=True):

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ponytaco.io.torchfile.budget import ITEM_BYTES, OBJECT_BYTES, Budget
-from ponytaco.io.torchfile.errors import MoreThanWeightsError, TorchFileError, damaged, shown
+from ponytaco.io.torchfile.errors import TorchFileError, damaged, shown
 from ponytaco.io.torchfile.foreign import ForeignClass, ForeignObject
 from ponytaco.io.torchfile.tensors import DTYPES, STORAGE_KINDS, Storages
 
@@ -45,13 +45,11 @@ class Names:
     Args:
         storages: the file's.
         budget: pays for copies.
-        weights_only: refuse other classes instead of building inert objects.
     """
 
-    def __init__(self, storages: Storages, budget: Budget, weights_only: bool) -> None:
+    def __init__(self, storages: Storages, budget: Budget) -> None:
         self._storages = storages
         self._budget = budget
-        self._weights_only = weights_only
         functions: dict[str, Callable[..., Any]] = {
             "collections.OrderedDict": self._ordered_dict,
             "torch._utils._rebuild_tensor": storages.tensor,
@@ -78,18 +76,12 @@ class Names:
         }
 
     def find(self, module: str, name: str) -> Any:
-        """Return the meaning of a class or function.
-
-        Raises:
-            MoreThanWeightsError: if only weights are wanted, and it is something else.
-        """
+        """Return the meaning of a class or function."""
         full_name = f"{module}.{name}"
         if full_name in self._meanings:
             return self._meanings[full_name]
         if module == "torch" and name.endswith("Storage"):
             raise TorchFileError(f"its storage type {shown(name)} is unknown")
-        if self._weights_only:
-            raise MoreThanWeightsError(_more_than_weights(module, name))
         self._budget.spend(2 * ITEM_BYTES + len(full_name))
         return ForeignClass(full_name)
 
@@ -173,13 +165,3 @@ def _numpy_number(kind: Any, raw: Any) -> Any:
     content = raw.encode("latin-1") if isinstance(raw, str) else raw
     (number,) = struct.unpack(f"<{_NUMPY_NUMBERS[kind.code]}", content)
     return number
-
-
-def _more_than_weights(module: str, name: str) -> str:
-    problem = f"it holds more than weights ({shown(module)}.{shown(name)})"
-    top = module.partition(".")[0]
-    if name == "WaveGlow" or top in ("glow", "glow_old", "waveglow"):
-        return f"{problem}: it is WaveGlow as a whole program, a vocoder and not a voice"
-    if module.startswith("torch.nn"):
-        return f"{problem}: a whole program, which may run anything. Save its state_dict() instead"
-    return problem

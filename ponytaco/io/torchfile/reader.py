@@ -29,22 +29,17 @@ _TAR_MAGIC, _TAR_MAGIC_AT = b"ustar", 257
 _START_BYTES = 512
 
 
-def load_torch_file(
-    path: Path, *, weights_only: bool = True, mmap: bool = False, verify: bool = False
-) -> Any:
-    """Read tensors and plain values from a file that may come from a stranger.
+def load_torch_file(path: Path) -> Any:
+    """Read a file that may come from a stranger: tensors, plain values and inert objects.
 
     Args:
         path: a file written by ``torch.save`` in its present or older format.
-        weights_only: refuse objects of other classes; else they are read as ``ForeignObject``.
-        mmap: leave large tensors on disk until they are used. The older format is read whole.
-        verify: compare the records with their checksums, which the older format does not have.
 
     Returns:
-        The file's value; its tensors are on the CPU, and writable.
+        The file's value; its tensors are on the CPU, and writable. Objects of other classes are
+        read as ``ForeignObject``.
 
     Raises:
-        MoreThanWeightsError: if it holds objects of other classes that are not wanted.
         TorchFileError: if it is damaged, holds anything else, or claims more than it has.
         OSError: if it cannot be read at all.
     """
@@ -59,9 +54,9 @@ def load_torch_file(
         file.seek(0)
         try:
             if start.startswith(zip_file.MAGIC):
-                return _load_zip(file, size, weights_only, mmap, verify)
+                return _load_zip(file, size)
             if legacy_file.is_legacy(start):
-                return _load_legacy(file, size, weights_only, verify)
+                return _load_legacy(file, size)
         except (TorchFileError, OSError) as error:
             # EINVAL is a position before the file's start; other errors are the disk's.
             if not isinstance(error, OSError) or error.errno != errno.EINVAL:
@@ -71,31 +66,44 @@ def load_torch_file(
             raise TorchFileError("it does not fit into memory") from None
         except Exception as error:  # whatever a damaged pickle provokes
             raise TorchFileError(f"it is damaged ({type(error).__name__})") from None
-    raise TorchFileError(_not_torch(start))
+    raise TorchFileError(describe_other(start))
 
 
-def _load_zip(file: BufferedReader, size: int, weights_only: bool, mmap: bool, verify: bool) -> Any:
-    archive = zip_file.TorchZip(file, size, verify)
+def is_torch_file(start: bytes) -> bool:
+    """Whether a file that begins like this is one of torch, in its present or older format."""
+    return start.startswith(zip_file.MAGIC) or legacy_file.is_legacy(start)
+
+
+def describe_other(start: bytes) -> str:
+    """Tell what a file that begins like this is instead of weights."""
+    if not start:
+        return "it is empty"
+    if start[_TAR_MAGIC_AT:].startswith(_TAR_MAGIC):
+        return "it is a tar archive, as torch wrote before 0.2; load it there and save it again"
+    if start.lstrip()[:1] in (b"<", b"{", b"v"):
+        return "it is a text, perhaps a web page that was saved instead; download it again"
+    return "it is damaged, or another kind of file"
+
+
+def _load_zip(file: BufferedReader, size: int) -> Any:
+    archive = zip_file.TorchZip(file, size)
     budget = Budget(size)
-    storages = Storages(archive.map if mmap else archive.allocate, budget)
+    storages = Storages(archive.allocate, budget)
     pickle = archive.read_pickle(_MOST_PICKLE_BYTES)
-    machine = Machine(pickle, Names(storages, budget, weights_only), budget)
+    machine = Machine(pickle, Names(storages, budget), budget)
     value = machine.run()
     if machine.at != len(pickle):
         raise TorchFileError("it is damaged: something follows its table of weights")
     check_tree(value)
-    if not mmap:
-        for key, storage in storages.held.items():
-            archive.fill(key, storage.content)
+    for key, storage in storages.held.items():
+        archive.fill(key, storage.content)
     return value
 
 
-def _load_legacy(file: BufferedReader, size: int, weights_only: bool, verify: bool) -> Any:
-    if verify:
-        raise TorchFileError("it is in torch's older format, which has no checksums")
+def _load_legacy(file: BufferedReader, size: int) -> Any:
     budget = Budget(size)
     storages = Storages(legacy_file.LegacyMemory(size).allocate, budget)
-    names = Names(storages, budget, weights_only)
+    names = Names(storages, budget)
     pickles = file.read(_MOST_PICKLE_BYTES)
     parts: list[Any] = []
     at = 0
@@ -109,13 +117,3 @@ def _load_legacy(file: BufferedReader, size: int, weights_only: bool, verify: bo
     file.seek(at)
     legacy_file.fill(file, keys, storages)
     return value
-
-
-def _not_torch(start: bytes) -> str:
-    if not start:
-        return "it is empty"
-    if start[_TAR_MAGIC_AT:].startswith(_TAR_MAGIC):
-        return "it is a tar archive, as torch wrote before 0.2; load it there and save it again"
-    if start.lstrip()[:1] in (b"<", b"{", b"v"):
-        return "it is a text, perhaps a web page that was saved instead; download it again"
-    return "it is damaged, or not a torch file"

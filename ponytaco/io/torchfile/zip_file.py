@@ -6,13 +6,10 @@ them are accepted, in which record follows record, and one table of contents the
 
 from __future__ import annotations
 
-import mmap
 import struct
-import zlib
 from dataclasses import dataclass
 from io import BufferedReader
 
-import torch
 from torch import Tensor
 
 from ponytaco.io.torchfile.errors import TorchFileError, shown
@@ -24,11 +21,9 @@ _MOST_DIRECTORY_BYTES = 8 * 2**20
 # A full-size checkpoint has 400.
 _MOST_MEMBERS = 20_000
 _LONGEST_DESCRIPTOR = 24
-_ALIGNMENT = 16
-_LEAST_MAPPED_BYTES = 2**20
 
 _LOCAL, _LOCAL_BYTES = "<4s22xHH", 30
-_CENTRAL, _CENTRAL_BYTES = "<4s4xHH4xLLLHHH8xL", 46
+_CENTRAL, _CENTRAL_BYTES = "<4s4xHH8xLLHHH8xL", 46
 _END, _END_BYTES = "<4s6xHLLH", 22
 _END_64, _END_64_BYTES = "<4s28xQQQ", 56  # for sizes of 64 bits,
 _LOCATOR, _LOCATOR_BYTES = "<4s4xQ4x", 20  # with its own place behind it
@@ -41,14 +36,12 @@ class Record:
     Attributes:
         name: its name.
         n_bytes: its size.
-        crc: its checksum.
         start: offset of its header.
         end: offset of what follows it.
     """
 
     name: bytes
     n_bytes: int
-    crc: int
     start: int
     end: int
 
@@ -59,15 +52,13 @@ class TorchZip:
     Args:
         file: the open file.
         size: its size in bytes.
-        verify: compare each record that is read with its checksum.
 
     Raises:
         TorchFileError: if it is not one that torch wrote.
     """
 
-    def __init__(self, file: BufferedReader, size: int, verify: bool) -> None:
+    def __init__(self, file: BufferedReader, size: int) -> None:
         self._file = file
-        self._verify = verify
         self._records = _read_directory(file, size)
         pickles = [name for name in self._records if name.endswith(b"/data.pkl")]
         if len(pickles) != 1 or pickles[0].count(b"/") != 1:
@@ -94,40 +85,16 @@ class TorchZip:
         self._storage(key, n_bytes)
         return allocate(n_bytes)
 
-    def map(self, key: str, n_bytes: int) -> Tensor:
-        """Map a storage into memory instead: pages are read when used, and copied when written.
-
-        Raises:
-            TorchFileError: if its record has another size.
-        """
-        record = self._storage(key, n_bytes)
-        start = self._find(record)
-        if n_bytes < _LEAST_MAPPED_BYTES or start % _ALIGNMENT:
-            memory = allocate(n_bytes)
-            self.fill(key, memory)
-            return memory
-        first = start - start % mmap.ALLOCATIONGRANULARITY
-        pages = mmap.mmap(
-            self._file.fileno(), start + n_bytes - first, access=mmap.ACCESS_COPY, offset=first
-        )
-        mapped = torch.frombuffer(pages, dtype=torch.uint8)
-        memory = torch.empty(0, dtype=torch.uint8, device="cpu")
-        memory.set_(mapped.untyped_storage()[start - first :])  # type: ignore[call-overload, unused-ignore]
-        self._check(record, memory.numpy().data)
-        return memory
-
     def fill(self, key: str, memory: Tensor) -> None:
         """Read a storage into its memory.
 
         Raises:
-            TorchFileError: if it ends too early, or differs from its checksum.
+            TorchFileError: if it ends too early.
         """
         record = self._storage(key, len(memory))
         self._file.seek(self._find(record))
-        content = memory.numpy().data
-        if self._file.readinto(content) != record.n_bytes:
+        if self._file.readinto(memory.numpy().data) != record.n_bytes:
             raise TorchFileError("it is damaged: it ends too early")
-        self._check(record, content)
 
     def _storage(self, key: str, n_bytes: int) -> Record:
         record = self._records.get(self._prefix + b"data/" + key.encode())
@@ -139,9 +106,7 @@ class TorchZip:
         if record.n_bytes > most_bytes:
             raise TorchFileError("its table of weights is too large")
         self._file.seek(self._find(record))
-        content = self._file.read(record.n_bytes)
-        self._check(record, content)
-        return content
+        return self._file.read(record.n_bytes)
 
     def _find(self, record: Record) -> int:
         """Return the offset of a record's content."""
@@ -153,10 +118,6 @@ class TorchZip:
         if magic != MAGIC or name != record.name or not 0 <= gap <= _LONGEST_DESCRIPTOR:
             raise TorchFileError(f"it is damaged in {shown(record.name)}")
         return start
-
-    def _check(self, record: Record, content: bytes | memoryview) -> None:
-        if self._verify and zlib.crc32(content) != record.crc:
-            raise TorchFileError(f"it is damaged in {shown(record.name)}")
 
 
 def _read_directory(file: BufferedReader, size: int) -> dict[bytes, Record]:
@@ -186,7 +147,7 @@ def _records(directory: bytes, count: int, place: int) -> dict[bytes, Record]:
     at = 0
     found = []
     for _ in range(count):
-        magic, flags, method, crc, packed, n_bytes, n_name, n_extra, n_comment, start = (
+        magic, flags, method, packed, n_bytes, n_name, n_extra, n_comment, start = (
             struct.unpack_from(_CENTRAL, directory, at)
         )
         if magic != b"PK\x01\x02" or flags & 1:
@@ -196,7 +157,7 @@ def _records(directory: bytes, count: int, place: int) -> dict[bytes, Record]:
         if packed != n_bytes:
             raise TorchFileError("it is damaged in its table of contents")
         at += _CENTRAL_BYTES
-        found.append((start, directory[at : at + n_name], n_bytes, crc))
+        found.append((start, directory[at : at + n_name], n_bytes))
         at += n_name + n_extra + n_comment
     if at != len(directory) or not found:
         raise TorchFileError("it is damaged in its table of contents")
@@ -206,10 +167,10 @@ def _records(directory: bytes, count: int, place: int) -> dict[bytes, Record]:
     ends = [start for start, *_ in found[1:]] + [place]
     records = {}
     names = set()
-    for (start, name, n_bytes, crc), end in zip(found, ends, strict=True):
+    for (start, name, n_bytes), end in zip(found, ends, strict=True):
         if start + _LOCAL_BYTES + len(name) + n_bytes > end:
             raise TorchFileError("it claims more than it holds")
-        records[name] = Record(name, n_bytes, crc, start, end)
+        records[name] = Record(name, n_bytes, start, end)
         names.add(name.decode("utf-8", "replace").casefold())
     if len(names) != len(found):
         raise TorchFileError("it has two members with the same name")

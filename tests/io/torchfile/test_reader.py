@@ -1,6 +1,5 @@
 """What strangers can put into a torch file, and that none of it runs or fills the memory."""
 
-import gc
 import io
 import os
 import pickle
@@ -12,7 +11,7 @@ import pytest
 import torch
 from support.hostile_files import Call, rezip
 
-from ponytaco.checkpoint.format import CheckpointError, load_checkpoint, new_model
+from ponytaco.checkpoint.format import CheckpointError, load_checkpoint, new_model, read_content
 from ponytaco.checkpoint.warm_start import warm_start
 from ponytaco.io.torchfile.errors import TorchFileError
 from ponytaco.io.torchfile.reader import load_torch_file
@@ -31,7 +30,7 @@ def tar():
 def refuse(path, said):
     with pytest.raises(TorchFileError, match=said):
         load_torch_file(path)
-    for read in (load_checkpoint, lambda path: warm_start(MODEL, SYMBOLS, path)):
+    for read in (load_checkpoint, read_content, lambda path: warm_start(MODEL, SYMBOLS, path)):
         with pytest.raises(CheckpointError) as error:
             read(path)
         assert str(path) in str(error.value) and str(error.value).endswith(".")
@@ -69,35 +68,26 @@ def test_storages_may_be_shared_and_cut(tmp_path):
     ("content", "said"),
     [
         (torch.zeros(1).expand(10**12), "larger than their storages"),
-        (torch.empty(10**12, device="meta"), "more than weights"),
-        (torch.ones(2).to_sparse(), "more than weights"),
-        (Call(bytearray, 2**40), "more than weights"),
-        (Call(torch.Tensor, 2**31), "more than weights"),
-        (Call(torch.FloatTensor, 2**31), "more than weights"),
-        (Call(os.mkdir, "/tmp/it-ran"), "more than weights .*mkdir"),
-        (torch.nn.Linear(2, 2), r"torch\.nn.*state_dict"),
+        (torch.empty(10**12, device="meta"), "_rebuild_meta_tensor_no_storage"),
+        (torch.ones(2).to_sparse(), "_rebuild_sparse_tensor"),
+        (Call(bytearray, 2**40), "bytearray"),
+        (Call(torch.Tensor, 2**31), "Tensor"),
+        (Call(torch.FloatTensor, 2**31), "FloatTensor"),
+        (Call(os.mkdir, "/tmp/it-ran"), "mkdir"),
+        (torch.nn.Linear(2, 2), "Linear"),
     ],
 )
 @pytest.mark.parametrize("is_zip", [True, False])
-def test_what_is_more_than_weights_is_refused(tmp_path, little_memory, content, said, is_zip):
+def test_what_is_more_than_weights_is_inert(tmp_path, little_memory, content, said, is_zip):
     try:
         torch.save({"w": content}, tmp_path / "f", _use_new_zipfile_serialization=is_zip)
     except (NotImplementedError, RuntimeError):
         pytest.skip("the older form cannot hold it")
-    refuse(tmp_path / "f", said)
+    if said.startswith("larger"):
+        refuse(tmp_path / "f", said)
+    else:
+        assert said in load_torch_file(tmp_path / "f")["w"].class_name
     assert not os.path.exists("/tmp/it-ran")
-
-
-def test_waveglow_as_a_program_is_refused_with_the_way_out(tmp_path, monkeypatch):
-    import sys
-    import types
-
-    glow = types.ModuleType("glow")
-    glow.WaveGlow = type("WaveGlow", (), {"__module__": "glow"})
-    monkeypatch.setitem(sys.modules, "glow", glow)
-    torch.save({"model": glow.WaveGlow()}, tmp_path / "f")
-    monkeypatch.delitem(sys.modules, "glow")
-    refuse(tmp_path / "f", "WaveGlow as a whole program.*vocoder")
 
 
 def test_a_storage_larger_than_its_record_is_refused(tmp_path):
@@ -225,31 +215,12 @@ def test_a_file_larger_than_any_voice_is_refused(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(b"", "empty"), (b"<html>", "web page"), (pickle.dumps({"w": 1}), "not a torch file"),
+    [(b"", "empty"), (b"<html>", "web page"), (pickle.dumps({"w": 1}), "another kind of file"),
      (b"PK\x03\x04" + bytes(100), "damaged"), (tar(), "tar archive")],
 )  # fmt: skip
 def test_other_files_are_refused(tmp_path, content, said):
     (tmp_path / "f").write_bytes(content)
     refuse(tmp_path / "f", said)
-
-
-@pytest.mark.parametrize("mmap", [False, True])
-def test_a_bit_in_a_member_is_found(tmp_path, mmap):
-    path = tmp_path / "f"
-    torch.save({"w": torch.zeros(10**6)}, path)
-    assert load_torch_file(path, mmap=mmap, verify=True)["w"].sum() == 0
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-    load_torch_file(path, mmap=mmap)  # does not look
-    with pytest.raises(TorchFileError, match="damaged in f/data/0"):
-        load_torch_file(path, mmap=mmap, verify=True)
-
-
-def test_the_older_form_cannot_be_verified(tmp_path):
-    torch.save({"w": 1}, tmp_path / "f", _use_new_zipfile_serialization=False)
-    with pytest.raises(TorchFileError, match="no checksums"):
-        load_torch_file(tmp_path / "f", verify=True)
 
 
 def test_what_follows_the_storages_of_an_older_file_is_refused(tmp_path):
@@ -269,16 +240,6 @@ def test_a_storage_of_another_length_is_refused(tmp_path, number):
     refuse(tmp_path / "f", "not as large as it claims")
 
 
-def test_mapped_tensors_stay_when_the_rest_is_gone(tmp_path):
-    whole = torch.arange(10.0**6)
-    torch.save({"few": torch.ones(3), "many": whole}, tmp_path / "f")
-    many = load_torch_file(tmp_path / "f", mmap=True)["many"]
-    gc.collect()
-    assert torch.equal(many, whole)
-    many[0] = 7  # a copy of the page
-    assert load_torch_file(tmp_path / "f")["many"][0] == 0
-
-
 def test_loaded_tensors_have_memory_of_their_own(tmp_path):
     torch.save({"w": torch.zeros(10)}, tmp_path / "f")
     load_torch_file(tmp_path / "f")["w"] += 1
@@ -296,14 +257,12 @@ def test_loaded_tensors_have_memory_of_their_own(tmp_path):
         ("size_copies.pt", "more values"),
         ("tuple_hash.pt", "a tuple as a key"),
         ("untyped.pt", "same name"),
-        ("voc_od_copies.pt", "more than weights|more values"),
+        ("voc_od_copies.pt", "more values"),
         ("zip_expand.pt", "damaged"),
     ],
 )
 def test_files_that_once_did_harm(shared_cases, name, said):
     path = shared_cases / "torchfile" / name
     refuse(path, said)
-    with pytest.raises(TorchFileError, match=said):
-        load_torch_file(path, weights_only=False)
     with pytest.raises(VocoderError, match=said):
         read_weights(path)

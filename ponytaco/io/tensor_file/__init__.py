@@ -1,0 +1,1 @@
+"""ponytaco's own files: tensors and plain values in the safetensors format."""

@@ -1,0 +1,134 @@
+"""The pointwise part of an LSTM step, in few operations, with a hand-written backward pass.
+
+In a loop over frames each operation costs a call, or on a GPU a launch, whatever its size. So:
+
+- tanh(x) = 2 sigmoid(2 x) - 1, with which one sigmoid serves all gates: the weights of the cell
+  gate are doubled (``double_cell_gate``), and a cell is stored doubled. On a CPU torch's tanh also
+  takes six times as long as its sigmoid.
+- A hidden state is stored divided by its gain, 2 / (1 - p) with dropout and 2 without; the weights
+  that read it are multiplied by the gain instead.
+- Dropout is an output gate that is closed: minus infinity before the sigmoid.
+- What the backward pass multiplies gradients by depends on the forward pass alone. It is computed
+  for many steps at once, which leaves three operations a step.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+_sigmoid_backward = torch.ops.aten.sigmoid_backward
+
+
+def double_cell_gate(weight: Tensor) -> Tensor:
+    """Double the rows of the cell gate, in PyTorch's order: input, forget, cell, output.
+
+    Args:
+        weight: (4 * H, …).
+    """
+    gates = weight.unflatten(0, (4, -1))
+    factors = weight.new_tensor([1.0, 1.0, 2.0, 1.0]).view(4, *(1 for _ in weight.shape))
+    return (gates * factors).flatten(0, 1)
+
+
+class Gates:
+    """The gates of all steps, cut into views beforehand, which costs less than in the loop.
+
+    Args:
+        gates: (T, 4 * H, B), the inputs' share, doubled for the cell gate; each step completes and
+            activates its own.
+        kept: (T, H, B), False where dropout drops the hidden state, or None.
+    """
+
+    def __init__(self, gates: Tensor, kept: Tensor | None) -> None:
+        parts = gates.unflatten(1, (4, -1))
+        if kept is not None:
+            parts[:, 3].masked_fill_(~kept, -torch.inf)
+        self.steps = gates.unbind(0)
+        self._parts = [part.unbind(0) for part in parts.unbind(1)]
+        self._hidden = torch.empty_like(parts[0, 0])
+
+    def step(self, t: int, cell: Tensor, next_cell: Tensor, hidden: Tensor) -> None:
+        """Take a step whose gates are complete.
+
+        Args:
+            t: the step.
+            cell: (H, B), doubled.
+            next_cell: (H, B), written, doubled.
+            hidden: (H, B), written, divided by its gain.
+        """
+        i, f, g, o = (part[t] for part in self._parts)
+        self.steps[t].sigmoid_()
+        torch.mul(f, cell, out=next_cell)
+        next_cell.addcmul_(i, g, value=4).sub_(i, alpha=2)
+        torch.sigmoid(next_cell, out=self._hidden)
+        torch.mul(self._hidden.sub_(0.5), o, out=hidden)
+
+
+class GateGradients:
+    """Gradients of the gates, for a chunk of steps at a time.
+
+    Args:
+        gates: (T, 4 * H, B), activated by ``Gates.step``.
+        cells: (T + 1, H, B), doubled.
+        d_cell: (H, B), the gradient of the last of these.
+        n_steps: steps of a chunk.
+    """
+
+    def __init__(self, gates: Tensor, cells: Tensor, d_cell: Tensor, n_steps: int) -> None:
+        self._gates, self._cells = gates.unflatten(1, (4, -1)), cells
+        size = n_steps, 5, *cells.shape[1:]
+        # Of the gates' gradients and the cell's; before them the factors, to be multiplied by the
+        # gradients of cell and hidden state.
+        self._gradients, self._factors = gates.new_empty(size), gates.new_empty(size)
+        self._of_cell = gates.new_empty(n_steps, *cells.shape[1:])
+        self._d_next_cell = torch.empty_like(d_cell)
+        self.d_cell = d_cell
+        self.d_gates = gates.new_zeros(gates.shape[1:])
+        """(4 * H, B), of the latest step, before the activation."""
+
+    def begin(self, start: int, stop: int) -> None:
+        """Compute what the gradients of the steps from start to stop are multiplied by."""
+        n = stop - start
+        i, f, g, o = self._gates[start:stop].unbind(1)
+        of_forget, of_input, of_f, of_g, of_o = self._factors[:n].unbind(1)
+        of_forget.copy_(f)
+        _times_slope(torch.sub(g, 0.5, out=of_input), i).mul_(4)
+        _times_slope(of_f.copy_(self._cells[start:stop]), f)
+        _times_slope(torch.mul(i, 4, out=of_g), g)
+        activated = torch.sigmoid(self._cells[start + 1 : stop + 1])
+        _times_slope(torch.sub(activated, 0.5, out=of_o), o)
+        torch.mul(o, activated, out=self._of_cell[:n])
+        self._of_cell[:n].mul_(activated.neg_().add_(1))
+        self._start = start
+        self._steps = list(
+            zip(
+                self._of_cell[:n].unbind(0),
+                self._factors[:n, :4].unbind(0),
+                self._factors[:n, 4].unbind(0),
+                self._gradients[:n, :4].unbind(0),
+                self._gradients[:n, 4].unbind(0),
+                self._gradients[:n, 0].unbind(0),
+                self._gradients[:n, 1:].flatten(1, 2).unbind(0),
+                strict=True,
+            )
+        )
+
+    def step(self, t: int, d_hidden: Tensor) -> Tensor:
+        """Return the gates' gradients (4 * H, B), given that of the stored hidden state (H, B)."""
+        of_cell, of_gates, of_o, d_gates, d_o, self_d_cell, flat = self._steps[t - self._start]
+        torch.addcmul(self.d_cell, d_hidden, of_cell, out=self._d_next_cell)
+        torch.mul(self._d_next_cell, of_gates, out=d_gates)
+        torch.mul(d_hidden, of_o, out=d_o)
+        self.d_cell, self.d_gates = self_d_cell, flat
+        return flat
+
+    def end(self, d_columns: Tensor, stop: int) -> None:
+        """Write the chunk's gradients into (4 * H, T, B)."""
+        chunk = self._gradients[: stop - self._start, 1:].flatten(1, 2)
+        d_columns[:, self._start : stop] = chunk.transpose(0, 1)
+
+
+def _times_slope(x: Tensor, activated: Tensor) -> Tensor:
+    """Multiply x, in place, by the slope of the sigmoid that gave ``activated``."""
+    return _sigmoid_backward.grad_input(x, activated, grad_input=x)
