@@ -15,6 +15,7 @@ from torch import Tensor
 from ponytaco import __version__
 from ponytaco.checkpoint.fields import invalid_field
 from ponytaco.config import Config, ConfigError
+from ponytaco.device import shapes_only
 from ponytaco.errors import PonytacoError
 from ponytaco.io.atomic import atomic_write
 from ponytaco.io.store.errors import NewerVersionError
@@ -112,7 +113,7 @@ class Checkpoint:
             CheckpointError: if they do not fit; the message names the weights as those ``of``.
         """
         try:
-            with torch.device("meta"):  # shapes only: settings may claim any size
+            with shapes_only():  # settings may claim any size
                 model = new_model(self.config, self.symbols, self.ctc_symbols)
             for weights in self._all_weights():
                 model.load_state_dict(weights, assign=True)
