@@ -138,9 +138,17 @@ def _add_prepare(commands: Any) -> None:
         default=defaults.style_signs,
         help="prefix each text with the sign of the clip's style (%(default)s)",
     )
+    _add_sample_rate(parser)
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="draws the validation clips (%(default)s)"
     )
+
+
+def _add_sample_rate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--sample-rate", type=int, default=ClipOptions().sample_rate, metavar="N",
+        help="Hz of what is written, that of the model (%(default)s)",
+    )  # fmt: skip
 
 
 def _add_pack(commands: Any) -> None:
@@ -153,6 +161,7 @@ def _add_pack(commands: Any) -> None:
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="with audio and texts")
     parser.add_argument("out", type=Path, metavar="FILE", help="the archive to write, a .tar")
     parser.add_argument("--character", required=True, metavar="NAME", help="the speaker (required)")
+    _add_sample_rate(parser)
     _add_overwrite(parser)
 
 
@@ -233,6 +242,7 @@ def _prepare(arguments: argparse.Namespace) -> int:
         skip_very_noisy=arguments.skip_very_noisy,
         skip_tags=tuple(t.strip() for t in arguments.skip_tags.split(",") if t.strip()),
         style_signs=arguments.style_signs,
+        sample_rate=arguments.sample_rate,
     )
     if not os.path.lexists(arguments.archive) and _is_archive(arguments.out):
         swapped = shlex.join([str(arguments.out), str(arguments.archive)])
@@ -326,7 +336,9 @@ def _pack(arguments: argparse.Namespace) -> int:
     from data_prep.recordings import pack
 
     out = _archive_path(arguments.out, arguments.character)
-    packed = pack(arguments.folder, out, arguments.character, arguments.overwrite)
+    packed = pack(
+        arguments.folder, out, arguments.character, arguments.overwrite, arguments.sample_rate
+    )
     clips = counted(packed.clips, "clip")
     say(f"Packed {clips}, {packed.seconds / 60:.1f} minutes, into {out}.")
     for sentence in packed.left_out[:MOST_SHOWN]:
@@ -358,6 +370,8 @@ def _archive_path(given: Path, name: str) -> Path:
 
 def _next(arguments: argparse.Namespace, archive: Path, character: str) -> str:
     words = [as_argument(archive), f"data/{safe_name(character, any_letters=True)}"]
+    rate = getattr(arguments, "sample_rate", ClipOptions().sample_rate)
+    words += [] if rate == ClipOptions().sample_rate else ["--sample-rate", str(rate)]
     return f"{arguments.program} prepare {shlex.join(words)}"
 
 

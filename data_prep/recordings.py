@@ -13,6 +13,7 @@ from data_prep.audio import SAMPLE_RATE, AudioError, decode
 from data_prep.clip_filter import MOST_CLIPPED
 from data_prep.folders import explain_os_error
 from data_prep.labels import LONGEST_TEXT, make_label
+from data_prep.options import check_sample_rate
 from data_prep.soundtools import ArchiveWriter
 from ponytaco.errors import PonytacoError
 from ponytaco.formatting import shorten
@@ -65,19 +66,26 @@ class Packed:
     """One printable sentence for each recording, text or row that was not packed."""
 
 
-def pack(folder: Path, out: Path, character: str, overwrite: bool = False) -> Packed:
+def pack(
+    folder: Path,
+    out: Path,
+    character: str,
+    overwrite: bool = False,
+    sample_rate: int = SAMPLE_RATE,
+) -> Packed:
     """Pack recordings into a soundtools archive that `prepare` reads.
 
     Two layouts are supported: audio files (wav or flac), each beside a text file of the same
     name; and a table, metadata.csv or the only .csv of the folder, with rows `name|text` or
     `name|text|normalised text` as in LJSpeech, or with commas, and the audio in the folder or in
-    its `wavs`. The audio is mixed down to mono at 22,050 Hz, but not trimmed.
+    its `wavs`. The audio is mixed down to mono and resampled, but not trimmed.
 
     Args:
         folder: with the recordings.
         out: the tar to write.
         character: the speaker's name.
         overwrite: replace out if it exists.
+        sample_rate: Hz of the archive's audio.
 
     Returns:
         What was packed, and what was left out and why.
@@ -87,6 +95,7 @@ def pack(folder: Path, out: Path, character: str, overwrite: bool = False) -> Pa
             exists or cannot be written. No partial archive is left behind.
     """
     check_character(character)
+    check_sample_rate(sample_rate)
     if not folder.is_dir():
         raise RecordingsError(_no_folder(folder))
     check_out(out, overwrite)
@@ -94,7 +103,7 @@ def pack(folder: Path, out: Path, character: str, overwrite: bool = False) -> Pa
     if not recordings:
         raise RecordingsError(_nothing_found(folder, left_out))
     try:
-        count, seconds = _write(recordings, folder, out, character, left_out)
+        count, seconds = _write(recordings, folder, out, character, left_out, sample_rate)
     except OSError as error:
         raise RecordingsError(explain_os_error(error, out)) from error
     return Packed(count, seconds, tuple(map(printable, left_out)))
@@ -134,7 +143,12 @@ def check_out(out: Path, overwrite: bool) -> None:
 
 
 def _write(
-    recordings: list[Recording], folder: Path, out: Path, character: str, left_out: list[str]
+    recordings: list[Recording],
+    folder: Path,
+    out: Path,
+    character: str,
+    left_out: list[str],
+    sample_rate: int,
 ) -> tuple[int, float]:
     """Write the archive and return its number of clips and seconds."""
     count, seconds = 0, 0.0
@@ -142,7 +156,7 @@ def _write(
     with ArchiveWriter(out) as archive:
         for recording in recordings:
             try:
-                sound = decode(_sound_bytes(recording.sound))
+                sound = decode(_sound_bytes(recording.sound), sample_rate)
             except AudioError as error:
                 left_out.append(f"{recording.sound.name}: {error}.")
                 continue
@@ -156,7 +170,7 @@ def _write(
                 continue
             ref = safe_name(recording.sound.stem, refs, any_letters=True, otherwise="clip")
             label = make_label(recording.text, round(sound.seconds, 3), character, "recordings")
-            archive.add(ref, sound.waveform, SAMPLE_RATE, label)
+            archive.add(ref, sound.waveform, sample_rate, label)
             count, seconds = count + 1, seconds + sound.seconds
         if not count:
             raise RecordingsError(_nothing_found(folder, left_out))
