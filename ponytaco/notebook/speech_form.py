@@ -63,9 +63,7 @@ def speech_settings(
         speed=number("speed", speed, 1.0),
     )
     dictionaries = (_file(storage, dictionary),) if dictionary else ()
-    return SpeechSettings(
-        options, get_vocoder(storage, bare(vocoder) or AUTO), dictionaries
-    )
+    return SpeechSettings(options, get_vocoder(storage, bare(vocoder) or AUTO), dictionaries)
 
 
 @explain_errors

@@ -45,7 +45,9 @@ def choose_vocoder(
     """
     tuned = _fine_tuned(voice)
     if tuned is not None:
-        return Choice(tuned, "the voice's own HiFi-GAN", f"The vocoder is this voice's own HiFi-GAN, {tuned}.")
+        return Choice(
+            tuned, "the voice's own HiFi-GAN", f"The vocoder is this voice's own HiFi-GAN, {tuned}."
+        )
     if audio != AudioConfig():  # all published vocoders take these mels
         return Choice(
             GRIFFIN_LIM,

@@ -58,7 +58,7 @@ def open_vocoder(
         DownloadError: its weights cannot be downloaded, and there is no ``log``.
     """
     if str(name_or_path) == AUTO:
-        name_or_path, message = choose_vocoder(audio, voice, cache)
+        name_or_path, _, message = choose_vocoder(audio, voice, cache)
         if log is not None:
             log(message)
     elif str(name_or_path) == "hifigan":
