@@ -334,11 +334,11 @@ class Config:
         Raises:
             ConfigError: if a setting is unknown or has a wrong value.
         """
+        kinds = {section: get_type_hints(of) for section, of in _SECTIONS.items()}
         changed: dict[str, dict[str, Any]] = {}
         for name, value in values.items():
             section = section_of(name)
-            kind = get_type_hints(_SECTIONS[section])[name]
-            changed.setdefault(section, {})[name] = _coerce(name, value, kind)
+            changed.setdefault(section, {})[name] = _coerce(name, value, kinds[section][name])
         sections = {
             section: dataclasses.replace(getattr(self, section), **fields)
             for section, fields in changed.items()

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from ponytaco.config import ConfigError
 from ponytaco.device import choose_device
@@ -50,3 +51,17 @@ def test_who_wants_small_pages_keeps_them(monkeypatch):
     monkeypatch.setenv("THP_MEM_ALLOC_ENABLE", "0")
     choose_device("cpu")
     assert os.environ["THP_MEM_ALLOC_ENABLE"] == "0"
+
+
+def test_shapes_alone_take_no_memory_and_no_time():
+    """Torch's compiler would take seconds and 80 MB to load, in each command that speaks."""
+    code = """
+import sys, torch
+from ponytaco.device import shapes_only
+with shapes_only():
+    layer, table = torch.nn.Linear(10**6, 10**6), torch.nn.Embedding(10**9, 10**3)
+assert layer.weight.shape == (10**6, 10**6) and table.weight.device.type == "meta"
+assert "torch._dynamo" not in sys.modules and "sympy" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1])
+    assert torch.nn.Linear(3, 4).weight.std() > 0

@@ -11,7 +11,8 @@ from typing import Any
 from torch import Tensor
 
 from ponytaco.checkpoint.conversion.sizes import n_mels_of
-from ponytaco.checkpoint.format import is_symbol_table, read_content
+from ponytaco.checkpoint.fields import is_symbol_table
+from ponytaco.checkpoint.format import read_content
 from ponytaco.config import AudioConfig, Config, ConfigError
 from ponytaco.hparams import RENAMED
 from ponytaco.io.torchfile.foreign import ForeignObject

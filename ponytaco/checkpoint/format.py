@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,9 @@ import torch
 from torch import Tensor
 
 from ponytaco import __version__
+from ponytaco.checkpoint.fields import invalid_field
 from ponytaco.config import Config, ConfigError
+from ponytaco.device import shapes_only
 from ponytaco.errors import PonytacoError
 from ponytaco.io.atomic import atomic_write
 from ponytaco.io.store.errors import NewerVersionError
@@ -35,7 +37,6 @@ from ponytaco.text.symbols import CTC_SYMBOLS, SYMBOLS
 FORMAT_VERSION = 2
 _FORMAT, _WRITER = "format_version", "ponytaco"
 """The file's metadata beside its content; the writer tells a checkpoint from other files."""
-_MOST_SYMBOLS = 10_000
 # A run has its weights twice, and an optimizer at most three times beside them.
 _MOST_BYTES_PER_WEIGHT, _MOST_OTHER_BYTES = 5, 16 * 2**20
 _START_BYTES = 512
@@ -112,7 +113,7 @@ class Checkpoint:
             CheckpointError: if they do not fit; the message names the weights as those ``of``.
         """
         try:
-            with torch.device("meta"):  # shapes only: settings may claim any size
+            with shapes_only():  # settings may claim any size
                 model = new_model(self.config, self.symbols, self.ctc_symbols)
             for weights in self._all_weights():
                 model.load_state_dict(weights, assign=True)
@@ -245,10 +246,12 @@ def _is_ours(file: TensorFile, path: Path) -> bool:
     Raises:
         NewerCheckpointError: if a newer one did.
     """
+    if _WRITER not in file.metadata:
+        return False
     version = file.metadata.get(_FORMAT, "")
     if version.isdecimal() and int(version[:9]) > FORMAT_VERSION:
         raise NewerCheckpointError(f"{path} was written by a newer ponytaco. Upgrade ponytaco.")
-    return _WRITER in file.metadata
+    return True
 
 
 def _checkpoint(file: TensorFile, path: Path) -> Checkpoint:
@@ -265,9 +268,8 @@ def _checkpoint(file: TensorFile, path: Path) -> Checkpoint:
             f"{path} is damaged, or was written by another version of ponytaco that this one "
             "cannot read."
         ) from None
-    for name, is_right in _CONTENT.items():
-        if not is_right(fields[name]):
-            raise CheckpointError(f"{path} is damaged: its {name} is invalid.{_again(path)}")
+    if wrong := invalid_field(fields):
+        raise CheckpointError(f"{path} is damaged: its {wrong} is invalid.{_again(path)}")
     checkpoint = Checkpoint(**fields)
     checkpoint.check_shapes(of=str(path))
     n_bytes = sum(v.nbytes for weights in checkpoint._all_weights() for v in weights.values())
@@ -287,54 +289,6 @@ def verified_checkpoint(path: Path) -> Checkpoint:
     checkpoint = load_checkpoint(path, verify=True)
     checkpoint.check_values(path)
     return checkpoint
-
-
-def is_symbol_table(value: Any) -> bool:
-    """Whether a value from a file is a list of texts, of a possible length."""
-    is_list = isinstance(value, list) and len(value) <= _MOST_SYMBOLS
-    return is_list and all(isinstance(text, str) for text in value)
-
-
-def _is_count(value: Any, limit: int = 2**53) -> bool:
-    return type(value) is int and 0 <= value < limit
-
-
-def _is_state(value: Any) -> bool:
-    return value is None or isinstance(value, Mapping)
-
-
-def _is_table(value: Any, kind: type | tuple[type, ...]) -> bool:
-    return isinstance(value, Mapping) and all(
-        isinstance(name, str) and isinstance(held, kind) for name, held in value.items()
-    )
-
-
-def _is_mean_frame(value: Any) -> bool:
-    return isinstance(value, Tensor) and value.dim() == 1 and value.is_floating_point()
-
-
-# The checks of load_checkpoint for each field; the settings check themselves.
-_CONTENT: Mapping[str, Callable[[Any], bool]] = {
-    "state_dict": lambda value: _is_table(value, Tensor),
-    "trained": lambda value: value is None or _is_table(value, Tensor),
-    "symbols": is_symbol_table,
-    "ctc_symbols": is_symbol_table,
-    "mean_frame": _is_mean_frame,
-    "lexicon": lambda value: _is_table(value, str),
-    "seen_symbols": is_symbol_table,
-    "longest_text": lambda value: _is_count(value, 2**31),
-    "run_state": lambda value: value.is_valid,
-    "optimizer": _is_state,
-    "sampler": _is_state,
-    "scaler": _is_state,
-    "rng": _is_state,
-    "fingerprint": lambda value: isinstance(value, str),
-    "dataset": lambda value: isinstance(value, str),
-    "version": lambda value: isinstance(value, str),
-    "clips": _is_count,
-    "minutes": lambda value: type(value) in (int, float) and 0 <= value < 2**53,
-    "card": lambda value: value is None or _is_table(value, (str, int, float)),
-}
 
 
 def require_same_architecture(saved: Config, wanted: Config, path: Path) -> None:

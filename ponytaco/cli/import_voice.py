@@ -9,6 +9,7 @@ from typing import Any
 
 from ponytaco.config import parse_settings
 from ponytaco.formatting import file_size
+from ponytaco.io.names import as_argument
 from ponytaco.printable import say
 
 
@@ -57,5 +58,5 @@ def _run(arguments: argparse.Namespace) -> int:
     )
     if imported.assumed:
         say(f"Note: {imported.assumed}")
-    say(f'Next:  ponytaco speak {shlex.quote(str(out))} "Hello there!" -o hello.wav')
+    say(f'Next:  ponytaco speak {shlex.quote(as_argument(out))} "Hello there!" -o hello.wav')
     return 0

@@ -81,8 +81,9 @@ def add_to(commands: Any) -> None:
         help="pronunciations in CMUdict's format; of several the first counts",
     )  # fmt: skip
     manner.add_argument(
-        "--vocoder", default="griffin_lim", metavar="NAME", help="its name or file (griffin_lim)"
-    )
+        "--vocoder", default="auto", metavar="NAME",
+        help="griffin_lim, hifigan, waveglow or a file; 'auto' is the best that is here (auto)",
+    )  # fmt: skip
     add_device(manner, "cpu")
     manner.add_argument(
         "--weights", choices=("auto", "float32", "float16", "bfloat16", "int8"), default="auto",

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ponytaco.config import AudioConfig, ConfigError
+from ponytaco.device import shapes_only
 from ponytaco.io.strangers import LINK_OUTSIDE, inside
 from ponytaco.io.text_files import read_text
 from ponytaco.printable import brief
@@ -105,7 +106,7 @@ class HifiGan:
         beside = _config_beside(weights.path)
         self.config = _config(weights, beside)
         self.audio = _audio(weights.path, self.config, beside)
-        with torch.device("meta"):  # shapes only: a config may claim any size
+        with shapes_only():  # a config may claim any size
             network = Generator(self.config)
         weights.put_into(network)
         self._network = with_fallback(network, torch.device(device))

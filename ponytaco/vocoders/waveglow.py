@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ponytaco.config import AudioConfig, ConfigError
+from ponytaco.device import shapes_only
 from ponytaco.vocoders.chunked import in_chunks
 from ponytaco.vocoders.denoiser import Denoiser
 from ponytaco.vocoders.half_precision import with_fallback
@@ -96,7 +97,7 @@ class WaveGlow:
         except ConfigError as error:
             raise VocoderError(f"{weights.path} has impossible sizes: {error}") from None
         state = _same_layout(weights.state, self.config)
-        with torch.device("meta"):  # shapes only: the weights are put into it
+        with shapes_only():  # the weights are put into it
             network = Network(self.config)
         network.inverses = _inverses(weights, state, self.config)
         Weights(weights.path, state).put_into(network)

@@ -212,7 +212,7 @@ fraction = st.floats(0, 1, exclude_max=True)
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(["content", "header", "bytes"]),
+            st.sampled_from(["content", "content", "content", "header", "bytes"]),
             st.tuples(fraction, fraction, fraction, fraction),
             st.sampled_from(["replace", "replace", "remove", "add", "wrap"]),
             st.integers(0, len(ATOMS) - 1),

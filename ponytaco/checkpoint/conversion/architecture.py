@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ponytaco.config import Config, ConfigError, ModelConfig
+from ponytaco.device import shapes_only
 from ponytaco.formatting import and_more
 from ponytaco.model.tacotron2 import Tacotron2
 
@@ -84,7 +85,7 @@ def why_other_architecture(
 
 
 def _shapes(config: ModelConfig, n_symbols: int, n_mels: int) -> dict[str, torch.Size]:
-    with torch.device("meta"):  # shapes only
+    with shapes_only():
         model = Tacotron2(config, n_symbols, n_mels, 1)
     state = model.state_dict()
     return {name: value.shape for name, value in state.items() if not name.startswith("mi.")}
