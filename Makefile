@@ -1,6 +1,6 @@
 # make demo    from nothing to a voice: a synthetic speaker is made, learnt and spoken with
 # make test    the test suite, under the versions that Google Colab has
-# make quick   the fast tests, below 40 seconds
+# make quick   the fast tests, below 40 seconds on two idle cores
 # make check   lint, types, the notebooks' form, the layers and the docs
 # make docs    README and docs/ as a site, in build/docs
 # make soak    what draws by chance or kills sessions, much longer
@@ -23,11 +23,16 @@ help:
 
 demo: $(VENV)/.installed
 	mkdir -p $(DEMO)
-	$(BIN)/python -m data_prep demo $(DEMO)/Demo.tar --overwrite
-	$(BIN)/ponytaco prepare $(DEMO)/Demo.tar $(DEMO)/Demo
-	$(BIN)/ponytaco train $(DEMO)/Demo $(DEMO)/run --preset small --p-arpabet 1 \
+	@echo "1 of 4: making 400 clips of a synthetic speaker …"
+	@$(BIN)/ponytaco demo $(DEMO)/Demo.tar --overwrite >/dev/null
+	@echo "2 of 4: preparing them …"
+	@prepared=$$($(BIN)/ponytaco prepare $(DEMO)/Demo.tar $(DEMO)/Demo) && \
+	  echo "$$prepared" | sed '/^Next:/d'
+	@echo "3 of 4: training, for $(DEMO_MINUTES) minutes at most …"
+	@$(BIN)/ponytaco train $(DEMO)/Demo $(DEMO)/run --preset small --p-arpabet 1 \
 	  --max-minutes $(DEMO_MINUTES) --set decay_start=400 --set decay_steps=200 --set drop_frame_rate=0.2
-	$(BIN)/python -m examples.demo $(DEMO)
+	@echo "4 of 4: speaking and listening …"
+	@$(BIN)/python -m examples.demo $(DEMO)
 
 # One thread a process and a process a core: the suite's tensors are too small to share.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
@@ -146,6 +151,7 @@ $(VENV)/.installed: pyproject.toml $(CONSTRAINTS)
 	  { echo "ponytaco needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || $(MAKE) --no-print-directory debian-venv
 	$(PYTHON) -m venv $(VENV)
+	@echo "Installing ponytaco and what it needs into $(VENV); torch alone takes minutes …"
 	$(BIN)/python -m pip install $(PIP_OPTIONS) -c $(CONSTRAINTS) -e ".[$(EXTRAS)]"
 	touch $@
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from data_prep.folders import PrepareError, explain_os_error
 from data_prep.options import ClipOptions
 from ponytaco.errors import PonytacoError
+from ponytaco.formatting import and_more, counted, did_you_mean
 from ponytaco.io.names import as_argument, safe_name
 from ponytaco.io.strangers import LINK_OUTSIDE, inside
 from ponytaco.printable import ArgumentParser, printable, say
@@ -136,9 +138,17 @@ def _add_prepare(commands: Any) -> None:
         default=defaults.style_signs,
         help="prefix each text with the sign of the clip's style (%(default)s)",
     )
+    _add_sample_rate(parser)
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="draws the validation clips (%(default)s)"
     )
+
+
+def _add_sample_rate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--sample-rate", type=int, default=ClipOptions().sample_rate, metavar="N",
+        help="Hz of what is written, that of the model (%(default)s)",
+    )  # fmt: skip
 
 
 def _add_pack(commands: Any) -> None:
@@ -151,6 +161,7 @@ def _add_pack(commands: Any) -> None:
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="with audio and texts")
     parser.add_argument("out", type=Path, metavar="FILE", help="the archive to write, a .tar")
     parser.add_argument("--character", required=True, metavar="NAME", help="the speaker (required)")
+    _add_sample_rate(parser)
     _add_overwrite(parser)
 
 
@@ -176,7 +187,7 @@ def _add_overwrite(parser: argparse.ArgumentParser) -> None:
 
 def _list(arguments: argparse.Namespace) -> int:
     if not arguments.folder.is_dir():
-        raise PrepareError(f"{arguments.folder}: there is no such folder. Check the name.")
+        raise PrepareError(_no_folder(arguments))
     archives = sorted(path for path in arguments.folder.rglob("*.tar") if path.is_file())
     if not archives:
         raise PrepareError(
@@ -200,6 +211,15 @@ def _list(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _no_folder(arguments: argparse.Namespace) -> str:
+    path: Path = arguments.folder
+    if not path.exists():
+        return f"{path}: there is no such folder. Check the name."
+    if path.suffix.lower() == ".tar":
+        return f"{path}: is an archive. Next: {_next(arguments, path, path.stem)}"
+    return f"{path}: is a file. Give the folder that it is in."
+
+
 def _describe_archive(path: Path) -> tuple[str, bool]:
     """Clips and minutes of an archive, or why it is unreadable; and whether it is readable."""
     from data_prep.soundtools import ArchiveError, archive_seconds, index_archive
@@ -214,6 +234,7 @@ def _describe_archive(path: Path) -> tuple[str, bool]:
 
 def _prepare(arguments: argparse.Namespace) -> int:
     from data_prep.dataset_writer import prepare
+    from data_prep.soundtools import ArchiveError
 
     options = ClipOptions(
         min_seconds=arguments.min_seconds,
@@ -221,9 +242,35 @@ def _prepare(arguments: argparse.Namespace) -> int:
         skip_very_noisy=arguments.skip_very_noisy,
         skip_tags=tuple(t.strip() for t in arguments.skip_tags.split(",") if t.strip()),
         style_signs=arguments.style_signs,
+        sample_rate=arguments.sample_rate,
     )
-    say(*summary(prepare(arguments.archive, arguments.out, options, arguments.seed)).split("\n"))
+    if not os.path.lexists(arguments.archive) and _is_archive(arguments.out):
+        swapped = shlex.join([str(arguments.out), str(arguments.archive)])
+        raise PrepareError(f"The archive comes first: {arguments.program} prepare {swapped}")
+    try:
+        prepared = prepare(arguments.archive, arguments.out, options, arguments.seed)
+    except ArchiveError:
+        if os.path.lexists(arguments.archive):
+            raise
+        raise PrepareError(_no_archive(arguments.archive)) from None
+    say(*summary(prepared).split("\n"))
     return 0
+
+
+def _is_archive(path: Path) -> bool:
+    return path.suffix.lower() == ".tar" and path.is_file()
+
+
+def _no_archive(path: Path) -> str:
+    """Name the archives beside one that is not there."""
+    try:
+        beside = sorted(other for other in path.parent.iterdir() if other.suffix.lower() == ".tar")
+    except OSError:
+        beside = []
+    names = [other.name for other in beside]
+    meant = did_you_mean(path.name.removesuffix(".tar"), [other.stem for other in beside])
+    there = f" The archives in {path.parent} are: {and_more(names, MOST_SHOWN)}." if names else ""
+    return f"{path}: there is no such archive. Check the name.{meant}{there}"
 
 
 def summary(prepared: Prepared) -> str:
@@ -234,7 +281,8 @@ def summary(prepared: Prepared) -> str:
     if prepared.replaced:
         lines.append(f"Replaced the dataset prepared from {prepared.replaced}.")
     lines.append(
-        f"Kept {report['kept']} of {report['clips']} clips, {report['minutes']:.1f} minutes: "
+        f"Kept {report['kept']} of {counted(report['clips'], 'clip')}, "
+        f"{report['minutes']:.1f} minutes: "
         f"{report['train']} for training, {report['val']} for validation."
     )
     if report["minutes"] < FEW_MINUTES:
@@ -242,22 +290,33 @@ def summary(prepared: Prepared) -> str:
     for reason, count in report["rejected"].items():
         example = report["rejected_examples"][reason][0]
         lines.append(f"Left out {count}: {reason}. For example {example}")
-    alignments = report["alignments"]
-    lines.append(
-        f"Phone alignments for {alignments['kept']} clips; those of {alignments['dropped']} did "
-        f"not fit the audio, {alignments['without_phones']} clips have none. "
-        f"ARPAbet texts for {report['with_arpabet']} clips."
-    )
+    lines.append(_phones(report))
     if report["replaced_characters"]:
-        lines.append(
-            f"Replaced {report['replaced_characters']} characters that a text cannot contain."
-        )
+        replaced = counted(report["replaced_characters"], "character")
+        lines.append(f"Replaced {replaced} that a text cannot contain.")
     if report["other_members"]:
-        lines.append(f"Ignored {report['other_members']} archive members that belong to no clip.")
+        ignored = counted(report["other_members"], "file")
+        lines.append(f"Ignored {ignored} in the archive without a clip.")
     lines.append(f"The dataset is in {prepared.folder}; report.json there has the details.")
     words = [as_argument(prepared.folder), f"runs/{prepared.folder.name}"]
     lines.append(f"Next: ponytaco train {shlex.join(words)}")
     return "\n".join(map(printable, lines))
+
+
+def _phones(report: dict) -> str:
+    """Tell for how many clips there are phone alignments and ARPAbet texts; zeros are left out."""
+    alignments = report["alignments"]
+    if alignments["kept"]:
+        sentence = f"Phone alignments for {counted(alignments['kept'], 'clip')}"
+    else:
+        sentence = "No phone alignments, so learning takes longer"
+    if alignments["dropped"]:
+        sentence += f"; those of {alignments['dropped']} did not fit the audio"
+    if alignments["kept"] and alignments["without_phones"]:
+        sentence += f"; {alignments['without_phones']} without"
+    if report["with_arpabet"]:
+        sentence += f". ARPAbet texts for {counted(report['with_arpabet'], 'clip')}"
+    return f"{sentence}."
 
 
 def _why_little(report: dict) -> str:
@@ -276,13 +335,17 @@ def _why_little(report: dict) -> str:
 def _pack(arguments: argparse.Namespace) -> int:
     from data_prep.recordings import pack
 
-    packed = pack(arguments.folder, arguments.out, arguments.character, arguments.overwrite)
-    say(f"Packed {packed.clips} clips, {packed.seconds / 60:.1f} minutes, into {arguments.out}.")
+    out = _archive_path(arguments.out, arguments.character)
+    packed = pack(
+        arguments.folder, out, arguments.character, arguments.overwrite, arguments.sample_rate
+    )
+    clips = counted(packed.clips, "clip")
+    say(f"Packed {clips}, {packed.seconds / 60:.1f} minutes, into {out}.")
     for sentence in packed.left_out[:MOST_SHOWN]:
         say(f"Left out {sentence}")
     if len(packed.left_out) > MOST_SHOWN:
         say(f"Left out {len(packed.left_out) - MOST_SHOWN} more for similar reasons.")
-    say(f"Next: {_next(arguments, arguments.out, arguments.character)}")
+    say(f"Next: {_next(arguments, out, arguments.character)}")
     return 0
 
 
@@ -290,15 +353,25 @@ def _demo(arguments: argparse.Namespace) -> int:
     from data_prep.demo.espeak import write_demo_archive
     from data_prep.recordings import check_out
 
-    check_out(arguments.out, arguments.overwrite)
+    out = _archive_path(arguments.out, "Demo")
+    check_out(out, arguments.overwrite)
     given = {"n_clips": arguments.clips, "seed": arguments.seed, "voice": arguments.voice}
-    write_demo_archive(arguments.out, **{k: v for k, v in given.items() if v is not None})
-    say(f"Wrote {arguments.out}. Next: {_next(arguments, arguments.out, arguments.out.stem)}")
+    write_demo_archive(out, **{k: v for k, v in given.items() if v is not None})
+    say(f"Wrote {out}. Next: {_next(arguments, out, out.stem)}")
     return 0
+
+
+def _archive_path(given: Path, name: str) -> Path:
+    """Return the archive to write: in a folder that is there, and always a .tar."""
+    if given.is_dir():
+        return given / f"{name}.tar"
+    return given if given.suffix.lower() == ".tar" else given.with_name(f"{given.name}.tar")
 
 
 def _next(arguments: argparse.Namespace, archive: Path, character: str) -> str:
     words = [as_argument(archive), f"data/{safe_name(character, any_letters=True)}"]
+    rate = getattr(arguments, "sample_rate", ClipOptions().sample_rate)
+    words += [] if rate == ClipOptions().sample_rate else ["--sample-rate", str(rate)]
     return f"{arguments.program} prepare {shlex.join(words)}"
 
 

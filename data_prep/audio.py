@@ -12,7 +12,7 @@ from ponytaco.errors import PonytacoError
 Waveform = npt.NDArray[np.float32]
 
 SAMPLE_RATE = 22_050
-"""Hz of every wav in a dataset folder."""
+"""Hz at which clips are judged, and of every wav in a dataset folder unless asked otherwise."""
 
 PEAK = 0.99
 """Waveforms with a higher peak are scaled down to it, so that PCM16 does not clip them."""
@@ -46,25 +46,29 @@ class Sound:
     """Decoded audio."""
 
     waveform: Waveform
-    """(T_wav,) mono at SAMPLE_RATE, without DC offset, with a peak of at most PEAK."""
+    """(T_wav,) mono, without DC offset, with a peak of at most PEAK."""
 
     clipped_share: float
     """0..1: share of the original samples that lie in clipped peaks."""
 
+    sample_rate: int = SAMPLE_RATE
+    """Hz."""
+
     @property
     def seconds(self) -> float:
         """Length of the waveform in seconds."""
-        return len(self.waveform) / SAMPLE_RATE
+        return len(self.waveform) / self.sample_rate
 
 
-def decode(data: bytes) -> Sound:
+def decode(data: bytes, sample_rate: int = SAMPLE_RATE) -> Sound:
     """Decode an audio file of any sample rate, channel count and sample format.
 
     Args:
         data: content of a wav, flac, or other file that libsndfile reads.
+        sample_rate: Hz of the result.
 
     Returns:
-        The audio, mixed down to mono, resampled to 22,050 Hz, with a peak of at most 0.99.
+        The audio, mixed down to mono, resampled, with a peak of at most 0.99.
 
     Raises:
         TooLongError: if it is longer than 120 seconds.
@@ -79,7 +83,7 @@ def decode(data: bytes) -> Sound:
     mono = channels.mean(axis=1, dtype=np.float64)
     # A constant offset is inaudible, but would hide silence from every level measurement.
     mono = (mono - mono.mean()).astype(np.float32)
-    return Sound(peak_guard(resample(mono, rate)), clipped)
+    return Sound(peak_guard(resample(mono, rate, sample_rate)), clipped, sample_rate)
 
 
 def _read_samples(data: bytes) -> tuple[npt.NDArray[np.float32], int]:

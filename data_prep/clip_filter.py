@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from data_prep.audio import (
@@ -93,7 +93,7 @@ class Clip:
 
     ref: str
     waveform: Waveform
-    """(T_wav,) at 22,050 Hz, trimmed."""
+    """(T_wav,), trimmed."""
 
     transcript: Transcript
     """Texts. Its times are still the label's: use tokens and words below instead."""
@@ -108,10 +108,13 @@ class Clip:
     words: tuple[Interval, ...]
     """Words; empty likewise."""
 
+    sample_rate: int = SAMPLE_RATE
+    """Hz of the waveform."""
+
     @property
     def seconds(self) -> float:
         """Length of the waveform in seconds."""
-        return len(self.waveform) / SAMPLE_RATE
+        return len(self.waveform) / self.sample_rate
 
 
 @dataclass
@@ -193,7 +196,7 @@ def _examine_audio(
         raise _RejectError(Reason.SILENCE_ONLY, "It is silent: nothing is louder than -55 dB.")
     if sound.clipped_share > MOST_CLIPPED:
         raise _RejectError(Reason.CLIPPED, f"{sound.clipped_share:.1%} of its samples are clipped.")
-    clip = _cut_and_align(raw.ref, sound.waveform, label, transcript)
+    start, clip = _cut_and_align(raw.ref, sound.waveform, label, transcript)
     if clip.seconds < options.min_seconds:
         raise _RejectError(
             Reason.TOO_SHORT,
@@ -203,24 +206,34 @@ def _examine_audio(
         raise _RejectError(
             Reason.TOO_LONG, f"It lasts {clip.seconds:.1f} s, more than {options.max_seconds:g} s."
         )
-    return clip
+    rate = options.sample_rate
+    if rate == SAMPLE_RATE:
+        return clip
+    first, last = (round(n * rate / SAMPLE_RATE) for n in (start, start + len(clip.waveform)))
+    return replace(clip, waveform=decode(raw.audio, rate).waveform[first:last], sample_rate=rate)
 
 
-def _cut_and_align(ref: str, waveform: Waveform, label: Label, transcript: Transcript) -> Clip:
-    """Trim by the phones if they can be aligned with the audio, otherwise by its level."""
+def _cut_and_align(
+    ref: str, waveform: Waveform, label: Label, transcript: Transcript
+) -> tuple[int, Clip]:
+    """Trim by the phones if they can be aligned with the audio, otherwise by its level.
+
+    Returns:
+        The first sample that is kept, and the clip.
+    """
     phones, offset = spoken_phones(label), None
     if phones and label.untrimmed_seconds is not None:
         offset = find_offset(waveform, phones, label.untrimmed_seconds)
     if offset is None or not offset.trusted:
         start, end = trim_by_level(waveform)
-        return Clip(ref, waveform[start:end], transcript, label.tags, offset, (), ())
+        return start, Clip(ref, waveform[start:end], transcript, label.tags, offset, (), ())
     first = phones[0].start - offset.seconds - SPEECH_MARGIN_SECONDS
     last = max(phone.end for phone in phones) - offset.seconds + SPEECH_MARGIN_SECONDS
     start = max(0, round(first * SAMPLE_RATE))
     end = min(len(waveform), round(last * SAMPLE_RATE))
     cut = waveform[start:end]
     shift, length = offset.seconds + start / SAMPLE_RATE, len(cut) / SAMPLE_RATE
-    return Clip(
+    return start, Clip(
         ref,
         cut,
         transcript,

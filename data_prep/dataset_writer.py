@@ -13,7 +13,7 @@ from typing import TextIO
 from tqdm import tqdm
 
 from data_prep import folders
-from data_prep.audio import wav_bytes
+from data_prep.audio import SAMPLE_RATE, wav_bytes
 from data_prep.clip_filter import Clip, Reason, Rejection, Seen, advice, examine
 from data_prep.folders import PrepareError
 from data_prep.labels import Interval
@@ -131,7 +131,7 @@ def prepare(
         "archive": archive.name,
         "sha256": archive_sha256(archive),
         # Through JSON, so that it compares equal to a report on disk.
-        "options": json.loads(json.dumps(asdict(options))),
+        "options": json.loads(json.dumps(_stated(options))),
         "seed": seed,
     }
     finished = folders.finished_report(out)
@@ -153,6 +153,14 @@ def prepare(
             folders.discard(partial)
     before = finished["archive"] if finished is not None else archive.name
     return Prepared(out, report, fresh=True, replaced="" if before == archive.name else before)
+
+
+def _stated(options: ClipOptions) -> dict:
+    """Return the options as a report states them: the usual rate is not, as in older reports."""
+    stated = asdict(options)
+    if options.sample_rate == SAMPLE_RATE:
+        del stated["sample_rate"]
+    return stated
 
 
 def _write_clips(index: ArchiveIndex, options: ClipOptions, folder: Path, progress: bool) -> _Tally:
@@ -209,7 +217,7 @@ def _note_rejection(rejection: Rejection, tally: _Tally) -> None:
 def _write_clip(clip: Clip, tally: _Tally, folder: Path, alignments: TextIO) -> None:
     name = safe_name(clip.ref, tally.names, otherwise="clip")
     # Encoded in memory first: a full disk then raises here and not inside a library.
-    (folder / "wavs" / f"{name}.wav").write_bytes(wav_bytes(clip.waveform))
+    (folder / "wavs" / f"{name}.wav").write_bytes(wav_bytes(clip.waveform, clip.sample_rate))
     line = json.dumps({"ref": name, "tokens": _rounded(clip.tokens), "words": _rounded(clip.words)})
     if clip.tokens and len(line) <= LONGEST_ALIGNMENT:
         alignments.write(f"{line}\n")

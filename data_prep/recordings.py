@@ -1,5 +1,6 @@
 """Packing of a user's own recordings and their texts into a soundtools archive."""
 
+import contextlib
 import csv
 import io
 import os
@@ -12,6 +13,7 @@ from data_prep.audio import SAMPLE_RATE, AudioError, decode
 from data_prep.clip_filter import MOST_CLIPPED
 from data_prep.folders import explain_os_error
 from data_prep.labels import LONGEST_TEXT, make_label
+from data_prep.options import check_sample_rate
 from data_prep.soundtools import ArchiveWriter
 from ponytaco.errors import PonytacoError
 from ponytaco.formatting import shorten
@@ -21,6 +23,10 @@ from ponytaco.io.text_files import read_text
 from ponytaco.printable import printable
 
 SOUND_SUFFIXES = (".wav", ".flac")
+
+_OTHER_SOUNDS = frozenset(
+    {".mp3", ".ogg", ".oga", ".opus", ".m4a", ".mp4", ".aac", ".wma", ".aif", ".aiff", ".webm"}
+)
 
 LARGEST_SOUND_BYTES = 256 * 2**20
 """Two minutes of 192 kHz stereo at 32 bits are 184 MB."""
@@ -60,19 +66,26 @@ class Packed:
     """One printable sentence for each recording, text or row that was not packed."""
 
 
-def pack(folder: Path, out: Path, character: str, overwrite: bool = False) -> Packed:
+def pack(
+    folder: Path,
+    out: Path,
+    character: str,
+    overwrite: bool = False,
+    sample_rate: int = SAMPLE_RATE,
+) -> Packed:
     """Pack recordings into a soundtools archive that `prepare` reads.
 
     Two layouts are supported: audio files (wav or flac), each beside a text file of the same
     name; and a table, metadata.csv or the only .csv of the folder, with rows `name|text` or
     `name|text|normalised text` as in LJSpeech, or with commas, and the audio in the folder or in
-    its `wavs`. The audio is mixed down to mono at 22,050 Hz, but not trimmed.
+    its `wavs`. The audio is mixed down to mono and resampled, but not trimmed.
 
     Args:
         folder: with the recordings.
         out: the tar to write.
         character: the speaker's name.
         overwrite: replace out if it exists.
+        sample_rate: Hz of the archive's audio.
 
     Returns:
         What was packed, and what was left out and why.
@@ -82,17 +95,26 @@ def pack(folder: Path, out: Path, character: str, overwrite: bool = False) -> Pa
             exists or cannot be written. No partial archive is left behind.
     """
     check_character(character)
+    check_sample_rate(sample_rate)
     if not folder.is_dir():
-        raise RecordingsError(f"{folder}: there is no such folder. Check the name.")
+        raise RecordingsError(_no_folder(folder))
     check_out(out, overwrite)
     recordings, left_out = find_recordings(folder)
     if not recordings:
         raise RecordingsError(_nothing_found(folder, left_out))
     try:
-        count, seconds = _write(recordings, folder, out, character, left_out)
+        count, seconds = _write(recordings, folder, out, character, left_out, sample_rate)
     except OSError as error:
         raise RecordingsError(explain_os_error(error, out)) from error
     return Packed(count, seconds, tuple(map(printable, left_out)))
+
+
+def _no_folder(folder: Path) -> str:
+    if not folder.exists():
+        return f"{folder}: there is no such folder. Check the name."
+    if folder.suffix.lower() == ".tar":
+        return f"{folder}: is an archive already. Prepare it: ponytaco prepare {folder} data/NAME"
+    return f"{folder}: is a file. Give the folder that it is in."
 
 
 def check_character(name: str) -> None:
@@ -121,7 +143,12 @@ def check_out(out: Path, overwrite: bool) -> None:
 
 
 def _write(
-    recordings: list[Recording], folder: Path, out: Path, character: str, left_out: list[str]
+    recordings: list[Recording],
+    folder: Path,
+    out: Path,
+    character: str,
+    left_out: list[str],
+    sample_rate: int,
 ) -> tuple[int, float]:
     """Write the archive and return its number of clips and seconds."""
     count, seconds = 0, 0.0
@@ -129,7 +156,7 @@ def _write(
     with ArchiveWriter(out) as archive:
         for recording in recordings:
             try:
-                sound = decode(_sound_bytes(recording.sound))
+                sound = decode(_sound_bytes(recording.sound), sample_rate)
             except AudioError as error:
                 left_out.append(f"{recording.sound.name}: {error}.")
                 continue
@@ -143,7 +170,7 @@ def _write(
                 continue
             ref = safe_name(recording.sound.stem, refs, any_letters=True, otherwise="clip")
             label = make_label(recording.text, round(sound.seconds, 3), character, "recordings")
-            archive.add(ref, sound.waveform, SAMPLE_RATE, label)
+            archive.add(ref, sound.waveform, sample_rate, label)
             count, seconds = count + 1, seconds + sound.seconds
         if not count:
             raise RecordingsError(_nothing_found(folder, left_out))
@@ -205,6 +232,10 @@ def _by_name(folder: Path) -> tuple[list[Recording], list[str]]:
         text = path.with_suffix(".txt")
         if (is_sound or path.is_dir()) and not is_inside(path):
             left_out.append(f"{path.name} {LINK_OUTSIDE}.")
+        elif path.suffix.lower() in _OTHER_SOUNDS:
+            left_out.append(f"{path.name}: {_convert(path)}.")
+        elif path.suffix.lower() == ".txt" and not _has_sound(path):
+            left_out.append(f"{path.name}: has no wav or flac of its name beside it.")
         elif not is_sound:
             continue
         elif not os.path.lexists(text):
@@ -219,6 +250,18 @@ def _by_name(folder: Path) -> tuple[list[Recording], list[str]]:
     return found, left_out
 
 
+def _convert(path: Path) -> str:
+    return f"only wav and flac are read. Convert it: ffmpeg -i {path.name} {path.stem}.wav"
+
+
+def _has_sound(text: Path) -> bool:
+    """Whether there is a recording, readable or not, beside a text."""
+    endings = (*SOUND_SUFFIXES, *_OTHER_SOUNDS)
+    return any(
+        os.path.lexists(text.with_suffix(kind)) for end in endings for kind in (end, end.upper())
+    )
+
+
 def _checked(text: str, where: Path | str) -> str:
     """Return a clip's text, or refuse one that no label may have."""
     if len(text) > LONGEST_TEXT:
@@ -231,18 +274,23 @@ def _checked(text: str, where: Path | str) -> str:
 def _by_table(folder: Path, table: Path) -> tuple[list[Recording], list[str]]:
     found, left_out = [], []
     used: set[Path] = set()
+    named: set[Path] = set()
+    is_complete = True  # every row's name is known
     is_inside = inside(folder)
     for number, (name, text, problem) in enumerate(_rows(table), start=1):
         where = f"{table.name}, row {number}"
         sound = _find_sound(folder, name) if name else None
+        if sound is not None:
+            named.add(sound)
         if sound is None and number == 1 and name.lower() in _HEADER_NAMES:
             continue
+        is_complete = is_complete and not problem
         if problem:
             left_out.append(f"{where}: {problem}.")
         elif not name or not text:
             left_out.append(f"{where}: has no name or no text.")
         elif sound is None:
-            left_out.append(f"{where}: there is no audio file {shorten(name, _LONGEST_SHOWN)}.")
+            left_out.append(f"{where}: {_why_no_sound(folder, name)}.")
         elif not is_inside(sound):
             left_out.append(f"{where}: {name} leads out of the folder.")
         elif sound in used:
@@ -253,6 +301,10 @@ def _by_table(folder: Path, table: Path) -> tuple[list[Recording], list[str]]:
                 used.add(sound)
             except RecordingsError as error:
                 left_out.append(str(error))
+    places = [p for p in (folder, folder / "wavs") if is_complete and p.is_dir()]
+    for sound in sorted(path for place in places for path in place.iterdir()):
+        if sound.suffix.lower() in SOUND_SUFFIXES and sound not in named and is_inside(sound):
+            left_out.append(f"{sound.name}: no row of {table.name} names it.")
     return found, left_out
 
 
@@ -291,6 +343,16 @@ def _find_sound(folder: Path, name: str) -> Path | None:
             except (OSError, ValueError):  # not a valid file name
                 continue
     return None
+
+
+def _why_no_sound(folder: Path, name: str) -> str:
+    for place in (folder / "wavs", folder):
+        for suffix in ("", *_OTHER_SOUNDS):
+            path = place / f"{name}{suffix}"
+            with contextlib.suppress(OSError, ValueError):  # not a valid file name
+                if path.suffix.lower() in _OTHER_SOUNDS and path.is_file():
+                    return _convert(path)
+    return f"there is no audio file {shorten(name, _LONGEST_SHOWN)}"
 
 
 def _read_text(path: Path) -> str:

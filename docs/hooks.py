@@ -4,6 +4,7 @@ Because the paths are the repository's, every link works on GitHub and in the si
 """
 
 import ast
+import re
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ _PATHS = (
     "experiments/results/*",
 )
 _SETTINGS_HERE = "<!-- settings -->"
+_ON_GITHUB = re.compile(r"<!-- GitHub -->.*?<!-- /GitHub -->\n*", re.DOTALL)
 _MAP_HERE = "<!-- CONTRIBUTING.md: The map -->"
 
 
@@ -42,6 +44,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, **_: Any) -> str:
     """Fill in what is written elsewhere, and would be written twice."""
     root = Path(config.config_file_path).parent
+    markdown = _ON_GITHUB.sub("", markdown)
     if _SETTINGS_HERE in markdown:
         source = (root / "ponytaco" / "config.py").read_text(encoding="utf-8")
         markdown = markdown.replace(_SETTINGS_HERE, settings_table(source))

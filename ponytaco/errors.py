@@ -11,8 +11,8 @@ class PonytacoError(Exception):
     The command line and the notebooks catch it, and ``OSError``, and show the message alone.
     Whatever else is raised is a bug in ponytaco and keeps its traceback.
 
-    Args:
-        *lines: of the message, most often one. What they quote from files may contain anything.
+    Its arguments are the lines of the message, most often one. What they quote from files may
+    contain anything.
     """
 
     @property

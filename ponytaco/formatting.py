@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 
 def duration(seconds: float) -> str:
@@ -28,6 +28,20 @@ def and_more(names: Sequence[str], most: int) -> str:
     """List the first ``most`` names and count the others, as 'a, b and 3 more'."""
     more = len(names) - most
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def counted(number: int, noun: str) -> str:
+    """Write a number of things as '1 clip' or '1,200 clips'."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return ' Did you mean X?' for the known name that is nearest to a misspelt one, or ''."""
+    import difflib  # only the way to a good error message needs it
+
+    names = {other.lower(): other for other in known}
+    close = difflib.get_close_matches(name.lower(), names, n=1)
+    return f" Did you mean {names[close[0]]}?" if close else ""
 
 
 def shorten(text: str, most: int) -> str:

@@ -68,7 +68,11 @@ def preset(name: str) -> Config:
         ConfigError: if there is no such preset.
     """
     if name not in PRESETS:
-        raise ConfigError(f"There is no preset '{name}'. There are: {', '.join(PRESETS)}.")
+        import difflib  # only the way to a good error message needs it
+
+        close = difflib.get_close_matches(name.lower(), PRESETS, n=1)
+        meant = f" Did you mean {close[0]}?" if close else ""
+        raise ConfigError(f"There is no preset '{name}'.{meant} There are: {', '.join(PRESETS)}.")
     return Config().replace(**PRESETS[name])
 
 
@@ -84,6 +88,10 @@ def read_config(path: Path, preset_name: str | None = None) -> Config:
         ConfigError: naming the file and the setting. A run's settings are complete: they refuse a
             preset.
     """
+    if (path / "train.txt").is_file():
+        raise ConfigError(
+            f"{path} is a dataset, which has no settings. Give the folder of a run, or a recipe."
+        )
     path = path / "config.json" if path.is_dir() else path
     try:
         text = _read_text(path)

@@ -12,7 +12,7 @@ import html
 import re
 import sys
 import unicodedata
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 _NOT_ASCII = re.compile(r"[^ -~]")
 # Letters and marks by their categories, but without a shape.
@@ -67,6 +67,10 @@ def say(*lines: object, file: IO[str] | None = None) -> None:
 
 class ArgumentParser(argparse.ArgumentParser):
     """argparse's parser, with messages that are printable on any terminal."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with a message of one line."""
+        super().error(printable(message))
 
     def _print_message(self, message: str, file: Any = None) -> None:
         if message:

@@ -67,6 +67,14 @@ def fake_dataset(tmp_path_factory) -> Path:
     return write_fake_dataset(tmp_path_factory.mktemp("fake") / "Beeps")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_installed_vocoder():
+    """Let 'auto' be Griffin-Lim: HiFi-GAN takes seconds, and is not installed everywhere."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ponytaco.vocoders.choice._PACKAGE", "not_installed")
+        yield
+
+
 @pytest.fixture(scope="session")
 def hasty_vocoder():
     """A context in which Griffin-Lim gives a hum of the right length, in no time."""

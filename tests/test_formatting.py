@@ -1,6 +1,6 @@
 import pytest
 
-from ponytaco.formatting import and_more, duration, file_size, shorten
+from ponytaco.formatting import and_more, counted, did_you_mean, duration, file_size, shorten
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,22 @@ def test_long_lists_end_with_a_count(names, listed):
 @pytest.mark.parametrize(("text", "short"), [("", ""), ("pony", "pony"), ("ponies", "pon…")])
 def test_long_texts_are_cut(text, short):
     assert shorten(text, most=4) == short
+
+
+def test_one_thing_is_not_many():
+    assert [counted(n, "clip") for n in (0, 1, 2, 1200)] == [
+        "0 clips", "1 clip", "2 clips", "1,200 clips",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "guess"),
+    [
+        ("Zecra", " Did you mean Zecora?"),
+        ("ZECORA", " Did you mean Zecora?"),
+        ("Luna", ""),
+        ("", ""),
+    ],
+)
+def test_a_guess_is_made_only_for_what_is_near(name, guess):
+    assert did_you_mean(name, ["Zecora", "Apple"]) == guess

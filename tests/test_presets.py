@@ -1,4 +1,7 @@
+import os
+
 import pytest
+from support.waiting import within
 
 from ponytaco.config import Config, ConfigError, describe
 from ponytaco.model.tacotron2 import Tacotron2
@@ -111,3 +114,10 @@ def test_a_file_that_is_not_there_is_refused_by_name(tmp_path):
         assert str(caught.value) == (
             f"{missing}: cannot be read (No such file or directory). Check the name."
         )
+
+
+def test_a_config_that_is_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "config.json")
+    for path in (tmp_path, tmp_path / "config.json"):
+        with within(5), pytest.raises(ConfigError, match="not a file"):
+            read_config(path)

@@ -56,7 +56,8 @@ def load_wav(path: str | Path, sample_rate: int) -> Tensor:
     if actual_rate != sample_rate:
         raise AudioError(
             f"{path} has {actual_rate} Hz, but the model works at {sample_rate} Hz. "
-            "Prepare the character again at that rate."
+            f"Prepare the character again with --sample-rate {sample_rate}, or train with "
+            f"--sample-rate {actual_rate}."
         )
     if samples.shape[1] != 1:
         raise AudioError(

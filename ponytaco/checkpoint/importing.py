@@ -110,6 +110,7 @@ def import_voice(
         raise CheckpointError(f"{out} exists already. Move it, or give another name.")
     voice = read_foreign(path)
     if voice.is_ours:
+        verified_checkpoint(path)  # one of before 0.2 is not readable as it is
         raise CheckpointError(f"{path} is a voice of ponytaco already: speak with it as it is.")
     imported = _imported(voice, settings or {}, symbols)
     checkpoint = imported.checkpoint

@@ -11,9 +11,9 @@ from typing import Any
 from data_prep.__main__ import add_commands as add_data_prep
 from ponytaco import __version__
 from ponytaco.cli import bench, evaluate, export, fetch, import_voice, mels, movie, speak, train
+from ponytaco.cli.parser import Parser
 from ponytaco.errors import PonytacoError
-from ponytaco.hparams import pointer
-from ponytaco.printable import ArgumentParser, say
+from ponytaco.printable import say
 
 # What the commands need besides is imported when they run, because torch takes seconds to load
 # and ``--help`` should not.
@@ -52,9 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.command is speak.run:
         beyond = speak.take_up(arguments, beyond)
     if beyond:
-        names = [word.lstrip("-").partition("=")[0].replace("-", "_") for word in beyond]
-        pointers = [f" ({there})" for there in map(pointer, names) if there]
-        parser.error(f"unrecognized arguments: {' '.join(beyond)}{''.join(pointers)}")
+        parser.error(arguments.parser.unrecognized(beyond))
     try:
         return arguments.command(arguments)
     except KeyboardInterrupt:
@@ -86,11 +84,13 @@ class _Group:
 
     def add_parser(self, name: str, **texts: Any) -> argparse.ArgumentParser:
         self.lines.append(f"  {name:<10}{texts['help']}")
-        return self._commands.add_parser(name, **texts)
+        parser = self._commands.add_parser(name, **texts)
+        parser.set_defaults(parser=parser)
+        return parser
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = ArgumentParser(
+    parser = Parser(
         prog="ponytaco",
         usage="ponytaco COMMAND [options]   (ponytaco COMMAND --help explains one)",
         epilog=_EXAMPLE,

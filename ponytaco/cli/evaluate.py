@@ -32,7 +32,10 @@ def add_to(commands: Any) -> None:
         "--sentences", type=Path, metavar="FILE", help="new sentences, one per line (fifty of ours)"
     )
     parser.add_argument(
-        "--vocoder", default="griffin_lim", metavar="NAME", help="its name or file (griffin_lim)"
+        "--vocoder",
+        default="auto",
+        metavar="NAME",
+        help="griffin_lim, hifigan, waveglow or a file; 'auto' is the best that is here (auto)",
     )
     parser.add_argument("--quick", action="store_true", help="fewer clips and sentences")
     add_device(parser)

@@ -67,5 +67,5 @@ def _run(arguments: argparse.Namespace) -> int:
     size = file_size(sum(path.stat().st_size for path in files))
     say(f"{out}: {size}, from {source}.")
     for remark in exported.remarks:
-        say(f"Mind: {remark}")
+        say(f"Note: {remark}")
     return 0

@@ -9,6 +9,8 @@ from typing import Any
 
 from ponytaco.config import parse_settings
 from ponytaco.formatting import file_size
+from ponytaco.io.names import as_argument
+from ponytaco.printable import say
 
 
 def add_to(commands: Any) -> None:
@@ -50,11 +52,11 @@ def _run(arguments: argparse.Namespace) -> int:
         {name: getattr(arguments, name) for name in ("name", "licence", "note")},
     )
     model = imported.checkpoint.config.model
-    print(
+    say(
         f"{out}: {file_size(out.stat().st_size)}, from {arguments.file} (step "
         f"{imported.checkpoint.run_state.step:,}, {model.head} head)."
     )
     if imported.assumed:
-        print(f"Mind: {imported.assumed}")
-    print(f'Next:  ponytaco speak {shlex.quote(str(out))} "Hello there!" -o hello.wav')
+        say(f"Note: {imported.assumed}")
+    say(f'Next:  ponytaco speak {shlex.quote(as_argument(out))} "Hello there!" -o hello.wav')
     return 0

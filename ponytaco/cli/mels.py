@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +34,27 @@ def _run(arguments: argparse.Namespace) -> int:
 
     written = write_mels(Run(arguments.run), arguments.out, arguments.data, arguments.device)
     say(f"{written.folder}: {written.n_clips} mels, {written.n_frames:,} frames.")
+    if written.n_left_out:
+        say(f"{written.n_left_out} clips are too short for HiFi-GAN, and left out.")
+    options: dict[str, str | Path] = {
+        "fine_tuning": "True",
+        "config": "config_v1.json",
+        "checkpoint_path": "FOLDER",
+        "input_wavs_dir": written.wavs,
+        "input_mels_dir": written.folder,
+        "input_training_file": written.training_list,
+        "input_validation_file": written.validation_list,
+    }
+    words = [f"--{name} {shlex.quote(_absolute(value))}" for name, value in options.items()]
     say(
-        "Give HiFi-GAN's train.py these options:",
-        f"  --fine_tuning True --input_wavs_dir {written.wavs} --input_mels_dir {written.folder} "
-        f"--input_training_file {written.training_list} "
-        f"--input_validation_file {written.validation_list}",
+        "In HiFi-GAN's folder:",
+        f"  python train.py {' '.join(words)}",
+        "FOLDER must hold both files of the HiFi-GAN to begin with, g_… and do_… of the same step: "
+        "without do_…, the discriminators and the optimizer, it begins from nothing. "
+        "config_v1.json is the one that was published with it.",
     )
     return 0
+
+
+def _absolute(value: str | Path) -> str:
+    return str(value.resolve()) if isinstance(value, Path) else value

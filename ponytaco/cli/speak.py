@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +29,7 @@ def add_to(commands: Any) -> None:
     parser.epilog = 'Example: ponytaco speak runs/Zecora "Hello! [sad] Goodbye." -o hello.wav'
     # The list of all options would bury an error's sentence.
     parser.usage = "ponytaco speak VOICE TEXT [options]   (--help lists them)"
-    parser.set_defaults(command=run, parser=parser)
+    parser.set_defaults(command=run)
     parser.add_argument(
         "voice", type=Path, metavar="VOICE",
         help="a run's folder, a checkpoint, X.voice, or a voice in NVIDIA's layout",
@@ -80,8 +81,9 @@ def add_to(commands: Any) -> None:
         help="pronunciations in CMUdict's format; of several the first counts",
     )  # fmt: skip
     manner.add_argument(
-        "--vocoder", default="griffin_lim", metavar="NAME", help="its name or file (griffin_lim)"
-    )
+        "--vocoder", default="auto", metavar="NAME",
+        help="griffin_lim, hifigan, waveglow or a file; 'auto' is the best that is here (auto)",
+    )  # fmt: skip
     add_device(manner, "cpu")
     manner.add_argument(
         "--weights", choices=("auto", "float32", "float16", "bfloat16", "int8"), default="auto",
@@ -162,7 +164,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _refuse_contradictions(arguments: argparse.Namespace) -> None:
     problem = ""
-    if (arguments.text is None) == (arguments.file is None):
+    if _are_swapped(arguments.voice, arguments.text):
+        text = f'"{arguments.voice}"'
+        problem = f"the voice comes first: ponytaco speak {arguments.text} {text}"
+    elif (arguments.text is None) == (arguments.file is None):
         problem = "give either a text or --file"
     elif arguments.file and not arguments.out_dir:
         problem = "--file needs --out-dir, a folder for the wavs"
@@ -176,6 +181,12 @@ def _refuse_contradictions(arguments: argparse.Namespace) -> None:
         problem = f"--picture: there is no folder {arguments.picture.parent}; make it first"
     if problem:
         arguments.parser.error(problem)
+
+
+def _are_swapped(voice: Path, text: str | None) -> bool:
+    """Tell whether the text names a voice, and the voice nothing."""
+    is_voice = text is not None and (os.path.isdir(text) or text.endswith(".voice"))
+    return is_voice and not os.path.lexists(voice)
 
 
 def _text(arguments: argparse.Namespace) -> str:

@@ -11,6 +11,7 @@ from ponytaco import config, presets
 from ponytaco.config import Config, ConfigError
 from ponytaco.io.names import as_argument
 from ponytaco.printable import say
+from ponytaco.runs.folder import Run
 
 if TYPE_CHECKING:
     from ponytaco.training.distributed import Ranks
@@ -46,7 +47,8 @@ def add_to(commands: Any) -> None:
         choices=presets.PRESETS,
         metavar="NAME",
         help="settings to begin with: "
-        f"{', '.join(f'{name} ({doc})' for name, doc in presets.PRESET_DOCS.items())} (full)",
+        f"{', '.join(f'{name} ({doc})' for name, doc in presets.PRESET_DOCS.items())} "
+        "(full; a run that is resumed keeps its own)",
     )
     parser.add_argument(
         "--config",
@@ -97,7 +99,6 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _train(arguments: argparse.Namespace, run_config: Config, ranks: Ranks) -> None:
-    from ponytaco.runs.folder import Run
     from ponytaco.training.interrupts import BestEffort, safe_log
     from ponytaco.training.loop import train
     from ponytaco.training.metrics import StepReport
@@ -180,8 +181,13 @@ def _config(arguments: argparse.Namespace) -> Config:
     both = settings.keys() & (pairs := config.parse_settings(arguments.settings)).keys()
     if both:
         raise ConfigError(f"{sorted(both)[0]} is set twice: as an option and with --set.")
+    run = Run(arguments.run)
     if arguments.config:
         base = presets.read_config(arguments.config, arguments.preset)
+    elif arguments.preset is None and run.resumable:
+        from ponytaco.training.resume import own_config
+
+        base = own_config(run, say)
     else:
         base = presets.preset(arguments.preset or presets.DEFAULT)
     return base.replace(**settings, **pairs)

@@ -35,6 +35,7 @@ from ponytaco.synthesis.voice import Voice
 from ponytaco.text.encode import text_to_ids
 from ponytaco.text.lexicon import Lexicon
 from ponytaco.training.validation import validate
+from ponytaco.vocoders.choice import AUTO, choose_vocoder
 from ponytaco.vocoders.factory import open_vocoder
 
 # Real clips that the recogniser hears for the ceiling, those of training among them: the losses of
@@ -64,7 +65,7 @@ def evaluate(
     dataset_folder: Path | Sequence[Path] | None = None,
     *,
     sentences: Path | None = None,
-    vocoder: str = "griffin_lim",
+    vocoder: str | Path = AUTO,
     device: str = "auto",
     quick: bool = False,
     log: Callable[[str], None] = lambda sentence: None,
@@ -77,7 +78,7 @@ def evaluate(
         dataset_folder: the clips, in one or several folders; where the run was trained if left
             out.
         sentences: a text file of new sentences, one a line; ponytaco's own if left out.
-        vocoder: a name in ``VOCODERS``, or a vocoder's file.
+        vocoder: 'auto', the best that is here; a name in ``VOCODERS``; or a vocoder's file.
         device: 'auto', 'cpu', 'cuda' ….
         quick: fewer clips and sentences, and no melody; writes ``quick.html`` and ``quick.json``
             instead.
@@ -97,6 +98,10 @@ def evaluate(
         log(sentence)
     config, chosen_device = checkpoint.config, choose_device(device)
     data = _open_datasets(checkpoint, dataset_folder, log)
+    vocoder_name = str(vocoder)
+    if vocoder_name == AUTO:
+        vocoder, vocoder_name, message = choose_vocoder(config.audio, path)
+        log(message)
     opened = open_vocoder(vocoder, config.audio, chosen_device)
     voice = Voice(path, opened, chosen_device, checkpoint=checkpoint)
     log("Validating …")
@@ -128,7 +133,7 @@ def evaluate(
         name=run.folder.stem if run.folder.is_file() else run.folder.resolve().name,
         step=voice.step,
         first_aligned=checkpoint.run_state.first_aligned,
-        vocoder=vocoder,
+        vocoder=vocoder_name,
         recogniser=recogniser.name if recogniser else None,
         new_recogniser=new_recogniser.name if new_recogniser else None,
         validation=validation,

@@ -98,9 +98,9 @@ def verdict(results: Results) -> list[str]:
     if rate is not None and ceiling is not None:
         near = rate <= ceiling + 0.03
         sentences.append(
-            f"The recogniser misheard {rate:.0%} of its words, and {ceiling:.0%} of those of real "
-            f"clips through the same vocoder: it is {'about' if near else 'not yet'} as well "
-            "understood as they are."
+            f"The recogniser misheard {rate:.0%} of its words, and {ceiling:.0%} of the words in "
+            "real clips played through the same vocoder: the voice is "
+            f"{'about' if near else 'not yet'} as easy to understand as they are."
         )
     n_wrong = sum(group.n_stop_errors(kind) for kind in STOP_ERRORS)
     if n_wrong:
@@ -156,9 +156,9 @@ def _cards(results: Results) -> list[str]:
     cards.append(_card(
         "Distance to the real clips",
         [("mel-cepstral distortion, dB", clips.mel_cepstral_distortion_db, (5.0, 7.0)),
-         ("length over theirs", _mean_length(clips), None)], ".2f",
-        "How much the sound of each moment differs. Below 5 dB is near, above 7 dB another sound; "
-        "a length of 1 is right.",
+         ("length relative to theirs", _mean_length(clips), None)], ".2f",
+        "How much the sound differs from the clips', moment by moment: below 5 dB it is close, "
+        "above 7 dB it is a different sound. A length of 1 is the same.",
     ))  # fmt: skip
     if clips.pitch_correlation is not None:
         cards.append(_card(
@@ -250,8 +250,8 @@ def _worst_first(results: Results) -> list[tuple[str, TextResult, Media]]:
 
 
 def _pictures(ordered: Sequence[tuple[str, TextResult, Media]]) -> str:
-    """Show the worst text, one in the middle and the best."""
-    chosen = {0: "the worst", len(ordered) // 2: "one in the middle", len(ordered) - 1: "the best"}
+    """Show the worst text, a typical one and the best."""
+    chosen = {0: "the worst", len(ordered) // 2: "a typical one", len(ordered) - 1: "the best"}
     blocks = []
     for index, word in chosen.items():
         _, result, media = ordered[index]

@@ -27,6 +27,11 @@ class MelsError(PonytacoError):
     """The mels cannot be written."""
 
 
+# HiFi-GAN trains on segments of 8,192 samples, 32 frames, and draws where they begin from what a
+# mel has beyond them.
+_LEAST_FRAMES = 33
+
+
 @dataclass(frozen=True)
 class WrittenMels:
     """Paths of the written mels and lists, and their numbers."""
@@ -39,6 +44,8 @@ class WrittenMels:
     validation_list: Path
     n_clips: int
     n_frames: int
+    n_left_out: int
+    """Clips that are too short for HiFi-GAN."""
 
 
 def write_mels(
@@ -51,7 +58,9 @@ def write_mels(
     """Write the teacher-forced mels of all clips of a run, with lists for HiFi-GAN's fine-tuning.
 
     They match the clips frame by frame, but are as blurred as the voice's own speech. All dropouts
-    are off except the prenet's, which is always on, and seeded here.
+    are off except the prenet's, which is always on, and seeded here. HiFi-GAN does not centre its
+    frames and so has T_wav // hop_length of them, one fewer than a voice: the last is left out, and
+    so are clips too short for its segments.
 
     Args:
         run: a trained voice; its best checkpoint, or else its newest.
@@ -63,7 +72,7 @@ def write_mels(
     Raises:
         RunError, CheckpointError: if there is no usable checkpoint.
         FilelistError: if the data set cannot be used, or has been moved.
-        MelsError: if two clips have the same name, or the disk is full.
+        MelsError: if two clips have the same name, all are too short, or the disk is full.
     """
     checkpoint = load_checkpoint(run.voice())
     if dataset_folder is None and len(checkpoint.dataset_folders) > 1:
@@ -86,21 +95,33 @@ def write_mels(
     wavs = _wavs_folder(folder, [*data.train.clips, *data.val.clips])
     chosen = choose_device(device)
     model = checkpoint.build_model().to(chosen)
-    n_frames = 0
+    n_frames = n_clips = 0
     try:
         out.mkdir(parents=True, exist_ok=True)
         for name, dataset in (("training.txt", data.train), ("validation.txt", data.val)):
             mels = _teacher_forced(model, dataset, config.train.batch_size, config.train.seed)
+            lines = []
             for clip, mel in zip(dataset.clips, mels, strict=True):
+                mel = mel[:, :-1]
+                if mel.shape[1] < _LEAST_FRAMES:
+                    continue
                 _save(out / f"{clip.path.stem}.npy", mel)
+                lines.append(_line(clip, wavs))
                 n_frames += mel.shape[1]
-            write_text(out / name, "".join(_line(clip, wavs) for clip in dataset.clips))
+            if not lines:
+                raise MelsError(
+                    f"All clips for {name} are shorter than {_LEAST_FRAMES} frames, too short for "
+                    "HiFi-GAN. Prepare longer ones."
+                )
+            write_text(out / name, "".join(lines))
+            n_clips += len(lines)
     except OSError as error:
         raise MelsError(
             f"The mels cannot be written to {out}: {error.strerror or error}. Is the disk full?"
         ) from None
-    n_clips = len(data.train) + len(data.val)
-    return WrittenMels(out, wavs, out / "training.txt", out / "validation.txt", n_clips, n_frames)
+    n_left_out = len(data.train) + len(data.val) - n_clips
+    lists = (out / "training.txt", out / "validation.txt")
+    return WrittenMels(out, wavs, *lists, n_clips, n_frames, n_left_out)
 
 
 @torch.no_grad()

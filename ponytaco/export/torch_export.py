@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,7 @@ def export_programs(source: Path, out: Path) -> Exported:
     write_text(out / TABLE, json.dumps(table, ensure_ascii=False, indent=1) + "\n")
     remark = (
         f"The programs make mels, which a vocoder turns into sound. {_EXAMPLE} beside them speaks "
-        f'with torch alone: python {out / _EXAMPLE} "Hello there." mel.npy'
+        f'with torch alone: python {shlex.quote(str(out / _EXAMPLE))} "Hello there." hello.wav'
     )
     return Exported(out, [remark, *remarks_on(checkpoint)])
 

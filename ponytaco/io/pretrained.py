@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ponytaco.formatting import did_you_mean
 from ponytaco.io.download import DownloadError, download, drive
 from ponytaco.printable import say
 
@@ -84,7 +85,8 @@ def fetch(name: str, folder: Path | None = None, log: Callable[[str], None] = sa
             get it by hand.
     """
     if name not in PUBLISHED:
-        raise DownloadError(f"Unknown weights '{name}'. There are: {', '.join(PUBLISHED)}.")
+        meant = did_you_mean(name, PUBLISHED)
+        raise DownloadError(f"Unknown weights '{name}'.{meant} There are: {', '.join(PUBLISHED)}.")
     published = PUBLISHED[name]
     return download(
         published.addresses,

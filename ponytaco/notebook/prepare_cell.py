@@ -15,6 +15,7 @@ from ponytaco.audio.mel import MelSpectrogram
 from ponytaco.audio.wav import load_wav
 from ponytaco.config import AudioConfig
 from ponytaco.data.dataset_folder import Clip, read_dataset
+from ponytaco.formatting import counted
 from ponytaco.notebook.character_notes import add_notes
 from ponytaco.notebook.errors import explain_errors
 from ponytaco.notebook.storage import Storage
@@ -73,14 +74,16 @@ def show_report(dataset: Path, report: dict[str, Any]) -> None:
         report: the content of its report.json.
     """
     html = paragraph(
-        f"Kept {report['kept']} of {report['clips']} clips, {report['minutes']:.1f} minutes: "
-        f"{report['train']} to learn from, {report['val']} to check with.",
+        f"Kept {report['kept']} of {counted(report['clips'], 'clip')}, "
+        f"{report['minutes']:.1f} minutes: {report['train']} to learn from, {report['val']} to "
+        "check with.",
         bold=True,
     )
-    html += paragraph(
-        f"{report['alignments']['kept']} clips come with the time of each sound, which makes "
-        f"learning fast; {report['with_arpabet']} come with their pronunciation."
-    )
+    if n_timed := report["alignments"]["kept"]:
+        html += paragraph(
+            f"{n_timed} with the time of each sound, which makes learning fast; "
+            f"{report['with_arpabet']} with their pronunciation."
+        )
     if report["minutes"] < 5:
         html += paragraph(
             "This is not much speech: choose a warm start in '3. Settings' of Training.ipynb."

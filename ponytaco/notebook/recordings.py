@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from data_prep.recordings import Packed, check_character, pack
+from ponytaco.formatting import counted
 from ponytaco.notebook.errors import NotebookError, explain_errors
 from ponytaco.notebook.fields import bare
 from ponytaco.notebook.storage import Storage, copy_with_progress
@@ -71,7 +72,9 @@ def pack_recordings(storage: Storage, recordings: Path, character: str) -> Path:
 
 def show_packed(packed: Packed) -> None:
     """Show what was packed, and why the rest was left out."""
-    html = paragraph(f"Packed {packed.clips} clips, {packed.seconds / 60:.1f} minutes.", bold=True)
+    html = paragraph(
+        f"Packed {counted(packed.clips, 'clip')}, {packed.seconds / 60:.1f} minutes.", bold=True
+    )
     html += "".join(paragraph(f"Left out {why}") for why in packed.left_out[:_MOST_REASONS])
     if len(packed.left_out) > _MOST_REASONS:
         html += paragraph(

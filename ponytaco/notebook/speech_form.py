@@ -13,6 +13,7 @@ from ponytaco.notebook.vocoders import get_vocoder
 from ponytaco.synthesis.options import SpeechOptions
 from ponytaco.text.errors import TextError
 from ponytaco.text.styles import find_style
+from ponytaco.vocoders.choice import AUTO
 
 AS_WRITTEN = "as written"
 
@@ -28,7 +29,7 @@ class SpeechSettings:
     """
 
     options: SpeechOptions = field(default_factory=SpeechOptions)
-    vocoder: str = "griffin_lim"
+    vocoder: str = AUTO
     dictionaries: tuple[Path, ...] = ()
 
 
@@ -38,7 +39,7 @@ def speech_settings(
     style: str = AS_WRITTEN,
     best_of: int = 1,
     speed: float = 1.0,
-    vocoder: str = "griffin_lim",
+    vocoder: str = AUTO,
     dictionary: str = "",
 ) -> SpeechSettings:
     """Check the fields of a form; a published vocoder is downloaded once.
@@ -62,9 +63,7 @@ def speech_settings(
         speed=number("speed", speed, 1.0),
     )
     dictionaries = (_file(storage, dictionary),) if dictionary else ()
-    return SpeechSettings(
-        options, get_vocoder(storage, bare(vocoder) or "griffin_lim"), dictionaries
-    )
+    return SpeechSettings(options, get_vocoder(storage, bare(vocoder) or AUTO), dictionaries)
 
 
 @explain_errors

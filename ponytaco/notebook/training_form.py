@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import difflib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ponytaco import presets
-from ponytaco.checkpoint.format import Checkpoint, load_checkpoint
 from ponytaco.checkpoint.warm_start import sizes_in
 from ponytaco.config import Config, ConfigError
 from ponytaco.device import choose_device
-from ponytaco.errors import PonytacoError
-from ponytaco.formatting import and_more, shorten
+from ponytaco.formatting import and_more, did_you_mean, shorten
 from ponytaco.io.pretrained import fetch
 from ponytaco.notebook.errors import explain_errors
 from ponytaco.notebook.fields import bare, decimal, find_name, whole_number
@@ -23,9 +19,7 @@ from ponytaco.notebook.storage import Storage
 from ponytaco.printable import say
 from ponytaco.runs.folder import Run, RunError, voice_files, voices_in
 from ponytaco.text.symbols import STYLE_SIGNS
-
-# A real config.json has a few thousand characters.
-_MOST_CONFIG_CHARACTERS = 2**20
+from ponytaco.training.resume import last_usable_save, own_config
 
 _MOST_NAMED = 12
 _MOST_SHOWN = 200
@@ -126,8 +120,7 @@ class TrainingSettings:
         try:
             voice_files(path)
         except RunError:
-            close = difflib.get_close_matches(choice, names, n=1)
-            meant = f" Did you mean {close[0]}?" if close else ""
+            meant = did_you_mean(choice, names)
             raise ConfigError(
                 f"Warm start: there is no voice '{choice}' in {storage.runs}, and none at {path}."
                 f"{meant} Choose another one in '3. Settings', or 'none'. Your voices: "
@@ -158,7 +151,7 @@ class TrainingSettings:
         if self.preset != AUTO:
             return presets.preset(self.preset)
         if run.resumable:  # the form is reset in every session; the run keeps its settings
-            return _own_config(run)
+            return own_config(run, say)
         if warm_start is not None:
             sizes = sizes_in(warm_start)
             # A plain head is carried on within an 'mmi' one, which aligns sooner.
@@ -199,33 +192,8 @@ def wants_style_signs(choice: str | bool, run: Run) -> bool:
     """
     if not _is_auto(choice):
         return _is_on("style_signs", choice)
-    saved = _saved(run)
+    saved = last_usable_save(run)
     return saved is not None and not set(STYLE_SIGNS.values()).isdisjoint(saved.seen_symbols)
-
-
-def _own_config(run: Run) -> Config:
-    """Return a run's settings from its config.json, or else from its last save."""
-    try:
-        with run.config.open(encoding="utf-8-sig", errors="replace") as file:
-            return Config.from_json(file.read(_MOST_CONFIG_CHARACTERS))
-    except (ConfigError, OSError) as error:
-        reason = str(getattr(error, "strerror", None) or error).rstrip(".")
-    saved = _saved(run)
-    if saved is None:
-        raise ConfigError(
-            f"{run.config} cannot be used ({reason}), nor can a save of the run. Choose its preset "
-            "in '3. Settings'."
-        )
-    say(f"{run.config} cannot be used ({reason}): the settings are taken from the last save.")
-    return saved.config
-
-
-def _saved(run: Run) -> Checkpoint | None:
-    """Return a run's last usable save; what is wrong is reported where it is resumed."""
-    for path in sorted(run.models(), key=lambda path: path == run.best_model):
-        with contextlib.suppress(PonytacoError, OSError):
-            return load_checkpoint(path)
-    return None
 
 
 def _is_auto(value: object) -> bool:

@@ -16,6 +16,11 @@ from ponytaco.io.atomic import atomic_write
 # Voices that one message names.
 _MOST_NAMED = 12
 
+# What people give by mistake instead of a voice.
+_OTHER_FILES = frozenset(
+    {".wav", ".flac", ".mp3", ".txt", ".csv", ".json", ".toml", ".png", ".gif", ".zip", ".html"}
+)
+
 
 class RunError(PonytacoError):
     """A folder does not hold a run, or cannot hold one."""
@@ -198,6 +203,15 @@ def voice_files(path: Path) -> list[Path]:
     Raises:
         RunError: if there is none; the message names what is there instead.
     """
+    if path.is_file() and path.suffix.lower() == ".tar":
+        raise RunError(
+            f"{path} is an archive of clips, not a voice. Make one of it first: ponytaco prepare "
+            f"{path} data/{path.stem}"
+        )
+    if path.is_file() and path.suffix.lower() in _OTHER_FILES:
+        raise RunError(
+            f"{path} is not a voice. Give a run's folder, a checkpoint, or a shared X.voice."
+        )
     return [path] if path.is_file() else Run(path).voices()
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from ponytaco.formatting import and_more, shorten
+from ponytaco.formatting import and_more, counted, shorten
 from ponytaco.metrics.alignment import AlignmentScore
 from ponytaco.metrics.attention_errors import Take
 
@@ -18,7 +18,7 @@ _MOST_NAMED = 12  # words in one warning
 _SHOWN = 40  # characters of a text in a warning
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Sentence:
     """A spoken sentence, or a part of a long one."""
 
@@ -41,6 +41,11 @@ class Sentence:
     """Seed of the batch in which it was spoken."""
     unreadable: tuple[str, ...] = ()
     """Words that the voice guesses: it knows neither their pronunciation nor letters."""
+
+    def __repr__(self) -> str:
+        """Write its text and state on one line; sound and attention have thousands of numbers."""
+        state = "good" if self.good else "not good"
+        return f"Sentence({shorten(self.text, _SHOWN)!r}, {len(self.waveform):,} samples, {state})"
 
     @property
     def good(self) -> bool:
@@ -86,7 +91,7 @@ class Sentence:
         return warnings
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Speech:
     """A spoken text."""
 
@@ -102,6 +107,13 @@ class Speech:
     """What the writer of the text should know, one sentence each."""
     babble: str = ""
     """One warning in place of the sentences', for a voice that cannot read yet."""
+
+    def __repr__(self) -> str:
+        """Write its length and its beginning on one line."""
+        text = shorten(" ".join(sentence.text for sentence in self.sentences), _SHOWN)
+        sentences = counted(len(self.sentences), "sentence")
+        warnings = counted(len(self.warnings), "warning")
+        return f"Speech({text!r}, {self.seconds:.1f} s, {sentences}, {warnings})"
 
     @property
     def seconds(self) -> float:

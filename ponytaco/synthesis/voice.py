@@ -74,9 +74,9 @@ class Voice:
     Args:
         path: a run's folder, a checkpoint, a shared voice, or one of another program in NVIDIA's
             layout; ``notes`` tells what was assumed about the latter.
-        vocoder: a name in ``VOCODERS`` or a vocoder's file; or a function from mel
-            (B, n_mels, T_mel) to waveform (B, T_wav). If a named one's weights cannot be
-            downloaded, Griffin-Lim speaks, and ``notes`` tells so.
+        vocoder: 'auto', the best that is here, which ``notes`` names; a name in ``VOCODERS`` or a
+            vocoder's file; or a function from mel (B, n_mels, T_mel) to waveform (B, T_wav). If a
+            named one's weights cannot be downloaded, Griffin-Lim speaks, and ``notes`` tells so.
         device: where to compute; 'cuda' pays from long texts on.
         weight_type: type of the decoder's weights: 'auto' is the fastest that sounds the same as
             'float32'; also 'float16', 'bfloat16' and 'int8'.
@@ -97,7 +97,7 @@ class Voice:
     def __init__(
         self,
         path: Path,
-        vocoder: str | Path | Vocoder = "griffin_lim",
+        vocoder: str | Path | Vocoder = "auto",
         device: str | torch.device = "cpu",
         weight_type: str = "auto",
         dictionaries: Sequence[Path] = (),
@@ -130,7 +130,9 @@ class Voice:
         self._vocoder: Vocoder = (
             vocoder
             if callable(vocoder)
-            else open_vocoder(vocoder, self.audio, self._device, log=self.notes.append)
+            else open_vocoder(
+                vocoder, self.audio, self._device, voice=self.path, log=self.notes.append
+            )
         )
 
     def _lexicon(self, checkpoint: Checkpoint, given: Sequence[Lexicon]) -> Lexicon | None:

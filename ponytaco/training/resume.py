@@ -8,14 +8,22 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from ponytaco import __version__
-from ponytaco.checkpoint.format import Checkpoint, CheckpointError, verified_checkpoint
-from ponytaco.config import Config
+from ponytaco.checkpoint.format import (
+    Checkpoint,
+    CheckpointError,
+    load_checkpoint,
+    verified_checkpoint,
+)
+from ponytaco.config import Config, ConfigError
 from ponytaco.errors import PonytacoError
 from ponytaco.io.store.errors import StoreError, UnreadableError
 from ponytaco.io.store.store import Loaded, Store
 from ponytaco.runs.folder import Run, RunError
 from ponytaco.training.distributed import Ranks
 from ponytaco.training.rng import rng_states_by_rank
+
+# A real config.json has a few thousand characters.
+_MOST_CONFIG_CHARACTERS = 2**20
 
 
 def open_store(run: Run, log: Callable[[str], None]) -> Store[Checkpoint]:
@@ -67,6 +75,34 @@ def find_newest_save(
     if found is not None and found.sentence:
         log(found.sentence)
     return found
+
+
+def own_config(run: Run, log: Callable[[str], None]) -> Config:
+    """Return a resumable run's settings from its config.json, or else from its last save.
+
+    Raises:
+        ConfigError: neither can be used.
+    """
+    try:
+        with run.config.open(encoding="utf-8-sig", errors="replace") as file:
+            return Config.from_json(file.read(_MOST_CONFIG_CHARACTERS))
+    except (ConfigError, OSError) as error:
+        reason = str(getattr(error, "strerror", None) or error).rstrip(".")
+    saved = last_usable_save(run)
+    if saved is None:
+        raise ConfigError(
+            f"{run.config} cannot be used ({reason}), nor can a save of the run. Choose its preset."
+        )
+    log(f"{run.config} cannot be used ({reason}): the settings are taken from the last save.")
+    return saved.config
+
+
+def last_usable_save(run: Run) -> Checkpoint | None:
+    """Return a run's last usable save; what is wrong is reported where it is resumed."""
+    for path in sorted(run.models(), key=lambda path: path == run.best_model):
+        with contextlib.suppress(PonytacoError, OSError):
+            return load_checkpoint(path)
+    return None
 
 
 def find_older_save(run: Run, step: int) -> Checkpoint | None:

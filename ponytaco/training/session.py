@@ -17,6 +17,7 @@ from ponytaco.checkpoint.format import (
     CheckpointError,
     new_model,
     require_same_architecture,
+    verified_checkpoint,
     write_checkpoint,
 )
 from ponytaco.checkpoint.warm_start import warm_start
@@ -26,6 +27,7 @@ from ponytaco.data.dataset_folder import as_paths, fingerprint, read_datasets
 from ponytaco.data.loader import training_batches
 from ponytaco.data.sampler import BucketSampler
 from ponytaco.device import choose_device
+from ponytaco.errors import PonytacoError
 from ponytaco.io.store.store import Loaded
 from ponytaco.model.tacotron2 import Tacotron2
 from ponytaco.runs.folder import Run, write_text
@@ -422,10 +424,9 @@ class Session:
         self._store.drain()
         saved = self.ranks.from_first(self._last_good_save)
         if saved is None or self.state.learning_rate_scale <= _LEAST_LEARNING_RATE_SCALE:
-            self._has_diverged = True
             raise CheckpointError(
                 f"{reason}, up to step {self.state.step:,}{', again and again' if saved else ''}. "
-                "Start a new run with a lower learning_rate, or with --precision float32."
+                f"{self._give_up()} with a lower learning_rate, or with --precision float32."
             )
         self._restore(saved)
         self.state.roll_back(saved.run_state)
@@ -436,6 +437,26 @@ class Session:
             f"{reason}. Back to step {self.state.step:,}, with "
             f"{self.state.learning_rate_scale:g} times the learning rate."
         )
+
+    def _give_up(self) -> str:
+        """Leave the best voice to be resumed in place of saves that may be spoilt.
+
+        Returns:
+            What to do next.
+        """
+        self._has_diverged = True
+        best = self.ranks.from_first(self._best_save)
+        if best is None or self._unproved is None:
+            return "Start a new run"
+        self._restore(best)
+        self.state.restore(best.run_state)
+        self.save()
+        return f"The run is back at its best voice, of step {self.state.step:,}. Train it again"
+
+    def _best_save(self) -> Checkpoint | None:
+        with contextlib.suppress(OSError, PonytacoError):
+            return verified_checkpoint(self.run.best_model)
+        return None
 
     def _last_good_save(self) -> Checkpoint | None:
         if not self.run.resumable:

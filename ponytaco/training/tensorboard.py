@@ -1,4 +1,4 @@
-"""TensorBoard logs: scalars and the validation pictures."""
+"""TensorBoard logs: scalars, and the validations' pictures and sound."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import soundfile
 from PIL import Image
 
 from ponytaco.errors import PonytacoError
@@ -62,13 +63,16 @@ class EventLog:
         self._writer.add_scalar("speed/seconds_per_step", report.seconds_per_step, report.step)
 
     def on_validation(self, validation: Validation) -> None:
-        """Write the scores and the picture of attention, mels and gate."""
+        """Write the scores, the picture of attention, mels and gate, and the spoken sample."""
         for name, value in validation.history_row().items():
             self._writer.add_scalar(f"validation/{name}", value, validation.step)
         if validation.picture:
             with Image.open(io.BytesIO(validation.picture)) as image:
                 pixels = np.asarray(image.convert("RGB"))
             self._writer.add_image("validation", pixels, validation.step, dataformats="HWC")
+        if validation.sample:
+            samples, rate = soundfile.read(io.BytesIO(validation.sample), dtype="float32")
+            self._writer.add_audio("validation", samples[None], validation.step, rate)
         if self._copies is not None and self._clock() - self._copied_at > _COPY_SECONDS:
             self._writer.close()  # the next value opens a new file
             self._copy()

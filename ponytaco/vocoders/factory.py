@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 
 from ponytaco.config import AudioConfig
+from ponytaco.formatting import did_you_mean
 from ponytaco.io.download import DownloadError
 from ponytaco.io.pretrained import fetch
+from ponytaco.vocoders.choice import AUTO, GRIFFIN_LIM, choose_vocoder, installed_hifigan
 from ponytaco.vocoders.griffin_lim import GriffinLim
 from ponytaco.vocoders.hifigan import HifiGan
 from ponytaco.vocoders.waveglow import WaveGlow
@@ -21,7 +23,7 @@ Vocoder = Callable[[Tensor], Tensor]
 """mel (B, n_mels, T_mel) -> waveform (B, T_wav)"""
 
 VOCODERS: Mapping[str, Callable[..., Vocoder]] = {
-    "griffin_lim": GriffinLim,
+    GRIFFIN_LIM: GriffinLim,
     "hifigan": HifiGan,
     "waveglow": WaveGlow,
 }
@@ -32,18 +34,22 @@ def open_vocoder(
     audio: AudioConfig,
     device: str | torch.device = "cpu",
     *,
+    voice: Path | None = None,
     log: Callable[[str], None] | None = None,
     cache: Path | None = None,
 ) -> Vocoder:
     """Open a vocoder for a voice.
 
     Args:
-        name_or_path: 'griffin_lim', which needs no weights; 'hifigan' or 'waveglow', whose
-            published weights are downloaded once; or a checkpoint of either.
+        name_or_path: 'auto', the best one that is here, see ``choose_vocoder``; 'griffin_lim',
+            which needs no weights; 'hifigan' or 'waveglow', whose published weights are downloaded
+            once if they are not installed; or a checkpoint of either.
         audio: settings of the voice's mels.
         device: where to compute.
-        log: takes a sentence when weights cannot be downloaded and Griffin-Lim speaks instead;
-            without it that is an error.
+        voice: the run's folder, or a file in it, which may have a vocoder of its own.
+        log: takes a sentence on which vocoder 'auto' is; one when weights cannot be downloaded and
+            Griffin-Lim speaks instead, which without it is an error; and one on what was assumed
+            about a file.
         cache: folder of downloaded weights (~/.cache/ponytaco).
 
     Raises:
@@ -51,7 +57,13 @@ def open_vocoder(
             mels than the voice's.
         DownloadError: its weights cannot be downloaded, and there is no ``log``.
     """
-    if str(name_or_path) == "griffin_lim":
+    if str(name_or_path) == AUTO:
+        name_or_path, _, message = choose_vocoder(audio, voice, cache)
+        if log is not None:
+            log(message)
+    elif str(name_or_path) == "hifigan":
+        name_or_path = installed_hifigan() or name_or_path
+    if str(name_or_path) == GRIFFIN_LIM:
         return GriffinLim(audio)
     if str(name_or_path) in VOCODERS:
         # Before a download: all published vocoders take these mels.
@@ -69,6 +81,8 @@ def open_vocoder(
         path = Path(name_or_path)
     weights = read_weights(path)
     vocoder = _KINDS[_kind(weights)](weights, device)
+    if log is not None and isinstance(vocoder, WaveGlow) and vocoder.assumed:
+        log(vocoder.assumed)
     _require_same_mels(str(path), vocoder.audio, audio)
     return vocoder
 
@@ -79,10 +93,11 @@ def check_vocoder(name_or_path: str | Path) -> None:
     Raises:
         VocoderError: it is neither the name of a vocoder nor a file.
     """
-    if str(name_or_path) not in VOCODERS and not Path(name_or_path).is_file():
+    names = (AUTO, *VOCODERS)
+    if str(name_or_path) not in names and not Path(name_or_path).is_file():
         raise VocoderError(
-            f"There is no vocoder '{name_or_path}'. Name one of {', '.join(VOCODERS)}, or the "
-            "file of a HiFi-GAN's generator or of a WaveGlow."
+            f"There is no vocoder '{name_or_path}'.{did_you_mean(str(name_or_path), names)} "
+            f"Choose {', '.join(names)}, or the file of a HiFi-GAN generator or a WaveGlow."
         )
 
 

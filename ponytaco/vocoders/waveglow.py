@@ -91,6 +91,7 @@ class WaveGlow:
         chunk: int = 800,
     ) -> None:
         self.config = _config(weights)
+        self.assumed = _assumed(weights)
         try:
             self.audio = AudioConfig(n_mels=self.config.n_mels, hop_length=self.config.hop_length)
         except ConfigError as error:
@@ -264,6 +265,32 @@ def _config(weights: Weights) -> WaveGlowConfig:
             f"{weights.path} has sizes impossible for a WaveGlow. Download it again."
         )
     return config
+
+
+def _assumed(weights: Weights) -> str:
+    """Return a sentence on what was assumed about weights without their program; '' if nothing.
+
+    NVIDIA's first release, waveglow_old.pt, changes either half in turn. Its weights look like
+    those of the programs after it: at first with residual and skip layers apart, then with a
+    conditioning layer for each layer, as NGC's.
+
+    Raises:
+        VocoderError: if they may as well be of the first release.
+    """
+    if weights.class_name or weights.has_config:
+        return ""
+    if any(".skip_layers." in name for name in weights.state):
+        raise VocoderError(
+            f"{weights.path} is a WaveGlow in its oldest layout, which two programs play in two "
+            "ways, and weights alone do not tell which is theirs: the wrong one would hiss. Use "
+            "the file as NVIDIA published it, whole, or a newer WaveGlow: ponytaco fetch waveglow"
+        )
+    if any(".cond_layers." in name for name in weights.state):
+        return (
+            f"{weights.path} does not name its program and is played as NGC's WaveGlow; if it "
+            "hisses, it is of NVIDIA's first release, whose whole file names it."
+        )
+    return ""
 
 
 def _same_layout(state: Mapping[str, Tensor], config: WaveGlowConfig) -> dict[str, Tensor]:

@@ -36,11 +36,13 @@ class Weights:
         path: the file.
         state: the weights by their published names, on the CPU, float32.
         class_name: the pickled module's class; '' where the file holds weights alone.
+        has_config: whether the file has the program's settings, too, as NGC's.
     """
 
     path: Path
     state: dict[str, Tensor]
     class_name: str = ""
+    has_config: bool = False
 
     def count(self, pattern: str) -> int:
         """Count the layers of a pattern such as 'ups.{}.weight'."""
@@ -75,7 +77,9 @@ def read_weights(path: Path) -> Weights:
         raise VocoderError(f"There is no vocoder at {path}.")
     class_name = ""
     try:
-        content = _table_in(load_torch_file(path))
+        whole = load_torch_file(path)
+        has_config = isinstance(whole, Mapping) and isinstance(whole.get("config"), Mapping)
+        content = _table_in(whole)
         if isinstance(content, ForeignObject):
             class_name = content.class_name
             content = module_weights(content)
@@ -99,7 +103,7 @@ def read_weights(path: Path) -> Weights:
             raise VocoderError(
                 f"{path} is damaged: {name} has infinite or NaN values. Download it again."
             )
-    return Weights(path, state, class_name)
+    return Weights(path, state, class_name, has_config)
 
 
 def _table_in(content: Any) -> Mapping[Any, Any] | ForeignObject:

@@ -23,7 +23,7 @@ def test_a_file_becomes_a_voice_that_speaks(tmp_path, theirs, capsys, hasty_voco
     assert main(["import", str(theirs), str(voice), *words]) == 0
     said = capsys.readouterr().out
     assert "step 7, plain head" in said and f"ponytaco speak {voice}" in said
-    assert said.count("Mind:") == 1 and "148 symbols" in said
+    assert said.count("Note:") == 1 and "148 symbols" in said
     checkpoint = load_checkpoint(voice)
     assert checkpoint.card["name"] == "Zecora" and checkpoint.card["licence"] == "CC0"
     assert checkpoint.config.audio.f_max == 7600

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 import soundfile
-from support.commands import TINY, files, refused
+from support.commands import TINY, files, misused, refused
 from support.errors import BUGS
 
 from ponytaco.cli import main
@@ -84,6 +84,64 @@ def test_an_unknown_option_is_named(capsys):
         with pytest.raises(SystemExit):
             main(words)
         assert f"unrecognized arguments: {words[-1]}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["trian", "data", "run"], "train"),
+        (["Speak", "run", "Hi."], "speak"),
+        (["exprot", "run"], "export"),
+        (["fetch", "hifi-gan"], "hifigan"),
+        (["fetch", "WaveGlow"], "waveglow"),
+        (["train", "data", "run", "--preset", "smal"], "small"),
+        (["train", "data", "run", "--learning_rate", "1e-3"], "--learning-rate"),
+        (["train", "data", "run", "--learning_rate=1e-3"], "--learning-rate"),
+        (["train", "data", "run", "--bacth-size", "4"], "--batch-size"),
+        (["speak", "run", "Hi.", "--best_of", "4"], "--best-of"),
+        (["speak", "run", "Hi.", "--outdir", "out"], "--out-dir"),
+        (["export", "run", "--to", "bundel"], "bundle"),
+        (["prepare", "a.tar", "b", "--style_signs"], "--style-signs"),
+        (["pack", "a", "b.tar", "--charcter", "Me"], "--character"),
+        (["bench", "--preset", "Tiny"], "tiny"),
+    ],
+)
+def test_a_misspelt_word_is_answered_with_what_it_may_mean(capsys, words, meant):
+    if words[0] == "pack":
+        words = [*words, "--character", "Me"]
+    with pytest.raises(SystemExit) as exit_:
+        main(words)
+    assert exit_.value.code == 2
+    assert f" Did you mean {meant}?" in capsys.readouterr().err
+
+
+def test_a_word_that_means_nothing_gets_no_guess(capsys):
+    for words in (["sing"], ["train", "data", "run", "--zzz", "1"]):
+        with pytest.raises(SystemExit):
+            main(words)
+        assert "Did you mean" not in capsys.readouterr().err
+
+
+def test_the_voice_comes_first(voice, tmp_path, capsys):
+    for words in (["Hello there!", voice], ["Hi.", tmp_path / "Zecora.voice"]):
+        printed = misused(capsys, "speak", *words)
+        assert f'the voice comes first: ponytaco speak {words[1]} "{words[0]}"' in printed
+
+
+def test_an_archive_is_no_voice(tmp_path, capsys):
+    (tmp_path / "Zecora.tar").write_bytes(b"clips")
+    for words in (["speak", "{}", "Hi."], ["export", "{}", "--show"]):
+        printed = refused(capsys, *[word.format(tmp_path / "Zecora.tar") for word in words])
+        assert "Zecora.tar is an archive of clips, not a voice" in printed
+        assert "ponytaco prepare" in printed and "Download" not in printed
+
+
+@pytest.mark.parametrize("name", ["a.wav", "text.txt", "config.json", "Zecora.zip"])
+def test_another_kind_of_file_is_no_voice(tmp_path, capsys, name):
+    (tmp_path / name).write_bytes(b"clips")
+    for words in (["speak", "{}", "Hi."], ["export", "{}", "--show"], ["evaluate", "{}"]):
+        printed = refused(capsys, *[word.format(tmp_path / name) for word in words])
+        assert f"{name} is not a voice. Give a run's folder" in printed
 
 
 def test_a_folder_without_a_voice(tmp_path, capsys):

@@ -203,3 +203,31 @@ def test_an_option_of_another_program_gets_a_pointer(capsys, words):
     with pytest.raises(SystemExit):
         main(["train", "data", "run", *words])
     assert "mmi_weight=1" in capsys.readouterr().err
+
+
+# A run's own settings
+
+
+def test_a_run_is_resumed_with_its_own_settings(voice, trained_run, monkeypatch, tmp_path):
+    seen = []
+    monkeypatch.setattr(training_module, "train", taking_notes(seen))
+    assert main(["train", "data", str(voice)]) == 0
+    assert main(["train", "data", str(voice), "--max-steps", "99"]) == 0
+    assert main(["train", "data", str(voice), "--preset", "small"]) == 0
+    assert main(["train", "data", str(tmp_path / "new")]) == 0
+    own = trained_run.config
+    expected = [own, own.replace(max_steps=99), preset("small"), preset("full")]
+    assert [arguments[2] for arguments in seen] == expected
+
+
+def test_without_a_config_a_run_is_resumed_with_its_saves_settings(voice, trained_run, monkeypatch):
+    seen = []
+    monkeypatch.setattr(training_module, "train", taking_notes(seen))
+    (voice / "config.json").unlink()
+    assert main(["train", "data", str(voice)]) == 0
+    assert seen[0][2] == trained_run.config
+
+
+def test_a_dataset_has_no_settings(fake_dataset, tmp_path, capsys):
+    printed = refused(capsys, "train", fake_dataset, tmp_path / "run", "--config", fake_dataset)
+    assert f"{fake_dataset} is a dataset, which has no settings" in printed

@@ -7,6 +7,7 @@ import safetensors.torch
 import soundfile
 import torch
 from support.tensor_files import content_of, edit
+from support.waiting import within
 
 import ponytaco.data.mel_cache as mel_cache_module
 from ponytaco.audio.mel import MelSpectrogram
@@ -188,3 +189,18 @@ def test_a_bit_in_the_cache_is_found(folder):
     path.unlink()
     path.write_bytes(content)
     assert torch.equal(load_mels(clips, AudioConfig(), folder).frames, frames)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to(path.parents[1] / "x")])
+def test_a_cache_that_is_a_pipe_or_from_outside_is_written_again(folder, tmp_path, make):
+    clips = read_dataset(folder).train
+    mels = load_mels(clips, AUDIO, folder)
+    (path,) = caches(folder)
+    outside = folder.parent / "x"
+    outside.write_bytes(path.read_bytes())
+    before = outside.read_bytes()
+    path.unlink()
+    make(path)
+    with within(30):
+        assert torch.equal(load_mels(clips, AUDIO, folder).frames, mels.frames)
+    assert path.is_file() and not path.is_symlink() and outside.read_bytes() == before

@@ -282,3 +282,24 @@ def test_real_speech(shared_data, tmp_path):
     assert prepared.report["alignments"]["kept"] >= 285
     assert prepared.report["with_arpabet"] >= 285
     assert prepared.report["val"] == 15
+
+
+def test_another_sample_rate_keeps_clips_texts_and_times(small_archive, tmp_path):
+    usual = prepare(small_archive, tmp_path / "usual", progress=False)
+    wide = prepare(
+        small_archive, tmp_path / "wide", ClipOptions(sample_rate=48_000), progress=False
+    )
+    assert "sample_rate" not in usual.report["options"]  # older folders are not prepared again
+    assert wide.report["options"]["sample_rate"] == 48_000
+    for name in ("train.txt", "val.txt", "alignments.jsonl", "lexicon.txt"):
+        assert (wide.folder / name).read_bytes() == (usual.folder / name).read_bytes()
+    for path in (usual.folder / "wavs").iterdir():
+        before, after = soundfile.info(path), soundfile.info(wide.folder / "wavs" / path.name)
+        assert (before.samplerate, after.samplerate) == (22_050, 48_000)
+        assert after.duration == pytest.approx(before.duration, abs=1e-4)
+        low, high = soundfile.read(path)[0], soundfile.read(wide.folder / "wavs" / path.name)[0]
+        at = np.linspace(0.1, 0.9, 50)  # the same parts: their loudness follows the same course
+        for place in at:
+            i, j = int(place * len(low)), int(place * len(high))
+            assert abs(low[i - 200 : i + 200].std() - high[j - 435 : j + 435].std()) < 0.02
+    assert not prepare(small_archive, tmp_path / "usual", ClipOptions(), progress=False).fresh

@@ -319,3 +319,45 @@ def test_a_list_of_gigabytes_is_not_read(folder):
     os.truncate(folder / "train.txt", 2**30)
     with pytest.raises(FilelistError, match="larger than"):
         read_filelist(folder / "train.txt")
+
+
+NESTED = "[" * 900 + "]" * 900
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f'{{"ref": "in", "tokens": [{NESTED}]}}',
+        f'{{"ref": "in", "tokens": [["A", 1{"0" * 600}, 2]]}}',
+        '{"ref": "in", "tokens": [["A", NaN, 2]]}',
+        '{"ref": "in", "tokens": [["A", true, 2]]}',
+        '{"ref": "in", "tokens": [["A\\u001b[2J\\n", "0", 2]]}',
+        f'{{"ref": "in", "tokens": [["A", {"1" * 5000}, 2]]}}',
+        '{"ref": ["in"], "tokens": []}',
+    ],
+    ids=lambda line: line[:40],
+)
+def test_alignments_that_are_none_are_one_sentence(folder, line):
+    (folder / "alignments.jsonl").write_text(line)
+    with pytest.raises(FilelistError, match="alignments.jsonl, line 1") as error:
+        read_alignments(folder)
+    assert len(str(error.value)) < 300 and str(error.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"minutes": "many"}, {"minutes": float("nan")}, {"kept": True}, {"clips": 10**600},
+        {"rejected": [1]}, {"rejected": {"tag": "x"}}, {"alignments": None}, {"options": 1},
+        {"rejected": {"tag": 1}, "rejected_examples": {}}, {"archive": {}},
+        {"rejected": {"tag": 1}, "rejected_examples": {"tag": []}}, {"train": -1},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_report_that_is_none_is_prepared_again(small_archive, tmp_path, change):
+    prepared = prepare(small_archive, tmp_path / "out", progress=False)
+    report = prepared.folder / "report.json"
+    assert finished_report(prepared.folder) is not None
+    report.write_text(json.dumps(json.loads(report.read_text()) | change))
+    assert finished_report(prepared.folder) is None
+    assert prepare(small_archive, tmp_path / "out", progress=False).fresh

@@ -14,7 +14,7 @@ from data_prep.__main__ import main
 from data_prep.clip_filter import Reason, advice
 from data_prep.folders import PrepareError
 from data_prep.options import ClipOptions
-from data_prep.recordings import RecordingsError
+from data_prep.recordings import RecordingsError, find_recordings
 from data_prep.soundtools import ArchiveError
 from ponytaco.cli import main as ponytaco
 
@@ -92,6 +92,10 @@ def test_there_is_advice_for_every_reason(reason):
         (["list", "empty"], "`python -m data_prep pack` or `python -m data_prep demo`."),
         (["pack", "empty", "out.tar", "--character", "Me"], "contains no recording"),
         (["pack", "none", "out.tar", "--character", "Me"], "no such folder"),
+        (["pack", "Test.tar", "out.tar", "--character", "Me"], "is an archive already. Prepare it"),
+        (["pack", "Test.tar/x", "out.tar", "--character", "Me"], "no such folder"),
+        (["prepare", "data/x", "Test.tar"], "first: python -m data_prep prepare Test.tar data/x"),
+        (["list", "Test.tar"], "Test.tar: is an archive. Next: python -m data_prep prepare Test"),
     ],
 )
 def test_errors_are_one_sentence_on_stderr(
@@ -142,12 +146,74 @@ def test_pack_tells_what_it_left_out_and_what_is_next(tmp_path, capsys, main, pr
     for name in ("a", "b"):
         soundfile.write(tmp_path / f"{name}.wav", 0.1 * np.sin(np.arange(9_000)), 22_050)
     (tmp_path / "a.txt").write_text("Text.")
+    (tmp_path / "c.txt").write_text("Text.")
+    (tmp_path / "d.txt").write_text("Text.")
+    (tmp_path / "d.MP3").write_bytes(b"ID3")
     out = tmp_path / "out.tar"
-    assert main(["pack", str(tmp_path), str(out), "--character", "My Voice"]) == 0
+    assert main(["pack", str(tmp_path), str(tmp_path / "out"), "--character", "My Voice"]) == 0
     printed = capsys.readouterr().out.splitlines()
-    assert printed[0].startswith("Packed 1 clips")
-    assert printed[1] == "Left out b.wav: has no b.txt beside it."
-    assert printed[2] == f"Next: {program} prepare {out} 'data/My Voice'"
+    assert printed == [
+        f"Packed 1 clip, 0.0 minutes, into {out}.",
+        "Left out b.wav: has no b.txt beside it.",
+        "Left out c.txt: has no wav or flac of its name beside it.",
+        "Left out d.MP3: only wav and flac are read. Convert it: ffmpeg -i d.MP3 d.wav.",
+        f"Next: {program} prepare {out} 'data/My Voice'",
+    ]
+
+
+def test_a_table_tells_of_recordings_that_it_cannot_use(tmp_path):
+    for name in ("a", "wavs/b", "wavs/c"):
+        (tmp_path / "wavs").mkdir(exist_ok=True)
+        soundfile.write(tmp_path / f"{name}.wav", 0.1 * np.sin(np.arange(9_000)), 22_050)
+    (tmp_path / "wavs" / "d.m4a").touch()
+    (tmp_path / "metadata.csv").write_text("a|Text.\nc|Text.\nd|Text.\ne.wav|Text.\n")
+    _, left_out = find_recordings(tmp_path)
+    assert left_out == [
+        "metadata.csv, row 3: only wav and flac are read. Convert it: ffmpeg -i d.m4a d.wav.",
+        "metadata.csv, row 4: there is no audio file e.wav.",
+        "b.wav: no row of metadata.csv names it.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("out", "made"),
+    [("Me", "Me.tar"), ("Me.v2", "Me.v2.tar"), ("Me.TAR", "Me.TAR"), ("empty", "empty/Me.tar")],
+)
+def test_an_archive_is_a_tar_by_its_name_too(tmp_path, monkeypatch, capsys, out, made):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "in").mkdir()
+    soundfile.write(tmp_path / "in" / "a.wav", 0.1 * np.sin(np.arange(9_000)), 22_050)
+    (tmp_path / "in" / "a.txt").write_text("Text.")
+    assert main(["pack", "in", out, "--character", "Me"]) == 0
+    assert (tmp_path / made).is_file() and made in capsys.readouterr().out
+
+
+def test_zeros_are_not_told(small_archive, tmp_path, capsys):
+    command = ["prepare", str(small_archive), str(tmp_path / "out")]
+    assert main(command) == 0
+    assert "\nPhone alignments for 12 clips. ARPAbet texts for" in capsys.readouterr().out
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for name in ("a", "b", "c", "d"):
+        tone = 0.1 * np.sin(np.arange(30_000) * (1 + ord(name)) / 1000)
+        soundfile.write(folder / f"{name}.wav", tone, 22_050)
+        (folder / f"{name}.txt").write_text(f"This is text {name}.")
+    assert main(["pack", str(folder), str(tmp_path / "Me.tar"), "--character", "Me"]) == 0
+    assert main(["prepare", str(tmp_path / "Me.tar"), str(tmp_path / "Me")]) == 0
+    printed = capsys.readouterr().out
+    assert "No phone alignments, so learning takes longer." in printed
+    assert " 0 " not in printed.split("Kept")[1]
+
+
+def test_a_misspelt_archive_is_answered_with_those_beside_it(small_archive, tmp_path, capsys):
+    for name in ("Zecora", "Rarity"):
+        shutil.copy(small_archive, tmp_path / f"{name}.tar")
+    for name in ("Zecra.tar", "zecora.tar", "Zecora"):
+        assert main(["prepare", str(tmp_path / name), str(tmp_path / "out")]) == 1
+        printed = capsys.readouterr().err
+        assert "there is no such archive. Check the name. Did you mean Zecora?" in printed
+        assert f"The archives in {tmp_path} are: Rarity.tar, Test.tar, Zecora.tar." in printed
 
 
 def test_demo_passes_its_options_on(tmp_path, monkeypatch, capsys):

@@ -130,9 +130,9 @@ def test_hostile_texts_are_only_text():
 
 def test_the_verdict_compares_with_the_ceiling():
     near = " ".join(verdict(results(new=[text() for _ in range(9)])))
-    assert "about as well understood" in near and "reads new sentences through" in near
+    assert "about as easy to understand" in near and "reads new sentences through" in near
     far = " ".join(verdict(results(new=[text(heard="a b c", alignment=LOST)])))
-    assert "not yet as well understood" in far and "Train it longer" in far
+    assert "not yet as easy to understand" in far and "Train it longer" in far
     unheard = results(new=[text(heard=None)], ceiling=None, recogniser=None)
     assert "misheard" not in " ".join(verdict(unheard))
 

@@ -52,7 +52,7 @@ def test_a_voice_that_cannot_read_yet_is_exported_with_a_warning(tmp_path, capsy
     for kind, name in (("bundle", "x.voice"), ("torch-export", "programs")):
         assert main(["export", str(voice), "--to", kind, "-o", str(tmp_path / name)]) == 0
         said = capsys.readouterr().out
-        assert said.count("Mind: This voice has not learnt to read yet (step ") == 1
+        assert said.count("Note: This voice has not learnt to read yet (step ") == 1
     checkpoint = plain_checkpoint()
     for since, n_remarks in ((None, 1), (60, 0)):
         checkpoint.run_state.aligned_since = since

@@ -1,4 +1,6 @@
+import shlex
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -52,7 +54,7 @@ def test_every_clip_has_a_mel_as_long_as_its_sound(written, fake_dataset):
     for wav in wavs:
         mel = np.load(written.folder / f"{wav.stem}.npy", allow_pickle=False)
         assert mel.dtype == np.float32
-        assert mel.shape == (80, soundfile.info(wav).frames // 256 + 1)
+        assert mel.shape == (80, soundfile.info(wav).frames // 256)
         assert np.isfinite(mel).all() and mel.flags.c_contiguous
         n_frames += mel.shape[1]
     assert (written.n_clips, written.n_frames) == (len(wavs), n_frames)
@@ -84,7 +86,7 @@ def test_a_clip_is_what_the_voice_makes_of_it_alone(fake_dataset, tmp_path):
         with torch.no_grad():
             out = model(batch.text, batch.text_lengths, batch.mel, batch.mel_lengths)
         mel = torch.from_numpy(np.load(written.folder / f"{clip.path.stem}.npy"))
-        torch.testing.assert_close(mel, out.mel_postnet[0], rtol=0, atol=1e-4)
+        torch.testing.assert_close(mel, out.mel_postnet[0, :, :-1], rtol=0, atol=1e-4)
 
 
 def test_the_same_again_is_the_same(run, written, tmp_path):
@@ -98,10 +100,39 @@ def test_the_command(run, tmp_path, capsys, fake_dataset):
     assert main(["mels", str(run.folder), "--out", str(tmp_path / "m"), "--device", "cpu"]) == 0
     said = capsys.readouterr().out
     assert "14 mels" in said and "--fine_tuning True" in said
-    assert f"--input_wavs_dir {fake_dataset / 'wavs'}" in said
+    (line,) = [line for line in said.splitlines() if "train.py" in line]
+    words = shlex.split(line)
+    assert words[:2] == ["python", "train.py"]
+    options = dict(zip(words[2::2], words[3::2], strict=True))
+    assert options["--input_wavs_dir"] == str((fake_dataset / "wavs").resolve())
+    assert options["--input_mels_dir"] == str((tmp_path / "m").resolve())
+    assert {"--config", "--checkpoint_path"} <= options.keys() and "do_" in said
     assert sorted(path.suffix for path in (tmp_path / "m").iterdir()) == [".npy"] * 14 + [
         ".txt", ".txt"
     ]  # fmt: skip
+
+
+def test_the_command_has_whole_paths_in_quotes(run, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["mels", str(run.folder), "--out", "my mels", "--device", "cpu"]) == 0
+    assert f"--input_mels_dir '{tmp_path.resolve()}/my mels'" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("n_frames", "is_kept"), [(32, False), (33, True), (2, False)])
+def test_clips_too_short_for_hifigans_segments_are_left_out(
+    run, fake_dataset, tmp_path, n_frames, is_kept
+):
+    """It draws where a segment of 32 frames begins from 0 to the mel's length - 33."""
+    folder = shutil.copytree(fake_dataset, tmp_path / "data")
+    name = (folder / "train.txt").read_text().partition("|")[0]
+    sound, rate = soundfile.read(folder / name, dtype="int16")
+    soundfile.write(folder / name, np.resize(sound, n_frames * 256 + 255), rate)
+    written = write_mels(run, tmp_path / "out", folder, "cpu")
+    stem = Path(name).stem
+    assert (written.folder / f"{stem}.npy").is_file() is is_kept
+    listed = [line.split("|")[0] for line in written.training_list.read_text().splitlines()]
+    assert (stem in listed) is is_kept
+    assert written.n_left_out == (not is_kept) and written.n_clips == 14 - written.n_left_out
 
 
 def test_two_clips_of_one_name_are_refused(run, fake_dataset, tmp_path):

@@ -89,4 +89,4 @@ def test_the_command_writes_nvidias_layout(tmp_path, capsys):
     path = saved(tmp_path / "model", plain_checkpoint())
     assert main(["export", str(path), "--to", "nvidia", "-o", str(tmp_path / "x.pt")]) == 0
     said = capsys.readouterr().out
-    assert "Mind: It has other sizes" in said and "x.pt" in said
+    assert "Note: It has other sizes" in said and "x.pt" in said

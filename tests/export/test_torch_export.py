@@ -1,15 +1,20 @@
+import dataclasses
 import json
 import subprocess
 import sys
 
+import librosa
 import numpy as np
 import pytest
+import soundfile
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from support.golden_states import saved
 
+from ponytaco.audio.mel import MelSpectrogram
 from ponytaco.checkpoint.format import Checkpoint, new_model
+from ponytaco.config import AudioConfig
 from ponytaco.export import standalone_speak
 from ponytaco.export.bundle import ExportError
 from ponytaco.export.standalone_speak import Programs
@@ -18,6 +23,7 @@ from ponytaco.metrics.attention_errors import may_stop_from
 from ponytaco.presets import preset
 from ponytaco.text.encode import ids_to_text, spoken_symbols
 from ponytaco.text.symbols import CTC_SYMBOLS, SYMBOLS
+from ponytaco.vocoders.griffin_lim import GriffinLim
 
 
 @pytest.mark.parametrize(("head", "gate"), [("plain", -4), ("mmi", -4), ("mmi", 9)])
@@ -61,19 +67,64 @@ def test_the_programs_are_spoken_with_by_torch_alone(tmp_path):
     assert ids_to_text(programs.read("Hello_ Bo, {B OW1}ÿ!")) == "{HH AH0 L OW1} bo, {B OW1}!"
     script = tmp_path / "programs" / "speak.py"
     assert f'python {script} "' in exported.remarks[0]
-    # As where ponytaco is not installed.
+    # As where neither ponytaco nor numpy is installed.
     alone = tmp_path / "alone.py"
     alone.write_text(
-        "import runpy, sys\nsys.modules['ponytaco'] = None\n"
+        "import runpy, sys\nsys.modules.update(ponytaco=None, numpy=None)\n"
         "del sys.argv[0]\nrunpy.run_path(sys.argv[0], run_name='__main__')\n"
     )
-    done = subprocess.run(
-        [sys.executable, alone, script, "Hello.", "mel.npy"],
-        capture_output=True, text=True, cwd=tmp_path,
-    )  # fmt: skip
+
+    def spoken(*words):
+        return subprocess.run(
+            [sys.executable, "-W", "ignore", alone, script, *words],
+            capture_output=True, text=True, cwd=tmp_path,
+        )  # fmt: skip
+
+    done = spoken("Hello.", "mel.npy")
     assert done.returncode == 0, done.stderr
-    mel = np.load(tmp_path / "mel.npy")
+    mel = np.load(tmp_path / "mel.npy", allow_pickle=False)
     assert mel.shape[0] == 80 and f"{mel.shape[1]} frames of 80 mels" in done.stdout
+    assert mel.dtype == np.float32 and np.isfinite(mel).all()
+    done = spoken("Hello.", "hello.wav")
+    assert done.returncode == 0, done.stderr
+    info = soundfile.info(tmp_path / "hello.wav")
+    assert (info.samplerate, info.channels, info.subtype) == (22_050, 1, "PCM_16")
+    assert info.frames % 256 == 0 and info.frames >= 256
+    for words, returned, told in (
+        ((), 2, "usage: python speak.py"),
+        (("Hello.",), 2, "usage: python speak.py"),
+        (("Hello.", "mel.mp3"), 2, "hello.wav"),
+        (("☃", "x.wav"), 1, "nothing in this text"),
+    ):
+        done = spoken(*words)
+        assert done.returncode == returned and told in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"sample_rate": 48_000, "n_fft": 2400, "win_length": 2400, "hop_length": 600,
+                     "f_max": 18_000.0, "n_mels": 100, "f_min": 30.0}], ids=["22 kHz", "48 kHz"]
+)  # fmt: skip
+def test_the_sound_without_a_vocoder_has_the_mels(changes):
+    audio = dataclasses.replace(AudioConfig(), **changes)
+    table = dataclasses.asdict(audio)
+    filters = librosa.filters.mel(
+        sr=audio.sample_rate, n_fft=audio.n_fft, n_mels=audio.n_mels, fmin=audio.f_min,
+        fmax=audio.f_max,
+    )  # fmt: skip
+    np.testing.assert_allclose(standalone_speak.mel_filters(table), filters, rtol=0, atol=1e-6)
+    torch.manual_seed(0)
+    seconds = torch.arange(audio.sample_rate) / audio.sample_rate
+    harmonics = range(1, 20)
+    sound = sum(torch.sin(2 * torch.pi * 150 * n * seconds) / n for n in harmonics) / 6
+    extract = MelSpectrogram(**table)
+    mel = extract(sound[None])[0]
+    waveform = standalone_speak.griffin_lim(mel, table)
+    again = extract(waveform[None])[0]
+    ours = extract(GriffinLim(audio)(mel[None]))[0]
+    inner = slice(4, -5)
+    error = (again[:, : mel.shape[1]] - mel)[:, inner].clamp(-3, 3).abs().mean()
+    assert error < 1.3 * (ours[:, : mel.shape[1]] - mel)[:, inner].clamp(-3, 3).abs().mean() + 0.05
 
 
 def test_programs_that_compute_something_else_are_refused(tmp_path, monkeypatch):

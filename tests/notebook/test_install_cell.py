@@ -43,8 +43,8 @@ def install(monkeypatch, address, printed="", code=0):
     assert filled == {"address"}
     exec(source, {"__name__": "__main__"})
     (package,) = asked
-    assert package.startswith("ponytaco[notebook] @ ")
-    return package.removeprefix("ponytaco[notebook] @ ")
+    assert package.startswith("ponytaco[notebook,hifigan] @ ")
+    return package.removeprefix("ponytaco[notebook,hifigan] @ ")
 
 
 def refusal(monkeypatch, address, printed="", code=1):

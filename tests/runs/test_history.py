@@ -125,3 +125,10 @@ def test_a_history_of_an_older_version_is_kept(history):
     history.write_text("step,loss,gone\n10,1.5,3\n")
     append_history(history, {"step": 20, "loss": 1.0})
     assert read_history(history) == [{"step": 10, "loss": 1.5}, {"step": 20, "loss": 1.0}]
+
+
+@pytest.mark.parametrize("step", ["nan", "inf", "-inf", "-1", "1e400", "1" + "0" * 600, "true"])
+def test_rows_of_impossible_steps_are_left_out(tmp_path, step):
+    path = tmp_path / "history.csv"
+    path.write_text(f"step,loss\n1,2\n{step},3\n2,inf\n")
+    assert [row["step"] for row in read_history(path)] == [1, 2]

@@ -1,9 +1,11 @@
+import os
 import shutil
 import struct
 import zlib
 
 import pytest
 from PIL import Image
+from support.waiting import within
 
 from ponytaco.cli import main
 from ponytaco.runs.folder import Run
@@ -109,3 +111,11 @@ def test_another_file_type_is_refused(run, tmp_path, name):
 
 def test_the_suffix_may_be_in_capitals(run, tmp_path):
     assert make_movie(run, tmp_path / "X.GIF").is_file()
+
+
+def test_a_picture_that_is_a_pipe_is_not_waited_for(run):
+    os.mkfifo(run.picture(90))
+    said = []
+    with within(60):
+        make_movie(run, log=said.append)
+    assert "step-000090.png" in said[0] and "a pipe or a device" in said[0]

@@ -284,6 +284,18 @@ def test_a_voice_that_diverges_at_once_leaves_no_save(fake_dataset, tmp_path):
     assert not run.resumable
 
 
+def test_a_run_that_diverges_again_and_again_is_left_at_its_best(fake_dataset, tmp_path):
+    """The newest saves are spoilt: with a sound learning rate it goes on from what is left."""
+    run, config = Run(tmp_path), FAST.replace(validate_every=5, save_every_minutes=1e-6)
+    train_quietly(fake_dataset, run, config.replace(max_steps=5))
+    with pytest.raises(CheckpointError, match="back at its best voice, of step 5. Train it again"):
+        train_quietly(fake_dataset, run, config.replace(max_steps=20, learning_rate=1e5))
+    left = load_checkpoint(run.current_model)
+    assert (left.run_state.step, left.run_state.learning_rate_scale) == (5, 1)
+    assert is_usable(run.current_model) and is_usable(run.best_model)
+    assert train_quietly(fake_dataset, run, config.replace(max_steps=10)).finished
+
+
 def test_weights_that_are_not_finite_are_not_saved(fake_dataset, tmp_path):
     run, messages = Run(tmp_path), []
     train_quietly(fake_dataset, run, FAST.replace(max_steps=1))

@@ -1,6 +1,9 @@
+import io
 import sys
 
+import numpy as np
 import pytest
+import soundfile
 
 from ponytaco.training import tensorboard
 from ponytaco.training.tensorboard import EventLog, TensorBoardError
@@ -24,7 +27,7 @@ def read(folder):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_scalars_and_pictures(trained_run, tmp_path):
+def test_scalars_pictures_and_sound(trained_run, tmp_path):
     log = EventLog(tmp_path / "events")
     for report in trained_run.reports:
         log.on_step(report)
@@ -39,6 +42,12 @@ def test_scalars_and_pictures(trained_run, tmp_path):
     image = events.Images("validation")[-1]
     assert image.step == 60 and image.width > 500
     assert image.encoded_image_string.startswith(b"\x89PNG")
+    sounds = events.Audio("validation")
+    assert [sound.step for sound in sounds] == [30, 60]
+    wanted, rate = soundfile.read(io.BytesIO(trained_run.validations[-1].sample))
+    spoken, their_rate = soundfile.read(io.BytesIO(sounds[-1].encoded_audio_string))
+    assert their_rate == rate == sounds[-1].sample_rate
+    np.testing.assert_allclose(spoken, wanted, rtol=0, atol=1e-4)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -7,6 +7,8 @@ from support.vocoder_files import golden, largest_tensors, reach, save
 from torch import nn
 from torch.nn import functional
 
+from ponytaco.config import AudioConfig
+from ponytaco.vocoders.factory import open_vocoder
 from ponytaco.vocoders.waveglow import WaveGlow
 from ponytaco.vocoders.weights import VocoderError, read_weights
 
@@ -68,6 +70,27 @@ def first_release(state):
 @pytest.mark.parametrize("older", [a_layer_each, first_release])
 def test_older_layouts(tmp_path, older):
     check_golden(save(tmp_path / "f", {"state_dict": older(folded(tmp_path)), "config": {}}))
+
+
+@pytest.mark.parametrize("keep", [dict, lambda s: {"state_dict": s}, lambda s: {"model": s}])
+def test_weights_of_the_oldest_layout_alone_are_refused(tmp_path, keep):
+    """Their flows may change either half in turn, as NVIDIA's first release: nothing tells."""
+    path = save(tmp_path / "f", keep(first_release(folded(tmp_path))))
+    with pytest.raises(VocoderError, match=r"oldest layout.*ponytaco fetch waveglow$"):
+        WaveGlow(read_weights(path))
+
+
+def test_what_is_assumed_about_weights_alone_is_said(tmp_path):
+    state = a_layer_each(folded(tmp_path))
+    notes = []
+    for content, n_notes in (
+        (state, 1), ({"state_dict": state, "config": {}}, 1), ({"state_dict": STATE}, 1)
+    ):  # fmt: skip
+        path = save(tmp_path / "f", content)
+        open_vocoder(path, AudioConfig(n_mels=8), log=notes.append)
+        assert len(notes) == n_notes  # the first file's
+    assert "does not name its program" in notes[0]
+    open_vocoder(path, AudioConfig(n_mels=8))
 
 
 def test_older_layouts_with_weight_norm(tmp_path):

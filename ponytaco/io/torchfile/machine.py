@@ -8,7 +8,7 @@ from __future__ import annotations
 import codecs
 import struct
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pickletools import opcodes
 from sys import getsizeof
 from typing import Any
@@ -24,7 +24,7 @@ _MOST_INT_DIGITS = 308
 
 
 class Machine:
-    """A machine for one pickle; each opcode is a method named after it.
+    """A machine for one pickle; one opcode after another changes its stack.
 
     Args:
         content: bytes that contain the pickle.
@@ -55,9 +55,9 @@ class Machine:
         """
         while self._is_running:
             self._budget.spend(OBJECT_BYTES)
-            handle = _HANDLERS[self._content[self.at]]
+            opcode = self._content[self.at]
             self.at += 1
-            handle(self)
+            _HANDLERS[opcode](self)
         if len(self._stack) != 1 or self._marks:
             raise damaged()
         return self._stack[0]
@@ -143,165 +143,62 @@ class Machine:
         self._budget.spend(16 * len(items))
         target.extend(items)
 
-    # Opcodes
+    # Opcodes of more than one line
 
-    def _op_proto(self) -> None:
+    def _proto(self) -> None:
         if self._number(1) > 5:
             raise TorchFileError("it was written by a newer Python")
 
-    def _op_frame(self) -> None:
-        self._take(8)
-
-    def _op_stop(self) -> None:
+    def _stop(self) -> None:
         self._is_running = False
 
-    def _op_mark(self) -> None:
-        self._marks.append(len(self._stack))
-
-    def _op_pop(self) -> None:
+    def _pop(self) -> None:
         if self._marks and self._marks[-1] == len(self._stack):
             self._marks.pop()
         else:
             self._stack.pop()
 
-    def _op_pop_mark(self) -> None:
-        self._above_mark()
-
-    def _op_dup(self) -> None:
-        self._push(self._stack[-1])
-
-    def _op_none(self) -> None:
-        self._push(None)
-
-    def _op_newtrue(self) -> None:
-        self._push(True)
-
-    def _op_newfalse(self) -> None:
-        self._push(False)
-
-    def _op_int(self) -> None:
+    def _flag_or_integer(self) -> None:
         line = self._content[self.at : self.at + 3]
         if line in (b"00\n", b"01\n"):
             self.at += 3
             self._push(line == b"01\n")
         else:
-            self._op_long()
+            self._build(self._integer())
 
-    def _op_long(self) -> None:
-        self._build(self._integer())
-
-    def _op_binint(self) -> None:
-        self._push(self._number(4, signed=True))
-
-    def _op_binint1(self) -> None:
-        self._push(self._number(1))
-
-    def _op_binint2(self) -> None:
-        self._push(self._number(2))
-
-    def _op_long1(self) -> None:
-        self._long(self._number(1))
-
-    def _op_long4(self) -> None:
-        self._long(self._number(4))
-
-    def _op_float(self) -> None:
-        self._push(float(self._line()[:100]))
-
-    def _op_binfloat(self) -> None:
-        self._push(struct.unpack(">d", self._take(8))[0])
-
-    def _op_string(self) -> None:
+    def _quoted_string(self) -> None:
         line = self._line().strip()
         if len(line) < 2 or line[:1] != line[-1:] or line[:1] not in (b"'", b'"'):
             raise damaged()
         self._string(codecs.escape_decode(line[1:-1])[0])  # type: ignore[attr-defined, unused-ignore]
 
-    def _op_binstring(self) -> None:
-        self._string(self._take(self._number(4)))
+    def _tuple(self, length: int) -> None:
+        items = self._stack[-length:]
+        if len(items) != length:
+            raise damaged()
+        del self._stack[-length:]
+        self._build(tuple(items))
 
-    def _op_short_binstring(self) -> None:
-        self._string(self._take(self._number(1)))
-
-    def _op_unicode(self) -> None:
-        self._build(self._line().decode("raw-unicode-escape"))
-
-    def _op_binunicode(self) -> None:
-        self._text(self._take(self._number(4)))
-
-    def _op_short_binunicode(self) -> None:
-        self._text(self._take(self._number(1)))
-
-    def _op_binunicode8(self) -> None:
-        self._text(self._take(self._number(8)))
-
-    def _op_binbytes(self) -> None:
-        self._build(self._take(self._number(4)))
-
-    def _op_short_binbytes(self) -> None:
-        self._build(self._take(self._number(1)))
-
-    def _op_binbytes8(self) -> None:
-        self._build(self._take(self._number(8)))
-
-    def _op_bytearray8(self) -> None:
-        self._build(bytearray(self._take(self._number(8))))
-
-    def _op_empty_list(self) -> None:
-        self._build([])
-
-    def _op_empty_tuple(self) -> None:
-        self._push(())
-
-    def _op_empty_dict(self) -> None:
-        self._build({})
-
-    def _op_empty_set(self) -> None:
-        self._build(set())
-
-    def _op_list(self) -> None:
-        self._push(self._above_mark())
-
-    def _op_tuple(self) -> None:
-        self._build(tuple(self._above_mark()))
-
-    def _op_tuple1(self) -> None:
-        self._build((self._stack.pop(),))
-
-    def _op_tuple2(self) -> None:
-        second = self._stack.pop()
-        self._build((self._stack.pop(), second))
-
-    def _op_tuple3(self) -> None:
-        third, second = self._stack.pop(), self._stack.pop()
-        self._build((self._stack.pop(), second, third))
-
-    def _op_dict(self) -> None:
+    def _dict(self) -> None:
         table: dict[Any, Any] = {}
         self._set_items(table, self._above_mark())
         self._build(table)
 
-    def _op_frozenset(self) -> None:
+    def _frozenset(self) -> None:
         members = self._above_mark()
         for member in members:
             self._budget.key(member)
         self._build(frozenset(members))
 
-    def _op_append(self) -> None:
-        self._add_items([self._stack.pop()])
-
-    def _op_appends(self) -> None:
-        self._add_items(self._above_mark())
-
-    def _op_setitem(self) -> None:
+    def _set_item(self) -> None:
         value, key = self._stack.pop(), self._stack.pop()
         self._set_items(self._stack[-1], [key, value])
 
-    def _op_setitems(self) -> None:
+    def _set_items_above_mark(self) -> None:
         items = self._above_mark()
         self._set_items(self._stack[-1], items)
 
-    def _op_additems(self) -> None:
+    def _add_members(self) -> None:
         items, target = self._above_mark(), self._stack[-1]
         if isinstance(target, ForeignObject):
             return
@@ -311,59 +208,30 @@ class Machine:
             self._budget.key(item)
             target.add(item)
 
-    def _op_get(self) -> None:
-        self._push(self._memo[self._integer()])
-
-    def _op_binget(self) -> None:
-        self._push(self._memo[self._number(1)])
-
-    def _op_long_binget(self) -> None:
-        self._push(self._memo[self._number(4)])
-
-    def _op_put(self) -> None:
-        self._remember(self._integer())
-
-    def _op_binput(self) -> None:
-        self._remember(self._number(1))
-
-    def _op_long_binput(self) -> None:
-        self._remember(self._number(4))
-
-    def _op_memoize(self) -> None:
-        self._remember(len(self._memo))
-
-    def _op_global(self) -> None:
+    def _find(self) -> Any:
         module = self._line().decode()
-        self._push(self._names.find(module, self._line().decode()))
+        return self._names.find(module, self._line().decode())
 
-    def _op_stack_global(self) -> None:
+    def _stack_global(self) -> None:
         name, module = self._stack.pop(), self._stack.pop()
         if type(name) is not str or type(module) is not str:
             raise damaged()
         self._push(self._names.find(module, name))
 
-    def _op_reduce(self) -> None:
+    def _call(self) -> None:
         args = self._stack.pop()
         self._push(self._names.call(self._stack.pop(), args))
 
-    def _op_newobj(self) -> None:
-        self._op_reduce()
-
-    def _op_newobj_ex(self) -> None:
+    def _call_with_keywords(self) -> None:
         if self._stack.pop() != {}:
             raise damaged()
-        self._op_reduce()
+        self._call()
 
-    def _op_obj(self) -> None:
+    def _call_above_mark(self) -> None:
         function, *args = self._above_mark()
         self._push(self._names.call(function, tuple(args)))
 
-    def _op_inst(self) -> None:
-        module = self._line().decode()
-        function = self._names.find(module, self._line().decode())
-        self._push(self._names.call(function, tuple(self._above_mark())))
-
-    def _op_build(self) -> None:
+    def _set_state(self) -> None:
         state, target = self._stack.pop(), self._stack[-1]
         if isinstance(target, ForeignObject):
             target.state = state
@@ -373,23 +241,79 @@ class Machine:
         elif not isinstance(target, OrderedDict):  # a state dict's is the versions of its layers
             raise damaged()
 
-    def _op_binpersid(self) -> None:
-        self._push(self._names.persistent(self._stack.pop()))
-
-    def _op_unknown(self) -> None:
-        raise damaged()
-
 
 def _too_long() -> TorchFileError:
     return TorchFileError("one of its numbers has hundreds of digits")
 
 
-def _handlers() -> list[Callable[[Machine], None]]:
-    unknown = Machine._op_unknown
-    handlers: list[Callable[[Machine], None]] = [unknown] * 256
-    for opcode in opcodes:
-        handlers[ord(opcode.code)] = getattr(Machine, f"_op_{opcode.name.lower()}", unknown)
-    return handlers
-
-
-_HANDLERS = _handlers()
+_OPCODES: Mapping[str, Callable[[Machine], object]] = {
+    "PROTO": Machine._proto,
+    "FRAME": lambda m: m._take(8),
+    "STOP": Machine._stop,
+    "MARK": lambda m: m._marks.append(len(m._stack)),
+    "POP": Machine._pop,
+    "POP_MARK": lambda m: m._above_mark(),
+    "DUP": lambda m: m._push(m._stack[-1]),
+    # plain values
+    "NONE": lambda m: m._push(None),
+    "NEWTRUE": lambda m: m._push(True),
+    "NEWFALSE": lambda m: m._push(False),
+    "INT": Machine._flag_or_integer,
+    "LONG": lambda m: m._build(m._integer()),
+    "BININT": lambda m: m._push(m._number(4, signed=True)),
+    "BININT1": lambda m: m._push(m._number(1)),
+    "BININT2": lambda m: m._push(m._number(2)),
+    "LONG1": lambda m: m._long(m._number(1)),
+    "LONG4": lambda m: m._long(m._number(4)),
+    "FLOAT": lambda m: m._push(float(m._line()[:100])),
+    "BINFLOAT": lambda m: m._push(struct.unpack(">d", m._take(8))[0]),
+    "STRING": Machine._quoted_string,
+    "BINSTRING": lambda m: m._string(m._take(m._number(4))),
+    "SHORT_BINSTRING": lambda m: m._string(m._take(m._number(1))),
+    "UNICODE": lambda m: m._build(m._line().decode("raw-unicode-escape")),
+    "BINUNICODE": lambda m: m._text(m._take(m._number(4))),
+    "SHORT_BINUNICODE": lambda m: m._text(m._take(m._number(1))),
+    "BINUNICODE8": lambda m: m._text(m._take(m._number(8))),
+    "BINBYTES": lambda m: m._build(m._take(m._number(4))),
+    "SHORT_BINBYTES": lambda m: m._build(m._take(m._number(1))),
+    "BINBYTES8": lambda m: m._build(m._take(m._number(8))),
+    "BYTEARRAY8": lambda m: m._build(bytearray(m._take(m._number(8)))),
+    # containers
+    "EMPTY_LIST": lambda m: m._build([]),
+    "EMPTY_TUPLE": lambda m: m._push(()),
+    "EMPTY_DICT": lambda m: m._build({}),
+    "EMPTY_SET": lambda m: m._build(set()),
+    "LIST": lambda m: m._push(m._above_mark()),
+    "TUPLE": lambda m: m._build(tuple(m._above_mark())),
+    "TUPLE1": lambda m: m._tuple(1),
+    "TUPLE2": lambda m: m._tuple(2),
+    "TUPLE3": lambda m: m._tuple(3),
+    "DICT": Machine._dict,
+    "FROZENSET": Machine._frozenset,
+    "APPEND": lambda m: m._add_items([m._stack.pop()]),
+    "APPENDS": lambda m: m._add_items(m._above_mark()),
+    "SETITEM": Machine._set_item,
+    "SETITEMS": Machine._set_items_above_mark,
+    "ADDITEMS": Machine._add_members,
+    # the memo
+    "GET": lambda m: m._push(m._memo[m._integer()]),
+    "BINGET": lambda m: m._push(m._memo[m._number(1)]),
+    "LONG_BINGET": lambda m: m._push(m._memo[m._number(4)]),
+    "PUT": lambda m: m._remember(m._integer()),
+    "BINPUT": lambda m: m._remember(m._number(1)),
+    "LONG_BINPUT": lambda m: m._remember(m._number(4)),
+    "MEMOIZE": lambda m: m._remember(len(m._memo)),
+    # classes and objects
+    "GLOBAL": lambda m: m._push(m._find()),
+    "STACK_GLOBAL": Machine._stack_global,
+    "REDUCE": Machine._call,
+    "NEWOBJ": Machine._call,
+    "NEWOBJ_EX": Machine._call_with_keywords,
+    "OBJ": Machine._call_above_mark,
+    "INST": lambda m: m._push(m._names.call(m._find(), tuple(m._above_mark()))),
+    "BUILD": Machine._set_state,
+    "BINPERSID": lambda m: m._push(m._names.persistent(m._stack.pop())),
+}
+_HANDLERS = {
+    ord(opcode.code): _OPCODES[opcode.name] for opcode in opcodes if opcode.name in _OPCODES
+}

@@ -20,7 +20,7 @@ def alignment_state(rows: Sequence[HistoryRow]) -> str:
     if not aligned_at:
         return "not aligned yet"
     if not checks[-1][1]:
-        return f"aligned at step {aligned_at[0]:,}, lost it for now"
+        return f"aligned at step {aligned_at[0]:,}, but not at the moment"
     return f"aligned at step {aligned_at[0]:,}"
 
 

