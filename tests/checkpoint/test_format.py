@@ -25,6 +25,7 @@ from ponytaco.checkpoint.format import (
     verified_checkpoint,
 )
 from ponytaco.checkpoint.warm_start import warm_start
+from ponytaco.io.store.errors import disk_error
 from ponytaco.presets import preset
 from ponytaco.runs.state import RunState
 from ponytaco.text.symbols import CTC_SYMBOLS, SYMBOLS
@@ -442,3 +443,23 @@ def test_weights_that_are_no_numbers_do_not_verify(checkpoint, tmp_path, value, 
     save_checkpoint(path, checkpoint)
     with pytest.raises(CheckpointError, match="postnet.*NaN or infinite"):
         verified_checkpoint(path)
+
+
+def test_a_lexicon_of_a_whole_language_comes_back(checkpoint, tmp_path):
+    checkpoint.lexicon = {f"word{i:06d}": "W ER1 D " + "AH0 " * 5 for i in range(200_000)}
+    save_checkpoint(tmp_path / "model", checkpoint)
+    assert load_checkpoint(tmp_path / "model").lexicon == checkpoint.lexicon
+
+
+def test_an_error_of_the_disk_is_not_damage(checkpoint, tmp_path, monkeypatch):
+    """The store reads such a file again, and never deletes it."""
+
+    def fail(*args, **kwargs):
+        raise OSError(errno.EIO, "Input/output error")
+
+    save_checkpoint(tmp_path / "model", checkpoint)
+    monkeypatch.setattr("ponytaco.io.tensor_file.file.TensorFile.read", fail)
+    for read in (load_checkpoint, read_content):
+        with pytest.raises(CheckpointError, match="cannot be read: Input/output error") as error:
+            read(tmp_path / "model")
+        assert disk_error(error.value).errno == errno.EIO
