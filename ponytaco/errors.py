@@ -1,5 +1,7 @@
 """The base of every error that a user can cause."""
 
+import errno
+
 from ponytaco.printable import printable
 
 _LONGEST_LINE = 2000
@@ -27,3 +29,10 @@ class PonytacoError(Exception):
     def _render_traceback_(self) -> list[str]:
         """Return what IPython prints in place of a traceback: it asks exceptions for this."""
         return [f"\N{WARNING SIGN} {self}"]
+
+
+def disk_advice(error: OSError) -> str:
+    """Return what to do about an error of the disk."""
+    if error.errno in (errno.EIO, errno.ENOTCONN):  # Drive's, which pass
+        return "Try again in a few minutes; if it is on Drive, connect Drive again."
+    return "Check the name, and the space on the disk."

@@ -11,7 +11,7 @@ from typing import ParamSpec, TypeVar
 import torch
 
 from ponytaco import __version__
-from ponytaco.errors import PonytacoError
+from ponytaco.errors import PonytacoError, disk_advice
 from ponytaco.formatting import shorten
 from ponytaco.printable import say
 
@@ -62,7 +62,7 @@ def fixable_error(error: Exception) -> PonytacoError | None:
             return NotebookError(OUT_OF_MEMORY)
         case OSError(strerror=str(reason), filename=str(name)):
             place = shorten(name, _MOST_SHOWN)
-            return NotebookError(f"{place}: {reason}. Check the name, and the space on the disk.")
+            return NotebookError(f"{place}: {reason}. {disk_advice(error)}")
         case OSError():
             return NotebookError(str(error))
     return None

@@ -12,7 +12,10 @@ from pathlib import Path
 from ponytaco.errors import PonytacoError
 from ponytaco.formatting import and_more
 from ponytaco.io.atomic import atomic_write
+from ponytaco.io.store.files import attempts, files_named, is_there
 
+# Seconds to wait before asking again whether there are models: Drive needs a few now and then.
+_DELAYS = (1.0, 5.0)
 # Voices that one message names.
 _MOST_NAMED = 12
 
@@ -106,19 +109,31 @@ class Run:
 
     @property
     def resumable(self) -> bool:
-        """Whether there is a save to resume from: any model that a new run would replace."""
+        """Whether there is a save to resume from: any model that a new run would replace.
+
+        Raises:
+            OSError: if the disk does not tell.
+        """
         return bool(self.models() or self._saves_named("best-step-*", "unread-*", ".old-best"))
 
     def models(self) -> list[Path]:
-        """List the checkpoints: the best, the newest, then older ones; none before the first."""
-        paths = (self.best_model, self.current_model, *self._saves_named("step-*"))
-        return [path for path in paths if path.is_file()]
+        """List the checkpoints: the best, the newest, then older ones; none before the first.
+
+        Raises:
+            OSError: if the disk does not tell.
+        """
+
+        def models() -> list[Path]:
+            newest = [path for path in (self.best_model, self.current_model) if is_there(path)]
+            return [*newest, *self._saves_named("step-*")]
+
+        return attempts(models, _DELAYS)
 
     def _saves_named(self, *patterns: str) -> list[Path]:
         """List the files of these names among the saves, the newest first."""
         folders = [folder for folder in (self.saves, self.scratch) if folder is not None]
-        paths = [path for folder in folders for name in patterns for path in folder.glob(name)]
-        files = [path for path in paths if path.is_file()]
+        files = [path for folder in folders for name in patterns
+                 for path in files_named(folder, name)]  # fmt: skip
         return sorted(files, key=lambda path: path.stat().st_mtime, reverse=True)
 
     def require_apart_from(self, datasets: Sequence[Path]) -> None:

@@ -16,12 +16,15 @@ from ponytaco.checkpoint.format import (
 )
 from ponytaco.config import Config, ConfigError
 from ponytaco.errors import PonytacoError
-from ponytaco.io.store.errors import StoreError, UnreadableError
+from ponytaco.io.store.errors import StoreError, UnreadableError, disk_error
+from ponytaco.io.store.files import attempts
 from ponytaco.io.store.store import Loaded, Store
 from ponytaco.runs.folder import Run, RunError
 from ponytaco.training.distributed import Ranks
 from ponytaco.training.rng import rng_states_by_rank
 
+# Seconds to wait before reading again what is read before a run's folder is claimed.
+_DELAYS = (1.0, 5.0)
 # A real config.json has a few thousand characters.
 _MOST_CONFIG_CHARACTERS = 2**20
 
@@ -41,8 +44,14 @@ def claim_folder(store: Store[Checkpoint], run: Run, take_over: Callable[[], boo
 
     Raises:
         OwnerError: if another session trains it.
-        RunError: if the folder cannot be made or read.
+        RunError: if the folder cannot be made or read, or the Drive that it is on is gone.
     """
+    on_drive = run.scratch is not None
+    if on_drive and not run.folder.parent.is_dir():  # an empty mount point stays empty
+        raise RunError(
+            f"{run.folder.parent} is not there. If it is on Drive, connect Drive again: in the "
+            "notebook, run the cell that connects it, then this one."
+        )
     try:
         store.claim(take_over)
     except OSError as error:
@@ -54,8 +63,8 @@ def claim_folder(store: Store[Checkpoint], run: Run, take_over: Callable[[], boo
 
 def find_newest_save(
     store: Store[Checkpoint], run: Run, log: Callable[[str], None]
-) -> Loaded[Checkpoint] | None:
-    """Find the newest save that verifies, and log what is wrong with newer ones.
+) -> Loaded[Checkpoint]:
+    """Find the newest save of a resumable run that verifies, and log what is wrong with newer ones.
 
     Raises:
         CheckpointError: if there are saves, but none can be used or read, or a newer ponytaco wrote
@@ -64,15 +73,17 @@ def find_newest_save(
     try:
         found = store.load()
     except UnreadableError as error:
-        raise CheckpointError(
-            f"{run.folder} cannot be read at the moment: {error} Nothing is changed or lost. Try "
-            "again in a few minutes; if it is on Drive, connect Drive again."
-        ) from None
+        raise _unreadable(run, str(error)) from None
     except StoreError as error:
         raise CheckpointError(
             f"{run.folder} cannot be resumed. {error} Move its files elsewhere to start anew."
         ) from None
-    if found is not None and found.sentence:
+    if found is None:
+        raise CheckpointError(
+            f"{run.folder} cannot be resumed. {run.current_model.name} is missing, and what is in "
+            f"{run.saves} is no save. Move its files elsewhere to start anew."
+        )
+    if found.sentence:
         log(found.sentence)
     return found
 
@@ -82,10 +93,10 @@ def own_config(run: Run, log: Callable[[str], None]) -> Config:
 
     Raises:
         ConfigError: neither can be used.
+        CheckpointError: the disk does not let them be read.
     """
     try:
-        with run.config.open(encoding="utf-8-sig", errors="replace") as file:
-            return Config.from_json(file.read(_MOST_CONFIG_CHARACTERS))
+        return Config.from_json(attempts(lambda: _config_text(run.config), _DELAYS))
     except (ConfigError, OSError) as error:
         reason = str(getattr(error, "strerror", None) or error).rstrip(".")
     saved = last_usable_save(run)
@@ -98,11 +109,44 @@ def own_config(run: Run, log: Callable[[str], None]) -> Config:
 
 
 def last_usable_save(run: Run) -> Checkpoint | None:
-    """Return a run's last usable save; what is wrong is reported where it is resumed."""
+    """Return a run's last usable save; what is wrong is reported where it is resumed.
+
+    Raises:
+        CheckpointError: there is none that the disk lets be read, but there are others.
+    """
+    unread = ""
     for path in sorted(run.models(), key=lambda path: path == run.best_model):
-        with contextlib.suppress(PonytacoError, OSError):
-            return load_checkpoint(path)
+        try:
+            return attempts(lambda path=path: _loaded(path), _DELAYS)
+        except OSError as error:
+            unread = unread or f"{path.name} cannot be read ({error.strerror or error})."
+        except PonytacoError:
+            continue
+    if unread:
+        raise _unreadable(run, unread)
     return None
+
+
+def _loaded(path: Path) -> Checkpoint:
+    """Read a checkpoint; an error of the disk is raised as such."""
+    try:
+        return load_checkpoint(path)
+    except PonytacoError as error:
+        if (reason := disk_error(error)) is not None:
+            raise reason from None
+        raise
+
+
+def _config_text(path: Path) -> str:
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        return file.read(_MOST_CONFIG_CHARACTERS)
+
+
+def _unreadable(run: Run, problem: str) -> CheckpointError:
+    return CheckpointError(
+        f"{run.folder} cannot be read at the moment: {problem} Nothing is changed or lost. Try "
+        "again in a few minutes; if it is on Drive, connect Drive again."
+    )
 
 
 def find_older_save(run: Run, step: int) -> Checkpoint | None:

@@ -1,17 +1,21 @@
 """Resuming: from which save, and the messages about what has changed."""
 
 import errno
+import io
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 from support.soak import IS_SOAK
 from support.training import FAST, SAVING, assert_same, assert_same_run, train_quietly
 
 from ponytaco.checkpoint.format import CheckpointError, load_checkpoint
+from ponytaco.cli import main
 from ponytaco.io.store.saves import describe
-from ponytaco.runs.folder import Run
+from ponytaco.runs.folder import Run, RunError
 from ponytaco.training.loop import train
+from ponytaco.training.resume import last_usable_save, own_config
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
 
@@ -77,6 +81,60 @@ def test_a_disk_that_cannot_be_read_is_not_damage(fake_dataset, tmp_path, saved_
     messages = []
     train(fake_dataset, run, SAVING.replace(max_steps=2), log=messages.append)
     assert any("at step 2," in message for message in messages)
+
+
+@pytest.fixture
+def disk(monkeypatch):
+    """A function that lets the first n operations on a folder's files fail, as Drive does."""
+    for module in ("ponytaco.runs.folder", "ponytaco.training.resume"):
+        monkeypatch.setattr(f"{module}._DELAYS", (0.0, 0.0))
+
+    def fail(folder, operation, n):
+        place = {"stat": Path, "listdir": os, "open": io}[operation]
+        real, failures = getattr(place, operation), iter(range(n))
+
+        def operation_that_fails(path, *args, **kwargs):
+            if str(path).startswith(str(folder)) and next(failures, None) is not None:
+                raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+            return real(path, *args, **kwargs)
+
+        monkeypatch.setattr(place, operation, operation_that_fails)
+
+    return fail
+
+
+@pytest.mark.parametrize("operation", ["stat", "listdir", "open"])
+@pytest.mark.parametrize("ask", [
+    lambda run, messages: run.resumable,
+    lambda run, messages: last_usable_save(run).run_state.step == 2,
+    lambda run, messages: own_config(run, messages.append) == SAVING.replace(max_steps=2),
+])  # fmt: skip
+def test_a_disk_that_answers_late_is_waited_for(tmp_path, saved_twice, disk, operation, ask):
+    run, messages = Run(shutil.copytree(saved_twice, tmp_path / "run")), []
+    disk(run.folder, operation, 2)
+    assert ask(run, messages) and not messages
+
+
+@pytest.mark.parametrize("operation", ["stat", "listdir", "open"])
+def test_a_disk_that_does_not_answer_is_not_empty(
+    fake_dataset, tmp_path, saved_twice, disk, operation, capsys, monkeypatch
+):
+    run = Run(shutil.copytree(saved_twice, tmp_path / "run"))
+    before = files_of(run.folder)
+    disk(run.folder, operation, 10**6)
+    assert main(["train", str(fake_dataset), str(run.folder)]) == 1
+    assert "Try again in a few minutes" in capsys.readouterr().err
+    monkeypatch.undo()
+    assert before == files_of(run.folder)
+
+
+def test_a_run_on_a_drive_that_is_gone_is_not_begun_anew(fake_dataset, tmp_path):
+    """What is written into an empty mount point is lost with the machine, and hinders mounting."""
+    run = Run(tmp_path / "drive" / "MyDrive" / "colab" / "Zecora", tmp_path / "scratch")
+    (tmp_path / "drive").mkdir()
+    with pytest.raises(RunError, match=r"colab is not there\. .* connect Drive again"):
+        train_quietly(fake_dataset, run, SAVING)
+    assert not list((tmp_path / "drive").iterdir()) and not run.scratch.exists()
 
 
 @pytest.mark.parametrize("name", ["best_model", "saves/.old-best", "saves/best-step-…"])

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fnmatch
 import hashlib
 import os
+import stat
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
+
+_R = TypeVar("_R")
 
 _CHUNK_BYTES = 4 * 2**20
 
@@ -33,6 +38,48 @@ class Files:
     rename: Callable[[Path, Path], None] = os.replace
     truncate: Callable[[Path], None] = lambda path: os.truncate(path, 0)
     remove: Callable[[Path], None] = os.unlink
+
+
+def attempts(work: Callable[[], _R], delays: tuple[float, ...]) -> _R:
+    """Return what ``work`` returns, called again after errors of the disk that pass.
+
+    Args:
+        work: the call.
+        delays: seconds to wait before each new attempt.
+    """
+    for delay in delays:
+        try:
+            return work()
+        except OSError as error:
+            if error.errno not in PASSING_ERRORS:
+                raise
+        time.sleep(delay)
+    return work()
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is a file; ``Path.is_file`` denies it where the disk does not answer.
+
+    Raises:
+        OSError: if the disk does not tell.
+    """
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def files_named(folder: Path, pattern: str) -> list[Path]:
+    """List the files of a name in a folder; ``Path.glob`` passes over a folder that does not open.
+
+    Raises:
+        OSError: if the disk does not tell.
+    """
+    try:
+        names = fnmatch.filter(os.listdir(folder), pattern)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [path for name in names if is_there(path := folder / name)]
 
 
 def copy(files: Files, source: Path, target: Path) -> None:

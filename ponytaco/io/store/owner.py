@@ -29,9 +29,9 @@ from pathlib import Path
 
 from ponytaco.errors import PonytacoError
 from ponytaco.io.store.files import Files, discard, write_small
-from ponytaco.io.store.saves import Pointer
+from ponytaco.io.store.saves import MOST_SESSIONS, Pointer
 
-_NAME = re.compile(r"owner-(\d{1,9})-([0-9a-f]{16})\.json")
+_NAME = re.compile(r"owner-(\d{1,19})-([0-9a-f]{16})\.json")
 _MOST_BYTES = 4096
 
 # Seconds. An owner shows that it lives by a beat, and looks for one above it more often. A newcomer
@@ -336,7 +336,7 @@ class Owner:
         claims = []
         for path in list(self._saves.iterdir()):
             named = _NAME.fullmatch(path.name)
-            if named is None or named[2] == self._id:
+            if named is None or named[2] == self._id or int(named[1]) >= MOST_SESSIONS:
                 continue
             try:
                 with path.open("rb") as file:

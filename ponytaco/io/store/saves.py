@@ -11,8 +11,12 @@ from typing import Any
 
 from ponytaco.io.store.files import digest
 
-_NAME = re.compile(r"(?:best-|unread-)?step-(\d{8,15})-([0-9a-f]{16})(?:-(\d{1,9})\.(\d{1,9}))?")
+_NAME = re.compile(r"(?:best-|unread-)?step-(\d{8,15})-([0-9a-f]{16})(?:-(\d{1,19})\.(\d{1,9}))?")
 _MOST_POINTER_BYTES = 2**16
+
+MOST_SESSIONS = 2**60
+"""A file with a larger number of a session is a stranger's. One that is damaged may count far, and
+sessions go on from there: every number that they come to must be read again."""
 
 
 @dataclass(frozen=True)
@@ -101,15 +105,17 @@ class Name:
 def parse_name(name: str) -> Name | None:
     """Parse a save's file name; None for other file names."""
     found = _NAME.fullmatch(name)
-    if found is None:
+    if found is None or int(found[3] or 0) >= MOST_SESSIONS:
         return None
     return Name(found[2], (int(found[3] or 0), int(found[4] or 0), int(found[1])))
 
 
 def _save(entry: Any) -> Save:
     save = Save(**entry)
-    counts = (save.step, save.size, save.session, save.number)
+    counts = (save.step, save.size, save.number)
     if any(type(count) is not int or not 0 <= count < 10**15 for count in counts):
+        raise ValueError("not a save")
+    if type(save.session) is not int or not 0 <= save.session < MOST_SESSIONS:
         raise ValueError("not a save")
     if not re.fullmatch("[0-9a-f]{64}", save.sha256) or not isinstance(save.time, str):
         raise ValueError("not a save")

@@ -13,7 +13,6 @@ import errno
 import os
 import secrets
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,16 @@ from typing import Generic, TypeVar
 
 from ponytaco.errors import PonytacoError
 from ponytaco.io.store.errors import NewerVersionError, StoreError, UnreadableError, disk_error
-from ponytaco.io.store.files import PASSING_ERRORS, Files, copy, digest, discard, write_small
+from ponytaco.io.store.files import (
+    Files,
+    attempts,
+    copy,
+    digest,
+    discard,
+    files_named,
+    is_there,
+    write_small,
+)
 from ponytaco.io.store.owner import Owner, OwnerError
 from ponytaco.io.store.saves import Pointer, Save, describe, parse_name
 from ponytaco.printable import say
@@ -307,7 +315,7 @@ class Store(Generic[T]):
         best_copy = self.saves / f"best-{save.name}"
         with self._owning(), contextlib.suppress(OSError):
             self._make_room(best_copy.name, save.name, task.local.name)
-        if task.is_best and not (self._known.best == save and self.best.is_file()):
+        if task.is_best and not (self._known.best == save and is_there(self.best)):
             self._copy_verified(task.local, best_copy, save)
             self._copied_best = save
         is_new = self._at_current != save
@@ -328,7 +336,7 @@ class Store(Generic[T]):
                 self._make_current(save)
             self._note_last_save(save)
         with self._owning():
-            if best_copy.is_file():
+            if is_there(best_copy):
                 self._make_best(best_copy)
             self._prune(save.step)
         if self._scratch is not None:
@@ -354,7 +362,7 @@ class Store(Generic[T]):
                 raise
 
     def _make_current(self, save: Save) -> None:
-        if self.current.is_file():
+        if is_there(self.current):
             if _status(self.current) != self._current_status:
                 # Another session was faster than its notice: its save must not get this name.
                 self._at_current = self._known_at_current()
@@ -377,12 +385,12 @@ class Store(Generic[T]):
 
     def _is_kept(self, save: Save) -> bool:
         """Whether the folder has it; one that was resumed may be on the machine only."""
-        return save == self._at_current or (self.saves / save.name).is_file()
+        return save == self._at_current or is_there(self.saves / save.name)
 
     def _make_best(self, copy_of_it: Path) -> None:
         # Not over the old one: Drive would put that into its trash at its full size.
         old = self.saves / ".old-best"
-        if self.best.is_file():
+        if is_there(self.best):
             self._files.rename(self.best, old)
         with self._owning():
             self._files.rename(copy_of_it, self.best)
@@ -390,7 +398,7 @@ class Store(Generic[T]):
 
     def _put_best_back(self) -> None:
         old = self.saves / ".old-best"
-        if old.is_file() and not self.best.is_file():
+        if is_there(old) and not is_there(self.best):
             self._files.rename(old, self.best)
 
     def _make_room(self, *needed: str) -> None:
@@ -398,7 +406,7 @@ class Store(Generic[T]):
         if not self._known.saves:
             return  # nothing is known of what is there
         best = self._copied_best or self._known.best
-        if best is not None and (left := self.saves / f"best-{best.name}").is_file():
+        if best is not None and is_there(left := self.saves / f"best-{best.name}"):
             self._make_best(left)
             self._known = Pointer(self._known.saves, best)
         self._put_best_back()
@@ -413,7 +421,7 @@ class Store(Generic[T]):
         names = list(dict.fromkeys(save.name for save in saves))[:_N_KEPT]
         kept = {self.pointer.name, *names, *needed}
         for path in list(self.saves.iterdir()):
-            if path.name in kept or path.name.startswith(_OF_OWNERS) or not path.is_file():
+            if path.name in kept or path.name.startswith(_OF_OWNERS) or not is_there(path):
                 continue
             if path in self._unread:
                 self._files.rename(path, self.saves / self._unread.pop(path))
@@ -421,14 +429,7 @@ class Store(Generic[T]):
                 discard(self._files, path)
 
     def _attempts(self, work: Callable[[], _R], delays: tuple[float, ...] | None = None) -> _R:
-        for delay in self._delays if delays is None else delays:
-            try:
-                return work()
-            except OSError as error:
-                if error.errno not in PASSING_ERRORS:
-                    raise
-            time.sleep(delay)
-        return work()
+        return attempts(work, self._delays if delays is None else delays)
 
     def _report(self, number: int, step: int, error: Exception, folder: Path) -> None:
         if number < self._failed_save:
@@ -458,22 +459,27 @@ class Store(Generic[T]):
         self.drain()
         pointer = self._read_pointer()
         problems: list[str] = []
-        if (
-            pointer is None
-            and self.saves.is_dir()
-            and any(not path.name.startswith(_OF_OWNERS) for path in self.saves.iterdir())
-        ):
+        try:
+            others = self._attempts(lambda: files_named(self.saves, "*"))
+            self._session = self._session or self._attempts(self._next_session)
+        except OSError as error:
+            raise UnreadableError(f"{_cannot_be_read(self.saves, error)}.") from None
+        if pointer is None and any(not path.name.startswith(_OF_OWNERS) for path in others):
             problems.append("saves/pointer.json is lost or damaged")
         self._known = pointer or Pointer()
         self._listed, self._copied_best = self._known.saves, None
         self._at_current = None
         self._has_folder = self._has_folder or self.saves.is_dir()
-        self._session = self._session or self._next_session()
         self._clear()
-        for path in self._candidates():
+        try:
+            candidates = self._attempts(self._candidates)
+        except OSError as error:
+            raise UnreadableError(f"{_cannot_be_read(self.saves, error)}.") from None
+        for path in candidates:
             if path == self.best and self._unread:
                 break  # it may be far behind what cannot be read at the moment
             try:
+                path.stat()
                 save, content = self._verified(path)
             except FileNotFoundError:
                 problems.append(f"{path.name} is missing")
@@ -482,7 +488,7 @@ class Store(Generic[T]):
                 raise
             except OSError as error:
                 self._unread[path] = self._name_unread(path)
-                problems.append(f"{path.name} cannot be read ({error.strerror or error})")
+                problems.append(_cannot_be_read(path, error))
                 continue
             except PonytacoError as error:
                 reason = _reason(error).rstrip(".")
@@ -527,12 +533,12 @@ class Store(Generic[T]):
         newest = self._known.saves[0] if self._known.saves else None
         newer = [p for p in others if newest is not None and _order(p) > newest.order]
         with contextlib.suppress(OSError):
-            if newer and self.current.is_file() and self._known_at_current() is None:
+            if newer and is_there(self.current) and self._known_at_current() is None:
                 newer = []
-        first = [path for path in listed[:1] if path.is_file()]
+        first = [path for path in listed[:1] if is_there(path)]
         return [*newer, *first, self.current, *(p for p in listed if p not in first and
-                p.is_file()), *(p for p in others if p not in newer),
-                *([self.best] if self.best.is_file() else [])]  # fmt: skip
+                is_there(p)), *(p for p in others if p not in newer),
+                *([self.best] if is_there(self.best) else [])]  # fmt: skip
 
     def _next_session(self) -> int:
         """Return a number above those of all saves that can be seen from here."""
@@ -594,7 +600,7 @@ class Store(Generic[T]):
         """Finish or undo what an interrupted session has left."""
         with contextlib.suppress(OSError):
             for folder in {self.saves, self._scratch or self.saves}:
-                for path in list(folder.glob(f"{_PARTIAL}*")) if folder.is_dir() else ():
+                for path in files_named(folder, f"{_PARTIAL}*"):
                     discard(self._files, path)
             for path in self._step_files(self.saves, "best-"):
                 named = parse_name(path.name)
@@ -617,7 +623,7 @@ class Store(Generic[T]):
 
     def _step_files(self, folder: Path, prefix: str = "") -> list[Path]:
         """List the files named like saves, the newest first."""
-        paths = folder.glob(f"{prefix}step-*") if folder.is_dir() else ()
+        paths = files_named(folder, f"{prefix}step-*")
         return sorted((p for p in paths if parse_name(p.name)), key=_order, reverse=True)
 
 
@@ -661,6 +667,10 @@ def _fallback(save: Save, newest: Save | None, problems: list[str]) -> str:
     if newest is not None and save.sha256 == newest.sha256:
         return f"The newest save is {save}, though {because}."
     return f"Resuming from {save}, because {because}."
+
+
+def _cannot_be_read(path: Path, error: OSError) -> str:
+    return f"{path.name} cannot be read ({error.strerror or error})"
 
 
 def _reason(error: Exception) -> str:

@@ -261,6 +261,22 @@ def test_a_damaged_owner_file_is_waited_for_and_not_shown(saves, content):
     owner.release()
 
 
+@pytest.mark.parametrize("number", [10**9 - 1, 10**15 - 1, 10**19 - 1])
+def test_sessions_after_a_number_of_any_length_see_each_other(saves, number):
+    stranger(saves, session=number)
+    first, second = (owner_of(saves, clock=FakeClock()) for _ in range(2))
+    for owner in (first, second):
+        owner.claim(0, lambda: True)
+        name = f"step-00000001-{'0' * 16}-{owner.session}.1"
+        assert parse_name(name).order == (owner.session, 1, 1)
+    with pytest.raises(OwnerError, match="Another session .* has taken over"), first.owning():
+        pass
+    with second.owning():
+        pass
+    first.release()
+    second.release()
+
+
 # Disks
 
 
