@@ -94,7 +94,7 @@ def _write_zip(
     settings = settings or SpeechSettings()
     opened = voice.open(settings)
     folder = voice.run.folder / "speech"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(exist_ok=True)
     path = folder / "lines.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for line in speak_all_lines(opened, lines, settings.options):

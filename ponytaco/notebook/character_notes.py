@@ -36,7 +36,7 @@ def add_notes(storage: Storage, character: str, **facts: float | str) -> None:
     notes.setdefault(character, {}).update(facts)
     path = _path(storage)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(exist_ok=True)  # not in a mount point of Drive that is gone
         with atomic_write(path) as temporary:
             temporary.write_text(json.dumps(notes, indent=1, ensure_ascii=False), encoding="utf-8")
     except OSError as error:

@@ -44,6 +44,7 @@ def prepare_clips(
     Raises:
         PonytacoError: the archive is unreadable or has no usable clips, or the disk is full.
     """
+    storage.require_connected()
     options = ClipOptions(style_signs=wants_style_signs(style_signs, storage.run(character)))
     prepared = prepare(archive, storage.dataset(character), options)
     report = prepared.report

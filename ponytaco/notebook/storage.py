@@ -57,6 +57,18 @@ class Storage:
         """Folder for the user's own archives."""
         return self.root / ARCHIVES
 
+    def require_connected(self) -> None:
+        """Check that Drive is there: in its empty mount point a voice would begin anew, and be lost.
+
+        Raises:
+            NotebookError: it is not.
+        """
+        if self.drive_mount is not None and not self.root.is_dir():
+            raise NotebookError(
+                "Google Drive is not connected any more, and your voices are there. Run the cell "
+                "'2. Connect storage' again, then this one."
+            )
+
     def run(self, character: str) -> Run:
         """Return a character's run; with Drive, saves are written to the local disk first."""
         scratch = self.disk / "saves" / character if self.drive_mount else None

@@ -56,6 +56,7 @@ def train_voice(
         PonytacoError: anything that the user can fix.
     """
     settings.check(max_steps)  # before anything is downloaded
+    storage.require_connected()
     run = storage.run(character.name)
     warm_start = None
     if not run.resumable:

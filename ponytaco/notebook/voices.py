@@ -222,7 +222,7 @@ def save_through_browser(path: Path) -> None:
 
 def _speech_path(run: Run) -> Path:
     folder = run.folder / "speech"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(exist_ok=True)
     stem = time.strftime("%Y-%m-%d_%H-%M-%S")
     number, path = 1, folder / f"{stem}.wav"
     while path.exists():

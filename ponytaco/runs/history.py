@@ -6,7 +6,9 @@ import codecs
 import contextlib
 import csv
 import enum
+import errno
 import io
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TextIO, TypeAlias
@@ -84,8 +86,15 @@ def append_history(path: Path, row: HistoryRow) -> None:
     if not is_new and not _is_ours(path):  # a spreadsheet has saved it
         cut_history(path, _NO_LIMIT)
         is_new = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as file:
-        _write(file, [row], heading=is_new)
+    text = io.StringIO(newline="")
+    _write(text, [row], heading=is_new)
+    content = text.getvalue().encode()
+    with path.open("ab", buffering=0) as file:
+        end = file.seek(0, io.SEEK_END)
+        # A full disk takes a part: the next row would continue it.
+        if file.write(content) < len(content):
+            file.truncate(end)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
 def read_history(path: Path) -> list[HistoryRow]:
@@ -103,8 +112,6 @@ def read_history(path: Path) -> list[HistoryRow]:
     is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     text = content.decode("utf-16" if is_utf16 else "utf-8-sig", "replace")
     delimiter = max(",;\t", key=text.partition("\n")[0].count)
-    if delimiter != ",":
-        text = text.replace(",", ".")
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
     while True:
         try:
@@ -114,7 +121,9 @@ def read_history(path: Path) -> list[HistoryRow]:
         except csv.Error:  # bytes that are not text, as an interrupted sync leaves them
             continue
         with contextlib.suppress(ValueError, TypeError):
-            numbers = {key: float(value) for key, value in cells.items() if key and value}
+            numbers = {
+                key: float(value.replace(",", ".")) for key, value in cells.items() if key and value
+            }
             is_complete = None not in cells.values()
             if is_complete and 0 <= numbers.get(Column.STEP, -1) < _NO_LIMIT:
                 rows.append({name: numbers[name] for name in Column if name in numbers})

@@ -44,14 +44,8 @@ def claim_folder(store: Store[Checkpoint], run: Run, take_over: Callable[[], boo
 
     Raises:
         OwnerError: if another session trains it.
-        RunError: if the folder cannot be made or read, or the Drive that it is on is gone.
+        RunError: if the folder cannot be made or read.
     """
-    on_drive = run.scratch is not None
-    if on_drive and not run.folder.parent.is_dir():  # an empty mount point stays empty
-        raise RunError(
-            f"{run.folder.parent} is not there. If it is on Drive, connect Drive again: in the "
-            "notebook, run the cell that connects it, then this one."
-        )
     try:
         store.claim(take_over)
     except OSError as error:

@@ -161,6 +161,7 @@ class Session:
         self._unproved: int | None = self.state.step if found else None
         self._has_diverged = False
         self._best_effort = BestEffort(log)
+        self._unwritten: list[HistoryRow] = []
         # Nothing is written before the data, the settings and the weights have proved usable.
         ranks.from_first(self._prepare_folder)
         if found is None:
@@ -300,13 +301,17 @@ class Session:
         return validation
 
     def append_history(self, row: HistoryRow) -> None:
-        """Append a row to the history; a full disk is only logged."""
+        """Append a row to the history; a full disk is only logged, and the row is kept for later."""
         if row and self.ranks.is_first:
+            self._unwritten.append({Column.STEP: self.state.step, **row})
             self._best_effort(
-                "The history could not be written", self._store.while_owned, append_history,
-                self.run.history,
-                {Column.STEP: self.state.step, **row},
-            )  # fmt: skip
+                "The history could not be written", self._store.while_owned, self._write_history
+            )
+
+    def _write_history(self) -> None:
+        while self._unwritten:
+            append_history(self.run.history, self._unwritten[0])
+            del self._unwritten[0]
 
     def _reduce(self) -> None:
         reduction = next_reduction(self.model.decoder.n_frames_per_step, self.config, self.state)
@@ -547,6 +552,7 @@ class Session:
 
     def _cut_history(self) -> None:
         """Drop the rows after the last save; before the first one they are all another run's."""
+        self._unwritten = [r for r in self._unwritten if r[Column.STEP] <= self._saved_step]
         self._best_effort(
             "The history could not be shortened", cut_history, self.run.history, self._saved_step
         )

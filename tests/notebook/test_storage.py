@@ -1,3 +1,4 @@
+import shutil
 import sys
 import types
 
@@ -6,11 +7,16 @@ import pytest
 from ponytaco.errors import PonytacoError
 from ponytaco.notebook import storage
 from ponytaco.notebook.character_notes import add_notes, read_notes
+from ponytaco.notebook.characters import Character
+from ponytaco.notebook.errors import NotebookError
+from ponytaco.notebook.prepare_cell import prepare_clips
 from ponytaco.notebook.storage import (
     Storage,
     connect_storage,
     drive_root,
 )
+from ponytaco.notebook.train_cell import train_voice
+from ponytaco.notebook.training_form import TrainingSettings
 
 
 def touch(path):
@@ -67,6 +73,22 @@ def test_an_older_flat_run_is_seen(tmp_path):
     assert storage.older_run is None
     path = touch(storage.runs / "current_model")
     assert storage.older_run == path
+
+
+def test_nothing_is_written_into_the_mount_point_of_a_drive_that_is_gone(tmp_path, capsys):
+    """A voice would begin anew there, be lost with the machine, and keep Drive from mounting."""
+    storage = on_drive(tmp_path)
+    add_notes(storage, "Zecora", minutes=1.0)
+    shutil.rmtree(storage.root)
+    add_notes(storage, "Zecora", minutes=2.0)
+    assert "the list will not show the last use" in capsys.readouterr().out
+    for cell in (
+        lambda: train_voice(storage, Character("Zecora"), TrainingSettings("tiny"), "2"),
+        lambda: prepare_clips(storage, tmp_path / "Zecora.tar", "Zecora", "auto"),
+    ):
+        with pytest.raises(NotebookError, match="not connected any more.*Connect storage' again"):
+            cell()
+    assert not list(storage.drive_mount.iterdir())
 
 
 def test_notes_add_up(tmp_path):

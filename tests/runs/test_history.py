@@ -1,6 +1,8 @@
 import math
+import re
 
 import pytest
+from support.full_disk import no_file_larger_than
 
 from ponytaco.runs.history import Column, append_history, cut_history, read_history
 
@@ -87,6 +89,14 @@ def test_a_row_torn_by_a_crash_does_not_stop_the_run(history, torn):
     assert [row["step"] for row in read_history(history)] == [10, 11]
 
 
+def test_a_row_that_does_not_fit_leaves_no_part(history):
+    append_history(history, {"step": 10, "loss": 1.0})
+    before = history.read_bytes()
+    with pytest.raises(OSError, match=r"space|large"), no_file_larger_than(len(before) + 5):
+        append_history(history, {"step": 20, "loss": 2.0})
+    assert history.read_bytes() == before
+
+
 # Saved by a spreadsheet, or by something else
 
 SAVED = {
@@ -94,7 +104,11 @@ SAVED = {
     "semicolons": lambda text: text.replace(",", ";").replace(".", ",").encode("utf-8-sig"),
     "semicolons and points": lambda text: text.replace(",", ";").encode(),
     "tabs": lambda text: text.replace(",", "\t").encode("utf-16"),
-}
+    "quotes": lambda text: re.sub("[^,\r\n]+", lambda cell: f'"{cell[0].replace(".", ",")}"',
+                                  text).encode(),
+    "lines of an old Mac": lambda text: text.replace("\r\n", "\r").encode(),
+    "empty rows": lambda text: (text + ",,,\r\n\r\n").encode("utf-8-sig"),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", SAVED)

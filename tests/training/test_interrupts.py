@@ -156,6 +156,22 @@ def test_a_history_that_cannot_be_read_does_not_end_the_run(fake_dataset, tmp_pa
     assert any("The history could not be shortened" in message for message in messages)
 
 
+def test_a_history_that_is_locked_for_a_while_gets_its_rows_later(
+    fake_dataset, tmp_path, monkeypatch
+):
+    run, messages, append, tries = Run(tmp_path), [], session_module.append_history, []
+
+    def locked(path, row):
+        tries.append(row)
+        return no_space() if len(tries) in (2, 3) else append(path, row)
+
+    monkeypatch.setattr(session_module, "append_history", locked)
+    monkeypatch.setattr("ponytaco.training.loop._REPORT_EVERY", 1)
+    train(fake_dataset, run, FAST.replace(max_steps=5), log=messages.append)
+    assert [row["step"] for row in read_history(run.history)] == [1, 2, 3, 4, 5]
+    assert sum("history could not be written" in message for message in messages) == 1
+
+
 def test_a_failure_is_logged_once_until_it_is_another():
     messages = []
     best_effort = BestEffort(messages.append)

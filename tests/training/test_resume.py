@@ -13,7 +13,7 @@ from support.training import FAST, SAVING, assert_same, assert_same_run, train_q
 from ponytaco.checkpoint.format import CheckpointError, load_checkpoint
 from ponytaco.cli import main
 from ponytaco.io.store.saves import describe
-from ponytaco.runs.folder import Run, RunError
+from ponytaco.runs.folder import Run
 from ponytaco.training.loop import train
 from ponytaco.training.resume import last_usable_save, own_config
 
@@ -126,15 +126,6 @@ def test_a_disk_that_does_not_answer_is_not_empty(
     assert "Try again in a few minutes" in capsys.readouterr().err
     monkeypatch.undo()
     assert before == files_of(run.folder)
-
-
-def test_a_run_on_a_drive_that_is_gone_is_not_begun_anew(fake_dataset, tmp_path):
-    """What is written into an empty mount point is lost with the machine, and hinders mounting."""
-    run = Run(tmp_path / "drive" / "MyDrive" / "colab" / "Zecora", tmp_path / "scratch")
-    (tmp_path / "drive").mkdir()
-    with pytest.raises(RunError, match=r"colab is not there\. .* connect Drive again"):
-        train_quietly(fake_dataset, run, SAVING)
-    assert not list((tmp_path / "drive").iterdir()) and not run.scratch.exists()
 
 
 @pytest.mark.parametrize("name", ["best_model", "saves/.old-best", "saves/best-step-…"])
