@@ -240,6 +240,19 @@ def load_checkpoint(path: str | Path, *, verify: bool = False) -> Checkpoint:
     return checkpoint
 
 
+def load_config(path: Path) -> Config:
+    """Read the settings of a checkpoint alone, which is quick.
+
+    Raises:
+        CheckpointError: as ``load_checkpoint``.
+    """
+    with _reading(path):
+        if not is_tensor_file(_start(path)):
+            raise CheckpointError(f"{path} is not a ponytaco checkpoint.")
+        with open_tensor_file(path) as file:
+            return _checkpoint(file, path).config
+
+
 def _is_ours(file: TensorFile, path: Path) -> bool:
     """Whether ponytaco wrote a file, in a version that this one can read.
 

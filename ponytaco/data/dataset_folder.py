@@ -7,6 +7,7 @@ third column optional; paths are relative to the list. ``alignments.jsonl``, ``l
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import itertools
 import json
@@ -216,6 +217,8 @@ def _fingerprint(folder: Path) -> str:
     for name in (*_LISTS, "alignments.jsonl"):
         path = folder / name
         content = path.read_bytes() if path.is_file() else b""
+        # An editor that changes nothing but these has not changed the data.
+        content = content.removeprefix(codecs.BOM_UTF8).replace(b"\r\n", b"\n")
         digest.update(f"{name} {len(content)}\n".encode())
         digest.update(content)
     for clip in itertools.chain(*lists):

@@ -58,7 +58,7 @@ class Storage:
         return self.root / ARCHIVES
 
     def require_connected(self) -> None:
-        """Check that Drive is there: in its empty mount point a voice would begin anew, and be lost.
+        """Check that Drive is there: a voice begun anew in its empty mount point is lost.
 
         Raises:
             NotebookError: it is not.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
 import shutil
@@ -151,24 +152,29 @@ class Run:
                 )
 
     def prepare(self) -> None:
-        """Make the run's folder and the folders inside.
+        """Make the run's folder, and the folders inside as far as the disk lets it.
 
         Raises:
-            RunError: if they cannot be made, or the folder is a dataset.
+            RunError: if it cannot be made, is a dataset, or has a folder in a model's place.
         """
         if (self.folder / "train.txt").is_file():
             raise RunError(
                 f"{self.folder} is a dataset folder. Give the run a folder of its own, such as "
                 f"runs/{self.folder.name}."
             )
+        for path in (self.current_model, self.best_model):
+            if path.is_dir():
+                raise RunError(f"{path} is a folder, where the voice must go. Move it elsewhere.")
         try:
-            for folder in (self.folder, self.alignments, self.samples):
-                folder.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RunError(
                 f"Cannot make the run's folder {self.folder}: {error.strerror}. "
                 "Choose another folder."
             ) from None
+        for folder in (self.alignments, self.samples):
+            with contextlib.suppress(OSError):  # said when a picture cannot be written
+                folder.mkdir(exist_ok=True)
 
     def keep_earlier_best(self) -> None:
         """Move the best model aside, to ``earlier_best``, before another takes its place.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from ponytaco.checkpoint.format import (
     Checkpoint,
     CheckpointError,
     load_checkpoint,
+    load_config,
+    require_same_architecture,
     verified_checkpoint,
 )
 from ponytaco.config import Config, ConfigError
@@ -90,7 +93,10 @@ def own_config(run: Run, log: Callable[[str], None]) -> Config:
         CheckpointError: the disk does not let them be read.
     """
     try:
-        return Config.from_json(attempts(lambda: _config_text(run.config), _DELAYS))
+        config = Config.from_json(attempts(lambda: _config_text(run.config), _DELAYS))
+        if not _is_of_another_run(config, run):
+            return config
+        reason = "it is of another run"
     except (ConfigError, OSError) as error:
         reason = str(getattr(error, "strerror", None) or error).rstrip(".")
     saved = last_usable_save(run)
@@ -102,6 +108,21 @@ def own_config(run: Run, log: Callable[[str], None]) -> Config:
     return saved.config
 
 
+def _is_of_another_run(config: Config, run: Run) -> bool:
+    """Whether a run's newest save that can be read has another model or other mels."""
+    for path in sorted(run.models(), key=lambda path: path == run.best_model):
+        try:
+            saved = load_config(path)
+        except (PonytacoError, OSError):
+            continue
+        try:
+            require_same_architecture(saved, config, path)
+        except CheckpointError:
+            return True
+        return False
+    return False
+
+
 def last_usable_save(run: Run) -> Checkpoint | None:
     """Return a run's last usable save; what is wrong is reported where it is resumed.
 
@@ -111,7 +132,7 @@ def last_usable_save(run: Run) -> Checkpoint | None:
     unread = ""
     for path in sorted(run.models(), key=lambda path: path == run.best_model):
         try:
-            return attempts(lambda path=path: _loaded(path), _DELAYS)
+            return attempts(functools.partial(_loaded, path), _DELAYS)
         except OSError as error:
             unread = unread or f"{path.name} cannot be read ({error.strerror or error})."
         except PonytacoError:

@@ -301,7 +301,7 @@ class Session:
         return validation
 
     def append_history(self, row: HistoryRow) -> None:
-        """Append a row to the history; a full disk is only logged, and the row is kept for later."""
+        """Append a row to the history; after a failure, which is only logged, it waits."""
         if row and self.ranks.is_first:
             self._unwritten.append({Column.STEP: self.state.step, **row})
             self._best_effort(
@@ -547,7 +547,10 @@ class Session:
 
     def _prepare_folder(self) -> None:
         self.run.prepare()
-        write_text(self.run.config, self.config.to_json())
+        if self.run.config.is_dir():
+            self.log(f"{self.run.config} is a folder: the settings are in the saves alone.")
+        else:
+            write_text(self.run.config, self.config.to_json())
         self._cut_history()
 
     def _cut_history(self) -> None:

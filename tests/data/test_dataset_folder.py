@@ -185,6 +185,14 @@ def test_the_fingerprint_does_not_depend_on_the_place(folder, tmp_path):
     assert len(fingerprint(folder)) == 64
 
 
+def test_the_fingerprint_does_not_depend_on_an_editors_line_ends(folder):
+    before = fingerprint(folder)
+    for name in ("train.txt", "val.txt"):
+        text = (folder / name).read_text(encoding="utf-8")
+        (folder / name).write_text(text, encoding="utf-8-sig", newline="\r\n")
+    assert fingerprint(folder) == before
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [

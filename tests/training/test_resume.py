@@ -13,7 +13,8 @@ from support.training import FAST, SAVING, assert_same, assert_same_run, train_q
 from ponytaco.checkpoint.format import CheckpointError, load_checkpoint
 from ponytaco.cli import main
 from ponytaco.io.store.saves import describe
-from ponytaco.runs.folder import Run
+from ponytaco.presets import preset
+from ponytaco.runs.folder import Run, RunError
 from ponytaco.training.loop import train
 from ponytaco.training.resume import last_usable_save, own_config
 
@@ -128,6 +129,44 @@ def test_a_disk_that_does_not_answer_is_not_empty(
     assert before == files_of(run.folder)
 
 
+@pytest.mark.parametrize("left", ["current_model", "best_model"])
+def test_the_settings_of_another_run_are_not_taken(tmp_path, saved_twice, left):
+    run, messages = Run(shutil.copytree(saved_twice, tmp_path / "run")), []
+    saved = load_checkpoint(run.current_model)
+    run.config.write_text(preset("small").to_json())
+    (run.current_model if left == "best_model" else run.best_model).unlink()
+    assert own_config(run, messages.append) == saved.config
+    (message,) = messages
+    assert "config.json cannot be used (it is of another run): the settings are" in message
+    run.config.write_text(saved.config.replace(learning_rate=0.5, p_decoder_dropout=0.3).to_json())
+    assert own_config(run, messages.append).train.learning_rate == 0.5 and len(messages) == 1
+
+
+def test_what_only_shows_may_be_in_the_way(fake_dataset, tmp_path, saved_twice):
+    run, messages = Run(shutil.copytree(saved_twice, tmp_path / "run")), []
+    for path in (run.config, run.history):
+        path.unlink()
+        path.mkdir()
+    for path in (run.alignments, run.samples):
+        shutil.rmtree(path)
+        path.write_text("a file")
+    config = SAVING.replace(max_steps=4, validate_every=4)
+    assert train(fake_dataset, run, config, log=messages.append).finished
+    text = " ".join(messages)
+    assert "config.json is a folder: the settings are in the saves alone" in text
+    assert "The history could not be" in text
+    assert load_checkpoint(run.current_model).run_state.step == 4
+
+
+@pytest.mark.parametrize("name", ["current_model", "best_model"])
+def test_a_folder_in_a_models_place_is_refused_at_once(fake_dataset, tmp_path, saved_twice, name):
+    run = Run(shutil.copytree(saved_twice, tmp_path / "run"))
+    (run.folder / name).unlink()
+    (run.folder / name).mkdir()
+    with pytest.raises(RunError, match=f"{name} is a folder.* Move it elsewhere"):
+        train_quietly(fake_dataset, run, SAVING.replace(max_steps=4))
+
+
 @pytest.mark.parametrize("name", ["best_model", "saves/.old-best", "saves/best-step-…"])
 def test_a_run_with_only_its_best_model_goes_on_from_it(fake_dataset, tmp_path, saved_twice, name):
     """Nothing else is left, or the session was killed while it replaced that one."""
@@ -139,6 +178,7 @@ def test_a_run_with_only_its_best_model_goes_on_from_it(fake_dataset, tmp_path, 
     result = train(fake_dataset, run, SAVING.replace(max_steps=4), log=messages.append)
     assert result.finished
     text = " ".join(messages)
+    assert "current_model is missing" in text and "There is no" not in text
     assert "best_model is the only model left" in text and "best voice, of step 2." in text
     assert "Starting" not in text and "Resuming run at step 2," in text
     assert load_checkpoint(run.current_model).run_state.step == 4
