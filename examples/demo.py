@@ -39,7 +39,15 @@ def main() -> None:
     texts = sentences(arguments.sentences, _SEED, exclude=known)
     sentences_file = folder / "sentences.txt"
     sentences_file.write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
-    evaluation = evaluate(run, folder / "Demo", sentences=sentences_file, device="cpu", log=print)
+    # Of hundreds of seconds of sound HiFi-GAN would make a demo of twenty minutes.
+    evaluation = evaluate(
+        run,
+        folder / "Demo",
+        sentences=sentences_file,
+        vocoder="griffin_lim",
+        device="cpu",
+        log=print,
+    )
     results = evaluation.results
     for result in results.new.results:
         print(f"spoken {' '.join(result.said)}\nheard  {' '.join(result.heard or [])}")
