@@ -35,6 +35,8 @@ _MOST_FOLDERS, _MOST_SECONDS = 300, 30.0
 _LIKELY = ("sound", "pony", "ponies", "mlp", "taco", "voice", "audio", "clip", "data")
 
 _PROGRESS_SECONDS = 5.0
+# Seconds to wait before listing a folder again.
+_DELAYS = (1.0, 5.0)
 
 
 def find_archives(
@@ -185,18 +187,18 @@ class _Search:
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    for attempt in (1, 2):
+    for delay in (*_DELAYS, None):
         try:
             with os.scandir(folder) as entries:
                 return sorted(entries, key=lambda entry: entry.name)
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
-            # Drive's first listing of a large folder times out (Errno 5); the next one succeeds.
-            if attempt == 2:
+            # Drive's first listing of a large folder times out (Errno 5); a later one succeeds.
+            if delay is None:
                 say(f"Could not look into {folder}: {error.strerror}. It is skipped.")
             else:
-                time.sleep(1)
+                time.sleep(delay)
     return []
 
 

@@ -217,11 +217,11 @@ def test_a_place_without_the_project(files, monkeypatch):
 
 
 def test_a_name_that_is_not_there_names_those_that_are(files, monkeypatch):
-    assert "no zip" in refusal(monkeypatch, "ponytaco.zip")
+    assert "'ponytaco.zip' in Files; it has no zip. Correct" in refusal(monkeypatch, "ponytaco.zip")
     make_zip(files / "ponytaco-main.zip", ["pyproject.toml"])
     for address in ("ponytaco.zip", "/content/ponytaco.zip", "drive/MyDrive/x.zip", "x" * 5000):
         line = refusal(monkeypatch, address)
-        assert f"There is no '{address}' in Files, but ponytaco-main.zip" in line
+        assert f"There is no '{address}' in Files; it has ponytaco-main.zip" in line
 
 
 # pip
