@@ -190,7 +190,7 @@ class Owner:
                 folder.rmdir()  # only if nothing has come of the run
 
     def _try_claim(self, floor: int, take_over: Callable[[], bool] | None) -> bool:
-        rival = self._wait(take_over)
+        silent = self._wait(take_over)
         others = self._claims()
         self.session = 1 + max([floor, *(claim.session for claim in others)])
         try:
@@ -206,18 +206,17 @@ class Owner:
                 "not train it in another session at the same time."
             )
             return True
-        if rival is not None:
-            self._await_answer(rival)
+        self._await_answers(silent)
         with contextlib.suppress(OSError):
             for claim in others:
                 discard(self._files, claim.path)
         return True
 
-    def _wait(self, take_over: Callable[[], bool] | None) -> Claim | None:
+    def _wait(self, take_over: Callable[[], bool] | None) -> set[Path]:
         """Wait until no other session has the folder, as far as this one may know.
 
         Returns:
-            The one that is taken over and may live; None if there is none.
+            The owner files of sessions that are dead, or have been taken over before.
 
         Raises:
             OwnerError: if it lives, and may not be taken over.
@@ -228,7 +227,7 @@ class Owner:
             folder = self._saves.parent
             if take_over is not None and take_over():
                 self._log(f"Taking over {folder} from {rival}.")
-                return rival
+                return {claim.path for claim in self._claims() if claim.session < rival.session}
             if seen is None:
                 at_once = " (--take-over does not wait.)" if take_over is None else ""
                 self._log(
@@ -247,16 +246,27 @@ class Owner:
                 )
             if self._clock.now() - quiet_since >= _PATIENCE:
                 self._log(f"There was no sign of it for {_PATIENCE:.0f} seconds: taking over.")
-                return None
+                return {claim.path for claim in self._claims() if claim.session <= rival.session}
             self._clock.sleep(_POLL)
-        return None
+        return set()
 
-    def _await_answer(self, rival: Claim) -> None:
-        """Wait until the one that is taken over has noticed and touches nothing any more."""
+    def _await_answers(self, silent: set[Path]) -> None:
+        """Wait until all that are taken over have noticed and touch nothing any more.
+
+        Besides the one that had the folder, another newcomer may have taken it over meanwhile.
+
+        Args:
+            silent: from ``_wait``.
+        """
         until = self._clock.now() + _ANSWER
         while self._clock.now() < until:
-            claims = [claim for claim in self._claims() if claim.path == rival.path]
-            if not claims or claims[0].state == State.RELEASED:
+            if not any(
+                claim.session < self.session
+                and claim.path not in silent
+                and claim.state != State.RELEASED
+                and not claim.has_ended
+                for claim in self._claims()
+            ):
                 return
             self._clock.sleep(_POLL)
 
