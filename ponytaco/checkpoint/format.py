@@ -17,7 +17,7 @@ from ponytaco.checkpoint.fields import invalid_field
 from ponytaco.config import Config, ConfigError
 from ponytaco.device import shapes_only
 from ponytaco.errors import PonytacoError
-from ponytaco.io.atomic import atomic_write
+from ponytaco.io.atomic import atomic_write, write_problem
 from ponytaco.io.store.errors import NewerVersionError
 from ponytaco.io.tensor_file.errors import TensorFileError
 from ponytaco.io.tensor_file.file import (
@@ -176,7 +176,7 @@ def writing_atomically(path: Path) -> Iterator[Path]:
             yield temporary
     except (OSError, RuntimeError) as error:  # torch's zip writer raises the latter on a full disk
         raise CheckpointError(
-            f"Cannot write {path}: {error}. Is the disk full? An earlier file there is unchanged."
+            f"Cannot write {path}: {write_problem(error)} An earlier file there is unchanged."
         ) from None
 
 

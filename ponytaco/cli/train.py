@@ -184,10 +184,11 @@ def _config(arguments: argparse.Namespace) -> Config:
     run = Run(arguments.run)
     if arguments.config:
         base = presets.read_config(arguments.config, arguments.preset)
-    elif arguments.preset is None and run.resumable:
+    elif arguments.preset is None and (run.resumable or run.config.is_file()):
         from ponytaco.training.resume import own_config
 
-        base = own_config(run, say)
+        # The limit of minutes is a session's, and not the run's.
+        base = own_config(run, say).replace(max_minutes=0)
     else:
         base = presets.preset(arguments.preset or presets.DEFAULT)
     return base.replace(**settings, **pairs)

@@ -29,6 +29,7 @@ from ponytaco.evaluation.speak import (
     speak_all,
 )
 from ponytaco.evaluation.wer import word_error_rate
+from ponytaco.io.atomic import write_problem
 from ponytaco.runs.folder import Run, RunError, voice_files, write_text
 from ponytaco.runs.history import read_history
 from ponytaco.synthesis.voice import Voice
@@ -180,10 +181,14 @@ def _open_datasets(
     if named is not None:
         folders = as_paths(named)
     elif not folders or not all(folder.is_dir() for folder in folders):
-        gone = next((folder for folder in folders if not folder.is_dir()), "an unknown dataset")
+        gone = next((folder for folder in folders if not folder.is_dir()), None)
         raise FilelistError(
-            f"The run was trained on {gone}, which is not there now. "
-            "Name the dataset: ponytaco evaluate RUN --data FOLDER"
+            (
+                f"The run was trained on {gone}, which is not there now. "
+                if gone
+                else "This voice does not tell where its clips are. "
+            )
+            + "Name the dataset: ponytaco evaluate RUN --data FOLDER"
         )
     return open_datasets(
         read_datasets(folders),
@@ -268,9 +273,7 @@ def _write(results: Results, run: Run, report: Path) -> Evaluation:
     try:
         report.parent.mkdir(exist_ok=True)
     except OSError as error:
-        raise RunError(
-            f"Cannot make {report.parent}: {error.strerror}. Is the disk full?"
-        ) from None
+        raise RunError(f"Cannot make {report.parent}: {write_problem(error)}") from None
     evaluation = Evaluation(results, report.with_suffix(".html"), report)
     write_text(evaluation.report, json.dumps(results.as_json(), indent=2) + "\n")
     write_text(evaluation.page, report_page(results, read_history(run.history)))

@@ -10,7 +10,7 @@ from PIL import Image
 
 from ponytaco.errors import PonytacoError
 from ponytaco.formatting import and_more
-from ponytaco.io.atomic import atomic_write
+from ponytaco.io.atomic import atomic_write, write_problem
 from ponytaco.io.names import as_argument
 from ponytaco.io.strangers import open_regular
 from ponytaco.printable import say
@@ -83,9 +83,7 @@ def make_movie(
                 loop=0,
             )
     except OSError as error:
-        raise MovieError(
-            f"Cannot write the movie {out}: {error.strerror or error}. Is the disk full?"
-        ) from error
+        raise MovieError(f"Cannot write the movie {out}: {write_problem(error)}") from error
     return out
 
 

@@ -121,9 +121,10 @@ def train(
                 log(f"Stopped at step {state.step:,} and saved. Run it again to resume.")
                 break
             if out_of_time:
+                plural = "" if settings.max_minutes == 1 else "s"
                 log(
                     f"Stopped at step {state.step:,} and saved: the limit of "
-                    f"{settings.max_minutes:g} minutes is reached. Run it again to resume."
+                    f"{settings.max_minutes:g} minute{plural} is reached. Run it again to resume."
                 )
                 break
     session.require_saved()

@@ -512,7 +512,8 @@ class Session:
                 report = warm_start(
                     model, self._symbols, warm_start_from, self._ctc_symbols, self.config.audio
                 )
-                self.log(str(report))
+                for line in str(report).splitlines():
+                    self.log(line)
         self.ranks.broadcast(model.state_dict().values())
         return model.to(self.device)
 

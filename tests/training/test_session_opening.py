@@ -223,8 +223,9 @@ def test_a_warm_start_names_the_mel_settings_that_differ(fake_dataset, tmp_path,
         warm_start_from=trained_run.run.current_model,
         log=messages.append,
     )
-    (report,) = [message for message in messages if "Warm start from" in message]
-    assert "hop_length 256 (here 220), f_max 8000 (here 7600)" in report
+    report = next(i for i, message in enumerate(messages) if "Warm start from" in message)
+    assert messages[report + 1].split() == ["part", "taken", "mapped", "new"]  # a line each
+    assert any("hop_length 256 (here 220), f_max 8000 (here 7600)" in m for m in messages)
 
 
 def test_a_resumed_run_ignores_a_warm_start(fake_dataset, tmp_path, trained_run):
