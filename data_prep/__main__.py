@@ -342,7 +342,7 @@ def _pack(arguments: argparse.Namespace) -> int:
     clips = counted(packed.clips, "clip")
     say(f"Packed {clips}, {packed.seconds / 60:.1f} minutes, into {out}.")
     for sentence in packed.left_out[:MOST_SHOWN]:
-        say(f"Left out {sentence}")
+        say(f"Left out: {sentence}")
     if len(packed.left_out) > MOST_SHOWN:
         say(f"Left out {len(packed.left_out) - MOST_SHOWN} more for similar reasons.")
     say(f"Next: {_next(arguments, out, arguments.character)}")

@@ -19,7 +19,7 @@ LAYERS = (
     {"errors", "hparams"},
     {"config"},
     {"presets"},
-    {"device", "formatting", "timing", "plotting"},
+    {"device", "formatting", "misfit", "timing", "plotting"},
     {"io"},
     {"audio", "text", "metrics", "losses"},
     {"model"},

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +21,12 @@ from ponytaco.io.torchfile.foreign import ForeignObject
 from ponytaco.text.symbols import COOKIETTS_SYMBOLS, CTC_SYMBOLS, NVIDIA_SYMBOLS, SYMBOLS
 
 # Prefixes that wrappers add to every name: data parallel training, and torch.compile.
-_WRAPPERS = ("module.", "_orig_mod.")
+_WRAPPERS = re.compile(r"(?:module\.|_orig_mod\.)+")
 # Where programs keep their settings in a checkpoint.
 _HPARAMS = ("hparams", "hyper_parameters", "config", "hps", "args", "hp")
 _DEEPEST_HPARAMS = 3
+# Programs have some hundred; a file may hold one table in a thousand places.
+_MOST_HPARAMS = 10_000
 _MOST_JSON = 2**20
 # Names that only CookieTTS's weights, tables and settings have; its symbols are as many as ours.
 _COOKIETTS = ("speaker_embedding", "encoder.encoder_speaker_embedding", "tm_linear", "tm_bn",
@@ -128,34 +132,43 @@ def _weights(content: Mapping[str, Any]) -> dict[str, Tensor]:
     for name, value in state.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
             continue
-        while name.startswith(_WRAPPERS):
-            name = name.partition(".")[2]
-        weights[name] = value
+        wrapper = _WRAPPERS.match(name)
+        weights[name[wrapper.end() :] if wrapper else name] = value
     return weights
 
 
-def _settings(value: Any, depth: int = 0) -> dict[str, Any]:
-    """Return settings kept as a table, an object or JSON, those of sections among them."""
-    if depth > _DEEPEST_HPARAMS:
-        return {}
+def _settings(value: Any) -> dict[str, Any]:
+    """Return settings kept as a table, an object or JSON, and those of sections, the outer first.
+
+    Of more than any program has, the first are returned.
+    """
     if isinstance(value, str) and len(value) <= _MOST_JSON:
         try:
             value = json.loads(value)
         except (ValueError, RecursionError):
             return {}
-    tables: list[Any] = [value]
-    if isinstance(value, ForeignObject):
-        states = value.state if isinstance(value.state, tuple) else (value.state,)
-        tables = [value.table, *states]
     found: dict[str, Any] = {}
-    for table in tables:
-        if isinstance(table, Mapping):
-            named = {name: inner for name, inner in table.items() if isinstance(name, str)}
-            for inner in named.values():
-                if isinstance(inner, Mapping | ForeignObject):
-                    found = {**_settings(inner, depth + 1), **found}
-            found |= named
+    level, n_left = [value], _MOST_HPARAMS
+    for _ in range(1 + _DEEPEST_HPARAMS):
+        tables = [table for section in level for table in _tables(section)]
+        level = []
+        for table in tables:
+            for name, held in itertools.islice(table.items(), n_left):
+                n_left -= 1
+                if isinstance(name, str):
+                    found.setdefault(name, held)
+                if isinstance(held, Mapping | ForeignObject):
+                    level.append(held)
     return found
+
+
+def _tables(section: Any) -> list[Mapping[Any, Any]]:
+    """Return the tables of a section, the one that counts first."""
+    tables = [section]
+    if isinstance(section, ForeignObject):
+        states = section.state if isinstance(section.state, tuple) else (section.state,)
+        tables = [*states[::-1], section.table]
+    return [table for table in tables if isinstance(table, Mapping)]
 
 
 def _table(value: Any) -> Sequence[str] | None:
@@ -179,7 +192,7 @@ def _symbol_table(
         return NVIDIA_SYMBOLS, f"its {n_symbols} symbols are taken to be NVIDIA's"
     if n_symbols != len(SYMBOLS):
         return None, ""
-    names = [*weights, *content, *hparams]
+    names = [name for name in (*weights, *content, *hparams) if isinstance(name, str)]
     sign = next((mark for mark in _COOKIETTS if any(n.startswith(mark) for n in names)), "")
     if sign:
         return COOKIETTS_SYMBOLS, (

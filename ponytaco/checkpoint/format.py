@@ -29,6 +29,7 @@ from ponytaco.io.tensor_file.file import (
 from ponytaco.io.torchfile.errors import TorchFileError
 from ponytaco.io.torchfile.foreign import ForeignObject, module_weights
 from ponytaco.io.torchfile.reader import describe_other, is_torch_file, load_torch_file
+from ponytaco.misfit import misfit
 from ponytaco.model.tacotron2 import Tacotron2
 from ponytaco.presets import preset_of
 from ponytaco.runs.state import RunState
@@ -49,6 +50,10 @@ class CheckpointError(PonytacoError):
 
 class NewerCheckpointError(CheckpointError, NewerVersionError):
     """A checkpoint was written by a newer ponytaco."""
+
+
+class OtherProgramError(CheckpointError):
+    """A checkpoint is of the kind that other programs write."""
 
 
 @dataclass
@@ -115,13 +120,14 @@ class Checkpoint:
         try:
             with shapes_only():  # settings may claim any size
                 model = new_model(self.config, self.symbols, self.ctc_symbols)
-            for weights in self._all_weights():
-                model.load_state_dict(weights, assign=True)
-        except (RuntimeError, OverflowError) as error:
+        except (RuntimeError, OverflowError):
             raise CheckpointError(
-                f"The weights of {of} do not fit its own settings: "
-                f"{str(error).strip().splitlines()[-1].strip()}"
+                f"The weights of {of} do not fit its own settings: no model is that large."
             ) from None
+        wanted = model.state_dict()
+        for weights in self._all_weights():
+            if why := misfit(weights, wanted):
+                raise CheckpointError(f"The weights of {of} do not fit its own settings: {why}.")
 
     def check_values(self, path: Path) -> None:
         """Check that all weights are finite.
@@ -216,13 +222,14 @@ def load_checkpoint(path: str | Path, *, verify: bool = False) -> Checkpoint:
         verify: compare its tensors with their checksums, as those of a shared voice always are.
 
     Raises:
-        CheckpointError: if it is missing, damaged, or not one of ponytaco's.
+        OtherProgramError: if it is not one of ponytaco's.
+        CheckpointError: if it is missing or damaged.
     """
     path = Path(path)
     with _reading(path):
         start = _start(path)
         if is_torch_file(start):
-            raise CheckpointError(
+            raise OtherProgramError(
                 f"{path} is not a ponytaco checkpoint, but torch's kind of file, as other programs "
                 f"write it, and ponytaco did before 0.2. {_WARM_START}"
             )
@@ -230,7 +237,7 @@ def load_checkpoint(path: str | Path, *, verify: bool = False) -> Checkpoint:
             raise TensorFileError(describe_other(start))
         with open_tensor_file(path) as file:
             if not _is_ours(file, path):
-                raise CheckpointError(f"{path} is not a ponytaco checkpoint. {_WARM_START}")
+                raise OtherProgramError(f"{path} is not a ponytaco checkpoint. {_WARM_START}")
             checkpoint = _checkpoint(file, path)
             file.read(verify=verify or checkpoint.card is not None)
     checkpoint.state_dict = {
@@ -297,7 +304,8 @@ def verified_checkpoint(path: Path) -> Checkpoint:
     Beyond ``load_checkpoint`` this checks the checksums, and that the weights are finite.
 
     Raises:
-        CheckpointError: if it is missing, damaged, or not one of ponytaco's.
+        OtherProgramError: if it is not one of ponytaco's.
+        CheckpointError: if it is missing or damaged.
     """
     checkpoint = load_checkpoint(path, verify=True)
     checkpoint.check_values(path)

@@ -18,6 +18,7 @@ from ponytaco.checkpoint.foreign import ForeignVoice, describe_audio, read_forei
 from ponytaco.checkpoint.format import (
     Checkpoint,
     CheckpointError,
+    OtherProgramError,
     save_checkpoint,
     verified_checkpoint,
 )
@@ -73,12 +74,9 @@ def open_voice_file(path: Path) -> tuple[Checkpoint, list[str]]:
     """
     try:
         return verified_checkpoint(path), []
-    except CheckpointError as error:
+    except OtherProgramError as error:
         problem = error
-    try:
-        voice = read_foreign(path)
-    except CheckpointError:
-        raise problem from None
+    voice = read_foreign(path)
     if voice.is_ours:
         raise problem
     imported = _imported(voice)

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import itertools
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,8 +42,9 @@ def atomic_write(path: Path, *, durable: bool = False) -> Iterator[Path]:
         The temporary file to write into: hidden, in the same folder.
 
     Raises:
-        OSError: if it cannot be renamed.
+        OSError: if it cannot be renamed, or there is a pipe or a device, as /dev/stdout.
     """
+    _refuse_to_replace_devices(path)
     temporary, lock = _temporary(path)
     try:
         yield temporary
@@ -57,6 +59,14 @@ def atomic_write(path: Path, *, durable: bool = False) -> Iterator[Path]:
     finally:
         if lock is not None:
             os.close(lock)
+
+
+def _refuse_to_replace_devices(path: Path) -> None:
+    # A privileged user, as on Colab, would lose the device: a file takes its place.
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        mode = os.stat(path).st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            raise OSError(errno.EINVAL, "it is a pipe or a device, not a file", str(path))
 
 
 def _temporary(path: Path) -> tuple[Path, int | None]:

@@ -75,7 +75,7 @@ def show_packed(packed: Packed) -> None:
     html = paragraph(
         f"Packed {counted(packed.clips, 'clip')}, {packed.seconds / 60:.1f} minutes.", bold=True
     )
-    html += "".join(paragraph(f"Left out {why}") for why in packed.left_out[:_MOST_REASONS])
+    html += "".join(paragraph(f"Left out: {why}") for why in packed.left_out[:_MOST_REASONS])
     if len(packed.left_out) > _MOST_REASONS:
         html += paragraph(
             f"Left out {len(packed.left_out) - _MOST_REASONS} more, for such reasons."

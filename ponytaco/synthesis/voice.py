@@ -47,6 +47,8 @@ _USUAL_LIMIT, _LEAST_LIMIT = 150, 40
 _BATCH = 8
 # Texts of more characters keep no pictures, so that a book needs no more memory than its sound.
 _LONG_TEXT = 2_000
+# Natural logarithm of a magnitude; speech stays below 5, and no vocoder can add up e^90.
+_LOUDEST_MEL = 50.0
 # Between the seeds of one text's batches: a user's next seed is not among them.
 _NEXT_SEED = 1_000_003
 
@@ -168,6 +170,7 @@ class Voice:
             TextError: nothing in the text can be spoken, braces hold no pronunciation, or a style
                 is unknown.
             SpeechOptionsError: an option is out of range.
+            CheckpointError: the voice has diverged, and makes no sound.
         """
         options = dataclasses.replace(options or SpeechOptions(), **changes)
         script = self._frontend.read(text, options.style)
@@ -194,7 +197,7 @@ class Voice:
             changes: changes to ``options``.
 
         Raises:
-            TextError, SpeechOptionsError: as in ``stream``.
+            TextError, SpeechOptionsError, CheckpointError: as in ``stream``.
         """
         speeches = self.speak_all([text], options, keep=keep, on_sentence=on_sentence, **changes)
         (speech,) = speeches
@@ -224,7 +227,7 @@ class Voice:
             Each text's speech, or the error why there is none.
 
         Raises:
-            SpeechOptionsError: an option is out of range.
+            SpeechOptionsError, CheckpointError: as in ``stream``.
         """
         options = dataclasses.replace(options or SpeechOptions(), **changes)
         scripts = [(text, self._read(text, options.style)) for text in texts]
@@ -283,6 +286,11 @@ class Voice:
         n = len(script.utterances)
         for number, (utterance, best, tries) in enumerate(itertools.islice(takes, n), start=1):
             mel = at_speed(best.mel, options.speed)
+            if not torch.isfinite(mel).all() or mel.max() > _LOUDEST_MEL:
+                raise CheckpointError(
+                    f"{self.path} cannot speak: its weights give infinite or NaN mels, as after a "
+                    "training that has diverged. Take an earlier save of it, or another voice."
+                )
             waveform = self._vocoder(mel[None].to(self._device))[0].float().cpu()
             waveform = leveller(trim_silence(waveform, rate), utterance.style)
             pause = PAUSES[utterance.ends] * options.pause / options.speed

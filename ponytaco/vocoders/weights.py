@@ -14,6 +14,7 @@ from ponytaco.errors import PonytacoError
 from ponytaco.io.torchfile.errors import TorchFileError
 from ponytaco.io.torchfile.foreign import ForeignObject, module_weights
 from ponytaco.io.torchfile.reader import load_torch_file
+from ponytaco.misfit import misfit
 
 # Where the published files keep the state dict: HiFi-GAN, NGC, a pickled WaveGlow.
 _TABLES = ("generator", "state_dict", "model")
@@ -57,13 +58,11 @@ class Weights:
         Raises:
             VocoderError: they are not those of the network.
         """
-        try:
-            network.load_state_dict(self.state, assign=True)
-        except RuntimeError as error:
+        if why := misfit(self.state, network.state_dict()):
             raise VocoderError(
-                f"{self.path} does not have the expected weights: "
-                f"{str(error).strip().splitlines()[-1].strip()} Download it again."
-            ) from None
+                f"{self.path} does not have the expected weights: {why}. Download it again."
+            )
+        network.load_state_dict(self.state, assign=True)
         network.requires_grad_(False).eval()
 
 

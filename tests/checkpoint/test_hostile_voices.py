@@ -25,6 +25,7 @@ from ponytaco.checkpoint.warm_start import warm_start
 from ponytaco.errors import PonytacoError
 from ponytaco.presets import preset
 from ponytaco.runs.state import RunState
+from ponytaco.synthesis.voice import Voice
 from ponytaco.text.symbols import CTC_SYMBOLS, SYMBOLS
 
 CONFIG = preset("tiny")
@@ -102,6 +103,22 @@ def test_a_bit_in_a_shared_voice_is_always_found(voice):
 
 
 @pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda name, value: value.fill_(-1) if name.endswith("running_var") else None,  # NaN
+        lambda name, value: value.fill_(6e4) if value.is_floating_point() else None,  # infinity
+        lambda name, value: value.fill_(99) if name == "postnet.convolutions.2.1.bias" else None,
+    ],
+)
+@pytest.mark.parametrize("vocoder", ["griffin_lim", lambda mel: mel.exp().flatten(1)])
+def test_finite_weights_whose_mels_are_not_are_one_sentence(voice, spoil, vocoder):
+    edit(voice, lambda content: [spoil(*item) for item in content["state_dict"].items()])
+    opened = Voice(voice, vocoder)
+    with at_most(), pytest.raises(CheckpointError, match="cannot speak"):
+        opened.speak("Hello.", max_seconds=0.5, retries=0)
+
+
+@pytest.mark.parametrize(
     "version", ["", "two", "-2", "2.0", "²", "9" * 5000, "2" + " " * 9, "\x1b[2J"]
 )
 def test_a_version_that_is_none_is_no_traceback(voice, version):
@@ -115,7 +132,7 @@ def test_a_version_that_is_none_is_no_traceback(voice, version):
 # Any change
 
 
-class Voice:
+class WholeVoice:
     """A voice's bytes and header, which fills no screen where a test fails."""
 
     def __init__(self, path):
@@ -126,7 +143,7 @@ class Voice:
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory):
-    return Voice(tmp_path_factory.mktemp("voice") / "a.voice")
+    return WholeVoice(tmp_path_factory.mktemp("voice") / "a.voice")
 
 
 ATOMS = [

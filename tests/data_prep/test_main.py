@@ -154,9 +154,9 @@ def test_pack_tells_what_it_left_out_and_what_is_next(tmp_path, capsys, main, pr
     printed = capsys.readouterr().out.splitlines()
     assert printed == [
         f"Packed 1 clip, 0.0 minutes, into {out}.",
-        "Left out b.wav: has no b.txt beside it.",
-        "Left out c.txt: has no wav or flac of its name beside it.",
-        "Left out d.MP3: only wav and flac are read. Convert it: ffmpeg -i d.MP3 d.wav.",
+        "Left out: b.wav: has no b.txt beside it.",
+        "Left out: c.txt: has no wav or flac of its name beside it.",
+        "Left out: d.MP3: only wav and flac are read. Convert it: ffmpeg -i d.MP3 d.wav.",
         f"Next: {program} prepare {out} 'data/My Voice'",
     ]
 

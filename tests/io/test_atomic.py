@@ -35,6 +35,20 @@ def test_whatever_is_raised_leaves_all_as_it_was(tmp_path, error, begun):
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("is_link", [False, True])
+def test_a_device_or_a_pipe_is_not_replaced(tmp_path, is_link):
+    """A privileged user could: `-o /dev/stdout` would leave a file in the place of that link."""
+    os.mkfifo(tmp_path / "pipe")
+    path = tmp_path / "pipe"
+    if is_link:
+        path = tmp_path / "link"
+        path.symlink_to(tmp_path / "pipe")
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(OSError, match="pipe or a device"), atomic_write(path) as temporary:
+        temporary.write_text("x")
+    assert sorted(tmp_path.iterdir()) == before and path.is_fifo()
+
+
 def fail(*args, **kwargs):
     raise OSError(errno.EIO, "Input/output error")
 

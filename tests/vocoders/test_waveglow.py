@@ -242,7 +242,7 @@ def test_short_mels(path):
     ("change", "said"),
     [
         ({"convinv.3.conv.weight": torch.zeros(8, 8, 1)}, r"convinv\.3 cannot be inverted"),
-        ({"convinv.3.conv.weight": torch.eye(6)[..., None]}, "size mismatch"),
+        ({"convinv.3.conv.weight": torch.eye(6)[..., None]}, "numbers, not"),
         ({"convinv.5.conv.weight": torch.eye(8)[..., None]}, "sizes impossible for a WaveGlow"),
         ({"convinv.11.conv.weight": torch.ones(3, 3, 1)}, "sizes impossible for a WaveGlow"),
         ({"convinv.2.conv.weight": torch.ones(8, 7, 1)}, r"convinv\.2 cannot be inverted"),

@@ -23,6 +23,7 @@ _MOST_BYTES = 16 * 2**20
 _MARKS = b"{[,:"
 _MOST_MARKS = 700_000
 _MOST_TENSORS = 20_000
+_LONGEST_NAME = 1000
 _MOST_DIMENSIONS = 16
 _MOST_ITEMS = 2**48
 _METADATA = "__metadata__"
@@ -111,6 +112,8 @@ def unpack(text: bytes, n_data_bytes: int) -> tuple[dict[str, str], dict[str, En
 def _entry(name: str, described: Any) -> Entry:
     if not isinstance(described, dict) or described.keys() != {"dtype", "shape", "data_offsets"}:
         raise damaged_header()
+    if len(name) > _LONGEST_NAME:
+        raise TensorFileError("it has longer names than any voice")
     code, shape, offsets = described["dtype"], described["shape"], described["data_offsets"]
     if not isinstance(code, str) or code not in DTYPES:
         raise TensorFileError(f"the number type of {shown(name)} is unknown")

@@ -22,7 +22,11 @@ _MOST_BYTES = 96 * 2**20
 # Tied weights are two tensors over one storage; half precision is widened after loading.
 _VIEWS_PER_BYTE = 4
 _DEEPEST = 64
+# Keys whose hashes can be chosen, so that a table searches through all others for each: the price
+# allows 1,000 tuples and 10,000 numbers. Old optimizers have a number for each weight, its address.
 _TUPLE_KEY_BYTES = _MOST_BYTES // 1000
+_NUMBER_KEY_BYTES = _MOST_BYTES // 10_000
+_LARGEST_CHEAP_KEY = 2**16
 # Below Python's modulus for hashes: a table of equal hashes is slow, and so is one of long texts
 # that are equal and not the same.
 _LARGEST_KEY = 2**61 - 2
@@ -73,6 +77,8 @@ class Budget:
             if all(map(_is_plain_key, key)):
                 return
         elif _is_plain_key(key) or isinstance(key, _HASHED_BY_IDENTITY):
+            if type(key) is float or (type(key) is int and abs(key) > _LARGEST_CHEAP_KEY):
+                self.spend(_NUMBER_KEY_BYTES)
             return
         raise TorchFileError(f"it uses a {type(key).__name__} as a key, which torch never does")
 

@@ -18,6 +18,7 @@ from ponytaco.io.torchfile.errors import TorchFileError, shown
 # A published WaveGlow has about 700 modules, 8 deep, with 2,000 weights.
 _MOST_MODULES = 20_000
 _MOST_ITEMS = 200_000
+_MOST_NAME_CHARACTERS = 8 * 2**20  # of all weights
 _LONGEST_NAME = 200
 _DEEPEST = 32
 
@@ -56,7 +57,7 @@ def module_weights(module: ForeignObject) -> dict[str, Tensor]:
     """
     weights: dict[str, Tensor] = {}
     waiting = [("", module)]
-    n_modules = n_items = 0
+    n_modules = n_items = n_characters = 0
     while waiting:
         prefix, module = waiting.pop()
         tables = {name: _items(module, name) for name in ("_parameters", "_buffers", "_modules")}
@@ -65,6 +66,10 @@ def module_weights(module: ForeignObject) -> dict[str, Tensor]:
         # A file may contain one module in a thousand places, or within itself.
         if n_modules > _MOST_MODULES or n_items > _MOST_ITEMS or prefix.count(".") > _DEEPEST:
             raise TorchFileError("it has more modules than any model")
+        # Each weight's name begins with those of all modules around it.
+        n_characters += sum(len(prefix) + len(name) for table in tables.values() for name in table)
+        if n_characters > _MOST_NAME_CHARACTERS:
+            raise TorchFileError("it has longer names than any model")
         for name, value in {**tables["_parameters"], **tables["_buffers"]}.items():
             if isinstance(value, Tensor):
                 weights[prefix + name] = value.detach()

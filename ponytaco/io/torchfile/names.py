@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ponytaco.io.torchfile.budget import ITEM_BYTES, OBJECT_BYTES, Budget
+from ponytaco.io.torchfile.budget import ITEM_BYTES, OBJECT_BYTES, TENSOR_BYTES, Budget
 from ponytaco.io.torchfile.errors import TorchFileError, damaged, shown
 from ponytaco.io.torchfile.foreign import ForeignClass, ForeignObject
 from ponytaco.io.torchfile.tensors import DTYPES, STORAGE_KINDS, Storages
@@ -55,9 +55,9 @@ class Names:
             "torch._utils._rebuild_tensor": storages.tensor,
             "torch._utils._rebuild_tensor_v2": storages.tensor,
             "torch._utils._rebuild_tensor_v3": storages.tensor_v3,
-            "torch._utils._rebuild_parameter": _parameter,
-            "torch._utils._rebuild_parameter_with_state": _parameter,
-            "torch.nn.parameter.Parameter": _parameter,
+            "torch._utils._rebuild_parameter": self._parameter,
+            "torch._utils._rebuild_parameter_with_state": self._parameter,
+            "torch.nn.parameter.Parameter": self._parameter,
             "torch.Size": self._size,
             "torch.device": _device,
             "_codecs.encode": self._bytes,
@@ -140,11 +140,11 @@ class Names:
         self._budget.spend(OBJECT_BYTES + len(text))
         return text.encode("latin-1")
 
-
-def _parameter(tensor: Any, requires_grad: Any = True, *_: object) -> nn.Parameter:
-    if not isinstance(tensor, Tensor) or type(requires_grad) is not bool:
-        raise damaged()
-    return nn.Parameter(tensor.detach(), requires_grad)
+    def _parameter(self, tensor: Any, requires_grad: Any = True, *_: object) -> nn.Parameter:
+        if not isinstance(tensor, Tensor) or type(requires_grad) is not bool:
+            raise damaged()
+        self._budget.spend(TENSOR_BYTES)
+        return nn.Parameter(tensor.detach(), requires_grad)
 
 
 def _device(kind: Any, index: Any = None) -> torch.device:

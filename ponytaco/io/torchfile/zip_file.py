@@ -64,8 +64,8 @@ class TorchZip:
         if len(pickles) != 1 or pickles[0].count(b"/") != 1:
             raise TorchFileError("it is a zip, but holds no weights")
         self._prefix = pickles[0].removesuffix(b"data.pkl")
-        order = self._prefix + b"byteorder"
-        if order in self._records and self._read(self._records[order], 16) != b"little":
+        order = self._records.get(self._prefix + b"byteorder")
+        if order and (order.n_bytes > 16 or self._read(order, 16) != b"little"):
             raise TorchFileError("it was written on a big-endian machine")
 
     def read_pickle(self, most_bytes: int) -> bytes:

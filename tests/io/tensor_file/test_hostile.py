@@ -63,6 +63,7 @@ HEADERS = {
     "wide signs": b'{"a":"' + b"x" * 15 * MB + b'\\ud83d\\ude00"}',
     "wide names": b'{"' + b"x" * 15 * MB + b'\\ud83d\\ude00":1}',
     # tensors
+    "a long name": {"module." * 2_000_000: entry()},
     "an empty tensor": {"a": {}}, "a number as a tensor": {"a": 1}, "a list as a tensor": {"a": []},
     "one key more": {"a": {**entry(), "x": 1}}, "an unknown type": {"a": entry("F8_E4M3")},
     "a type in small letters": {"a": entry("f32")}, "a number as a type": {"a": entry(1)},
