@@ -19,7 +19,7 @@ LAYERS = (
     {"errors", "hparams"},
     {"config"},
     {"presets"},
-    {"device", "formatting", "misfit", "timing", "plotting"},
+    {"device", "formatting", "timing", "plotting"},
     {"io"},
     {"audio", "text", "metrics", "losses"},
     {"model"},

@@ -18,6 +18,7 @@ from ponytaco.config import Config, ConfigError
 from ponytaco.device import shapes_only
 from ponytaco.errors import PonytacoError
 from ponytaco.io.atomic import atomic_write, write_problem
+from ponytaco.io.state_dicts import mismatch
 from ponytaco.io.store.errors import NewerVersionError
 from ponytaco.io.tensor_file.errors import TensorFileError
 from ponytaco.io.tensor_file.file import (
@@ -29,7 +30,6 @@ from ponytaco.io.tensor_file.file import (
 from ponytaco.io.torchfile.errors import TorchFileError
 from ponytaco.io.torchfile.foreign import ForeignObject, module_weights
 from ponytaco.io.torchfile.reader import describe_other, is_torch_file, load_torch_file
-from ponytaco.misfit import misfit
 from ponytaco.model.tacotron2 import Tacotron2
 from ponytaco.presets import preset_of
 from ponytaco.runs.state import RunState
@@ -126,7 +126,7 @@ class Checkpoint:
             ) from None
         wanted = model.state_dict()
         for weights in self._all_weights():
-            if why := misfit(weights, wanted):
+            if why := mismatch(weights, wanted):
                 raise CheckpointError(f"The weights of {of} do not fit its own settings: {why}.")
 
     def check_values(self, path: Path) -> None:

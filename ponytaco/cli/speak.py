@@ -167,6 +167,8 @@ def _refuse_contradictions(arguments: argparse.Namespace) -> None:
     if _are_swapped(arguments.voice, arguments.text):
         text = f'"{arguments.voice}"'
         problem = f"the voice comes first: ponytaco speak {arguments.text} {text}"
+    elif arguments.text and arguments.text.endswith(".txt") and os.path.isfile(arguments.text):
+        problem = f"{arguments.text} is a file: give it with --file, and --out-dir FOLDER"
     elif (arguments.text is None) == (arguments.file is None):
         problem = "give either a text or --file"
     elif arguments.file and not arguments.out_dir:

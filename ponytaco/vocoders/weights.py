@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from ponytaco.errors import PonytacoError
+from ponytaco.io.state_dicts import mismatch
 from ponytaco.io.torchfile.errors import TorchFileError
 from ponytaco.io.torchfile.foreign import ForeignObject, module_weights
 from ponytaco.io.torchfile.reader import load_torch_file
-from ponytaco.misfit import misfit
 
 # Where the published files keep the state dict: HiFi-GAN, NGC, a pickled WaveGlow.
 _TABLES = ("generator", "state_dict", "model")
@@ -58,7 +58,7 @@ class Weights:
         Raises:
             VocoderError: they are not those of the network.
         """
-        if why := misfit(self.state, network.state_dict()):
+        if why := mismatch(self.state, network.state_dict()):
             raise VocoderError(
                 f"{self.path} does not have the expected weights: {why}. Download it again."
             )

@@ -220,6 +220,13 @@ def test_a_text_without_quotes(words, whole, capsys):
     assert f'in quotes: ponytaco speak runs/Zecora "{whole}"' in capsys.readouterr().err
 
 
+def test_a_file_given_as_the_text(tmp_path, capsys):
+    (tmp_path / "lines.txt").write_text("Cake.")
+    with pytest.raises(SystemExit):
+        main(["speak", "runs/Zecora", str(tmp_path / "lines.txt")])
+    assert "give it with --file, and --out-dir FOLDER" in capsys.readouterr().err
+
+
 def test_options_may_stand_before_the_text(voice, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["speak", str(voice), "--max-seconds", "0.1", "-o", "a.wav", "Bad day."]) == 0

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from ponytaco.misfit import misfit
+from ponytaco.io.state_dicts import mismatch
 
 WANTED = {
     "a.weight": torch.empty(3, 2), "a.bias": torch.empty(3), "b.scale": torch.empty(()),
@@ -26,4 +26,4 @@ WANTED = {
 )  # fmt: skip
 def test_what_does_not_fit_is_named_in_a_few_words(changes, why):
     weights = {name: value for name, value in {**WANTED, **changes}.items() if value is not None}
-    assert misfit(weights, WANTED) == why
+    assert mismatch(weights, WANTED) == why

@@ -12,7 +12,7 @@ from ponytaco.printable import brief
 _COUNTER = ".num_batches_tracked"
 
 
-def misfit(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str:
+def mismatch(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str:
     """Return why weights do not fit, as 'it lacks a.weight and 3 more'; '' if they do.
 
     Args:
