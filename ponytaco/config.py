@@ -324,7 +324,7 @@ class Config:
         except ConfigError:
             raise
         except (ValueError, RecursionError) as error:  # also numbers of thousands of digits
-            raise ConfigError(f"The settings are not JSON: {str(error)[:100]}.") from None
+            raise ConfigError(f"The settings are not JSON: {_why(error)}.") from None
 
     def replace(self, **values: Any) -> Config:
         """Return a copy with some settings changed, whichever section they are in.
@@ -417,7 +417,16 @@ def parse_recipe(text: str) -> dict[str, Any]:
     except ConfigError:
         raise
     except (ValueError, RecursionError) as error:  # ValueError: also numbers of thousands of digits
-        raise ConfigError(f"The recipe is not TOML: {str(error)[:100]}.") from None
+        raise ConfigError(f"The recipe is not TOML: {_why(error)}.") from None
+
+
+def _why(error: ValueError | RecursionError) -> str:
+    """Return what a parser found, in words for people where Python's are for programmers."""
+    if isinstance(error, RecursionError):
+        return "its lists or tables are nested too deep"
+    if "integer string conversion" in str(error):
+        return "a number in it has thousands of digits"
+    return str(error)[:100]
 
 
 def _flat(table: Mapping[str, Any]) -> dict[str, Any]:

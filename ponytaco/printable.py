@@ -70,7 +70,7 @@ class ArgumentParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Exit with a message of one line."""
-        super().error(printable(message))
+        super().error(brief(message, 1000))
 
     def _print_message(self, message: str, file: Any = None) -> None:
         if message:

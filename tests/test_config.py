@@ -334,8 +334,11 @@ mmi = false
     ("text", "expected"),
     [
         ("batch_size", "The recipe is not TOML: "),
-        ("seed = " + "9" * 5000, "The recipe is not TOML: "),
-        ("a = " + "[" * 100_000, "The recipe is not TOML: "),
+        ("seed = " + "9" * 5000, "The recipe is not TOML: a number in it has thousands of digits."),
+        (
+            "a = " + "[" * 100_000,
+            "The recipe is not TOML: its lists or tables are nested too deep.",
+        ),
         ("seed = 1\nseed = 2", "The recipe is not TOML: "),
         ("bach_size = 3", "There is no setting 'bach_size'. Did you mean batch_size"),
         ("[train]\nbach_size = 3", "There is no setting 'bach_size'. Did you mean batch_size"),

@@ -139,3 +139,11 @@ def test_everything_is_printed_in_one_place(path):
     names = {n.id for n in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(n, ast.Name)}
     if str(path.relative_to(ROOT)) not in PRINTS:
         assert "print" not in names, "call ponytaco.printable.say"
+
+
+def test_argparse_repeats_no_word_of_thousands_of_letters(capsys):
+    parser = ArgumentParser(prog="p")
+    parser.add_argument("--seed", type=int)
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--seed", "9" * 100_000])
+    assert len(capsys.readouterr().err) < 1200

@@ -72,7 +72,8 @@ def check_wav_path(path: Path) -> Path:
     """Check, before the work, that a wav can be written to a path, and return it.
 
     Raises:
-        AudioError: the suffix is not .wav, the path is a folder, or its folder does not exist.
+        AudioError: the suffix is not .wav, the path is a folder or a device, or its folder does
+            not exist.
     """
     if path.suffix.lower() not in ("", ".wav"):
         wav = path.with_suffix(".wav").name
@@ -83,6 +84,8 @@ def check_wav_path(path: Path) -> Path:
         )
     if path.is_dir():
         raise AudioError(f"{path} is a folder. Name the wav file to write in it.")
+    if path.exists() and not path.is_file():
+        raise AudioError(f"{path} is a pipe or a device. Name the wav file to write.")
     if not path.parent.is_dir():
         raise AudioError(
             f"There is no folder {path.parent} to write {path.name} in. Make it first."

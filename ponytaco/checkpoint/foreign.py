@@ -22,6 +22,7 @@ from ponytaco.text.symbols import COOKIETTS_SYMBOLS, CTC_SYMBOLS, NVIDIA_SYMBOLS
 
 # Prefixes that wrappers add to every name: data parallel training, and torch.compile.
 _WRAPPERS = re.compile(r"(?:module\.|_orig_mod\.)+")
+_EMBEDDING = "embedding.weight"
 # Where programs keep their settings in a checkpoint.
 _HPARAMS = ("hparams", "hyper_parameters", "config", "hps", "args", "hp")
 _DEEPEST_HPARAMS = 3
@@ -134,6 +135,10 @@ def _weights(content: Mapping[str, Any]) -> dict[str, Tensor]:
             continue
         wrapper = _WRAPPERS.match(name)
         weights[name[wrapper.end() :] if wrapper else name] = value
+    # Programs that train it as a part of theirs name it, as 'model.embedding.weight'.
+    part = next((n.removesuffix(_EMBEDDING) for n in weights if n.endswith(f".{_EMBEDDING}")), "")
+    if all(name.startswith(part) for name in weights):
+        weights = {name.removeprefix(part): value for name, value in weights.items()}
     return weights
 
 
@@ -176,7 +181,7 @@ def _table(value: Any) -> Sequence[str] | None:
 
 
 def _n_symbols(weights: Mapping[str, Tensor]) -> int:
-    embedding = weights.get("embedding.weight")
+    embedding = weights.get(_EMBEDDING)
     return len(embedding) if embedding is not None and embedding.dim() else 0
 
 

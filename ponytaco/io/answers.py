@@ -61,7 +61,9 @@ def _describe(head: bytes) -> str:
         return f"an answer in JSON ({brief(' '.join(text[:200].split()), 80)})"
     if _ERROR.match(text) and text.isprintable():
         return f"an error ({brief(text, 80)})"
-    return ""
+    # No weights and no archive are a text from beginning to end.
+    is_text = bool(text) and len(head) < _HEAD_BYTES and "\ufffd" not in text
+    return f"a text ({brief(' '.join(text[:200].split()), 80)})" if is_text else ""
 
 
 def _text(head: bytes) -> str:

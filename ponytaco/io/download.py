@@ -6,6 +6,7 @@ import functools
 import hashlib
 import io
 import socket
+import ssl
 import threading
 import time
 import urllib.error
@@ -129,6 +130,8 @@ def describe_error(error: Exception, on_drive: bool = False) -> str:
         return str(error)
     if isinstance(error, urllib.error.HTTPError):
         return f"the site answers with error {error.code}"
+    if isinstance(getattr(error, "reason", None), ssl.SSLCertVerificationError):
+        return "the site's certificate cannot be verified"
     of_network = (urllib.error.URLError, ConnectionError, TimeoutError, socket.gaierror)
     if isinstance(error, of_network) or _is_of_requests(error):
         return _NO_CONNECTION

@@ -71,3 +71,11 @@ def test_the_prefixes_of_wrappers_are_left_out(tmp_path):
     state = {f"module._orig_mod.module.{name}": value for name, value in STATE.items()}
     assert read(tmp_path / "f", state_dict=state).weights.keys() == STATE.keys()
     assert "a.module.b" in read(tmp_path / "f", state_dict={"a.module.b": torch.ones(1)}).weights
+
+
+@pytest.mark.parametrize("part", ["model.", "net.tacotron2.", "module.model."])
+def test_a_part_of_another_program_is_read_by_its_own_names(tmp_path, part):
+    state = {f"{part}{name}": value for name, value in STATE.items()}
+    assert read(tmp_path / "f", state_dict=state).weights.keys() == STATE.keys()
+    state["other.weight"] = torch.ones(1)  # not a Tacotron 2 alone
+    assert "other.weight" in read(tmp_path / "f", state_dict=state).weights

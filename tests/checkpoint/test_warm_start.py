@@ -560,3 +560,14 @@ def test_mels_of_another_scale_are_said(tmp_path):
                tmp_path / "x.pt")  # fmt: skip
     report = warm_start(golden_model(), SYMBOLS, tmp_path / "x.pt", audio=Config().audio)
     assert "another scale (signal_normalization)" in report.remarks[-1]
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    [torch.float16, torch.bfloat16, torch.float64, torch.float8_e4m3fn, torch.float8_e5m2],
+)
+def test_weights_of_every_precision_are_taken(tmp_path, dtype):
+    model = golden_model()
+    state = {k: v.to(dtype) if v.is_floating_point() else v for k, v in model.state_dict().items()}
+    torch.save({"state_dict": state}, tmp_path / "other")
+    assert warm_start(model, NVIDIA_SYMBOLS, tmp_path / "other", CTC_SYMBOLS).share == 1

@@ -173,10 +173,12 @@ def test_nothing_to_say(voice, tmp_path, capsys, text):
 
 
 def test_a_wav_that_cannot_be_written(voice, tmp_path, capsys):
+    os.mkfifo(tmp_path / "pipe.wav")
     for name, what in (
         ("no such folder/out.wav", "no such folder"),
         ("out.mp3", "ffmpeg -i out.wav out.mp3"),
         ("", "is a folder"),
+        ("pipe.wav", "is a pipe or a device"),
     ):
         printed = refused(capsys, "speak", voice, "Cake.", "-o", tmp_path / name)
         assert what in printed and "tmp." not in printed.replace(str(tmp_path), "")

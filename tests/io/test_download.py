@@ -152,7 +152,7 @@ def test_until_it_is_complete_it_has_another_name(net, tmp_path, monkeypatch):
     seen = []
 
     def gdown_download(id, output, quiet):
-        output.write(b"half")
+        output.write(b"PK\x03\x04")
         seen.extend(path.name for path in tmp_path.iterdir())
 
     monkeypatch.setattr(sys.modules["gdown"], "download", gdown_download)
