@@ -113,7 +113,7 @@ def _session(data, folder, scratch, log, settings, seed, take_over):
     if seed is not None:
         drive = Drive(seed)
         store_module.Files = lambda: drive.files
-    for name, seconds in (("BEAT", 0.2), ("LOOK", 0.05), ("PATIENCE", 2.0), ("ANSWER", 1.0)):
+    for name, seconds in (("BEAT", 0.2), ("LOOK", 0.05), ("PATIENCE", 20.0), ("ANSWER", 20.0)):
         setattr(owner_module, f"_{name}", seconds)
     store_module._DELAYS = store_module._SHORT_DELAYS = (0.001,) * 5
     with open(log, "a", buffering=1) as out:
