@@ -42,7 +42,7 @@ def atomic_write(path: Path, *, durable: bool = False) -> Iterator[Path]:
         The temporary file to write into: hidden, in the same folder.
 
     Raises:
-        OSError: if it cannot be renamed, or there is a pipe or a device, as /dev/stdout.
+        OSError: if it cannot be renamed, or there is a device or a link to one, as /dev/stdout.
     """
     _refuse_to_replace_devices(path)
     temporary, lock = _temporary(path)
@@ -62,10 +62,12 @@ def atomic_write(path: Path, *, durable: bool = False) -> Iterator[Path]:
 
 
 def _refuse_to_replace_devices(path: Path) -> None:
-    # A privileged user, as on Colab, would lose the device: a file takes its place.
+    # A privileged user, as on Colab, would lose the device, or the link to it: a file takes its
+    # place. A pipe in a folder of files may be lost.
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         mode = os.stat(path).st_mode
-        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        is_device = stat.S_ISCHR(mode) or stat.S_ISBLK(mode)
+        if is_device or (path.is_symlink() and (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode))):
             raise OSError(errno.EINVAL, "it is a pipe or a device, not a file", str(path))
 
 

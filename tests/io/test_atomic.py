@@ -35,18 +35,24 @@ def test_whatever_is_raised_leaves_all_as_it_was(tmp_path, error, begun):
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("is_link", [False, True])
-def test_a_device_or_a_pipe_is_not_replaced(tmp_path, is_link):
+def test_what_leads_to_a_pipe_is_not_replaced(tmp_path):
     """A privileged user could: `-o /dev/stdout` would leave a file in the place of that link."""
     os.mkfifo(tmp_path / "pipe")
-    path = tmp_path / "pipe"
-    if is_link:
-        path = tmp_path / "link"
-        path.symlink_to(tmp_path / "pipe")
+    (tmp_path / "stdout").symlink_to(tmp_path / "pipe")
     before = sorted(tmp_path.iterdir())
+    with pytest.raises(OSError, match="pipe or a device"), atomic_write(tmp_path / "stdout") as f:
+        f.write_text("x")
+    assert sorted(tmp_path.iterdir()) == before and (tmp_path / "stdout").is_symlink()
+
+
+def test_a_device_is_not_replaced(tmp_path, monkeypatch):
+    path = tmp_path / "zero"
+    path.touch()
+    device = os.stat("/dev/zero")  # itself at stake if this fails
+    monkeypatch.setattr(os, "stat", lambda asked, **_: device if asked == path else None)
     with pytest.raises(OSError, match="pipe or a device"), atomic_write(path) as temporary:
         temporary.write_text("x")
-    assert sorted(tmp_path.iterdir()) == before and path.is_fifo()
+    assert path.read_bytes() == b"" and list(tmp_path.iterdir()) == [path]
 
 
 def fail(*args, **kwargs):

@@ -22,6 +22,9 @@ _KEYS = (str, int, bool, type(None))
 # A checkpoint's values are 7 deep.
 _DEEPEST = 32
 _LARGEST_INT = 2**63 - 1
+# Larger numbers as keys can be chosen so that each is searched for through all others; the keys of
+# optimizers count the weights.
+_LARGEST_KEY = 2**16
 _LONGEST_NUMBER = 32
 
 
@@ -58,8 +61,8 @@ def _plain(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
     if isinstance(value, (list, tuple)):
         items = [_plain(item, f"{path}.{i}", tensors) for i, item in enumerate(value)]
         return items if isinstance(value, list) else {_TUPLE: items}
-    if not isinstance(value, Mapping) or not all(type(key) in _KEYS for key in value):
-        raise TypeError(f"{path} is a {type(value).__name__}, or has keys of another type")
+    if not isinstance(value, Mapping) or not all(map(_is_key, value)):
+        raise TypeError(f"{path} is a {type(value).__name__}, or has other keys")
     items = [(_plain(key, path, {}), _plain(item, f"{path}.{key}".lstrip("."), tensors))
              for key, item in value.items()]  # fmt: skip
     if all(isinstance(key, str) and not key.startswith("$") for key in value):
@@ -152,7 +155,11 @@ def _inner(value: Any) -> Any:
 
 
 def _is_pair(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 2 and type(value[0]) in _KEYS
+    return isinstance(value, list) and len(value) == 2 and _is_key(value[0])
+
+
+def _is_key(value: Any) -> bool:
+    return type(value) in _KEYS and not (type(value) is int and abs(value) > _LARGEST_KEY)
 
 
 def _integer(digits: str) -> int:

@@ -84,7 +84,9 @@ def test_texts_that_no_file_can_hold_get_question_marks():
     assert join(*split({"folder": "/data/\udcff"})) == {"folder": "/data/?"}
 
 
-@pytest.mark.parametrize("value", [{1.5: 2}, {(1,): 2}, {1, 2}, b"x", object(), 2**63, 1j])
+@pytest.mark.parametrize(
+    "value", [{1.5: 2}, {2**16 + 1: 2}, {(1,): 2}, {1, 2}, b"x", object(), 2**63, 1j]
+)
 def test_what_it_does_not_know_it_does_not_write(value):
     with pytest.raises((TypeError, ValueError)):
         split({"x": value})
@@ -114,6 +116,7 @@ HOSTILE = {
     "another float": '{"$float":"1e5"}', "a float of a list": '{"$float":["inf"]}',
     "a table of a table": '{"$dict":{}}', "pairs of three": '{"$dict":[[1,2,3]]}',
     "texts as pairs": '{"$dict":["ab"]}', "a list as a key": '{"$dict":[[[],0]]}',
+    "a large number as a key": '{"$dict":[[65537,0]]}',
     "a float as a key": '{"$dict":[[0.5,0]]}', "a tuple as a key": '{"$dict":[[{"$tuple":[]},0]]}',
     "nan as a key": '{"$dict":[[{"$float":"nan"},0]]}', "equal keys": '{"$dict":[[1,0],[1,1]]}',
     "keys of equal value": '{"$dict":[[1,0],[true,1]]}',
