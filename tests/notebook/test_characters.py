@@ -116,7 +116,7 @@ def test_without_archives_the_public_ones_are_offered(empty, monkeypatch, capsys
 
     def get(id, output, quiet):
         got.append(id)
-        output.write(b"tar")
+        output.write(b"tar\0")
 
     fake_gdown(monkeypatch, download_folder=lambda **options: files, download=get)
     empty.runs.mkdir(parents=True)

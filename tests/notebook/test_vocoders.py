@@ -22,7 +22,7 @@ def test_what_was_put_there_by_hand_is_taken(storage, monkeypatch):
     monkeypatch.setattr(download, "open_https", refuse)
     path = storage.runs / "vocoders" / PUBLISHED["hifigan"].file_name
     path.parent.mkdir(parents=True)
-    path.write_bytes(b"PK")
+    path.write_bytes(b"PK\x03\x04\x00")
     assert get_vocoder(storage, "hifigan") == str(path)
 
 
