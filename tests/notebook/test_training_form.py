@@ -218,7 +218,9 @@ def test_where_a_new_voice_starts(storage, monkeypatch):
     with pytest.raises(ConfigError, match="A path starts at"):
         TrainingSettings(warm_start="nowhere").find_warm_start(storage)
     weights = storage.disk / "weights" / "tacotron2_statedict.pt"
-    gdown = types.SimpleNamespace(download=lambda id, output, quiet: output.write(b"PK\x03\x04\x00"))
+    gdown = types.SimpleNamespace(
+        download=lambda id, output, quiet: output.write(b"PK\x03\x04\x00")
+    )
     monkeypatch.setitem(sys.modules, "gdown", gdown)
     assert TrainingSettings(warm_start=NVIDIA).find_warm_start(storage) == weights
     assert weights.is_file()
