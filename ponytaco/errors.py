@@ -31,8 +31,15 @@ class PonytacoError(Exception):
         return [f"\N{WARNING SIGN} {self}"]
 
 
-def disk_advice(error: OSError) -> str:
-    """Return what to do about an error of the disk."""
-    if error.errno in (errno.EIO, errno.ENOTCONN):  # Drive's, which pass
-        return "Try again in a few minutes; if it is on Drive, connect Drive again."
-    return "Check the name, and the space on the disk."
+def disk_problem(error: Exception) -> str:
+    """Return why a file could not be read or written, and what to do, in sentences."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number in (errno.EIO, errno.ENOTCONN):  # Drive's, which pass
+        advice = "Try again in a few minutes; if it is on Drive, connect Drive again."
+    elif number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        advice = "Free some space, and try again."
+    elif number in (errno.ENOENT, errno.ENOTDIR):
+        advice = "Check the name, and that its folder is there."
+    else:
+        advice = "Check the name, and the space on the disk."
+    return f"{getattr(error, 'strerror', None) or error}. {advice}"

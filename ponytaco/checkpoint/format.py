@@ -16,8 +16,8 @@ from ponytaco import __version__
 from ponytaco.checkpoint.fields import invalid_field
 from ponytaco.config import Config, ConfigError
 from ponytaco.device import shapes_only
-from ponytaco.errors import PonytacoError
-from ponytaco.io.atomic import atomic_write, write_problem
+from ponytaco.errors import PonytacoError, disk_problem
+from ponytaco.io.atomic import atomic_write
 from ponytaco.io.state_dicts import mismatch
 from ponytaco.io.store.errors import NewerVersionError
 from ponytaco.io.tensor_file.errors import TensorFileError
@@ -182,7 +182,7 @@ def writing_atomically(path: Path) -> Iterator[Path]:
             yield temporary
     except (OSError, RuntimeError) as error:  # torch's zip writer raises the latter on a full disk
         raise CheckpointError(
-            f"Cannot write {path}: {write_problem(error)} An earlier file there is unchanged."
+            f"Cannot write {path}: {disk_problem(error)} An earlier file there is unchanged."
         ) from None
 
 

@@ -12,7 +12,7 @@ from data_prep.__main__ import add_commands as add_data_prep
 from ponytaco import __version__
 from ponytaco.cli import bench, evaluate, export, fetch, import_voice, mels, movie, speak, train
 from ponytaco.cli.parser import Parser
-from ponytaco.errors import PonytacoError, disk_advice
+from ponytaco.errors import PonytacoError, disk_problem
 from ponytaco.printable import say
 
 # What the commands need besides is imported when they run, because torch takes seconds to load
@@ -71,7 +71,7 @@ def _lines(error: PonytacoError | OSError) -> list[str]:
     if isinstance(error, PonytacoError):
         return error.lines or [type(error).__name__]
     if error.filename and error.strerror:
-        return [f"{error.filename}: {error.strerror}. {disk_advice(error)}"]
+        return [f"{error.filename}: {disk_problem(error)}"]
     return [str(error)]
 
 

@@ -187,8 +187,7 @@ def _config(arguments: argparse.Namespace) -> Config:
     elif arguments.preset is None and (run.resumable or run.config.is_file()):
         from ponytaco.training.resume import own_config
 
-        # The limit of minutes is a session's, and not the run's.
-        base = own_config(run, say).replace(max_minutes=0)
+        base = own_config(run, say)
     else:
         base = presets.preset(arguments.preset or presets.DEFAULT)
     return base.replace(**settings, **pairs)

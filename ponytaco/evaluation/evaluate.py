@@ -16,7 +16,7 @@ from ponytaco.config import Config
 from ponytaco.data.dataset import ClipDataset, Datasets, open_datasets
 from ponytaco.data.dataset_folder import FilelistError, as_paths, read_datasets
 from ponytaco.device import choose_device
-from ponytaco.errors import PonytacoError
+from ponytaco.errors import PonytacoError, disk_problem
 from ponytaco.evaluation.asr import RecogniserError, SpeechRecogniser, spoken_words
 from ponytaco.evaluation.html_report import report_page
 from ponytaco.evaluation.results import STOP_ERRORS, Group, Results
@@ -29,7 +29,6 @@ from ponytaco.evaluation.speak import (
     speak_all,
 )
 from ponytaco.evaluation.wer import word_error_rate
-from ponytaco.io.atomic import write_problem
 from ponytaco.runs.folder import Run, RunError, voice_files, write_text
 from ponytaco.runs.history import read_history
 from ponytaco.synthesis.voice import Voice
@@ -273,7 +272,7 @@ def _write(results: Results, run: Run, report: Path) -> Evaluation:
     try:
         report.parent.mkdir(exist_ok=True)
     except OSError as error:
-        raise RunError(f"Cannot make {report.parent}: {write_problem(error)}") from None
+        raise RunError(f"Cannot make {report.parent}: {disk_problem(error)}") from None
     evaluation = Evaluation(results, report.with_suffix(".html"), report)
     write_text(evaluation.report, json.dumps(results.as_json(), indent=2) + "\n")
     write_text(evaluation.page, report_page(results, read_history(run.history)))

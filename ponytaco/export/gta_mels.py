@@ -15,8 +15,8 @@ from ponytaco.data.dataset import ClipDataset, open_datasets
 from ponytaco.data.dataset_folder import Clip, FilelistError, read_dataset
 from ponytaco.data.loader import validation_batches
 from ponytaco.device import choose_device
-from ponytaco.errors import PonytacoError
-from ponytaco.io.atomic import atomic_write, write_problem
+from ponytaco.errors import PonytacoError, disk_problem
+from ponytaco.io.atomic import atomic_write
 from ponytaco.model.layers import length_mask
 from ponytaco.model.tacotron2 import Tacotron2
 from ponytaco.printable import say
@@ -116,7 +116,7 @@ def write_mels(
             write_text(out / name, "".join(lines))
             n_clips += len(lines)
     except OSError as error:
-        raise MelsError(f"The mels cannot be written to {out}: {write_problem(error)}") from None
+        raise MelsError(f"The mels cannot be written to {out}: {disk_problem(error)}") from None
     n_left_out = len(data.train) + len(data.val) - n_clips
     lists = (out / "training.txt", out / "validation.txt")
     return WrittenMels(out, wavs, *lists, n_clips, n_frames, n_left_out)

@@ -15,17 +15,6 @@ if sys.platform != "win32":
     import fcntl
 
 
-def write_problem(error: Exception) -> str:
-    """Return why a file could not be written, and what to do, in sentences."""
-    number = error.errno if isinstance(error, OSError) else None
-    if number in (errno.ENOENT, errno.ENOTDIR):
-        return "there is no such folder. Make it first, or give another place."
-    reason = getattr(error, "strerror", None) or str(error)
-    if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return f"{reason}. Free some space, and try again."
-    return f"{reason}."
-
-
 @contextlib.contextmanager
 def atomic_write(path: Path, *, durable: bool = False) -> Iterator[Path]:
     """Write a temporary file and rename it to its place when the block ends without an error.

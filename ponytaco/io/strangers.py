@@ -10,6 +10,9 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+MOST_WEIGHTS_BYTES = 4 * 2**30
+"""Limit of a file with weights. The published models with their optimizers are below 0.4 GB."""
+
 LINK_OUTSIDE = "is a link that leads out of the folder"
 """What to say of a path that is not inside; to follow its name."""
 
@@ -38,6 +41,21 @@ def _require_regular(status: os.stat_result, path: Path) -> None:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if not stat.S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, "it is a pipe or a device, not a file", str(path))
+
+
+def weights_size(file: io.BufferedReader, too_large: Callable[[str], Exception]) -> int:
+    """Return the size of a file with weights, in bytes.
+
+    Args:
+        file: the file, which is left at its start.
+        too_large: makes the error about one that is larger than any voice.
+    """
+    size = file.seek(0, io.SEEK_END)
+    if size > MOST_WEIGHTS_BYTES:
+        limit = f"{MOST_WEIGHTS_BYTES >> 30} GB"
+        raise too_large(f"it has {size / 2**30:.1f} GB, more than any voice ({limit})")
+    file.seek(0)
+    return size
 
 
 def inside(folder: Path) -> Callable[[Path], bool]:

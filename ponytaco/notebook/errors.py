@@ -11,7 +11,7 @@ from typing import ParamSpec, TypeVar
 import torch
 
 from ponytaco import __version__
-from ponytaco.errors import PonytacoError, disk_advice
+from ponytaco.errors import PonytacoError, disk_problem
 from ponytaco.formatting import shorten
 from ponytaco.printable import say
 
@@ -60,9 +60,8 @@ def fixable_error(error: Exception) -> PonytacoError | None:
             return error
         case torch.cuda.OutOfMemoryError():
             return NotebookError(OUT_OF_MEMORY)
-        case OSError(strerror=str(reason), filename=str(name)):
-            place = shorten(name, _MOST_SHOWN)
-            return NotebookError(f"{place}: {reason}. {disk_advice(error)}")
+        case OSError(strerror=str(), filename=str(name)):
+            return NotebookError(f"{shorten(name, _MOST_SHOWN)}: {disk_problem(error)}")
         case OSError():
             return NotebookError(str(error))
     return None

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ponytaco.errors import PonytacoError
+from ponytaco.errors import PonytacoError, disk_problem
 from ponytaco.formatting import and_more
-from ponytaco.io.atomic import atomic_write, write_problem
+from ponytaco.io.atomic import atomic_write
 from ponytaco.io.store.files import attempts, files_named, is_there
 
 # Seconds to wait before asking again whether there are models: Drive needs a few now and then.
@@ -292,4 +292,4 @@ def write_text(path: Path, text: str) -> None:
         with atomic_write(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise RunError(f"Cannot write {path}: {write_problem(error)}") from None
+        raise RunError(f"Cannot write {path}: {disk_problem(error)}") from None

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from ponytaco.errors import PonytacoError
+from ponytaco.errors import PonytacoError, disk_problem
 from ponytaco.formatting import and_more
-from ponytaco.io.atomic import atomic_write, write_problem
+from ponytaco.io.atomic import atomic_write
 from ponytaco.io.names import as_argument
 from ponytaco.io.strangers import open_regular
 from ponytaco.printable import say
@@ -83,7 +83,7 @@ def make_movie(
                 loop=0,
             )
     except OSError as error:
-        raise MovieError(f"Cannot write the movie {out}: {write_problem(error)}") from error
+        raise MovieError(f"Cannot write the movie {out}: {disk_problem(error)}") from error
     return out
 
 

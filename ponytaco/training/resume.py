@@ -86,7 +86,9 @@ def find_newest_save(
 
 
 def own_config(run: Run, log: Callable[[str], None]) -> Config:
-    """Return a resumable run's settings from its config.json, or else from its last save.
+    """Return a run's settings from its config.json, or else from its last save.
+
+    The limit of minutes is left out: it is a session's.
 
     Raises:
         ConfigError: neither can be used.
@@ -95,7 +97,7 @@ def own_config(run: Run, log: Callable[[str], None]) -> Config:
     try:
         config = Config.from_json(attempts(lambda: _config_text(run.config), _DELAYS))
         if not _is_of_another_run(config, run):
-            return config
+            return config.replace(max_minutes=0)
         reason = "it is of another run"
     except (ConfigError, OSError) as error:
         reason = str(getattr(error, "strerror", None) or error).rstrip(".")
@@ -105,7 +107,7 @@ def own_config(run: Run, log: Callable[[str], None]) -> Config:
             f"{run.config} cannot be used ({reason}), nor can a save of the run. Choose its preset."
         )
     log(f"{run.config} cannot be used ({reason}): the settings are taken from the last save.")
-    return saved.config
+    return saved.config.replace(max_minutes=0)
 
 
 def _is_of_another_run(config: Config, run: Run) -> bool:

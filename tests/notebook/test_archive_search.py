@@ -5,6 +5,7 @@ import os
 import shutil
 
 import pytest
+from support.drives import on_drive, touch
 
 from ponytaco.errors import PonytacoError
 from ponytaco.notebook import archive_search
@@ -12,18 +13,6 @@ from ponytaco.notebook.archive_search import find_archives, find_archives_at
 from ponytaco.notebook.characters import find_characters, pick_character
 from ponytaco.notebook.public_archives import PUBLIC_FOLDERS
 from ponytaco.notebook.storage import Storage
-
-
-def touch(path):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(b"tar")
-    return path
-
-
-def on_drive(folder):
-    root = folder / "drive" / "MyDrive"
-    root.mkdir(parents=True)
-    return Storage(root=root, disk=folder, drive_mount=folder / "drive")
 
 
 @pytest.fixture

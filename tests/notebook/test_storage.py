@@ -3,6 +3,7 @@ import sys
 import types
 
 import pytest
+from support.drives import on_drive, touch
 
 from ponytaco.errors import PonytacoError
 from ponytaco.notebook import storage
@@ -17,18 +18,6 @@ from ponytaco.notebook.storage import (
 )
 from ponytaco.notebook.train_cell import train_voice
 from ponytaco.notebook.training_form import TrainingSettings
-
-
-def touch(path):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(b"tar")
-    return path
-
-
-def on_drive(folder):
-    root = folder / "drive" / "MyDrive"
-    root.mkdir(parents=True)
-    return Storage(root=root, disk=folder, drive_mount=folder / "drive")
 
 
 @pytest.mark.parametrize("name", ["MyDrive", "My Drive"])

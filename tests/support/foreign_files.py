@@ -24,15 +24,15 @@ class AttributeTable(dict):
         self.__dict__ = self
 
 
-def as_module(state):
+def as_module(state, module="their_model", name="Tacotron2"):
     """A module with such weights, of a program that is not here when it is read."""
-    program = types.ModuleType("their_model")
-    kind = type("Tacotron2", (nn.Module,), {"__module__": "their_model"})
-    program.Tacotron2 = kind
-    sys.modules["their_model"] = program
+    program = types.ModuleType(module)
+    kind = type(name, (nn.Module,), {"__module__": module})
+    setattr(program, name, kind)
+    sys.modules[module] = program
     whole = kind()
-    for name, value in state.items():
-        *modules, last = name.split(".")
+    for weight, value in state.items():
+        *modules, last = weight.split(".")
         inner = whole
         for part in modules:
             if part not in inner._modules:

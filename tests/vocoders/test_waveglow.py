@@ -1,10 +1,9 @@
 import sys
-import types
 
 import pytest
 import torch
+from support.foreign_files import as_module
 from support.vocoder_files import golden, largest_tensors, reach, save
-from torch import nn
 from torch.nn import functional
 
 from ponytaco.config import AudioConfig
@@ -105,27 +104,15 @@ def test_older_layouts_with_weight_norm(tmp_path):
 
 
 @pytest.fixture
-def as_program(tmp_path, monkeypatch):
+def as_program(tmp_path):
     """Pickles weights as NVIDIA's Drive file has them: modules of a program that is not here."""
 
     def pickled(state, module, is_zip):
-        program = types.ModuleType(module)
-        kind = type("WaveGlow", (nn.Module,), {"__module__": module})
-        program.WaveGlow = kind
-        monkeypatch.setitem(sys.modules, module, program)
-        whole = kind()
-        for name, value in state.items():
-            *modules, last = name.split(".")
-            inner = whole
-            for part in modules:
-                if part not in inner._modules:
-                    inner.add_module(part, nn.Module())
-                inner = inner._modules[part]
-            inner.register_parameter(last, nn.Parameter(value))
+        whole = as_module(state, module, "WaveGlow")
         path = tmp_path / "waveglow_256channels.pt"
         content = {"model": whole, "iteration": 1, "optimizer": {"state": {}}, "learning_rate": 1}
         torch.save(content, path, _use_new_zipfile_serialization=is_zip)
-        monkeypatch.delitem(sys.modules, module)
+        del sys.modules[module]
         return path
 
     return pickled

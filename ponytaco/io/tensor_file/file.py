@@ -11,7 +11,6 @@ its reader maps the file, so that a disconnected Drive would kill the process.
 from __future__ import annotations
 
 import contextlib
-import io
 import mmap
 import struct
 import zlib
@@ -23,11 +22,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ponytaco.io.strangers import weights_size
 from ponytaco.io.tensor_file.errors import TensorFileError, damaged_header
 from ponytaco.io.tensor_file.header import LENGTH_BYTES, Entry, header_bytes, pack, unpack
 from ponytaco.io.tensor_file.nested import join, split
-from ponytaco.io.torchfile.errors import shown
-from ponytaco.io.torchfile.reader import MOST_BYTES
+from ponytaco.printable import brief
 
 _CONTENT = "content"
 _CHECKSUMS = "checksums"
@@ -92,12 +91,7 @@ class TensorFile:
 
     def __init__(self, file: BufferedReader) -> None:
         self._file = file
-        file_bytes = file.seek(0, io.SEEK_END)
-        if file_bytes > MOST_BYTES:
-            raise TensorFileError(
-                f"it has {file_bytes / 2**30:.1f} GB, more than any voice ({MOST_BYTES >> 30} GB)"
-            )
-        file.seek(0)
+        file_bytes = weights_size(file, TensorFileError)
         start = file.read(LENGTH_BYTES)
         if not start:
             raise TensorFileError("it is empty")
@@ -166,7 +160,7 @@ class TensorFile:
 
     def _verify(self, i: int, name: str, memory: memoryview) -> None:
         if self._checksums and zlib.crc32(memory) != self._checksums[1 + i]:
-            raise TensorFileError(f"it is damaged in {shown(name)}")
+            raise TensorFileError(f"it is damaged in {brief(name)}")
 
     def _read_checksums(self, entries: dict[str, Entry]) -> tuple[int, ...]:
         """Read the last tensor if it is the checksums; a file of another program has none."""

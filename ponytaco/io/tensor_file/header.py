@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ponytaco.io.tensor_file.errors import TensorFileError, damaged_header
 from ponytaco.io.tensor_file.nested import parse, unique
-from ponytaco.io.torchfile.errors import shown
+from ponytaco.printable import brief
 
 LENGTH_BYTES = 8
 
@@ -116,14 +116,14 @@ def _entry(name: str, described: Any) -> Entry:
         raise TensorFileError("it has longer names than any voice")
     code, shape, offsets = described["dtype"], described["shape"], described["data_offsets"]
     if not isinstance(code, str) or code not in DTYPES:
-        raise TensorFileError(f"the number type of {shown(name)} is unknown")
+        raise TensorFileError(f"the number type of {brief(name)} is unknown")
     if not _is_sizes(shape, _MOST_DIMENSIONS) or not _is_sizes(offsets, 2) or len(offsets) != 2:
         raise damaged_header()
     entry = Entry(DTYPES[code], tuple(shape), *offsets)
     n_bytes = math.prod(shape) * entry.dtype.itemsize
     # An empty tensor may have large dimensions, too.
     if math.prod(max(n, 1) for n in shape) > _MOST_ITEMS or entry.end - entry.start != n_bytes:
-        raise TensorFileError(f"{shown(name)} has another size than it claims")
+        raise TensorFileError(f"{brief(name)} has another size than it claims")
     return entry
 
 

@@ -13,7 +13,8 @@ from typing import Any
 
 from torch import Tensor
 
-from ponytaco.io.torchfile.errors import TorchFileError, shown
+from ponytaco.io.torchfile.errors import TorchFileError
+from ponytaco.printable import brief
 
 # A published WaveGlow has about 700 modules, 8 deep, with 2,000 weights.
 _MOST_MODULES = 20_000
@@ -41,7 +42,7 @@ class ForeignObject:
 
     def __repr__(self) -> str:
         """Name the class only: the state may be of any size, or contain the object."""
-        return f"<{shown(self.class_name)}>"
+        return f"<{brief(self.class_name)}>"
 
     @property
     def is_module(self) -> bool:

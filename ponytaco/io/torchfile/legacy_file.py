@@ -7,8 +7,9 @@ from typing import Any
 
 from torch import Tensor
 
-from ponytaco.io.torchfile.errors import TorchFileError, damaged, shown
+from ponytaco.io.torchfile.errors import TorchFileError, damaged
 from ponytaco.io.torchfile.tensors import Storages, allocate
+from ponytaco.printable import brief
 
 N_PICKLES = 5
 
@@ -67,7 +68,7 @@ def fill(file: BufferedReader, keys: list[str], storages: Storages) -> None:
         storage = storages.held[key]
         count = int.from_bytes(file.read(_COUNT_BYTES), "little")
         if count != storage.n_items:
-            raise TorchFileError(f"its storage {shown(key)} is not as large as it claims")
+            raise TorchFileError(f"its storage {brief(key)} is not as large as it claims")
         if file.readinto(storage.content.numpy().data) != storage.content.nbytes:
             raise TorchFileError("it claims more than it holds")
     if file.read(1):

@@ -15,9 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from ponytaco.io.torchfile.budget import ITEM_BYTES, OBJECT_BYTES, TENSOR_BYTES, Budget
-from ponytaco.io.torchfile.errors import TorchFileError, damaged, shown
+from ponytaco.io.torchfile.errors import TorchFileError, damaged
 from ponytaco.io.torchfile.foreign import ForeignClass, ForeignObject
 from ponytaco.io.torchfile.tensors import DTYPES, STORAGE_KINDS, Storages
+from ponytaco.printable import brief
 
 _NUMPY_NUMBERS = {
     "b1": "?", "i1": "b", "i2": "h", "i4": "i", "i8": "q", "u1": "B", "u2": "H", "u4": "I",
@@ -81,7 +82,7 @@ class Names:
         if full_name in self._meanings:
             return self._meanings[full_name]
         if module == "torch" and name.endswith("Storage"):
-            raise TorchFileError(f"its storage type {shown(name)} is unknown")
+            raise TorchFileError(f"its storage type {brief(name)} is unknown")
         self._budget.spend(2 * ITEM_BYTES + len(full_name))
         return ForeignClass(full_name)
 

@@ -9,20 +9,17 @@ and inert objects for all else, within one budget.
 from __future__ import annotations
 
 import errno
-import io
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
+from ponytaco.io.strangers import weights_size
 from ponytaco.io.torchfile import legacy_file, zip_file
 from ponytaco.io.torchfile.budget import Budget, check_tree
 from ponytaco.io.torchfile.errors import TorchFileError
 from ponytaco.io.torchfile.machine import Machine
 from ponytaco.io.torchfile.names import Names
 from ponytaco.io.torchfile.tensors import Storages
-
-MOST_BYTES = 4 * 2**30
-"""Limit of a file's size. The published models with their optimizers are below 0.4 GB."""
 
 _MOST_PICKLE_BYTES = 16 * 2**20
 _TAR_MAGIC, _TAR_MAGIC_AT = b"ustar", 257
@@ -44,12 +41,7 @@ def load_torch_file(path: Path) -> Any:
         OSError: if it cannot be read at all.
     """
     with path.open("rb") as file:
-        size = file.seek(0, io.SEEK_END)
-        if size > MOST_BYTES:
-            raise TorchFileError(
-                f"it has {size / 2**30:.1f} GB, more than any voice ({MOST_BYTES >> 30} GB)"
-            )
-        file.seek(0)
+        size = weights_size(file, TorchFileError)
         start = file.read(_START_BYTES)
         file.seek(0)
         try:

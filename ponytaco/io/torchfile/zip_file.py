@@ -12,8 +12,9 @@ from io import BufferedReader
 
 from torch import Tensor
 
-from ponytaco.io.torchfile.errors import TorchFileError, shown
+from ponytaco.io.torchfile.errors import TorchFileError
 from ponytaco.io.torchfile.tensors import allocate
+from ponytaco.printable import brief
 
 MAGIC = b"PK\x03\x04"
 
@@ -99,7 +100,7 @@ class TorchZip:
     def _storage(self, key: str, n_bytes: int) -> Record:
         record = self._records.get(self._prefix + b"data/" + key.encode())
         if record is None or record.n_bytes != n_bytes:
-            raise TorchFileError(f"its storage {shown(key)} is not as large as it claims")
+            raise TorchFileError(f"its storage {brief(key)} is not as large as it claims")
         return record
 
     def _read(self, record: Record, most_bytes: int) -> bytes:
@@ -116,7 +117,7 @@ class TorchZip:
         start = record.start + _LOCAL_BYTES + n_name + n_extra
         gap = record.end - start - record.n_bytes
         if magic != MAGIC or name != record.name or not 0 <= gap <= _LONGEST_DESCRIPTOR:
-            raise TorchFileError(f"it is damaged in {shown(record.name)}")
+            raise TorchFileError(f"it is damaged in {brief(record.name.decode('latin-1'))}")
         return start
 
 

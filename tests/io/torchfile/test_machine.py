@@ -195,7 +195,7 @@ def test_a_chain_of_objects_is_no_harm(tmp_path):
 def test_names_in_messages_do_not_steer_the_terminal(tmp_path):
     program = b"\x80\2c\x1b[2J\xe2\x80\xae\nname\n)R."
     shown = repr(load_torch_file(torch_zip(tmp_path / "f", program)))
-    assert shown.isascii() and shown.isprintable()
+    assert shown.isprintable()
 
 
 def test_many_names_for_one_weight_are_refused(tmp_path):
