@@ -98,8 +98,7 @@ class GateGradients:
         _times_slope(torch.mul(i, 4, out=of_g), g)
         activated = torch.sigmoid(self._cells[start + 1 : stop + 1])
         _times_slope(torch.sub(activated, 0.5, out=of_o), o)
-        torch.mul(o, activated, out=self._of_cell[:n])
-        self._of_cell[:n].mul_(activated.neg_().add_(1))
+        _sigmoid_backward.grad_input(o, activated, grad_input=self._of_cell[:n])
         self._start = start
         self._steps = list(
             zip(
@@ -114,14 +113,13 @@ class GateGradients:
             )
         )
 
-    def step(self, t: int, d_hidden: Tensor) -> Tensor:
-        """Return the gates' gradients (4 * H, B), given that of the stored hidden state (H, B)."""
-        of_cell, of_gates, of_o, d_gates, d_o, self_d_cell, flat = self._steps[t - self._start]
+    def step(self, t: int, d_hidden: Tensor) -> None:
+        """Compute ``d_gates`` and ``d_cell`` from the stored hidden state's gradient, (H, B)."""
+        of_cell, of_gates, of_o, d_parts, d_o, d_cell, d_gates = self._steps[t - self._start]
         torch.addcmul(self.d_cell, d_hidden, of_cell, out=self._d_next_cell)
-        torch.mul(self._d_next_cell, of_gates, out=d_gates)
+        torch.mul(self._d_next_cell, of_gates, out=d_parts)
         torch.mul(d_hidden, of_o, out=d_o)
-        self.d_cell, self.d_gates = self_d_cell, flat
-        return flat
+        self.d_cell, self.d_gates = d_cell, d_gates
 
     def end(self, d_columns: Tensor, stop: int) -> None:
         """Write the chunk's gradients into (4 * H, T, B)."""

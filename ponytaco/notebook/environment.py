@@ -6,25 +6,11 @@ import importlib.util
 from typing import Any
 
 from ponytaco import __version__
-from ponytaco.notebook.errors import NotebookError, explain_errors
 from ponytaco.printable import say
 
 
-@explain_errors
-def check_installation(exit_code: int | None = None) -> None:
-    """Confirm that pip has installed ponytaco.
-
-    Args:
-        exit_code: of pip, which older copies of the notebooks pass; None without a failure.
-
-    Raises:
-        NotebookError: pip failed, so that an earlier version would run, if any.
-    """
-    if exit_code:
-        raise NotebookError(
-            "The installation failed; the lines above tell why. Check the address and your "
-            "internet connection, then run this cell again."
-        )
+def check_installation() -> None:
+    """Confirm that ponytaco can be imported, and print its version."""
     say(f"ponytaco {__version__} is installed; no restart is needed.")
 
 
