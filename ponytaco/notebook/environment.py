@@ -6,9 +6,11 @@ import importlib.util
 from typing import Any
 
 from ponytaco import __version__
+from ponytaco.notebook.errors import explain_errors
 from ponytaco.printable import say
 
 
+@explain_errors
 def check_installation() -> None:
     """Confirm that ponytaco can be imported, and print its version."""
     say(f"ponytaco {__version__} is installed; no restart is needed.")
