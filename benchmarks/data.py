@@ -20,7 +20,7 @@ from ponytaco.config import Config
 from ponytaco.data.dataset import ClipDataset, Datasets, open_datasets
 from ponytaco.data.dataset_folder import DatasetFolder, read_dataset
 from ponytaco.data.loader import collate, training_batches
-from ponytaco.data.sampler import BucketSampler, Pick
+from ponytaco.data.sampler import BucketSampler
 from ponytaco.device import choose_device
 from ponytaco.evaluation.speed import made_up_batch, training_step
 from ponytaco.presets import preset
@@ -87,7 +87,7 @@ def _loading(
 ) -> None:
     """Compare the time to load a batch with that of its training step."""
     train = data.train
-    n_batches = min(10, _sampler(train, config).batches_per_epoch)
+    n_batches = min(10, len(_sampler(train, config).remaining()))
     picks = _sampler(train, config).remaining()[:n_batches]
     clips = [[train[pick] for pick in batch] for batch in picks]
     device = choose_device("auto")
@@ -133,7 +133,7 @@ def _loading(
     report.table(["loading", "share of a step"], [[name, f"{share:.2%}"] for name, share in rows])
     n_clips = sum(len(batch) for batch in picks)
     text = take_turns(
-        {"text": lambda: [train._read_text(Pick(p.clip, True), 400) for b in picks for p in b]},
+        {"text": lambda: [train._read_text(p.clip, True) for b in picks for p in b]},
         rounds,
     )
     report.log(

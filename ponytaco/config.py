@@ -156,6 +156,10 @@ class TrainConfig:
     drop_frame_rate: float = _setting(
         0.35, "Share of teacher frames replaced by the data set's mean frame."
     )
+    drop_frame_rate_aligned: float = _setting(
+        0.35,
+        "That share once aligned: without the frame before a voice cannot learn how sounds go on.",
+    )
     p_teacher_forcing: float = _setting(
         1.0,
         "Scheduled sampling in windows: probability that a window is fed the true frames, once "
@@ -199,6 +203,13 @@ class TrainConfig:
     )
     cleaner: str = _setting("english", "Text cleaner: 'english', 'transliteration' or 'basic'.")
     max_clip_seconds: float = _setting(0.0, "Leave out longer clips in training; 0 keeps all.")
+    p_phrases: float = _setting(
+        0.0,
+        "Probability that a clip with word times is cut at its pauses into phrases, drawn anew "
+        "each epoch. A batch then has the frames of batch_size clips of mean length: more and "
+        "shorter ones, which takes less time.",
+    )
+    phrase_seconds: float = _setting(2.5, "Length from which a clip is cut, seconds.")
     loader_workers: int = _setting(0, "Processes that load batches; 0 loads in training's own.")
     precision: str = _setting(
         "auto",
@@ -222,11 +233,11 @@ class TrainConfig:
         _require_positive(
             self, "batch_size", "learning_rate", "attention_learning_rate_scale", "decay_steps",
             "max_grad_norm", "max_steps", "validate_every", "gate_weight", "gaf_every",
-            "teacher_forcing_window", "save_every_minutes",
+            "teacher_forcing_window", "save_every_minutes", "phrase_seconds",
         )  # fmt: skip
         _require_rate(
-            self, "drop_frame_rate", "p_teacher_forcing", "p_arpabet", "attention_forcing",
-            "ema_decay",
+            self, "drop_frame_rate", "drop_frame_rate_aligned", "p_teacher_forcing", "p_arpabet",
+            "attention_forcing", "ema_decay", "p_phrases",
         )  # fmt: skip
         for name in (
             "warmup_steps", "decay_start", "min_learning_rate", "weight_decay", "max_gaf",

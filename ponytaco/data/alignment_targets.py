@@ -17,7 +17,7 @@ _LABEL_MARGIN_SECONDS = 0.03
 _DIAGONAL_MARGIN = 0.15
 # Labels that match a smaller share of a text's spoken symbols are not trusted.
 _MIN_MATCHED = 0.6
-_SILENCES = {"sil", "sp", "spn", ""}
+SILENCES = {"sil", "sp", "spn", ""}
 
 
 def diagonal_intervals(n_symbols: int, n_seconds: float) -> npt.NDArray[np.float32]:
@@ -58,7 +58,7 @@ def label_intervals(
         found in the labels.
     """
     intervals = np.full((len(symbols), 2), np.nan)
-    spoken_phones = [phone for phone in phones if phone[0] not in _SILENCES]
+    spoken_phones = [phone for phone in phones if phone[0] not in SILENCES]
     phone_places = [i for i, symbol in enumerate(symbols) if symbol.startswith("@")]
     matches = _matches([symbols[i][1:] for i in phone_places], [p[0] for p in spoken_phones])
     for text_index, label_index in matches:

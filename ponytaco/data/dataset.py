@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import zip_longest
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
@@ -17,9 +18,11 @@ from ponytaco.config import AudioConfig
 from ponytaco.data.alignment_targets import diagonal_intervals, label_intervals
 from ponytaco.data.dataset_folder import Clip, ClipAlignment, DatasetFolder
 from ponytaco.data.mel_cache import Mels, UnreadableClipsError, load_mels
+from ponytaco.data.phrases import pauses, split_text
 from ponytaco.data.sampler import Pick
-from ponytaco.text.encode import ctc_targets, text_to_ids
+from ponytaco.text.encode import ctc_targets, spoken_symbols, text_to_ids
 from ponytaco.text.lexicon import Lexicon
+from ponytaco.text.symbols import STYLE_SIGNS
 
 # With a smaller share of letters among the spoken symbols they are not learnt: those are only names
 # that the labeller's dictionary lacks.
@@ -42,6 +45,7 @@ def open_datasets(
     symbols: Sequence[str],
     cleaner: str,
     log: Callable[[str], None] | None = None,
+    phrase_seconds: float = 0.0,
 ) -> Datasets:
     """Open one or several dataset folders together, with a mel cache in each of them.
 
@@ -52,6 +56,7 @@ def open_datasets(
         cleaner: name of the text cleaner.
         log: takes a message about clips that are left out because they cannot be read; by default
             such a clip is an error.
+        phrase_seconds: length from which the training clips are cut into phrases; 0 cuts none.
 
     Raises:
         AudioError: if a clip's audio is missing, damaged or of another sample rate; with ``log``,
@@ -69,13 +74,15 @@ def open_datasets(
         train += clips[: len(folder.train)]
         vals.append(clips[len(folder.train) :])
     # Interleaved, because only the first ones are synthesised in a validation.
-    val = [clip for turn in zip_longest(*vals) for clip in turn if clip is not None]
+    val = [clip for turn in itertools.zip_longest(*vals) for clip in turn if clip is not None]
 
-    def dataset(clips: list[_OpenClip]) -> ClipDataset:
+    def dataset(clips: list[_OpenClip], phrase_seconds: float) -> ClipDataset:
         listed, mels, labels = zip(*clips, strict=True)
-        return ClipDataset(listed, mels, labels, symbols, cleaner, audio)
+        return ClipDataset(listed, mels, labels, symbols, cleaner, audio, phrase_seconds)
 
-    return Datasets(dataset(train), dataset(val), _mean_frame([mels for _, mels in opened]))
+    return Datasets(
+        dataset(train, phrase_seconds), dataset(val, 0.0), _mean_frame([mels for _, mels in opened])
+    )
 
 
 def _open(
@@ -128,6 +135,22 @@ def _without(folder: DatasetFolder, unreadable: UnreadableClipsError) -> Dataset
     return replace(folder, train=train, val=val)
 
 
+class _Reading(NamedTuple):
+    """A clip's text in one of its spellings."""
+
+    ids: Tensor  # (T_text,)
+    ctc: Tensor  # (T_ctc,) ids of the CTC alphabet
+    intervals: Tensor  # (T_text, 2) frames
+    has_times: bool  # the intervals are of labels, and not around the diagonal
+
+
+class _Phrase(NamedTuple):
+    """A phrase of a clip."""
+
+    frames: slice
+    symbols: dict[bool, slice]  # by whether the text is read from its ARPAbet spelling
+
+
 class ClipDataset(TorchDataset[tuple[Tensor, ...]]):
     """Clips as tensors; all that is random about them is chosen by the sampler.
 
@@ -138,6 +161,7 @@ class ClipDataset(TorchDataset[tuple[Tensor, ...]]):
         symbols: the model's symbol table.
         cleaner: name of the text cleaner.
         audio: settings of the mels.
+        phrase_seconds: length from which clips are cut into phrases; 0 cuts none.
 
     Raises:
         TextError: if a clip's text has no speakable symbol.
@@ -151,6 +175,7 @@ class ClipDataset(TorchDataset[tuple[Tensor, ...]]):
         symbols: Sequence[str],
         cleaner: str,
         audio: AudioConfig,
+        phrase_seconds: float = 0.0,
     ) -> None:
         self.clips = list(clips)
         self.mels = list(mels)
@@ -160,7 +185,7 @@ class ClipDataset(TorchDataset[tuple[Tensor, ...]]):
         self._cleaner = cleaner
         self._seconds_per_frame = audio.hop_length / audio.sample_rate
         # Matching a text with its labels takes as long as the rest, and gives the same each time.
-        self._read: dict[Pick, tuple[Tensor, Tensor, Tensor]] = {}
+        self._readings: dict[tuple[int, bool], _Reading] = {}
         self._n_symbols: list[tuple[int, int]] = []
         self._counts: tuple[Counter[int], Counter[int]] = (Counter(), Counter())
         for clip in self.clips:  # a bad text is an error now, not in the middle of an epoch
@@ -169,28 +194,117 @@ class ClipDataset(TorchDataset[tuple[Tensor, ...]]):
                 counts.update(ids)
             self._n_symbols.append((len(both[0]), len(both[1])))
         self.longest_text = max((max(lengths) for lengths in self._n_symbols), default=0)
+        self._phrases = [self._cut(i, phrase_seconds) for i in range(len(self.clips))]
 
     def __len__(self) -> int:
         """Number of clips."""
         return len(self.clips)
 
     def __getitem__(self, pick: Pick) -> tuple[Tensor, ...]:
-        """Text ids, mel (T_mel, n_mels), CTC ids and intervals (T_text, 2) in frames of a clip."""
-        mel = self.mels[pick.clip]
-        if pick not in self._read:
-            self._read[pick] = self._read_text(pick, len(mel))
-        ids, targets, intervals = self._read[pick]
-        return ids, mel, targets, intervals
+        """Text ids, mel (T_mel, n_mels), CTC ids, intervals (T_text, 2) in frames, is the end.
 
-    def _read_text(self, pick: Pick, n_frames: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Return text ids, CTC ids and intervals (T_text, 2) in frames."""
-        clip = self.clips[pick.clip]
-        ids = text_to_ids(_spelling(clip, pick.use_arpabet), self._cleaner, self.symbols)
-        return (
+        The last is whether the clip ends here: a phrase in its middle does not.
+        """
+        mel = self.mels[pick.clip]
+        reading = self._reading(pick.clip, pick.use_arpabet)
+        if pick.phrase is None:
+            return reading.ids, mel, reading.ctc, reading.intervals, torch.tensor(True)
+        phrases = self._phrases[pick.clip]
+        frames, symbols = phrases[pick.phrase]
+        part = symbols[pick.use_arpabet]
+        ids, intervals = reading.ids[part], reading.intervals[part] - frames.start
+        if part.start and self._has_style(pick):
+            ids = torch.cat((reading.ids[:1], ids))
+            intervals = torch.cat((intervals[:1], intervals))
+        # The silence at either end belongs to the first and the last symbol.
+        intervals[0, 0] = intervals[0, 0].clamp(max=0.0)
+        intervals[-1, 1] = intervals[-1, 1].clamp(min=frames.stop - frames.start)
+        is_end = torch.tensor(pick.phrase == len(phrases) - 1)
+        return ids, mel[frames], self._phrase_ctc(pick.clip, symbols[True]), intervals, is_end
+
+    def n_frames(self, pick: Pick) -> int:
+        """Return the number of frames of a clip or phrase."""
+        if pick.phrase is None:
+            return self.lengths[pick.clip]
+        frames = self._phrases[pick.clip][pick.phrase].frames
+        return int(frames.stop - frames.start)
+
+    @property
+    def phrase_lengths(self) -> list[list[int]]:
+        """Frames of the phrases of each clip; none for a clip that cannot be cut."""
+        return [[p.frames.stop - p.frames.start for p in phrases] for phrases in self._phrases]
+
+    def _reading(self, clip: int, use_arpabet: bool) -> _Reading:
+        key = (clip, use_arpabet)
+        if key not in self._readings:
+            self._readings[key] = self._read_text(clip, use_arpabet)
+        return self._readings[key]
+
+    def _read_text(self, clip: int, use_arpabet: bool) -> _Reading:
+        spelling = _spelling(self.clips[clip], use_arpabet)
+        ids = text_to_ids(spelling, self._cleaner, self.symbols)
+        n_seconds = self.lengths[clip] * self._seconds_per_frame
+        labelled = self._label_intervals(clip, ids, n_seconds)
+        intervals = diagonal_intervals(len(ids), n_seconds) if labelled is None else labelled
+        return _Reading(
             torch.tensor(ids),
-            torch.tensor(ctc_targets(_spelling(clip, True), self._cleaner)),
-            torch.from_numpy(self._intervals(pick.clip, ids, n_frames)),
+            torch.tensor(ctc_targets(_spelling(self.clips[clip], True), self._cleaner)),
+            torch.from_numpy(intervals / np.float32(self._seconds_per_frame)),
+            labelled is not None,
         )
+
+    def _label_intervals(
+        self, clip: int, ids: Sequence[int], n_seconds: float
+    ) -> npt.NDArray[np.float32] | None:
+        alignment = self._alignments[clip]
+        if alignment is None:
+            return None
+        symbols = [self.symbols[i] for i in ids]
+        return label_intervals(symbols, alignment.tokens, alignment.words, n_seconds)
+
+    def _has_style(self, pick: Pick) -> bool:
+        """Whether the clip's text begins with a style sign, which holds for all its phrases."""
+        first = int(self._reading(pick.clip, pick.use_arpabet).ids[0])
+        return self.symbols[first] in STYLE_SIGNS.values()
+
+    def _cut(self, clip: int, phrase_seconds: float) -> list[_Phrase]:
+        """Cut a clip at its pauses; the list is empty if it cannot be cut."""
+        alignment = self._alignments[clip]
+        if phrase_seconds <= 0 or alignment is None:
+            return []
+        n_frames = self.lengths[clip]
+        seconds = pauses(alignment.words, n_frames * self._seconds_per_frame, phrase_seconds)
+        cuts = [round(second / self._seconds_per_frame) for second in seconds]
+        reading = self._reading(clip, use_arpabet=True)
+        n_spoken = sum(spoken_symbols(reading.ids.tolist(), self.symbols))
+        if not cuts or n_spoken != len(reading.ctc):  # else its CTC ids could not be cut
+            return []
+        letters, phones = (self._split(clip, use_arpabet, cuts) for use_arpabet in (False, True))
+        if letters is None or phones is None:
+            return []
+        ends = itertools.pairwise([0, *cuts, n_frames])
+        return [
+            _Phrase(slice(*times), {False: letters[i], True: phones[i]})
+            for i, times in enumerate(ends)
+        ]
+
+    def _split(self, clip: int, use_arpabet: bool, cuts: Sequence[int]) -> list[slice] | None:
+        reading = self._reading(clip, use_arpabet)
+        if not reading.has_times:
+            return None
+        ids = reading.ids.tolist()
+        return split_text(
+            [self.symbols[id_] for id_ in ids],
+            spoken_symbols(ids, self.symbols),
+            reading.intervals.numpy(),
+            cuts,
+        )
+
+    def _phrase_ctc(self, clip: int, symbols: slice) -> Tensor:
+        reading = self._reading(clip, use_arpabet=True)
+        spoken = torch.tensor(spoken_symbols(reading.ids.tolist(), self.symbols))
+        start = int(spoken[: symbols.start].sum())
+        return reading.ctc[start : start + int(spoken[symbols].sum())]
 
     def seen_symbols(self, with_letters: bool) -> list[str]:
         """List the symbols that a model learns from these clips.
@@ -209,25 +323,16 @@ class ClipDataset(TorchDataset[tuple[Tensor, ...]]):
         return [self.symbols[id_] for id_ in sorted(seen)]
 
     def n_symbols(self, pick: Pick) -> int:
-        """Return the number of a clip's text ids."""
+        """Return the number of a clip's or phrase's text ids."""
+        if pick.phrase is not None:
+            part = self._phrases[pick.clip][pick.phrase].symbols[pick.use_arpabet]
+            return int(part.stop - part.start) + bool(part.start and self._has_style(pick))
         return self._n_symbols[pick.clip][pick.use_arpabet]
 
     def _checked_ids(self, clip: Clip, use_arpabet: bool) -> list[int]:
         spelling = _spelling(clip, use_arpabet)
         ctc_targets(spelling, self._cleaner)
         return text_to_ids(spelling, self._cleaner, self.symbols)
-
-    def _intervals(self, clip: int, ids: Sequence[int], n_frames: int) -> np.ndarray:
-        n_seconds = n_frames * self._seconds_per_frame
-        alignment = self._alignments[clip]
-        intervals = None
-        if alignment is not None:
-            intervals = label_intervals(
-                [self.symbols[i] for i in ids], alignment.tokens, alignment.words, n_seconds
-            )
-        if intervals is None:
-            intervals = diagonal_intervals(len(ids), n_seconds)
-        return intervals / np.float32(self._seconds_per_frame)
 
 
 def _spelling(clip: Clip, use_arpabet: bool) -> str:

@@ -18,7 +18,7 @@ from ponytaco.data.sampler import BucketSampler, Pick
 
 
 class Batch(NamedTuple):
-    """Clips padded to the longest of them.
+    """Clips, or phrases of clips, padded to the longest of them.
 
     The lengths stay on the CPU, because Python, cuDNN's LSTM and the CTC loss need them there.
     """
@@ -30,6 +30,7 @@ class Batch(NamedTuple):
     ctc: Tensor  # (B, T_ctc) ids of the CTC alphabet
     ctc_lengths: Tensor  # (B,)
     intervals: Tensor  # (B, T_text, 2) frames in which a symbol may be attended; NaN is padding
+    is_end: Tensor  # (B,) bool: the clip ends here; a phrase from its middle does not
     weight: Tensor  # (B,) 1; 0 for a placeholder in a process that has no clip of its own
 
     def to(self, device: torch.device) -> Batch:
@@ -62,7 +63,7 @@ class _Shards(TorchDataset[Batch]):
         batch = collate(
             [self._dataset[pick] for pick in own or picks[:1]],
             n_symbols=max(self._dataset.n_symbols(pick) for pick in picks),
-            n_frames=max(self._dataset.lengths[pick.clip] for pick in picks),
+            n_frames=max(self._dataset.n_frames(pick) for pick in picks),
         )
         return batch if own else batch._replace(weight=torch.zeros_like(batch.weight))
 
@@ -141,7 +142,7 @@ def collate(clips: Sequence[tuple[Tensor, ...]], n_symbols: int = 0, n_frames: i
         n_symbols: minimal length of the padded texts.
         n_frames: minimal length of the padded mels.
     """
-    texts, mels, targets, intervals = (list(column) for column in zip(*clips, strict=True))
+    texts, mels, targets, intervals, ends = (list(column) for column in zip(*clips, strict=True))
 
     def lengths(tensors: Sequence[Tensor]) -> Tensor:
         return torch.tensor([len(tensor) for tensor in tensors])
@@ -154,6 +155,7 @@ def collate(clips: Sequence[tuple[Tensor, ...]], n_symbols: int = 0, n_frames: i
         ctc=_padded(targets),
         ctc_lengths=lengths(targets),
         intervals=_padded(intervals, n_symbols, torch.nan),
+        is_end=torch.stack(ends),
         weight=torch.ones(len(clips)),
     )
 

@@ -1,4 +1,4 @@
-"""The sampler: batches of clips of similar length, in an order derived from seed and epoch."""
+"""The sampler: batches of clips or phrases of like length, in an order that the seed gives."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ _MOST_CHANGES = 1000
 
 
 class Pick(NamedTuple):
-    """One clip of a batch, and the spelling in which it is read."""
+    """One clip or phrase of a batch, and the spelling in which it is read."""
 
     clip: int
     use_arpabet: bool
+    phrase: int | None = None
+    """Which of the clip's phrases; None is the whole clip."""
 
 
 class BucketSampler:
@@ -36,6 +38,9 @@ class BucketSampler:
         rank: rank of this process.
         n_ranks: number of processes that share each batch.
         arpabet_first: whether all clips are read from their ARPAbet text until ``begin_letters``.
+        phrases: frames of the phrases of each clip; none for a clip that cannot be cut.
+        p_phrases: probability that a clip is read in phrases in an epoch. If it is not 0, a batch
+            has as many frames, padding included, as ``batch_size`` clips of mean length.
 
     Raises:
         FilelistError: if no clip is short enough.
@@ -54,6 +59,8 @@ class BucketSampler:
         rank: int = 0,
         n_ranks: int = 1,
         arpabet_first: bool = False,
+        phrases: Sequence[Sequence[int]] = (),
+        p_phrases: float = 0.0,
     ) -> None:
         self.epoch = 0
         self.position = 0
@@ -61,36 +68,42 @@ class BucketSampler:
         self.rank = rank
         self.n_ranks = n_ranks
         self._earlier: list[tuple[int, int]] = []  # earlier sizes, and batches drawn of each
-        all_lengths = np.asarray(lengths)
-        self._indices = np.flatnonzero(all_lengths <= (max_frames or np.inf))
+        self._all_lengths = np.asarray(lengths)
+        self._indices = np.flatnonzero(self._all_lengths <= (max_frames or np.inf))
         if not len(self._indices):
             raise FilelistError(
                 f"All {len(lengths)} clips are longer than max_clip_seconds. Raise it."
             )
-        self._lengths = all_lengths[self._indices]
+        self._lengths = self._all_lengths[self._indices]
+        self._phrases, self._p_phrases = phrases, p_phrases if phrases else 0.0
         self._letters = self._letters_next = not arpabet_first
         self._size = batch_size * n_ranks
         self._seed = seed
         self._p_arpabet = p_arpabet
-        self._n_batches = self.batches_per_epoch
-
-    @property
-    def batches_per_epoch(self) -> int:
-        """Number of batches of an epoch."""
-        return -(-len(self._lengths) // self._size)
+        self._n_batches = len(self.remaining())
 
     def remaining(self) -> list[list[Pick]]:
         """List this epoch's batches that have not been drawn, each for all processes."""
         rng = np.random.default_rng((self._seed, self.epoch))
-        blurred = self._lengths * (1 + self._BLUR * rng.random(len(self._lengths)))
+        blur = 1 + self._BLUR * rng.random(len(self._lengths))
         p_arpabet = self._p_arpabet if self._letters else 1.0
         spellings = rng.random(len(self._lengths)) < p_arpabet
-        picks = [Pick(int(self._indices[i]), bool(spellings[i])) for i in np.argsort(blurred)]
+        picks = [Pick(int(i), bool(s)) for i, s in zip(self._indices, spellings, strict=True)]
+        if self._p_phrases:
+            are_cut = rng.random(len(picks)) < self._p_phrases
+            picks = [
+                p
+                for pick, is_cut in zip(picks, are_cut, strict=True)
+                for p in (self._in_phrases(pick) if is_cut else [pick])
+            ]
+            blur = 1 + self._BLUR * rng.random(len(picks))
+        lengths = [self._n_frames(pick) for pick in picks]
+        picks = [picks[i] for i in np.argsort(lengths * blur)]
         for size, n_drawn in self._earlier:
-            batches = _cut(picks, size)
+            batches = self._batches(picks, size)
             left = np.sort(rng.permutation(len(batches))[n_drawn:])
             picks = [pick for i in left for pick in batches[i]]
-        batches = _cut(picks, self._size)
+        batches = self._batches(picks, self._size)
         return [batches[i] for i in rng.permutation(len(batches))][self.position :]
 
     @property
@@ -150,8 +163,28 @@ class BucketSampler:
     def _begin(self, epoch: int) -> None:
         self.epoch, self.position, self._earlier = epoch, 0, []
         self._letters = self._letters_next
-        self._n_batches = self.batches_per_epoch
+        self._n_batches = len(self.remaining())
 
+    def _in_phrases(self, pick: Pick) -> list[Pick]:
+        n_phrases = len(self._phrases[pick.clip])
+        return [pick._replace(phrase=i) for i in range(n_phrases)] or [pick]
 
-def _cut(picks: list[Pick], size: int) -> list[list[Pick]]:
-    return [picks[start : start + size] for start in range(0, len(picks), size)]
+    def _n_frames(self, pick: Pick) -> int:
+        if pick.phrase is None:
+            return int(self._all_lengths[pick.clip])
+        return self._phrases[pick.clip][pick.phrase]
+
+    def _batches(self, picks: list[Pick], size: int) -> list[list[Pick]]:
+        """Cut a sorted list into batches of ``size`` clips, or with phrases of their frames."""
+        if not self._p_phrases:
+            return [picks[start : start + size] for start in range(0, len(picks), size)]
+        most_frames = size * self._lengths.mean()
+        batches: list[list[Pick]] = [[]]
+        longest = 0
+        for pick in picks:
+            longest = max(longest, self._n_frames(pick))
+            if batches[-1] and longest * (len(batches[-1]) + 1) > most_frames:
+                batches.append([])
+                longest = self._n_frames(pick)
+            batches[-1].append(pick)
+        return batches

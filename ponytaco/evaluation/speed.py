@@ -104,6 +104,7 @@ def noise_batch(config: Config, text_lengths: Tensor, mel_lengths: Tensor) -> Ba
         ),
         ctc_lengths=ctc_lengths,
         intervals=torch.stack((starts - 10, starts + 20), dim=1).expand(n_clips, -1, -1),
+        is_end=torch.ones(n_clips, dtype=torch.bool),
         weight=torch.ones(n_clips),
     )
 

@@ -29,6 +29,7 @@ def tacotron_loss(
     target_mel: Tensor,
     mel_lengths: Tensor,
     gate_weight: float = 1.0,
+    is_end: Tensor | None = None,
 ) -> TacotronLoss:
     """Compute mean squared errors of the mels and cross entropy of the gate over real frames.
 
@@ -42,6 +43,8 @@ def tacotron_loss(
         target_mel: (B, n_mels, T_mel).
         mel_lengths: (B,) frames of each clip.
         gate_weight: weight of a clip's last frame, the only one with gate target 1.
+        is_end: (B,) bool, whether the clip ends with its last frame; from others the gate learns
+            nothing. By default all do.
     """
     frames = torch.arange(target_mel.shape[2], device=gate.device)
     ends = mel_lengths.to(gate.device, non_blocking=True)[:, None]
@@ -51,6 +54,8 @@ def tacotron_loss(
     gate_losses = F.binary_cross_entropy_with_logits(
         gate, gate_target, reduction="none", pos_weight=torch.full_like(gate[0, 0], gate_weight)
     )
+    if is_end is not None:
+        gate_losses = gate_losses * is_end[:, None]
     padding = ~real[:, None]
     n_values = n_real * target_mel.shape[1]
 

@@ -81,3 +81,17 @@ def gaf_cap(first_aligned: int | None, max_gaf: float, max_gaf_aligned: float) -
         max_gaf_aligned: cap from then on.
     """
     return max_gaf if first_aligned is None else min(max_gaf, max_gaf_aligned)
+
+
+def drop_rate(first_aligned: int | None, until_aligned: float, aligned: float) -> float:
+    """Return the share of teacher frames to drop, which is lower once aligned.
+
+    Dropped frames make a decoder attend to the text; one that does can learn from whole clips how
+    sounds go on.
+
+    Args:
+        first_aligned: step at which attention was first found aligned; None before.
+        until_aligned: share before alignment, 0 to 1.
+        aligned: share from then on.
+    """
+    return until_aligned if first_aligned is None else min(until_aligned, aligned)

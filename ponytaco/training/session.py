@@ -141,8 +141,11 @@ class Session:
         self._symbols = saved.symbols if saved else SYMBOLS
         self._ctc_symbols = saved.ctc_symbols if saved else CTC_SYMBOLS
         self.data = ranks.first_then_others(
-            lambda: open_datasets(folders, config.audio, self._symbols, settings.cleaner, log)
-        )
+            lambda: open_datasets(
+                folders, config.audio, self._symbols, settings.cleaner, log,
+                settings.phrase_seconds if settings.p_phrases > 0 else 0.0,
+            )
+        )  # fmt: skip
         self.sampler = self._make_sampler()
 
         self.model = self._make_model(saved, warm_start_from)
@@ -531,6 +534,8 @@ class Session:
             rank=self.ranks.rank,
             n_ranks=self.ranks.count,
             arpabet_first=settings.p_arpabet > 0,
+            phrases=self.data.train.phrase_lengths,
+            p_phrases=settings.p_phrases,
         )
 
     def _log_start(self) -> None:

@@ -27,7 +27,7 @@ from ponytaco.model.tacotron2 import Tacotron2
 from ponytaco.runs.state import RunState
 from ponytaco.training.distributed import ALONE, Ranks
 from ponytaco.training.precision import grad_scaler, product_dtype
-from ponytaco.training.schedules import gaf_cap, teacher_forcing
+from ponytaco.training.schedules import drop_rate, gaf_cap, teacher_forcing
 
 # Values that are equal in all micro-batches and processes; all others are sums over them.
 _NOT_SUMMED = ("gaf", "guidance_weight")
@@ -184,11 +184,14 @@ def _backward(
     dtype = product_dtype(settings.precision, device)
     weight = settings.guidance_weight * run_state.guidance_scale
     targets = _attention_targets(batch, model.decoder.n_frames_per_step) if weight > 0 else None
+    drop = drop_rate(
+        run_state.first_aligned, settings.drop_frame_rate, settings.drop_frame_rate_aligned
+    )
     with torch.autocast(device.type, dtype=dtype, enabled=dtype is not torch.float32):
         out = model(
             batch.text,
             batch.text_lengths,
-            drop_frames(batch.mel, mean_frame, settings.drop_frame_rate),
+            drop_frames(batch.mel, mean_frame, drop),
             batch.mel_lengths,
             teacher_forcing(
                 run_state.step,
@@ -202,7 +205,13 @@ def _backward(
         recogniser = model.mi if settings.mmi else None
         log_probs = recogniser(out.hidden) if recogniser is not None else None
     losses = tacotron_loss(
-        out.mel, out.mel_postnet, out.gate, batch.mel, batch.mel_lengths, settings.gate_weight
+        out.mel,
+        out.mel_postnet,
+        out.gate,
+        batch.mel,
+        batch.mel_lengths,
+        settings.gate_weight,
+        batch.is_end,
     )
     values = {name: value * share.frames for name, value in losses._asdict().items()}
     loss = losses.total * share.frames

@@ -71,7 +71,7 @@ def test_a_clip_without_phones_is_read_and_heard_in_letters(data):
     clip = data.train.clips[0]
     bare = clip.__class__(clip.path, clip.text, None, clip.ref)
     dataset = ClipDataset([bare], data.train.mels[:1], [None], SYMBOLS, "english", AUDIO)
-    text, _, target, _ = dataset[Pick(0, True)]
+    text, _, target, *_ = dataset[Pick(0, True)]
     assert text.tolist() == text_to_ids(clip.text)
     assert target.tolist() == ctc_targets(clip.text)
 
@@ -107,7 +107,7 @@ def test_labelled_symbols_have_their_times_in_frames(data, fake_dataset):
     folder = read_dataset(fake_dataset)
     clip = folder.train[0]
     alignment = folder.alignments[clip.ref]
-    text, _, _, intervals = data.train[Pick(0, True)]
+    text, _, _, intervals, _ = data.train[Pick(0, True)]
     frames_per_second = 22_050 / 256
     phones = [i for i, id_ in enumerate(text.tolist()) if SYMBOLS[id_].startswith("@")]
     assert len(phones) == len(alignment.tokens)
@@ -120,7 +120,7 @@ def test_labelled_symbols_have_their_times_in_frames(data, fake_dataset):
 
 def test_an_unlabelled_clip_has_the_diagonal(data):
     index = next(i for i, clip in enumerate(data.train.clips) if clip.ref == "clip-003")
-    text, mel, _, intervals = data.train[Pick(index, True)]
+    text, mel, _, intervals, _ = data.train[Pick(index, True)]
     middles = intervals.mean(1)
     expected = (torch.arange(len(text)) + 0.5) / len(text) * len(mel)
     torch.testing.assert_close(middles, expected, rtol=1e-3, atol=0.1)

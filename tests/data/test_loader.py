@@ -16,7 +16,7 @@ def test_a_batch_is_padded_to_its_longest(data):
     assert batch.mel.shape == (3, 80, max(len(clip[1]) for clip in clips))
     assert batch.text.shape == (3, max(len(clip[0]) for clip in clips))
     assert batch.intervals.shape == (*batch.text.shape, 2)
-    for row, (text, mel, ctc, intervals) in enumerate(clips):
+    for row, (text, mel, ctc, intervals, _) in enumerate(clips):
         n_text, n_mel, n_ctc = len(text), len(mel), len(ctc)
         assert batch.text_lengths[row] == n_text
         assert batch.mel_lengths[row] == n_mel

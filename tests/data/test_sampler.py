@@ -39,7 +39,6 @@ def test_every_clip_once_an_epoch(lengths, batch_size, seed, max_frames):
         batches = epoch_of(sampler)
         assert sorted(pick.clip for batch in batches for pick in batch) == wanted
         assert all(1 <= len(batch) <= batch_size for batch in batches)
-        assert len(batches) == sampler.batches_per_epoch
 
 
 def test_like_lengths_lie_together():
@@ -210,3 +209,73 @@ def test_a_place_that_is_none_is_refused(wrong):
             BucketSampler(LENGTHS, 8, 0, 1.0).load_state_dict(
                 {name: value for name, value in place.items() if name != missing}
             )
+
+
+PHRASES = [[n // 3, n // 3, n - 2 * (n // 3)] if n > 300 else [] for n in LENGTHS]
+
+
+def with_phrases(p_phrases=0.7, size=8, **changes):
+    return BucketSampler(LENGTHS, size, 5, 0.5, phrases=PHRASES, p_phrases=p_phrases, **changes)
+
+
+@pytest.mark.parametrize("p_phrases", [0.3, 1.0])
+def test_in_an_epoch_a_clip_is_whole_or_all_of_its_phrases(p_phrases):
+    sampler = with_phrases(p_phrases)
+    are_cut = []
+    for _ in range(4):
+        parts = collections.defaultdict(list)
+        for pick in (pick for batch in epoch_of(sampler) for pick in batch):
+            parts[pick.clip].append(pick)
+        assert sorted(parts) == list(range(len(LENGTHS)))
+        for clip, picks in parts.items():
+            assert len({pick.use_arpabet for pick in picks}) == 1
+            phrases = sorted(-1 if pick.phrase is None else pick.phrase for pick in picks)
+            assert phrases == [-1] or phrases == [0, 1, 2] == list(range(len(PHRASES[clip])))
+            are_cut += [phrases != [-1]] if PHRASES[clip] else []
+    assert np.mean(are_cut) == pytest.approx(p_phrases, abs=0.08)
+
+
+def test_a_batch_with_phrases_has_the_frames_of_its_clips():
+    most = 8 * np.mean(LENGTHS)
+
+    def frames(pick):
+        return LENGTHS[pick.clip] if pick.phrase is None else PHRASES[pick.clip][pick.phrase]
+
+    batches = with_phrases().remaining()
+    padded = [max(map(frames, batch)) * len(batch) for batch in batches]
+    assert max(padded) <= most
+    assert np.mean(padded) > 0.8 * most
+    assert max(map(len, batches)) > 2 * min(map(len, batches))
+
+
+def test_a_clip_longer_than_a_batch_is_a_batch():
+    sampler = BucketSampler([10] * 50 + [900], 1, 0, 1.0, phrases=[[]] * 51, p_phrases=0.5)
+    assert [pick.clip for pick in max(sampler.remaining(), key=lambda b: b[0].clip)] == [50]
+
+
+@pytest.mark.parametrize("n_done", [0, 3, 9, 30])
+def test_a_saved_sampler_goes_on_with_the_same_phrases(n_done):
+    sampler = with_phrases()
+    for _ in range(n_done):
+        sampler.advance()
+    again = with_phrases()
+    again.load_state_dict(json.loads(json.dumps(sampler.state_dict())))
+    for _ in range(20):
+        assert again.remaining() == sampler.remaining()
+        again.advance()
+        sampler.advance()
+
+
+def test_another_batch_size_goes_on_with_the_phrases_that_are_left():
+    sampler = with_phrases()
+    every = sorted(pick for batch in sampler.remaining() for pick in batch)
+    seen = []
+    for size, n in ((8, 3), (5, 4), (12, 10**6)):
+        again = with_phrases(size=size)
+        again.load_state_dict(json.loads(json.dumps(sampler.state_dict())))
+        sampler = again
+        while n and not sampler.epoch:
+            seen += sampler.remaining()[0]
+            sampler.advance()
+            n -= 1
+    assert sorted(seen) == every

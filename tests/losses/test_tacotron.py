@@ -137,3 +137,14 @@ def test_a_perfect_prediction_costs_nothing():
     gate[0, 3] = gate[1, 1] = 40.0
     loss = tacotron_loss(target, target, gate, target, torch.tensor([4, 2]), 5.0)
     assert float(loss.total) == pytest.approx(0, abs=1e-6)
+
+
+def test_from_a_clip_that_goes_on_the_gate_learns_nothing():
+    inputs = [tensor.requires_grad_() for tensor in batch(LENGTHS)]
+    all_end = tacotron_loss(*inputs, LENGTHS, 3.0)
+    loss = tacotron_loss(*inputs, LENGTHS, 3.0, torch.tensor([True, False, True]))
+    assert (loss.mel, loss.mel_postnet) == (all_end.mel, all_end.mel_postnet)
+    (gradient,) = torch.autograd.grad(loss.gate, inputs[2])
+    (expected,) = torch.autograd.grad(all_end.gate, inputs[2])
+    assert (gradient[1] == 0).all()
+    torch.testing.assert_close(gradient[[0, 2]], expected[[0, 2]])

@@ -2,7 +2,13 @@ import math
 
 import pytest
 
-from ponytaco.training.schedules import gaf_cap, learning_rate, next_guidance_scale, teacher_forcing
+from ponytaco.training.schedules import (
+    drop_rate,
+    gaf_cap,
+    learning_rate,
+    next_guidance_scale,
+    teacher_forcing,
+)
 
 
 def rate(step, peak=1e-3, warmup=4, start=10, decay=5, minimum=1e-5):
@@ -114,3 +120,10 @@ def test_the_factors_cap_is_lower_once_aligned():
     assert gaf_cap(700, 0.5, 0.1) == 0.1
     # It is never higher than before alignment.
     assert gaf_cap(700, 0.05, 0.1) == 0.05
+
+
+def test_frames_are_dropped_less_once_aligned():
+    assert drop_rate(None, 0.35, 0.1) == 0.35
+    assert drop_rate(0, 0.35, 0.1) == drop_rate(700, 0.35, 0.1) == 0.1
+    # It is never higher than before alignment.
+    assert drop_rate(700, 0.05, 0.1) == 0.05

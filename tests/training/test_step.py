@@ -64,6 +64,7 @@ def make_batch():
         ctc=torch.ones(3, 5, dtype=torch.int64),
         ctc_lengths=torch.tensor([5, 4, 3]),
         intervals=torch.zeros(3, 7, 2),
+        is_end=torch.ones(3, dtype=torch.bool),
         weight=torch.ones(3),
     ).to(META)
 
