@@ -299,6 +299,6 @@ def test_many_lengths_are_few_for_the_processor(path):
         return network(mel, n_frames=n_frames)
 
     vocoder._network = watched
-    for n_frames in range(5, 185, 6):
+    for n_frames in range(5, 905, 30):
         assert vocoder(torch.zeros(1, 80, n_frames)).shape == (1, n_frames * 256)
-    assert met == {32, 64, 96, 128, 160, 192}
+    assert met <= {64, 128, 192, 256}  # long ones in chunks
