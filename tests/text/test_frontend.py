@@ -217,6 +217,13 @@ def test_a_vowel_takes_a_stress_that_the_voice_knows(known, read):
     assert not script.notes
 
 
+def test_a_voice_that_knows_letters_reads_words_of_other_sounds_by_them():
+    reader = frontend(seen=[*"abcdefghijklmnopqrstuvwxyz ", "@K", "@EY1"], guesses=True)
+    script = reader.read("Cake two blorp cakes")
+    assert spoken(script) == ["{K EY1 K} two blorp cakes"]
+    assert script.spelled == ["two", "blorp", "cakes"] and not script.guessed and not script.notes
+
+
 def test_sounds_that_the_voice_never_learnt_are_left_out_and_said():
     script = frontend(seen=["@K", "@EY1", " "]).read("Cake {ZH EY1 OY0}")
     assert spoken(script) == ["{K EY1 K} {EY1}"]
