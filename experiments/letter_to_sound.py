@@ -205,7 +205,7 @@ def main() -> None:
         if set(word) <= set(LETTERS) and 1 < len(word) <= _LONGEST
     }
     if not words:
-        raise SystemExit('No dictionary is installed: pip install "ponytaco[pronunciations]"')
+        raise SystemExit('No dictionary is installed: pip install "ponytaco[dictionary]"')
     order = random.Random(1).sample(sorted(words), len(words))
     held_out = {word: words[word] for word in order[::_HELD_OUT]}
     aligned = align({word: words[word] for word in order if word not in held_out})

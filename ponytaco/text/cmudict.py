@@ -76,7 +76,7 @@ class _Entries(Mapping[str, tuple[str, ...]]):
 
 @functools.cache
 def installed_dictionary() -> Lexicon:
-    """Return the installed dictionary, an empty one without the extra 'pronunciations'."""
+    """Return the installed dictionary, an empty one without the extra 'dictionary'."""
     # Finding it imports nothing of it.
     package = importlib.util.find_spec(_PACKAGE)
     if package is None or package.origin is None:

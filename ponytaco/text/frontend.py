@@ -93,7 +93,9 @@ class TextFrontend:
         self._pronouncer = pronouncer
         self._knows_letters = not seen or any(sign.isalpha() for sign in self._index)
         if pronouncer is not None and self._knows_letters:
-            pronouncer.accepts = lambda phones: bool(phones) and not self._missing(in_braces(phones))
+            pronouncer.accepts = lambda phones: (
+                bool(phones) and not self._missing(in_braces(phones))
+            )
         self.styles = [style for style, sign in STYLE_SIGNS.items() if sign in self._index]
 
     def read(self, text: str, style: str = "") -> Script:

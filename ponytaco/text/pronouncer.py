@@ -70,6 +70,10 @@ class Pronouncer:
             self._known[word] = self._whole(word) or inflected(word, self._whole) or ()
         return self._known[word]
 
+    def pronounce(self, word: str) -> tuple[str, ...]:
+        """Return the phones of a word, guessed where no dictionary has it; none if impossible."""
+        return self.lookup(word) or self._guess(word)
+
     def _whole(self, word: str) -> tuple[str, ...] | None:
         # A user who wrote down "Trixie" means "Trixie's" too, whatever others have for that.
         for lexicon in self._lexicons:
@@ -85,7 +89,7 @@ class Pronouncer:
     def _word(self, match: re.Match[str]) -> str:
         word = match[0]
         if word not in self._written:
-            phones = self.lookup(word) or self._guess(word)
+            phones = self.pronounce(word)
             self._written[word] = in_braces(phones) if self.accepts(phones) else word
         return self._written[word]
 

@@ -190,7 +190,7 @@ def test_such_a_voice_refuses_a_text_that_it_cannot_read_at_all():
 
 def test_words_without_a_pronunciation_are_guessed_and_listed():
     script = frontend(seen=[*PHONE_SIGNS, " ", "."], guesses=True).read("Cakes, cake. Blorp's 2!")
-    assert spoken(script) == ["{K EY1 K S} {K EY1 K}.", "{B L AO1 R P S} {T UW1}"]
+    assert spoken(script) == ["{K EY1 K S} {K EY1 K}.", "{B L AO1 R P S} {T UW1}."]
     assert script.guessed == ["blorp's"]
     assert script.notes == script.spelled == script.unreadable == []
 
