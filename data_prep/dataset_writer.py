@@ -18,6 +18,7 @@ from data_prep.clip_filter import Clip, Reason, Rejection, Seen, advice, examine
 from data_prep.folders import PrepareError
 from data_prep.labels import Interval
 from data_prep.options import ClipOptions
+from data_prep.pronunciation import can_pronounce
 from data_prep.soundtools import ArchiveIndex, archive_sha256, index_archive, read_clips
 from ponytaco.io.names import safe_name
 from ponytaco.printable import printable
@@ -135,7 +136,7 @@ def prepare(
         "seed": seed,
     }
     finished = folders.finished_report(out)
-    if finished is not None and all(finished.get(key) == source[key] for key in source):
+    if finished is not None and _is_current(finished, source):
         return Prepared(out, finished, fresh=False)
     partial = out.with_name(f".{out.name}.partial")
     started = False
@@ -153,6 +154,14 @@ def prepare(
             folders.discard(partial)
     before = finished["archive"] if finished is not None else archive.name
     return Prepared(out, report, fresh=True, replaced="" if before == archive.name else before)
+
+
+def _is_current(finished: dict, source: dict) -> bool:
+    """Tell whether preparing again would change nothing, by the report of the folder."""
+    lacks_phones = finished["alignments"]["without_phones"] and not finished.get("dictionary")
+    return all(finished.get(key) == source[key] for key in source) and not (
+        lacks_phones and can_pronounce()
+    )
 
 
 def _stated(options: ClipOptions) -> dict:
@@ -294,6 +303,7 @@ def _write_lists(folder: Path, tally: _Tally, index: ArchiveIndex, seed: int) ->
             "dropped": tally.alignments_dropped,
             "without_phones": tally.without_phones,
         },
+        "dictionary": bool(tally.without_phones) and can_pronounce(),
         "with_arpabet": sum(line.arpabet is not None for line in tally.lines),
         "replaced_characters": tally.replaced_characters,
         "tags": dict(tally.tags.most_common()),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from data_prep.labels import Interval, Label
+from data_prep.pronunciation import pronounce
 from data_prep.word_matching import Match, TextWord, match_words, spelling_key, split_words
 from ponytaco.text.phones import BRACES, in_braces, parse_phones
 from ponytaco.text.segmentation import is_abbreviation_dot
@@ -50,7 +51,8 @@ class Transcript:
     """Text in letters, without `|` and line breaks."""
 
     arpabet: str | None
-    """Text with words as `{HH AH0 L OW1}`; None if too few words have known phones."""
+    """Text with words as `{HH AH0 L OW1}`, by the label or, where it has no phones at all, by the
+    installed dictionary; None if too few words have known phones."""
 
     tokens: tuple[Interval, ...]
     """Phones in the braces of the ARPAbet text, in order; all phones if there is no such text."""
@@ -90,13 +92,16 @@ def transcribe(label: Label, style_signs: bool = False) -> Transcript:
             for word in spoken[match.label_start : match.label_end]
             for phone in word.phones
         )
+    pronunciations = tuple(_pronunciations(text, words, spoken, usable))
+    if not spoken_phones(label):
+        arpabet, pronunciations = pronounce(text)
     sign = style_sign(label.tags) if style_signs else ""
     return Transcript(
         text=sign + text if text else "",
         arpabet=sign + arpabet if arpabet else None,
         tokens=tokens,
         words=tuple(Interval(w.content, w.start, w.end) for w in spoken),
-        pronunciations=tuple(_pronunciations(text, words, spoken, usable)),
+        pronunciations=pronunciations,
         replaced=replaced,
     )
 

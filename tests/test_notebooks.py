@@ -15,7 +15,7 @@ import ponytaco.notebook
 
 NAMES = ("Training.ipynb", "Inference.ipynb", "Prepare.ipynb")
 # The install cell has to explain failures before ponytaco is there; test_install_cell.py tries it.
-MOST_LINES, MOST_INSTALL_LINES = 12, 90
+MOST_LINES, MOST_INSTALL_LINES = 12, 91
 FORBIDDEN = (
     ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.For, ast.AsyncFor,
     ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp,

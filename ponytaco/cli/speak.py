@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ponytaco.cli.options import add_device, whole_within, within
 from ponytaco.printable import say
 from ponytaco.synthesis.options import LIMITS, MAX_SYMBOLS_LIMITS, SpeechOptions
+from ponytaco.text.pronouncer import guess_note
 
 if TYPE_CHECKING:
     from ponytaco.synthesis.result import Sentence, Speech
@@ -253,8 +254,10 @@ def _warn(speech: Speech, where: str = "") -> None:
 
 def _warnings(speech: Speech) -> Iterator[str]:
     yield from speech.warnings
+    if speech.guessed:
+        yield guess_note(speech.guessed)
     if speech.spelled:
-        yield f"In no dictionary, hence read by their letters: {', '.join(speech.spelled)}."
+        yield f"Read by their letters: {', '.join(speech.spelled)}."
 
 
 def _entry(text: str, path: Path, speech: Speech) -> dict[str, Any]:

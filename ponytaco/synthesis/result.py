@@ -107,6 +107,8 @@ class Speech:
     """What the writer of the text should know, one sentence each."""
     babble: str = ""
     """One warning in place of the sentences', for a voice that cannot read yet."""
+    guessed: list[str] = field(default_factory=list)
+    """Words that no dictionary has, whose pronunciation was guessed from their letters."""
 
     def __repr__(self) -> str:
         """Write its length and its beginning on one line."""
@@ -137,6 +139,7 @@ class Speech:
             "seconds": round(self.seconds, 3),
             "sample_rate": rate,
             "spelled": self.spelled,
+            "guessed": self.guessed,
             "left_out": self.left_out,
             "notes": self.notes,
             "pieces": [

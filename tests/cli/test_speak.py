@@ -79,12 +79,12 @@ def test_a_json_report(voice, tmp_path, capsys):
 
 
 def test_dictionaries_styles_and_ways_of_speaking(voice, tmp_path, capsys):
-    (tmp_path / "mine.txt").write_text("PONY  P OW1 N IY0\n")
+    (tmp_path / "mine.txt").write_text("PONY  K EY1 K\n")
     wav = tmp_path / "out.wav"
     words = ["speak", voice, "Pony.", "-o", wav, "--max-seconds", "0.1", "--retries", "0"]
     how = ["--dictionary", tmp_path / "mine.txt", "--speed", "0.5", "--pause", "2"]
     assert main([*map(str, [*words, *how])]) == 0
-    assert "no dictionary" not in capsys.readouterr().err
+    assert "letters" not in capsys.readouterr().err
     (tmp_path / "bad.txt").write_text("PONY  P OW1\nBEE  B IY8\n")
     assert "bad.txt, line 2" in refused(capsys, *words, "--dictionary", tmp_path / "bad.txt")
     assert "no vocoder 'kazoo'" in refused(capsys, *words, "--vocoder", "kazoo")

@@ -43,8 +43,8 @@ def install(monkeypatch, address, printed="", code=0):
     assert filled == {"address"}
     exec(source, {"__name__": "__main__"})
     (package,) = asked
-    assert package.startswith("ponytaco[notebook,hifigan] @ ")
-    return package.removeprefix("ponytaco[notebook,hifigan] @ ")
+    assert package.startswith("ponytaco[notebook,hifigan,dictionary] @ ")
+    return package.removeprefix("ponytaco[notebook,hifigan,dictionary] @ ")
 
 
 def refusal(monkeypatch, address, printed="", code=1):

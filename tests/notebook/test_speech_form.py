@@ -13,7 +13,7 @@ def storage(tmp_path):
 
 def test_the_form_becomes_settings(storage_with_voice):
     storage = storage_with_voice
-    (storage.root / "mine.txt").write_text("PONY  P OW1\n")
+    (storage.root / "mine.txt").write_text("PONY  B EY1\n")
     settings = speech_settings(storage, "happy", 3, 1.5, "griffin_lim", "mine.txt")
     options = settings.options
     assert (options.style, options.best_of, options.speed) == ("Happy", 3, 1.5)

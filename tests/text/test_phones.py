@@ -70,14 +70,6 @@ def test_lexicon_reads_latin_1_as_cmudict_has_it(tmp_path):
     assert read(tmp_path, "DÉJÀ  D EY1 ZH AA2\n", "latin-1").lookup("déjà")
 
 
-def test_lexicon_replaces_words_and_leaves_the_rest(tmp_path):
-    lexicon = read(tmp_path, "HELLO  HH AH0 L OW1\nAY  AY1\nTWO  T UW1\nDON'T  D OW1 N T\n")
-    assert lexicon.apply("Hello, {AY1} ay-hello! othello don't don") == (
-        "{HH AH0 L OW1}, {AY1} {AY1}-{HH AH0 L OW1}! othello {D OW1 N T} don"
-    )
-    assert lexicon.apply(clean("2 ponies")) == "{T UW1} ponies"
-
-
 @pytest.mark.parametrize("line", ["HELLO", "HELLO HH QQ1"])
 def test_lexicon_refuses_a_line_that_is_no_entry(tmp_path, line):
     with pytest.raises(LexiconError, match=r"lexicon.txt, line 2: .* is not ARPAbet"):
