@@ -17,7 +17,7 @@ from ponytaco.data.dataset import ClipDataset, Datasets, open_datasets
 from ponytaco.data.dataset_folder import FilelistError, as_paths, read_datasets
 from ponytaco.device import choose_device
 from ponytaco.errors import PonytacoError, disk_problem
-from ponytaco.evaluation.asr import RecogniserError, SpeechRecogniser, spoken_words
+from ponytaco.evaluation.asr import RecogniserError, SpeechRecogniser
 from ponytaco.evaluation.html_report import report_page
 from ponytaco.evaluation.results import STOP_ERRORS, Group, Results
 from ponytaco.evaluation.sentences import SENTENCES, read_sentences
@@ -28,12 +28,13 @@ from ponytaco.evaluation.speak import (
     recognise_real,
     speak_all,
 )
-from ponytaco.evaluation.wer import word_error_rate
+from ponytaco.metrics.wer import word_error_rate
 from ponytaco.runs.folder import Run, RunError, voice_files, write_text
 from ponytaco.runs.history import read_history
 from ponytaco.synthesis.voice import Voice
 from ponytaco.text.encode import text_to_ids
 from ponytaco.text.lexicon import Lexicon
+from ponytaco.text.spoken import spoken_words
 from ponytaco.training.validation import validate
 from ponytaco.vocoders.choice import AUTO, choose_vocoder
 from ponytaco.vocoders.factory import open_vocoder

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ponytaco.evaluation.wer import word_error_rate, word_errors
 from ponytaco.metrics.alignment import AlignmentScore
+from ponytaco.metrics.wer import word_error_rate, word_errors
 from ponytaco.training.validation import Validation
 
 FORMAT = 2

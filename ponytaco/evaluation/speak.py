@@ -16,7 +16,7 @@ from torch import Tensor
 from ponytaco.audio.wav import load_wav
 from ponytaco.config import Config
 from ponytaco.data.dataset_folder import Clip
-from ponytaco.evaluation.asr import SpeechRecogniser, spoken_words
+from ponytaco.evaluation.asr import SpeechRecogniser
 from ponytaco.evaluation.results import Group, Media, TextResult, stop_error
 from ponytaco.metrics.alignment import mean_score
 from ponytaco.metrics.mel_cepstral import (
@@ -29,6 +29,7 @@ from ponytaco.metrics.mel_cepstral import (
 from ponytaco.synthesis.result import Sentence, Speech
 from ponytaco.synthesis.voice import Voice
 from ponytaco.text.errors import TextError
+from ponytaco.text.spoken import spoken_words
 
 # Recognised up to this multiple of the expected length: recognition takes most of the time, and of
 # a voice that does not stop the rest tells nothing more.
