@@ -26,3 +26,17 @@ def fake_judges(texts, ratings=None):
         None if rated is None else lambda sounds: [next(rated) for _ in sounds],
         FakeEncoder(),
     )
+
+
+class EchoJudges(Judges):
+    """Hear the same words in every sound, and know every voice by half."""
+
+    def __init__(self, heard="bad", mos=2.0):
+        super().__init__(lambda sounds: [heard] * len(sounds),
+                         lambda sounds: [mos] * len(sounds), FakeEncoder())  # fmt: skip
+
+
+def hide_judges(patch):
+    """Let no judge be installed, in this process: the real ones take seconds a sentence."""
+    for module in ("whisper", "mos", "likeness"):
+        patch.setattr(f"ponytaco.judges.{module}._PACKAGE", f"no_{module}")
