@@ -267,6 +267,10 @@ def _curves(history: Sequence[HistoryRow]) -> str:
         ("Speaking freely, by step (higher is better)",
          line_chart([curve("voice", Column.SCORE), curve("focus", Column.FREE_FOCUS),
                      curve("coverage", Column.FREE_COVERAGE)])),
+        ("As judges heard it in training, by step (higher is better)",
+         line_chart([curve("words understood", Column.UNDERSTOOD),
+                     curve("likeness", Column.LIKENESS),
+                     curve("words understood in the clips", Column.CLIPS_UNDERSTOOD)])),
     )  # fmt: skip
     shown = [f'<div class="card"><h3>{title}</h3>{chart}</div>' for title, chart in charts if chart]
     return f'<h2>How it learnt</h2><div class="pictures">{"".join(shown)}</div>' if shown else ""

@@ -13,7 +13,7 @@ from ponytaco.judges.errors import JudgeError
 from ponytaco.judges.likeness import Embedding, VoiceEncoder, mean_embedding
 from ponytaco.judges.mos import MosPredictor
 from ponytaco.judges.sound import Waveform, prepared
-from ponytaco.judges.whisper import Whisper
+from ponytaco.judges.whisper import Whisper, is_installed
 from ponytaco.metrics.wer import understood_share
 from ponytaco.text.spoken import spoken_words
 
@@ -140,6 +140,11 @@ def summed_up(opinions: Sequence[Opinion], texts: Sequence[str]) -> Verdict:
         _mean([opinion.mos for opinion in opinions]),
         _mean([opinion.likeness for opinion in opinions]),
     )
+
+
+def understands() -> bool:
+    """Return whether the package of Whisper's ears is installed, without loading anything."""
+    return is_installed()
 
 
 def open_judges(whisper: Path | None = None) -> Judges:

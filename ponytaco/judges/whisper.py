@@ -81,6 +81,11 @@ class Whisper:
         return np.ascontiguousarray((levels + 4) / 4, dtype=np.float32)
 
 
+def is_installed() -> bool:
+    """Return whether CTranslate2 and a model for it are installed, without importing them."""
+    return all(packaged_file(*what) for what in ((_PACKAGE, _FOLDER), ("ctranslate2", ".")))
+
+
 def _windows(waveform: Waveform) -> list[Waveform]:
     starts = range(0, max(1, len(waveform)), _WINDOW)
     windows = [waveform[start : start + _WINDOW] for start in starts]
