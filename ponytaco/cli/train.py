@@ -149,7 +149,7 @@ def _train(arguments: argparse.Namespace, run_config: Config, ranks: Ranks) -> N
 
 
 def validation_lines(validation: Validation) -> list[str]:
-    """Describe a validation in two lines; history.csv has the rest."""
+    """Describe a validation in two lines, or three if it was listened to."""
     free = validation.free
     verdict = free.verdict
     if validation.teacher_forced.aligned and not free.aligned:
@@ -158,6 +158,7 @@ def validation_lines(validation: Validation) -> list[str]:
         f"validation at step {validation.step:,}: {verdict}, voice {validation.score:.2f} of 1, "
         f"loss {validation.loss:.3f}",
         f"  {free.numbers}",
+        *([f"  {validation.heard}"] if validation.heard else []),
     ]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -12,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ponytaco.errors import PonytacoError
-from ponytaco.text.encode import clean
 from ponytaco.text.lexicon import Lexicon
 
 RECOGNISER_SAMPLE_RATE = 16_000
@@ -36,8 +34,6 @@ times everything."""
 # Longest list of words that makes a grammar. The search takes time in proportion to the list: 90
 # words half the sound's duration, 235 words four times it.
 _MOST_LISTED = 120
-
-_WORD = re.compile(r"[a-z]+(?:'[a-z]+)*")
 
 
 class RecogniserError(PonytacoError):
@@ -158,15 +154,6 @@ def word_grammar_recogniser(vocabulary: Mapping[str, Sequence[str]]) -> Pocketsp
     decoder.add_jsgf_string("words", f"#JSGF V1.0; grammar words; public <sentence> = ({words})+ ;")
     decoder.activate_search("words")
     return PocketsphinxRecogniser(decoder)
-
-
-def spoken_words(text: str, cleaner: str) -> list[str]:
-    """Return a text's words as a recogniser writes them, numbers in words.
-
-    The list is empty where some are phones in braces, which no recogniser writes.
-    """
-    cleaned = clean(text, cleaner).lower()
-    return [] if "{" in cleaned else _WORD.findall(cleaned.replace("’", "'"))
 
 
 def _add_word(decoder: Any, word: str, phones: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ponytaco.audio.wav import load_wav
 from ponytaco.checkpoint.format import Checkpoint
 from ponytaco.checkpoint.importing import open_voice_file
 from ponytaco.config import Config
@@ -17,7 +18,7 @@ from ponytaco.data.dataset import ClipDataset, Datasets, open_datasets
 from ponytaco.data.dataset_folder import FilelistError, as_paths, read_datasets
 from ponytaco.device import choose_device
 from ponytaco.errors import PonytacoError, disk_problem
-from ponytaco.evaluation.asr import RecogniserError, SpeechRecogniser, spoken_words
+from ponytaco.evaluation.asr import RecogniserError, SpeechRecogniser
 from ponytaco.evaluation.html_report import report_page
 from ponytaco.evaluation.results import STOP_ERRORS, Group, Results
 from ponytaco.evaluation.sentences import SENTENCES, read_sentences
@@ -25,15 +26,18 @@ from ponytaco.evaluation.speak import (
     EvaluationSetup,
     EvaluationText,
     RealClip,
+    real_waveform,
     recognise_real,
     speak_all,
 )
-from ponytaco.evaluation.wer import word_error_rate
+from ponytaco.judges.judge import HOW_TO_INSTALL, Judges, Verdict, open_judges, summed_up
+from ponytaco.metrics.wer import word_error_rate
 from ponytaco.runs.folder import Run, RunError, voice_files, write_text
 from ponytaco.runs.history import read_history
 from ponytaco.synthesis.voice import Voice
 from ponytaco.text.encode import text_to_ids
 from ponytaco.text.lexicon import Lexicon
+from ponytaco.text.spoken import spoken_words
 from ponytaco.training.validation import validate
 from ponytaco.vocoders.choice import AUTO, choose_vocoder
 from ponytaco.vocoders.factory import open_vocoder
@@ -68,6 +72,7 @@ def evaluate(
     vocoder: str | Path = AUTO,
     device: str = "auto",
     quick: bool = False,
+    whisper: Path | None = None,
     log: Callable[[str], None] = lambda sentence: None,
 ) -> Evaluation:
     """Score a run's voice; write ``evaluation/report.html`` and ``report.json`` into its folder.
@@ -82,6 +87,8 @@ def evaluate(
         device: 'auto', 'cpu', 'cuda' ….
         quick: fewer clips and sentences, and no melody; writes ``quick.html`` and ``quick.json``
             instead.
+        whisper: folder of another Whisper model, in CTranslate2's format, for the words
+            understood.
         log: takes sentences about the progress, and about what is left out.
 
     Raises:
@@ -90,7 +97,9 @@ def evaluate(
         SentencesError: the file of sentences is not usable.
         VocoderError, DownloadError: the vocoder does not exist or cannot be downloaded.
         EvaluationError: none of the texts can be spoken.
+        JudgeError: there is no Whisper model in its folder.
     """
+    judges = open_judges(whisper)
     texts = read_sentences(sentences) if sentences else list(SENTENCES)
     (path, *_) = voice_files(run.folder)
     checkpoint, assumed = open_voice_file(path)
@@ -113,12 +122,14 @@ def evaluate(
     ceiling_clips = [*clips, *_real_clips(data.train)[: max(0, n_ceiling - len(clips))]]
     notes: list[str] = []
     recogniser, new_recogniser = _recognisers(checkpoint, data, texts, notes, log)
+    _prepare(judges, data.train, n_ceiling, config.audio.sample_rate, notes, log)
     setup = EvaluationSetup(
         voice=voice,
         config=config,
         vocoder=lambda mel: opened(mel.to(chosen_device)),
         recogniser=recogniser,
         frames_per_symbol=_frames_per_symbol(config, data),
+        judges=judges,
     )
     new_setup = dataclasses.replace(setup, recogniser=new_recogniser)
     log(f"Speaking {len(clips)} validation clips …")
@@ -141,6 +152,7 @@ def evaluate(
         new=new_group,
         ceiling=_ceiling(ceiling_clips, clip_group, setup, new_setup, log),
         n_ceiling_clips=len(ceiling_clips),
+        clips_verdict=_judge_clips(ceiling_clips, setup, log),
         notes=notes,
     )
     return _write(results, run, run.quick_report if quick else run.evaluation_report)
@@ -156,7 +168,8 @@ def summary(results: Results) -> list[str]:
     for name, group in (("validation clips", results.clips), ("new sentences", results.new)):
         if not group.results:
             continue
-        parts = [f"{group.aligned:.0%} read through"]
+        heard = group.verdict.beside(results.clips_verdict)
+        parts = [*([heard] if heard else []), f"{group.aligned:.0%} read through"]
         if group.word_error_rate is not None:
             parts.append(f"{group.word_error_rate:.1%} of the words misheard")
         if group.mel_cepstral_distortion_db is not None:
@@ -257,11 +270,43 @@ def _ceiling(
     if new_setup.recogniser is setup.recogniser:
         heard = {r.name: r.real_heard for r in spoken.results if r.real_heard is not None}
     pairs = [
-        (said, heard[clip.ref] if clip.ref in heard else recognise_real(mel, new_setup))
-        for clip, mel in clips
-        if (said := spoken_words(clip.text, setup.config.train.cleaner))
+        (said, heard[real.clip.ref] if real.clip.ref in heard else recognise_real(real, new_setup))
+        for real in clips
+        if (said := spoken_words(real.clip.text, setup.config.train.cleaner))
     ]
     return word_error_rate(pairs) if pairs else None
+
+
+def _prepare(
+    judges: Judges,
+    train: ClipDataset,
+    n_references: int,
+    sample_rate: int,
+    notes: list[str],
+    log: Callable[[str], None],
+) -> None:
+    """Let the judges know the character's voice; tell which of them are missing."""
+    # From the end: the real clips that are judged begin at the other one.
+    references = train.clips[-n_references:]
+    judges.remember([load_wav(c.path, sample_rate).numpy() for c in references], sample_rate)
+    if judges.missing:
+        notes.append(
+            "How much of it people would understand, its MOS and its likeness are measured in part "
+            f"or not at all. {' '.join(judges.missing)} Run: {HOW_TO_INSTALL}"
+        )
+        log(notes[-1])
+
+
+def _judge_clips(
+    clips: Sequence[RealClip], setup: EvaluationSetup, log: Callable[[str], None]
+) -> Verdict:
+    """Return the judges' verdict on real clips through the vocoder."""
+    if not setup.judges.present:
+        return summed_up([], [])
+    log(f"Judging {len(clips)} real clips …")
+    waveforms = [real_waveform(real, setup) for real in clips]
+    opinions = setup.judges.listen(waveforms, setup.sample_rate)
+    return summed_up(opinions, [real.clip.text for real in clips])
 
 
 def _words(texts: Iterable[str], cleaner: str) -> set[str]:

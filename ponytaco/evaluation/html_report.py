@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from ponytaco.evaluation.charts import heatmap, line_chart
 from ponytaco.evaluation.results import STOP_ERRORS, Group, Media, Results, TextResult
+from ponytaco.judges.judge import Judges
 from ponytaco.printable import escape
 from ponytaco.runs.history import Column, HistoryRow
 
@@ -94,6 +95,11 @@ def verdict(results: Results) -> list[str]:
         )
     else:
         sentences.append(f"It does not read {kind} reliably yet. Train it longer.")
+    if heard := group.verdict.beside(results.clips_verdict):
+        sentences.append(
+            f"To trained judges: {heard}. In brackets are real clips through the same vocoder: "
+            "hardly a voice does better."
+        )
     rate, ceiling = group.word_error_rate, results.ceiling
     if rate is not None and ceiling is not None:
         near = rate <= ceiling + 0.03
@@ -129,7 +135,7 @@ def _cards(results: Results) -> list[str]:
     clips, new, ceiling = results.clips, results.new, results.ceiling
     validation = results.validation
     limits = (0.1, 0.3) if ceiling is None else (ceiling + 0.03, ceiling + 0.25)
-    cards = []
+    cards = _judges_cards(results)
     if ceiling is not None or new.word_error_rate is not None:
         cards.append(_card(
             "Words misheard",
@@ -174,6 +180,32 @@ def _cards(results: Results) -> list[str]:
         "The score by which the best model is kept; compare only runs on the same clips. Focus is "
         "good from 0.6 on, coverage near 1.",
     ))  # fmt: skip
+    return cards
+
+
+def _judges_cards(results: Results) -> list[str]:
+    """Build a card for each judge, with limits that lie below what the real clips reach."""
+    voices = (
+        ("new sentences", results.new.verdict),
+        ("validation clips", results.clips.verdict),
+        (f"{results.n_ceiling_clips} real clips", results.clips_verdict),
+    )
+    cards = []
+    for title, name, form, good, fair, meaning in (
+        ("Words understood", "understood", ".0%", 0.05, 0.3,
+         "By Whisper tiny.en, in any words. It mishears the real clips too, which went through the "
+         "same vocoder."),
+        ("Quality", "mos", ".1f", 0.5, 1.5,
+         "Mean opinion score, 1 to 5, as Distill-MOS predicts it: how people would rate it."),
+        ("Likeness", "likeness", ".2f", 0.05, 0.15,
+         "Cosine between the voice and the character's clips; other speakers have 0.5 to 0.7."),
+    ):  # fmt: skip
+        ceiling = getattr(results.clips_verdict, name)
+        if ceiling is None:
+            continue
+        limits = (ceiling - good, ceiling - fair)
+        rows = [(voice, getattr(verdict, name), limits) for voice, verdict in voices[:2]]
+        cards.append(_card(title, [*rows, (voices[2][0], ceiling, None)], form, meaning))
     return cards
 
 
@@ -235,6 +267,10 @@ def _curves(history: Sequence[HistoryRow]) -> str:
         ("Speaking freely, by step (higher is better)",
          line_chart([curve("voice", Column.SCORE), curve("focus", Column.FREE_FOCUS),
                      curve("coverage", Column.FREE_COVERAGE)])),
+        ("As judges heard it in training, by step (higher is better)",
+         line_chart([curve("words understood", Column.UNDERSTOOD),
+                     curve("likeness", Column.LIKENESS),
+                     curve("words understood in the clips", Column.CLIPS_UNDERSTOOD)])),
     )  # fmt: skip
     shown = [f'<div class="card"><h3>{title}</h3>{chart}</div>' for title, chart in charts if chart]
     return f'<h2>How it learnt</h2><div class="pictures">{"".join(shown)}</div>' if shown else ""
@@ -283,6 +319,9 @@ def _text(kind: str, result: TextResult, media: Media) -> str:
         marks.append((_POOR, f"repeated: {', '.join(result.repeated)}"))
     if result.errors:
         marks.append((_FAIR, f"{result.errors} of {len(result.said)} words misheard"))
+    if result.not_understood:
+        n_words = len(Judges.said(result.text))
+        marks.append((_FAIR, f"{result.not_understood} of {n_words} words not understood"))
     if not marks:
         marks.append((_GOOD, "no errors found"))
     shown = "".join(f'<span class="{level}">{escape(text)}</span>' for level, text in marks)
@@ -291,9 +330,17 @@ def _text(kind: str, result: TextResult, media: Media) -> str:
         facts.append(f"{result.mel_cepstral_distortion_db:.1f} dB")
     if result.pitch_correlation is not None:
         facts.append(f"melody {result.pitch_correlation:.2f}")
+    if result.opinion.mos is not None:
+        facts.append(f"MOS {result.opinion.mos:.1f}")
+    if result.opinion.likeness is not None:
+        facts.append(f"likeness {result.opinion.likeness:.2f}")
     heard = ""
-    if result.errors:
-        heard = f'<p class="soft">heard: {escape(" ".join(result.heard or [])) or "nothing"}</p>'
+    for n_wrong, words in (
+        (result.errors, result.heard),
+        (result.not_understood, result.opinion.heard),
+    ):
+        if n_wrong:
+            heard += f'<p class="soft">heard: {escape(" ".join(words or [])) or "nothing"}</p>'
     sounds = _player("the voice", media.sound)
     if media.real_sound is not None:
         sounds += _player("the real clip", media.real_sound)

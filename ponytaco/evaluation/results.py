@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ponytaco.evaluation.wer import word_error_rate, word_errors
+from ponytaco.judges.judge import Judges, Opinion, Verdict, summed_up
 from ponytaco.metrics.alignment import AlignmentScore
+from ponytaco.metrics.wer import word_error_rate, word_errors
 from ponytaco.training.validation import Validation
 
 FORMAT = 2
@@ -54,6 +55,16 @@ class TextResult:
     """Length over the real clip's."""
     pitch_correlation: float | None = None
     """None also where too little is voiced in both."""
+    opinion: Opinion = Opinion(None, None, None)
+    """The judges'."""
+
+    @property
+    def not_understood(self) -> int | None:
+        """Number of words that Whisper did not understand; None without it."""
+        if self.opinion.heard is None:
+            return None
+        said = Judges.said(self.text)
+        return min(len(said), word_errors(said, self.opinion.heard))
 
     @property
     def errors(self) -> int | None:
@@ -64,13 +75,18 @@ class TextResult:
     def badness(self) -> float:
         """Sort key, the worst highest: share of words gone wrong, plus half for a wrong end."""
         n_words = max(1, len(self.said))
-        wrong = len(self.skipped or ()) + len(self.repeated or ()) + (self.errors or 0)
+        misheard = self.errors if self.not_understood is None else self.not_understood
+        wrong = len(self.skipped or ()) + len(self.repeated or ()) + (misheard or 0)
         wrong_end = 0.5 * bool(self.stop_error)
         return wrong / n_words + wrong_end + (1 - self.alignment.coverage)
 
     def as_json(self) -> dict[str, Any]:
         """Return the values by name."""
-        return {**dataclasses.asdict(self), "errors": self.errors}
+        return {
+            **dataclasses.asdict(self),
+            "errors": self.errors,
+            "not_understood": self.not_understood,
+        }
 
 
 @dataclass(frozen=True)
@@ -93,6 +109,11 @@ class Group:
 
     results: list[TextResult]
     media: list[Media]
+
+    @property
+    def verdict(self) -> Verdict:
+        """The judges' verdict on all texts."""
+        return summed_up([r.opinion for r in self.results], [r.text for r in self.results])
 
     @property
     def word_error_rate(self) -> float | None:
@@ -137,6 +158,7 @@ class Group:
         """Return the means by name, and each text's values."""
         return {
             "n": len(self.results),
+            **dataclasses.asdict(self.verdict),
             "word_error_rate": self.word_error_rate,
             "real_word_error_rate": self.real_word_error_rate,
             "mel_cepstral_distortion_db": self.mel_cepstral_distortion_db,
@@ -177,6 +199,8 @@ class Results:
     ceiling: float | None
     """Word error rate of real clips through the same vocoder, which no voice can pass."""
     n_ceiling_clips: int
+    clips_verdict: Verdict = Verdict(None, None, None)
+    """The judges' verdict on the same real clips."""
     notes: list[str] = field(default_factory=list)
     """What was left out, and why, one sentence each."""
 
@@ -199,7 +223,11 @@ class Results:
                 "vocoder": self.vocoder,
                 "recogniser": self.recogniser,
                 "new_recogniser": self.new_recogniser,
-                "ceiling": {"word_error_rate": self.ceiling, "clips": self.n_ceiling_clips},
+                "ceiling": {
+                    "word_error_rate": self.ceiling,
+                    "clips": self.n_ceiling_clips,
+                    **dataclasses.asdict(self.clips_verdict),
+                },
                 "validation": {
                     "loss": validation.loss,
                     "score": validation.score,

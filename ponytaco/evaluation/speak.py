@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -16,8 +16,9 @@ from torch import Tensor
 from ponytaco.audio.wav import load_wav
 from ponytaco.config import Config
 from ponytaco.data.dataset_folder import Clip
-from ponytaco.evaluation.asr import SpeechRecogniser, spoken_words
+from ponytaco.evaluation.asr import SpeechRecogniser
 from ponytaco.evaluation.results import Group, Media, TextResult, stop_error
+from ponytaco.judges.judge import Judges
 from ponytaco.metrics.alignment import mean_score
 from ponytaco.metrics.mel_cepstral import (
     best_path,
@@ -29,6 +30,7 @@ from ponytaco.metrics.mel_cepstral import (
 from ponytaco.synthesis.result import Sentence, Speech
 from ponytaco.synthesis.voice import Voice
 from ponytaco.text.errors import TextError
+from ponytaco.text.spoken import spoken_words
 
 # Recognised up to this multiple of the expected length: recognition takes most of the time, and of
 # a voice that does not stop the rest tells nothing more.
@@ -63,6 +65,10 @@ class EvaluationSetup:
     recogniser: SpeechRecogniser | None
     frames_per_symbol: float
     """Of the real clips; gives a new sentence's expected length."""
+    judges: Judges
+    """Any of them may be missing."""
+    vocoded: dict[str, npt.NDArray[np.float32]] = field(default_factory=dict)
+    """Waveforms of the real clips through the vocoder, by name, made when they are first needed."""
 
     @property
     def sample_rate(self) -> int:
@@ -120,11 +126,18 @@ def speak_all(
     return group
 
 
-def recognise_real(mel: Tensor, setup: EvaluationSetup) -> list[str]:
-    """Transcribe a real clip's mel (n_mels, T_mel) through the vocoder."""
+def real_waveform(real: RealClip, setup: EvaluationSetup) -> npt.NDArray[np.float32]:
+    """Return a real clip's waveform (T_wav,) through the vocoder."""
+    name = real.clip.ref
+    if name not in setup.vocoded:
+        setup.vocoded[name] = setup.vocoder(real.mel[None])[0].float().cpu().numpy()
+    return setup.vocoded[name]
+
+
+def recognise_real(real: RealClip, setup: EvaluationSetup) -> list[str]:
+    """Transcribe a real clip through the vocoder."""
     assert setup.recogniser is not None
-    waveform = setup.vocoder(mel[None])[0].float().cpu().numpy()
-    return setup.recogniser.transcribe(waveform, setup.sample_rate)
+    return setup.recogniser.transcribe(real_waveform(real, setup), setup.sample_rate)
 
 
 def _with_progress(
@@ -155,10 +168,11 @@ def _measure(
     waveform = speech.waveform.float().cpu().numpy()
     said = spoken_words(text.text, setup.config.train.cleaner)
     heard = real_heard = None
+    listened = waveform[: int(_RECOGNISED * expected_seconds * speech.sample_rate)]
     if setup.recogniser and said:
-        n_samples = int(_RECOGNISED * expected_seconds * speech.sample_rate)
-        heard = setup.recogniser.transcribe(waveform[:n_samples], speech.sample_rate)
-        real_heard = recognise_real(real.mel, setup) if real else None
+        heard = setup.recogniser.transcribe(listened, speech.sample_rate)
+        real_heard = recognise_real(real, setup) if real else None
+    (opinion,) = setup.judges.listen([listened], speech.sample_rate)
     similarity = compare_mels(mel, real.mel) if real else None
     recording = load_wav(real.clip.path, setup.sample_rate).numpy() if real else None
     correlation = None
@@ -183,6 +197,7 @@ def _measure(
         mel_cepstral_distortion_db=similarity.mel_cepstral_distortion if similarity else None,
         length=similarity.length if similarity else None,
         pitch_correlation=correlation,
+        opinion=opinion,
     )
     media = Media(
         sound=_flac(waveform, speech.sample_rate),

@@ -58,6 +58,14 @@ class Column(enum.StrEnum):
     MEL_CEPSTRAL_DISTORTION = "mel_cepstral_distortion"
     SCORE = "score"
     ALIGNED = "aligned"
+    # Of a listening: what the judges find in the voice, and in the clips through the same vocoder.
+    UNDERSTOOD = "understood"
+    MOS = "mos"
+    LIKENESS = "likeness"
+    CLIPS_UNDERSTOOD = "clips_understood"
+    CLIPS_MOS = "clips_mos"
+    CLIPS_LIKENESS = "clips_likeness"
+    LISTENING_SHARE = "listening_share"
 
 
 HistoryRow: TypeAlias = Mapping[str, float]

@@ -6,6 +6,10 @@ import dataclasses
 import math
 from dataclasses import dataclass
 
+# Below the first, what Whisper writes down is chance. A listening has about a hundred words, so that
+# differences below the second are noise, and the likeness decides.
+_UNDERSTOOD_AT_ALL, _NOTICED = 0.05, 0.02
+
 
 @dataclass
 class RunState:
@@ -39,7 +43,13 @@ class RunState:
     best_step: int = 0
     """Step of the best model."""
     validations_since_best: int = 0
-    """Validations since then."""
+    """Validations since then; those that could have found a better one."""
+    best_understood: float | None = None
+    """Share of words understood of the best model; None if it was chosen by its score."""
+    best_likeness: float | None = None
+    """Its likeness to the character; None also where nobody judges it."""
+    listening_seconds: float = 0.0
+    """Duration of all listenings."""
 
     def record_step(
         self, guidance_scale: float | None = None, seconds: float | None = None
@@ -62,27 +72,55 @@ class RunState:
         """Record the gradient-adaptive factor."""
         self.gaf = gaf
 
-    def record_validation(self, aligned: bool, score: float, loss: float) -> bool:
+    def record_listening(self, seconds: float) -> None:
+        """Count the duration of a listening."""
+        self.listening_seconds += seconds
+
+    def record_validation(
+        self,
+        aligned: bool,
+        score: float,
+        loss: float,
+        understood: float | None = None,
+        likeness: float | None = None,
+        is_listened_to: bool = False,
+    ) -> bool:
         """Record a validation, and return whether its voice is the best so far.
 
-        An aligned voice is better than any other; otherwise the higher score wins. A voice whose
-        loss or score is not finite is never the best, or no later one could be better.
+        Once a voice was understood at all, the one that is understood best wins, and of two that
+        are understood alike the one that is more like the character. A validation between two
+        listenings then says nothing: its voice is not compared. Before, and where nobody listens,
+        an aligned voice is better than any other, and otherwise the higher score wins. A voice
+        whose loss or score is not finite is never the best, or no later one could be better.
 
         Args:
             aligned: whether attention was aligned, free-running.
             score: the voice score, 0 to 1.
             loss: loss on the validation clips.
+            understood: share of words understood; None if nobody listened to this validation.
+            likeness: likeness to the character's voice.
+            is_listened_to: whether the session's voices are listened to, now and then.
         """
         if not aligned:
             self.aligned_since = None
         elif self.aligned_since is None:
             self.aligned_since = self.step
             self.first_aligned = self.first_aligned or self.step
-        is_best = (math.isfinite(loss) and math.isfinite(score)) and (
-            self.best_score is None or (aligned, score) > (self.best_aligned, self.best_score)
-        )
+        if understood is not None and understood < _UNDERSTOOD_AT_ALL and not self.best_understood:
+            understood = None
+        if is_listened_to and understood is None and self.best_understood is not None:
+            return False
+        if understood is not None:
+            mine = _heard(understood, likeness)
+            is_better = mine > _heard(self.best_understood or 0.0, self.best_likeness)
+        else:
+            is_better = self.best_score is None or (
+                (aligned, score) > (self.best_aligned, self.best_score)
+            )
+        is_best = math.isfinite(loss) and math.isfinite(score) and is_better
         if is_best:
             self.best_aligned, self.best_score = aligned, score
+            self.best_understood, self.best_likeness = understood, likeness
             self.best_step, self.validations_since_best = self.step, 0
         else:
             self.validations_since_best += 1
@@ -91,6 +129,7 @@ class RunState:
     def forget_best(self) -> None:
         """Judge the best voice anew, as on another data set."""
         self.best_aligned, self.best_score = False, None
+        self.best_understood = self.best_likeness = None
         self.best_step = self.validations_since_best = 0
 
     def forget_alignment(self) -> None:
@@ -128,10 +167,22 @@ class RunState:
             self.best_step,
             self.validations_since_best,
         )
-        numbers = (self.seconds, self.gaf, self.guidance_scale, self.learning_rate_scale)
+        numbers = (
+            self.seconds,
+            self.gaf,
+            self.guidance_scale,
+            self.learning_rate_scale,
+            self.listening_seconds,
+            *(n for n in (self.best_understood, self.best_likeness) if n is not None),
+        )
         return (
             all(type(count) is int and 0 <= count < 2**53 for count in counts)
             and all(type(n) in (int, float) and math.isfinite(n) for n in numbers)
             and 0 <= self.guidance_scale <= 1
             and (self.best_score is None or type(self.best_score) in (int, float))
         )
+
+
+def _heard(understood: float, likeness: float | None) -> tuple[int, float]:
+    """Return what heard voices are compared by."""
+    return round(understood / _NOTICED), likeness or 0.0

@@ -39,6 +39,7 @@ from ponytaco.training.ema import EMA
 from ponytaco.training.freezing import freeze
 from ponytaco.training.gradual import next_reduction
 from ponytaco.training.interrupts import BestEffort, interruptible, save_on_error
+from ponytaco.training.listening import Listener
 from ponytaco.training.memory import in_micro_batches
 from ponytaco.training.metrics import RunningMetrics, StepReport
 from ponytaco.training.optimizer import make_optimizer, set_learning_rate
@@ -60,7 +61,7 @@ from ponytaco.training.rng import (
 )
 from ponytaco.training.schedules import learning_rate, next_guidance_scale
 from ponytaco.training.step import is_guided, train_step
-from ponytaco.training.validation import Validation, save_pictures, validate
+from ponytaco.training.validation import Validation, heard_validation, save_pictures, validate
 
 # Skipped steps in a row after which a report rolls the run back. A float16 loss scale that starts
 # too high skips about twenty.
@@ -164,6 +165,7 @@ class Session:
         self._unproved: int | None = self.state.step if found else None
         self._has_diverged = False
         self._best_effort = BestEffort(log)
+        self._listener = Listener(run, config, self.data, self.device, log)
         self._unwritten: list[HistoryRow] = []
         # Nothing is written before the data, the settings and the weights have proved usable.
         ranks.from_first(self._prepare_folder)
@@ -273,8 +275,16 @@ class Session:
                 self.config.train.batch_size,
                 self.log,
             )
-            is_best = not found.has_diverged and self.state.record_validation(
-                found.free.aligned, found.score, found.loss
+            if found.has_diverged:
+                return found, False, self.state
+            found = heard_validation(found, self._listener, self.state)
+            is_best = self.state.record_validation(
+                found.free.aligned,
+                found.score,
+                found.loss,
+                found.understood,
+                found.likeness,
+                self._listener.is_active,
             )
             return found, is_best, self.state
 

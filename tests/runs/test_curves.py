@@ -46,3 +46,16 @@ def test_a_short_or_odd_history(rows):
 def test_a_lone_point_can_be_seen():
     losses, _ = plot_history([{"step": 10, "loss": 3.0, "val_loss": 2.0}]).axes
     assert all(line.get_marker() not in ("None", None, "", " ") for line in losses.lines)
+
+
+def test_what_judges_hear_has_a_place_of_its_own_with_the_clips_dashed():
+    heard = {"understood": 0.6, "mos": 2.0, "likeness": 0.8, "listening_share": 0.01,
+             "clips_understood": 0.96, "clips_mos": 4.5, "clips_likeness": 0.9}  # fmt: skip
+    rows = [{"step": 10, "loss": 3.0}, {"step": 20, **heard}]
+    _, _, axes = plot_history(rows).axes
+    values = [float(line.get_ydata()[0]) for line in axes.lines]
+    assert values == pytest.approx([0.6, 0.96, 0.4, 0.9, 0.8, 0.9])
+    assert [line.get_linestyle() for line in axes.lines] == ["-", "--"] * 3
+    # A judge that is missing has no line.
+    _, _, axes = plot_history([{"step": 20, "understood": 0.6, "listening_share": 0.01}]).axes
+    assert len(axes.lines) == 1

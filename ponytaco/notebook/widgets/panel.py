@@ -217,6 +217,8 @@ class TextPanel:
             f"step {validation.step:,}: voice {validation.score:.2f} of 1, {validation.free}; "
             f"see {picture}"
         )
+        if validation.heard:
+            say(f"step {validation.step:,}: {validation.heard}")
 
     def close(self, outcome: str) -> None:
         """Do nothing: training prints its outcome."""

@@ -38,6 +38,25 @@ def voice_state(rows: Sequence[HistoryRow]) -> str:
     return f"{now:.2f} of 1" + (f", best {best:.2f} at step {step:,}" if len(scores) > 1 else "")
 
 
+def heard_state(rows: Sequence[HistoryRow]) -> list[tuple[str, str]]:
+    """Return names and values of the last listening, each beside that of the clips; may be none."""
+    heard = [row for row in rows if Column.LISTENING_SHARE in row]
+    if not heard:
+        return []
+    last = heard[-1]
+    shown = []
+    for name, column, clips, form in (
+        ("words understood", Column.UNDERSTOOD, Column.CLIPS_UNDERSTOOD, ".0%"),
+        ("MOS, 1 to 5", Column.MOS, Column.CLIPS_MOS, ".1f"),
+        ("likeness", Column.LIKENESS, Column.CLIPS_LIKENESS, ".2f"),
+    ):
+        if column in last and clips in last:
+            shown.append((name, f"{last[column]:{form}} (the clips: {last[clips]:{form}})"))
+    step, share = int(last[Column.STEP]), last[Column.LISTENING_SHARE]
+    shown.append(("listened", f"at step {step:,}, in {share:.1%} of the time"))
+    return [(name, value.replace("%", " %")) for name, value in shown]
+
+
 def time_left(step: int, goal: int, seconds_per_step: float) -> str:
     """Return the time until a step, as 'in 12 min'."""
     return f"in {duration((goal - step) * seconds_per_step)}"
@@ -57,6 +76,7 @@ def numbers(report: StepReport, rows: Sequence[HistoryRow] = ()) -> list[tuple[s
     """
     shown = [
         ("attention", alignment_state(rows)),
+        *heard_state(rows),
         ("voice", voice_state(rows)),
         ("epoch", f"{report.epoch:,}"),
         ("speed", f"{report.seconds_per_step:.2f} s/step"),

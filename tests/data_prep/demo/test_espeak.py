@@ -121,7 +121,7 @@ def test_the_same_seed_gives_the_same_bytes(archive, tmp_path):
 def test_a_recogniser_understands_the_voice():
     pytest.importorskip("pocketsphinx")
     from ponytaco.evaluation.asr import word_grammar_recogniser
-    from ponytaco.evaluation.wer import word_error_rate
+    from ponytaco.metrics.wer import word_error_rate
 
     recogniser = word_grammar_recogniser(VOCABULARY)
     pairs = [

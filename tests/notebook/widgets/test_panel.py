@@ -224,3 +224,13 @@ def test_skipped_steps_are_shown_once_there_are_some(trained_run):
     assert "steps skipped" not in dict(panel_text.numbers(report))
     some = SimpleNamespace(**{**vars(report), "skipped_steps": 3})
     assert dict(panel_text.numbers(some))["steps skipped"] == "3"
+
+
+def test_what_judges_hear_is_shown_beside_the_clips(trained_run):
+    heard = {"step": 750.0, "understood": 0.62, "clips_understood": 0.96, "mos": 2.1,
+             "clips_mos": 4.3, "listening_share": 0.021}  # fmt: skip
+    shown = dict(panel_text.numbers(trained_run.reports[-1], [heard, {"step": 760.0}]))
+    assert shown["words understood"] == "62 % (the clips: 96 %)"
+    assert shown["MOS, 1 to 5"] == "2.1 (the clips: 4.3)" and "likeness" not in shown
+    assert shown["listened"] == "at step 750, in 2.1 % of the time"
+    assert "words understood" not in dict(panel_text.numbers(trained_run.reports[-1]))

@@ -1,6 +1,6 @@
 import pytest
 
-from ponytaco.evaluation.wer import word_error_rate, word_errors
+from ponytaco.metrics.wer import understood_share, word_error_rate, word_errors
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,9 @@ def test_word_error_rate_weighs_words_not_clips():
 def test_word_error_rate_of_nothing_is_refused():
     with pytest.raises(ValueError, match="no word"):
         word_error_rate([])
+
+
+def test_a_text_counts_for_at_most_its_own_words():
+    pairs = [(["a", "b"], ["a", "b"]), (["c", "d"], ["x"] * 9), (["e"], [])]
+    assert understood_share(pairs) == 2 / 5
+    assert understood_share([]) is None

@@ -44,3 +44,22 @@ def word_error_rate(pairs: Iterable[tuple[Sequence[str], Sequence[str]]]) -> flo
     if words == 0:
         raise ValueError("there is no word in the references, so there is no error rate")
     return errors / words
+
+
+def understood_share(pairs: Iterable[tuple[Sequence[str], Sequence[str]]]) -> float | None:
+    """Return the share of words understood, 0 to 1, over all texts.
+
+    A text has at most as many errors as words: what a recogniser makes up beyond it, as Whisper
+    does of noise, does not count against other texts.
+
+    Args:
+        pairs: each text's reference and hypothesis.
+
+    Returns:
+        None if the references hold no word.
+    """
+    errors = words = 0
+    for reference, hypothesis in pairs:
+        errors += min(len(reference), word_errors(reference, hypothesis))
+        words += len(reference)
+    return 1 - errors / words if words else None

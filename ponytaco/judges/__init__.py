@@ -1,0 +1,5 @@
+"""Judges of speech: words understood by Whisper, predicted MOS, and likeness of the voice.
+
+Of the packages of the extra ``judge`` only data files are opened, by our own readers: two of them
+cannot be imported in a present environment. Nothing is loaded before it is asked.
+"""

@@ -1,0 +1,7 @@
+import pytest
+from support.judges import hide_judges
+
+
+@pytest.fixture(autouse=True)
+def no_judges(monkeypatch):
+    hide_judges(monkeypatch)
