@@ -12,7 +12,8 @@ changes no value and gives no gradient.
 
 No graph is trusted before it has proved itself. The first loop that it could run is computed
 plainly, which is what counts; beside it the graph computes each block from copies of the same
-inputs. If a value differs, or capturing or launching fails, no graph is used any more.
+inputs. If a value differs, or capturing or launching fails, no graph is used any more. In speaking
+a few blocks must do, for the first sentence is often the only one.
 """
 
 from __future__ import annotations
@@ -87,14 +88,19 @@ class Graphs:
         return self
 
     def run(
-        self, function: Function, fixed: Tensors, blocks: Iterable[Block], owner: object = None
+        self,
+        function: Function,
+        fixed: Tensors,
+        blocks: Iterable[Block],
+        owner: object,
+        n_proofs: int | None,
     ) -> None:
         """Run a function on each block, as ``run_blocks`` does."""
         # Another thread would overwrite the static memory.
         if not self.is_on or not self._in_use.acquire(blocking=False):
             return run_blocks(function, fixed, blocks)
         try:
-            self._run(function, fixed, blocks, owner)
+            self._run(function, fixed, blocks, owner, n_proofs)
         finally:
             self._in_use.release()
 
@@ -120,22 +126,36 @@ class Graphs:
         return had_graphs
 
     def _run(
-        self, function: Function, fixed: Tensors, blocks: Iterable[Block], owner: object
+        self,
+        function: Function,
+        fixed: Tensors,
+        blocks: Iterable[Block],
+        owner: object,
+        n_proofs: int | None,
     ) -> None:
         graph: _Graph | None = None
         is_first = True
         for block in blocks:
             if is_first:
                 graph, is_first = self._find(function, fixed, block, owner), False
-            is_launched = graph is not None and graph.fits(block) and self._launch(graph, block)
-            if is_launched and graph is not None and graph.is_proven:
+            if graph is None or not graph.fits(block) or not self._launch(graph, block):
+                function(*fixed, *block.read, *block.updated, *block.written)
+            elif graph.is_proven:
                 graph.copy_out(block)
-                continue
-            function(*fixed, *block.read, *block.updated, *block.written)
-            if is_launched and graph is not None:
+            else:
+                function(*fixed, *block.read, *block.updated, *block.written)
                 graph.compare(block)
-        if self.is_on and graph is not None and not graph.prove():
-            self.give_up("one of them computed other values than the plain loop")
+                if graph.n_compared == n_proofs:
+                    self._prove(graph)
+        if graph is not None:
+            self._prove(graph)
+
+    def _prove(self, graph: _Graph) -> None:
+        """Trust a graph that has computed what the plain loop did, else none any more."""
+        if self.is_on and graph.n_compared and not graph.is_proven:
+            graph.is_proven = graph.is_right()
+            if not graph.is_proven:
+                self.give_up("one of them computed other values than the plain loop")
 
     def _find(
         self, function: Function, fixed: Tensors, block: Block, owner: object
@@ -210,6 +230,7 @@ class _Graph:
         types = {tensor.dtype for tensor in static if tensor is not None}
         self._tolerance = max(_TOLERANCES.get(dtype, 0.0) for dtype in types)
         self._worst: Tensor | None = None
+        self.n_compared = 0
         self.is_proven = False
 
     def fits(self, block: Block) -> bool:
@@ -240,13 +261,11 @@ class _Graph:
         ]
         before = [] if self._worst is None else [self._worst]
         self._worst = torch.stack([*before, *distances]).max()
+        self.n_compared += 1
 
-    def prove(self) -> bool:
-        """Whether no comparison so far speaks against the graph; after one it is proven."""
-        if self._worst is not None and not self.is_proven:
-            self.is_proven = bool(self._worst <= self._tolerance)  # false for NaN
-            return self.is_proven
-        return True
+    def is_right(self) -> bool:
+        """Whether all that was compared was equal."""
+        return self._worst is not None and bool(self._worst <= self._tolerance)  # not if NaN
 
 
 def run_blocks(
@@ -255,6 +274,7 @@ def run_blocks(
     blocks: Iterable[Block],
     graphs: Graphs | None = None,
     owner: object = None,
+    n_proofs: int | None = None,
 ) -> None:
     """Run a function on each block of a loop, one after the other.
 
@@ -267,9 +287,11 @@ def run_blocks(
         graphs: run it as a graph; by default plainly.
         owner: whose function it is, if it uses tensors that are not among its arguments, which
             must stay where they are.
+        n_proofs: blocks that a new graph must compute beside the plain loop; by default all of the
+            first loop.
     """
     if graphs is not None:
-        graphs.run(function, fixed, blocks, owner)
+        graphs.run(function, fixed, blocks, owner, n_proofs)
         return
     for block in blocks:
         function(*fixed, *block.read, *block.updated, *block.written)
@@ -306,17 +328,22 @@ def cuda_capture(device: torch.device) -> Capture:
 
     def capture(compute: Callable[[], None]) -> Callable[[], None]:
         with torch.cuda.device(device):
-            # Libraries allocate workspaces and choose kernels at the first call, which must not be
-            # captured.
-            stream.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(stream):
-                compute()
-            torch.cuda.current_stream().wait_stream(stream)
-            graph = torch.cuda.CUDAGraph()
-            # Other threads, which load or save, may allocate meanwhile. This thread may be the one
-            # of autograd's backward passes, but a capture begins and ends in the same.
-            with torch.cuda.graph(graph, pool, stream, capture_error_mode="thread_local"):
-                compute()
+            usual = torch.cuda.current_stream()
+            try:
+                # Libraries allocate workspaces and choose kernels at the first call, which must not
+                # be captured.
+                stream.wait_stream(usual)
+                with torch.cuda.stream(stream):
+                    compute()
+                usual.wait_stream(stream)
+                graph = torch.cuda.CUDAGraph()
+                # Other threads, which load or save, may allocate meanwhile. This thread may be that
+                # of autograd's backward passes, but a capture begins and ends in the same.
+                with torch.cuda.graph(graph, pool, stream, capture_error_mode="thread_local"):
+                    compute()
+            finally:
+                # After an error torch stays on the stream that it captured.
+                torch.cuda.set_stream(usual)
 
         def replay() -> None:
             with torch.cuda.device(device):

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # Steps of a graph, and between two checks whether every clip is over: each waits for a GPU.
 _BLOCK = 8
+# Blocks in which a new graph runs beside the plain loop.
+_PROOFS = 4
 
 
 class FreeOutput(NamedTuple):
@@ -239,7 +241,7 @@ class PackedDecoder:
                 if take(_Steps(*(list(result.unbind(0)) for result in results))):
                     break
 
-        run_blocks(self._write_steps, text, blocks(), graphs, self._owner)
+        run_blocks(self._write_steps, text, blocks(), graphs, self._owner, _PROOFS)
 
     def _write_steps(self, *tensors: Tensor) -> None:
         """Run steps and write their results, as a graph can.

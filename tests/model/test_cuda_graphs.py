@@ -157,13 +157,29 @@ def add_up(weight, x, total, out):
         out[t].copy_(total)
 
 
-def run_added(graphs, x, weight, n=4):
+def run_added(graphs, x, weight, n=4, n_proofs=None):
     total, out = torch.zeros(x.shape[1:]), torch.empty_like(x)
     run_blocks(
         add_up, (weight,),
         (Block((x[i : i + n],), (total,), (out[i : i + n],)) for i in range(0, len(x), n)), graphs,
+        n_proofs=n_proofs,
     )  # fmt: skip
     return out
+
+
+@pytest.mark.parametrize(("n_proofs", "expected"), [(None, 5), (1, 1), (3, 3), (9, 5)])
+def test_a_new_graph_is_compared_in_so_many_blocks(n_proofs, expected, monkeypatch):
+    compared = []
+    compare = cuda_graphs._Graph.compare
+    monkeypatch.setattr(
+        cuda_graphs._Graph, "compare", lambda *args: (compared.append(1), compare(*args))
+    )
+    graphs, messages = make_graphs()
+    x = torch.randn(20, 5)
+    for _ in range(3):
+        ours = run_added(graphs, x, torch.tensor(2.0), n_proofs=n_proofs)
+        assert torch.equal(ours, run_added(None, x, torch.tensor(2.0)))
+    assert len(compared) == expected and not messages
 
 
 def test_static_tensors_are_reused_and_inputs_copied():
