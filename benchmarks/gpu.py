@@ -27,6 +27,7 @@ from ponytaco.checkpoint.format import new_model
 from ponytaco.config import Config
 from ponytaco.device import choose_device
 from ponytaco.evaluation.speed import noise_batch
+from ponytaco.model.cuda_graphs import Graphs, graphs_for
 from ponytaco.model.decoder import DecoderOutput
 from ponytaco.model.inference_decoder import PackedDecoder
 from ponytaco.model.layers import length_mask
@@ -104,10 +105,17 @@ class Trainer:
     Args:
         plan: device, settings and size.
         reference: whether to use the reference decoder.
+        graphs: run the decoder's loops; None runs them plainly.
         changes: changes of the settings.
     """
 
-    def __init__(self, plan: Plan, reference: bool = False, **changes: object) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        reference: bool = False,
+        graphs: Graphs | None = None,
+        **changes: object,
+    ) -> None:
         config = plan.config.replace(**changes)
         self._settings = config.train
         torch.manual_seed(0)
@@ -115,6 +123,7 @@ class Trainer:
         if reference:
             self.model.decoder = Reference(config, self.model.decoder)  # type: ignore[assignment]
         self.model.to(plan.device)
+        self.model.decoder.graphs = graphs
         self._optimizer = make_optimizer(self.model, config.train)
         dtype = product_dtype(config.train.precision, plan.device)
         self._scaler = grad_scaler(dtype, plan.device)
@@ -137,30 +146,43 @@ class Trainer:
         ).gaf  # fmt: skip
 
 
+def _graphs(report: Report, plan: Plan) -> Graphs | None:
+    return graphs_for(plan.device, "auto", report.log)
+
+
 def measure_precisions(report: Report, plan: Plan) -> None:
-    """Measure a step in each precision, with and without a refresh of the factor."""
-    calls: dict[str, Callable[[], object]] = {}
-    memory = {}
+    """Measure a step in each precision, plain and captured, with and without a refresh."""
+    memory: dict[tuple[str, str], float] = {}
     # Training in float16 is for GPUs only.
     names = _PRECISIONS if plan.device.type == "cuda" else _PRECISIONS[:2]
+    calls: dict[str, Callable[[], object]] = {}
     for name in names:
-        trainer = Trainer(plan, precision=name)
-        memory[name] = _peak(trainer.step, plan.device)
-        calls[name] = trainer.step
-        calls[f"{name}, refreshing"] = partial(trainer.step, refresh=True)
+        for how, graphs in (("plain", None), ("graphs", _graphs(report, plan))):
+            trainer = Trainer(plan, graphs=graphs, precision=name)
+            trainer.step()  # proves the graphs
+            memory[name, how] = _peak(trainer.step, plan.device)
+            calls[f"{name}, {how}"] = trainer.step
+            calls[f"{name}, {how}, refreshing"] = partial(trainer.step, refresh=True)
     times = take_turns(calls, plan.rounds)
-    report.log("A step in each precision. One in ten refreshes the factor.")
+    report.log(
+        "A step in each precision, plainly and with CUDA graphs. One in ten refreshes the factor."
+    )
     report.table(
-        ("precision", "step / float32", "step, ms", "frames a second", "refreshing / not",
-         "peak, GB"),
+        ("precision", "plain / graphs", "refreshing, plain / graphs", "plain / float32",
+         "plain step, ms", "with graphs, ms", "frames a second", "refreshing / not",
+         "peak plain, GB", "with graphs, GB"),
         [
             (
                 name,
-                times.ratio(name, "float32"),
-                1000 * times.median(name),
-                plan.size.batch * plan.size.frames / times.median(name),
-                times.ratio(f"{name}, refreshing", name),
-                memory[name],
+                times.ratio(f"{name}, plain", f"{name}, graphs"),
+                times.ratio(f"{name}, plain, refreshing", f"{name}, graphs, refreshing"),
+                times.ratio(f"{name}, plain", "float32, plain"),
+                1000 * times.median(f"{name}, plain"),
+                1000 * times.median(f"{name}, graphs"),
+                plan.size.batch * plan.size.frames / times.median(f"{name}, graphs"),
+                times.ratio(f"{name}, graphs, refreshing", f"{name}, graphs"),
+                memory[name, "plain"],
+                memory[name, "graphs"],
             )
             for name in names
         ],
@@ -173,7 +195,10 @@ def measure_reference(report: Report, plan: Plan) -> None:
         "reference": Trainer(plan, reference=True, precision="float32"),
         "float32": Trainer(plan, precision="float32"),
         "bfloat16": Trainer(plan, precision="bfloat16"),
+        "float32, graphs": Trainer(plan, graphs=_graphs(report, plan), precision="float32"),
     }
+    for trainer in trainers.values():
+        trainer.step()  # proves the graphs
     memory = {name: _peak(trainer.step, plan.device) for name, trainer in trainers.items()}
     times = take_turns({n: t.step for n, t in trainers.items()}, min(3, plan.rounds))
     report.log("Against the reference decoder in float32.")
@@ -191,26 +216,31 @@ def measure_kernels(report: Report, plan: Plan) -> None:
     """Count the kernel launches of a frame, and measure the share of time the GPU computes."""
     few = max(10, plan.size.frames // 10)
     rows = []
-    for name in ("float32", "bfloat16"):
+    for name, graphs in (
+        ("float32", None), ("bfloat16", None), ("float32, graphs", _graphs(report, plan)),
+    ):  # fmt: skip
         counts, busy, wall = [], 0.0, 0.0
         for frames in (few, 2 * few):
             shorter = plan._replace(size=plan.size._replace(frames=frames))
-            trainer = Trainer(shorter, precision=name)
+            trainer = Trainer(shorter, graphs=graphs, precision=name.split(",")[0])
+            trainer.step()
             wall = take_turns({"step": trainer.step}, 3).median("step")
             n, busy = _kernels(trainer.step, plan.device)
             counts.append(n)
-        rows.append((name, (counts[1] - counts[0]) / few, counts[1], f"{100 * busy / wall:.0f} %"))
+        a_frame = (counts[1] - counts[0]) / few
+        rows.append((name, a_frame, counts[1], f"{100 * busy / wall:.0f} %"))
     report.log(
-        f"Kernels and copies that a step launches, and the share of its time in which the GPU "
-        f"computes, at {2 * few} frames. What is not that share waits for Python."
+        f"Kernels and copies of a step, those of graphs too, and the share of its time in which "
+        f"the GPU computes, at {2 * few} frames. What is not that share waits for Python."
     )
-    report.table(("precision", "launches a frame", "launches a step", "GPU computes"), rows)
+    report.table(("precision", "kernels a frame", "kernels a step", "GPU computes"), rows)
 
 
 def measure_growth(report: Report, plan: Plan) -> None:
     """Measure how a step's time depends on sizes and settings, in bfloat16."""
     size = plan.size
     plain = plan._replace(config=plan.config.replace(precision="bfloat16"))
+    graphs = _graphs(report, plan)
     variants: dict[str, tuple[Size, dict[str, object]]] = {
         "as it is": (size, {}),
         "twice the clips": (size._replace(batch=2 * size.batch), {}),
@@ -224,11 +254,13 @@ def measure_growth(report: Report, plan: Plan) -> None:
         "no MMI": (size, {"mmi": False}),
     }  # fmt: skip
     trainers = {
-        name: Trainer(plain._replace(size=of), **changes)
+        name: Trainer(plain._replace(size=of), graphs=graphs, **changes)
         for name, (of, changes) in variants.items()
     }
+    for trainer in trainers.values():
+        trainer.step()  # proves the graphs
     times = take_turns({n: t.step for n, t in trainers.items()}, min(3, plan.rounds))
-    report.log("How a step grows, in bfloat16.")
+    report.log("How a step grows, in bfloat16 with CUDA graphs.")
     report.table(
         ("step", "ratio", "ms"),
         [(n, times.ratio(n, "as it is"), 1000 * times.median(n)) for n in trainers],
@@ -236,7 +268,7 @@ def measure_growth(report: Report, plan: Plan) -> None:
 
 
 def measure_speaking(report: Report, plan: Plan) -> None:
-    """Measure free-running synthesis with each type of weights, at batch sizes 1 and 8."""
+    """Measure free-running synthesis, plain and captured, at batch sizes 1 and 8."""
     decoder = new_model(plan.config).to(plan.device).eval().decoder
     reference = Reference(plan.config, decoder.cpu()).decoder.to(plan.device)
     decoder.to(plan.device)
@@ -252,11 +284,14 @@ def measure_speaking(report: Report, plan: Plan) -> None:
 
     frames = {"reference": few}
     calls: dict[str, Callable[[], object]] = {f"reference {n}": partial(slowly, n) for n in (1, 8)}
-    for name in _PRECISIONS:
-        packed, frames[name] = PackedDecoder(decoder, name), plan.spoken
-        for n in (1, 8):
-            # With a gate threshold of 1 each sentence has the maximum of frames.
-            calls[f"{name} {n}"] = partial(packed, memory[:n], lengths[:n], plan.spoken, 1.0)
+    for graphs, how in ((None, ""), (_graphs(report, plan), ", graphs")):
+        decoder.graphs = graphs
+        for weight_type in _PRECISIONS:
+            name = weight_type + how
+            packed, frames[name] = PackedDecoder(decoder, weight_type), plan.spoken
+            for n in (1, 8):
+                # With a gate threshold of 1 each sentence has the maximum of frames.
+                calls[f"{name} {n}"] = partial(packed, memory[:n], lengths[:n], plan.spoken, 1.0)
     times = take_turns(calls, plan.rounds)
 
     def real(name: str, n: int) -> float:
@@ -359,7 +394,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--device", default="auto", help="where to compute (auto)")
     parser.add_argument("--only", choices=_PARTS, action="append", help="parts to measure (all)")
     parser.add_argument(
-        "--minutes", type=float, default=4.0, help="after which no part is begun (4)"
+        "--minutes", type=float, default=6.0, help="after which no part is begun (6)"
     )
     return parser.parse_args()
 

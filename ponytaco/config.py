@@ -225,6 +225,11 @@ class TrainConfig:
     device: str = _setting(
         "auto", "'cpu', 'cuda', 'cuda:1' …; 'auto' takes CUDA where there is a GPU."
     )
+    cuda_graphs: str = _setting(
+        "auto",
+        "On a GPU, launch the decoder's loops in blocks of steps: 'auto', where they have proved "
+        "to compute the same, or 'off'.",
+    )
 
     def __post_init__(self) -> None:
         """Refuse settings that contradict each other."""
@@ -232,6 +237,10 @@ class TrainConfig:
         if self.precision not in precisions:
             raise ConfigError(
                 f"precision is '{brief(self.precision)}'; it can be {_names(precisions)}."
+            )
+        if self.cuda_graphs not in ("auto", "off"):
+            raise ConfigError(
+                f"cuda_graphs is '{brief(self.cuda_graphs)}'; it can be 'auto' or 'off'."
             )
         cleaners = ("english", "transliteration", "basic")
         if self.cleaner not in cleaners:

@@ -14,6 +14,7 @@ from ponytaco.checkpoint.format import new_model
 from ponytaco.config import Config
 from ponytaco.data.loader import Batch
 from ponytaco.formatting import duration
+from ponytaco.model.cuda_graphs import graphs_for
 from ponytaco.model.inference_decoder import PackedDecoder
 from ponytaco.model.packed_linear import WEIGHT_TYPES, WeightTypeError, fastest_type
 from ponytaco.printable import say
@@ -155,6 +156,7 @@ def training_step(
     settings, device = config.train, batch.mel.device
     torch.manual_seed(settings.seed)
     model = new_model(config).to(device)
+    model.decoder.graphs = graphs_for(device, settings.cuda_graphs, log)
     optimizer = make_optimizer(model, settings)
     scaler = grad_scaler(product_dtype(settings.precision, device), device)
     mean_frame = torch.full((config.audio.n_mels,), _MEAN_LOG_MEL, device=device)
@@ -225,6 +227,7 @@ def measure_speaking(
     """
     torch.manual_seed(config.train.seed)
     decoder = new_model(config).to(device).eval().decoder
+    decoder.graphs = graphs_for(device, config.train.cuda_graphs)
     memory_dim = config.model.encoder_embedding_dim
     memory = torch.randn(_BATCH_SPOKEN, _N_SYMBOLS, memory_dim, device=device).clamp(-1, 1)
     seconds_per_frame = config.audio.hop_length / config.audio.sample_rate

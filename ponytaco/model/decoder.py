@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ponytaco.model.attention import LocationSensitiveAttention
+from ponytaco.model.cuda_graphs import Graphs
 from ponytaco.model.dropout import Dropout, dropout_mask
 from ponytaco.model.layers import LinearNorm, length_mask
 from ponytaco.model.prenet import Prenet
@@ -96,6 +97,9 @@ class Decoder(nn.Module):
         p_attention_dropout: dropout on the attention LSTM's output, in training only.
         p_decoder_dropout: dropout on the decoder LSTM's output, in training only.
         p_head_dropout: dropout in the 'mmi' head, in training only.
+
+    Attributes:
+        graphs: run the loops on a GPU; None runs them plainly.
     """
 
     def __init__(
@@ -150,6 +154,7 @@ class Decoder(nn.Module):
             gate_in_dim = features_dim
         # One gate value a frame, so that a clip may end inside a step's group of frames.
         self.gate_layer = LinearNorm(gate_in_dim, n_frames_per_step, gain_of="sigmoid")
+        self.graphs: Graphs | None = None
 
     def forward(
         self,
@@ -269,6 +274,7 @@ class Decoder(nn.Module):
             (S, B, T_text), and the state after these steps.
         """
         attention_dim = self.attention_rnn.hidden_size
+        forced_weights, forced_share = forced_attention or (None, None)
         attended, attention, attention_cell, weights_sum = attention_loop(
             prenet_frames,
             weights.attention_rnn,
@@ -284,7 +290,9 @@ class Decoder(nn.Module):
                 state.weights,
                 state.weights_sum,
             ),
-            *(forced_attention or (None, None)),
+            forced_weights,
+            forced_share,
+            self.graphs,
         )
         attended = attended.transpose(1, 2)  # (S, B, attention_rnn_dim + memory_dim)
         decoder_hiddens, decoder_cell = lstm_loop(
@@ -293,6 +301,7 @@ class Decoder(nn.Module):
             masks.decoder.transpose(1, 2) if masks else None,
             state.decoder_hidden,
             state.decoder_cell,
+            self.graphs,
         )
         decoder_hiddens = decoder_hiddens.transpose(1, 2)
         contexts = attended[:, :, attention_dim:]

@@ -31,19 +31,26 @@ def double_cell_gate(weight: Tensor) -> Tensor:
     return (gates * factors).flatten(0, 1)
 
 
+def drop_hidden(gates: Tensor, kept: Tensor) -> None:
+    """Close output gates, before their activation.
+
+    Args:
+        gates: (T, 4 * H, B), changed in place.
+        kept: (T, H, B), False where dropout drops the hidden state.
+    """
+    gates.unflatten(1, (4, -1))[:, 3].masked_fill_(~kept, -torch.inf)
+
+
 class Gates:
     """The gates of all steps, cut into views beforehand, which costs less than in the loop.
 
     Args:
         gates: (T, 4 * H, B), the inputs' share, doubled for the cell gate; each step completes and
             activates its own.
-        kept: (T, H, B), False where dropout drops the hidden state, or None.
     """
 
-    def __init__(self, gates: Tensor, kept: Tensor | None) -> None:
+    def __init__(self, gates: Tensor) -> None:
         parts = gates.unflatten(1, (4, -1))
-        if kept is not None:
-            parts[:, 3].masked_fill_(~kept, -torch.inf)
         self.steps = gates.unbind(0)
         self._parts = [part.unbind(0) for part in parts.unbind(1)]
         self._hidden = torch.empty_like(parts[0, 0])
@@ -69,62 +76,56 @@ class GateGradients:
     """Gradients of the gates, for a chunk of steps at a time.
 
     Args:
-        gates: (T, 4 * H, B), activated by ``Gates.step``.
-        cells: (T + 1, H, B), doubled.
-        d_cell: (H, B), the gradient of the last of these.
-        n_steps: steps of a chunk.
+        gates: (n, 4 * H, B), activated by ``Gates.step``.
+        cells: (n + 1, H, B), doubled.
+        later: (5, H, B), the gradients of the step after these; see ``gradients``.
+        gradients: (n or more, 5, H, B), written: of the cell before each step, and of its gates
+            before their activation. It may begin with ``later``.
+        factors: (n or more, 6, H, B), memory for what these are computed from.
     """
 
-    def __init__(self, gates: Tensor, cells: Tensor, d_cell: Tensor, n_steps: int) -> None:
-        self._gates, self._cells = gates.unflatten(1, (4, -1)), cells
-        size = n_steps, 5, *cells.shape[1:]
-        # Of the gates' gradients and the cell's; before them the factors, to be multiplied by the
-        # gradients of cell and hidden state.
-        self._gradients, self._factors = gates.new_empty(size), gates.new_empty(size)
-        self._of_cell = gates.new_empty(n_steps, *cells.shape[1:])
-        self._d_next_cell = torch.empty_like(d_cell)
-        self.d_cell = d_cell
-        self.d_gates = gates.new_zeros(gates.shape[1:])
-        """(4 * H, B), of the latest step, before the activation."""
-
-    def begin(self, start: int, stop: int) -> None:
-        """Compute what the gradients of the steps from start to stop are multiplied by."""
-        n = stop - start
-        i, f, g, o = self._gates[start:stop].unbind(1)
-        of_forget, of_input, of_f, of_g, of_o = self._factors[:n].unbind(1)
+    def __init__(
+        self, gates: Tensor, cells: Tensor, later: Tensor, gradients: Tensor, factors: Tensor
+    ) -> None:
+        n = len(gates)
+        i, f, g, o = gates.unflatten(1, (4, -1)).unbind(1)
+        of_forget, of_input, of_f, of_g, of_o, of_cell = factors[:n].unbind(1)
         of_forget.copy_(f)
         _times_slope(torch.sub(g, 0.5, out=of_input), i).mul_(4)
-        _times_slope(of_f.copy_(self._cells[start:stop]), f)
+        _times_slope(of_f.copy_(cells[:-1]), f)
         _times_slope(torch.mul(i, 4, out=of_g), g)
-        activated = torch.sigmoid(self._cells[start + 1 : stop + 1])
+        activated = torch.sigmoid(cells[1:])
         _times_slope(torch.sub(activated, 0.5, out=of_o), o)
-        _sigmoid_backward.grad_input(o, activated, grad_input=self._of_cell[:n])
-        self._start = start
+        _sigmoid_backward.grad_input(o, activated, grad_input=of_cell)
         self._steps = list(
             zip(
-                self._of_cell[:n].unbind(0),
-                self._factors[:n, :4].unbind(0),
-                self._factors[:n, 4].unbind(0),
-                self._gradients[:n, :4].unbind(0),
-                self._gradients[:n, 4].unbind(0),
-                self._gradients[:n, 0].unbind(0),
-                self._gradients[:n, 1:].flatten(1, 2).unbind(0),
+                of_cell.unbind(0),
+                factors[:n, :4].unbind(0),
+                of_o.unbind(0),
+                gradients[:n, :4].unbind(0),
+                gradients[:n, 4].unbind(0),
+                gradients[:n, 0].unbind(0),
+                gate_gradients(gradients[:n]).unbind(0),
                 strict=True,
             )
         )
+        self._d_next_cell = torch.empty_like(later[0])
+        self.d_cell = later[0]
+        self.d_gates = gate_gradients(later)
+        """(4 * H, B), of the latest step, before the activation."""
 
     def step(self, t: int, d_hidden: Tensor) -> None:
         """Compute ``d_gates`` and ``d_cell`` from the stored hidden state's gradient, (H, B)."""
-        of_cell, of_gates, of_o, d_parts, d_o, d_cell, d_gates = self._steps[t - self._start]
+        of_cell, of_gates, of_o, d_parts, d_o, d_cell, d_gates = self._steps[t]
         torch.addcmul(self.d_cell, d_hidden, of_cell, out=self._d_next_cell)
         torch.mul(self._d_next_cell, of_gates, out=d_parts)
         torch.mul(d_hidden, of_o, out=d_o)
         self.d_cell, self.d_gates = d_cell, d_gates
 
-    def end(self, d_columns: Tensor, stop: int) -> None:
-        """Write the chunk's gradients into (4 * H, T, B)."""
-        chunk = self._gradients[: stop - self._start, 1:].flatten(1, 2)
-        d_columns[:, self._start : stop] = chunk.transpose(0, 1)
+
+def gate_gradients(gradients: Tensor) -> Tensor:
+    """View the gates' gradients, (…, 4 * H, B), among those of cell and gates, (…, 5, H, B)."""
+    return gradients.narrow(-3, 1, 4).flatten(-3, -2)
 
 
 def _times_slope(x: Tensor, activated: Tensor) -> Tensor:

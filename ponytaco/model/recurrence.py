@@ -1,6 +1,7 @@
 """The decoder's two loops over time, with hand-written backward passes.
 
-Each loop contains only what is sequential. The batch is in columns, ``(features, B)``, because
+Each loop contains only what is sequential; its steps are in ``recurrence_steps.py``, and a GPU may
+run them as CUDA graphs (``cuda_graphs.py``). The batch is in columns, ``(features, B)``, because
 ``W @ x`` then beats ``F.linear(x, W)`` on a CPU. The inputs' share of the gates is one large
 product before the loop. In the backward pass, what no earlier step waits for is done for a chunk of
 steps at once, and each weight's gradient after the loop instead of a rank-B update per step: for
@@ -17,16 +18,25 @@ the hidden states are stored is described in ``lstm_cell.py``.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ponytaco.model.lstm_cell import GateGradients, Gates, double_cell_gate
+from ponytaco.model.cuda_graphs import Block, Graphs, padding, run_blocks
+from ponytaco.model.lstm_cell import double_cell_gate, drop_hidden, gate_gradients
+from ponytaco.model.recurrence_steps import (
+    attention_gradients,
+    attention_steps,
+    lstm_gradients,
+    lstm_steps,
+    skewed_zeros,
+)
 
-_sigmoid_backward = torch.ops.aten.sigmoid_backward
-# Steps whose gradients are taken together: more of them leave the cache.
+# Steps whose gradients are taken together, because more of them leave a CPU's cache; and steps of a
+# graph. With more steps, those left over at a loop's end would cost more than longer graphs save.
 _CHUNK = 16
 # A share of zero would lose what is divided by it again; with this one it weighs nothing.
 _LEAST_SHARE = 1e-20
@@ -75,6 +85,7 @@ def attention_loop(
     state: tuple[Tensor, Tensor, Tensor, Tensor, Tensor],
     forced_weights: Tensor | None = None,
     forced_share: Tensor | None = None,
+    graphs: Graphs | None = None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Run the attention LSTM and the location-sensitive attention over given inputs.
 
@@ -91,19 +102,29 @@ def attention_loop(
         forced_weights: (T, B, N), attention weights that replace a share of those that the location
             windows see, or None.
         forced_share: (B, 1), this share, 0 to 1, or None.
+        graphs: run the loop on a GPU; by default it runs plainly.
 
     Returns:
         hidden states, divided by their gain, and contexts (T, H + E, B), attention weights
         (T, B, N), the last cell (B, H) and the last sum of the weights that the windows see (B, N).
     """
+    n_symbols = memory.shape[1]
+    graphs = graphs if len(inputs) >= _CHUNK else None
+    if extra := padding(n_symbols, graphs):
+        memory, processed_memory = (F.pad(x, (0, 0, 0, extra)) for x in (memory, processed_memory))
+        text_mask = F.pad(text_mask, (0, extra))
+        state = (*state[:3], F.pad(state[3], (0, extra)), F.pad(state[4], (0, extra)))
+        forced_weights = None if forced_weights is None else F.pad(forced_weights, (0, extra))
     with torch.autocast(memory.device.type, enabled=False):
         dtype = rnn.recurrent.dtype
         hidden, cell, *others = (part.float() for part in state)
         states, weights, cell, weights_sum = _AttentionLoop.apply(
             inputs.to(dtype), *rnn[:3], *attention, memory.to(dtype),
             (2 * processed_memory).to(dtype), text_mask, kept, hidden, 2 * cell, *others,
-            forced_weights, forced_share,
+            forced_weights, forced_share, graphs,
         )  # fmt: skip
+        if extra:
+            weights, weights_sum = weights[..., :n_symbols], weights_sum[:, :n_symbols]
         return states, weights, cell / 2, weights_sum
 
 
@@ -113,6 +134,7 @@ def lstm_loop(
     kept: Tensor | None,
     hidden: Tensor,
     cell: Tensor,
+    graphs: Graphs | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Run an LSTM whose dropout also applies to its recurrent state.
 
@@ -122,14 +144,16 @@ def lstm_loop(
         kept: (T, H, B), False where dropout drops the hidden state, or None.
         hidden: (B, H), the initial hidden state, divided by its gain.
         cell: (B, H), the initial cell.
+        graphs: run the loop on a GPU; by default it runs plainly.
 
     Returns:
         hidden states, divided by their gain, (T, H, B) and the last cell (B, H).
     """
     with torch.autocast(inputs.device.type, enabled=False):
         hiddens, cell = _LSTMLoop.apply(
-            inputs.to(rnn.recurrent.dtype), *rnn[:3], kept, hidden.float(), 2 * cell.float()
-        )
+            inputs.to(rnn.recurrent.dtype), *rnn[:3], kept, hidden.float(), 2 * cell.float(),
+            graphs if len(inputs) >= _CHUNK else None,
+        )  # fmt: skip
         return hiddens, cell / 2
 
 
@@ -155,6 +179,7 @@ class _AttentionLoop(torch.autograd.Function):
         weights_sum: Tensor,
         forced_weights: Tensor | None,
         forced_share: Tensor | None,
+        graphs: Graphs | None,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         gates = _input_gates(inputs, input_weight, bias)
         n_steps, n_gates, batch = gates.shape
@@ -162,8 +187,8 @@ class _AttentionLoop(torch.autograd.Function):
         n_symbols, n_context = memory.shape[1:]
         n_attention, n_window = location_weight.shape
         margin = n_window // 4
-        steps = Gates(gates, kept)
-
+        if kept is not None:
+            drop_hidden(gates, kept)
         states = recurrent_weight.new_empty(n_steps + 1, n_hidden + n_context, batch)
         states[0, :n_hidden], states[0, n_hidden:] = hidden.T, context.T
         cells = gates.new_empty(n_steps + 1, n_hidden, batch)
@@ -175,42 +200,29 @@ class _AttentionLoop(torch.autograd.Function):
         inner[0, :, :, 0], inner[0, :, :, 1] = weights, weights_sum
         hiddens = memory.new_empty(n_steps, batch, n_symbols, n_attention)
         all_weights = gates.new_empty(n_steps, batch, n_symbols)
-        windows = memory.new_empty(batch, n_symbols, n_window)
-        query = memory.new_empty(batch, n_attention)
-        energies = memory.new_empty(batch * n_symbols)
-        flat_processed = processed_memory.reshape(batch * n_symbols, n_attention)
-        beyond = torch.zeros_like(energies).masked_fill_(~text_mask.flatten(), -torch.inf)
-        location, transposed_query = location_weight.T.contiguous(), query_weight.T
-        each_state, each_cell = states.unbind(0), cells.unbind(0)
-        each_hidden, each_context = states[:, :n_hidden].unbind(0), states[:, n_hidden:].unbind(0)
-        each_seen, each_sum = inner[..., 0].unbind(0), inner[..., 1].unbind(0)
-        each_window, each_weights = _windows(seen, n_window).unbind(0), all_weights.unbind(0)
-        each_layer, flat_windows = hiddens.unbind(0), windows.flatten(0, 1)
-        each_flat_layer = hiddens.flatten(1, 2).unbind(0)
-        each_forced = () if forced_weights is None else forced_weights.unbind(0)
-        for t in range(n_steps):
-            _add_product(steps.steps[t], recurrent_weight, each_state[t])
-            steps.step(t, each_cell[t], each_cell[t + 1], each_hidden[t + 1])
-            torch.mm(each_hidden[t + 1].T, transposed_query, out=query)
-            windows.copy_(each_window[t])
-            layer, flat_layer = each_layer[t], each_flat_layer[t]
-            torch.addmm(flat_processed, flat_windows, location, out=flat_layer)
-            layer.add_(query[:, None]).sigmoid_()
-            torch.addmv(beyond, flat_layer, energy_weight, out=energies)
-            weights = each_weights[t]
-            torch.softmax(energies.float().view(batch, n_symbols), dim=1, out=weights)
-            each_context[t + 1].copy_(torch.bmm(weights.to(memory.dtype)[:, None], memory)[:, 0].T)
-            if forced_share is None:
-                each_seen[t + 1].copy_(weights)
-            else:
-                torch.lerp(weights, each_forced[t], forced_share, out=each_seen[t + 1])
-                weights = each_seen[t + 1]
-            torch.add(each_sum[t], weights, out=each_sum[t + 1])
+        beyond = memory.new_zeros(text_mask.numel())
+        beyond.masked_fill_(~text_mask.flatten(), -torch.inf)
+        fixed = (
+            recurrent_weight, query_weight, location_weight.T.contiguous(), energy_weight, memory,
+            processed_memory, beyond, forced_share,
+        )  # fmt: skip
+
+        def blocks() -> Iterator[Block]:
+            for start, stop in _spans(n_steps, graphs):
+                yield Block(
+                    (None if forced_weights is None else forced_weights[start:stop],),
+                    (gates[start:stop],
+                     *(each[start : stop + 1] for each in (states, cells, seen))),
+                    (hiddens[start:stop], all_weights[start:stop]),
+                )  # fmt: skip
+
+        run_blocks(attention_steps, fixed, blocks(), graphs)
+        ctx.graphs = graphs
         ctx.save_for_backward(
             inputs, input_weight, recurrent_weight, query_weight, location_weight, energy_weight,
             memory, states, gates, cells, seen, hiddens, all_weights, forced_share,
         )  # fmt: skip
-        return states[1:], all_weights, cells[-1].T.contiguous(), each_sum[-1].contiguous()
+        return states[1:], all_weights, cells[-1].T.contiguous(), inner[-1, :, :, 1].contiguous()
 
     @staticmethod
     def backward(
@@ -232,7 +244,7 @@ class _AttentionLoop(torch.autograd.Function):
         location = location_weight * energy_weight[:, None]
 
         chunk = min(_CHUNK, n_steps)
-        steps = GateGradients(gates, cells, d_cell.T.contiguous(), chunk)
+        factors, gradients = _gradient_memory(cells, d_cell, chunk)
         d_columns = recurrent_weight.new_empty(n_gates, n_steps, batch)
         # A gradient from outside may have any strides, which sums with it would inherit.
         d_states = d_states.contiguous()
@@ -241,60 +253,38 @@ class _AttentionLoop(torch.autograd.Function):
         d_processed = torch.zeros_like(hiddens[0], dtype=gates.dtype)
         d_location = torch.zeros_like(location_weight, dtype=gates.dtype)
         d_energy = torch.zeros_like(energy_weight, dtype=gates.dtype)
-        d_layers = memory.new_empty(chunk, batch, n_symbols, n_attention)
-        d_energies = memory.new_empty(chunk, batch, n_symbols)
-        windows = memory.new_empty(chunk, batch, n_symbols, n_window)
-        # The weights feed the context, the next step's windows and, through their sum, all later
-        # steps' windows. Before a step (t, 0) is the gradient from outside, (t, 1) that of the sum;
-        # its addend, ``before``, is in one view with (t + 1, 1).
+        # See ``attention_gradients``.
         of_weights = gates.new_zeros(n_steps + 1, 2, batch, n_symbols)
         own_share = gates.new_ones(batch, 1)
         if forced_share is not None:
             own_share = (1 - forced_share).clamp(min=_LEAST_SHARE)
         of_weights[:-1, 0] = d_weights
         of_weights[-1, 1] = own_share * d_weights_sum
-        size = batch * n_symbols
-        before = of_weights.as_strided(
-            (n_steps, 2, batch, n_symbols), (2 * size, 3 * size, n_symbols, 1)
-        ).unbind(0)
-        rows, skewed = _skewed(batch, n_symbols, n_window, memory)
-        shares = own_share.to(dtype)[:, None].expand(batch, 1, n_symbols).contiguous()
-        d_seen = memory.new_zeros(batch, 1, rows.shape[2])
+        d_seen = memory.new_zeros(batch, 1, 2 * seen.shape[2])
+        fixed = (
+            transposed_weight, transposed_query, location, memory,
+            own_share.to(dtype)[:, None].expand(batch, 1, n_symbols).contiguous(), factors,
+            memory.new_empty(chunk, batch, n_symbols, n_attention),
+            memory.new_empty(chunk, batch, n_symbols),
+            memory.new_empty(chunk, batch, n_symbols, n_window),
+            skewed_zeros(batch, n_symbols, n_window, memory),
+        )  # fmt: skip
+
+        def blocks() -> Iterator[Block]:
+            for stop in range(n_steps, 0, -chunk):
+                start = max(0, stop - chunk)
+                now = slice(start, stop)
+                yield Block(
+                    (gradients[0], gates[now], cells[start : stop + 1], seen[now], hiddens[now],
+                     all_weights[now], d_states[now]),
+                    (of_weights[start : stop + 1], d_seen, d_location, d_energy, d_processed),
+                    (gradients[: stop - start], all_d_states[now], d_queries[now]),
+                )  # fmt: skip
+                d_columns[:, now] = gate_gradients(gradients[: stop - start]).transpose(0, 1)
+
+        run_blocks(attention_gradients, fixed, blocks(), ctx.graphs)
+        d_last = torch.mm(transposed_weight, gate_gradients(gradients[0]).to(dtype)).float()
         d_inner = d_seen.view(batch, -1, 2)[:, text].permute(2, 0, 1)
-        transposed_memory = memory.transpose(1, 2)
-        each_d_state, each_all = d_states.unbind(0), all_d_states.unbind(0)
-        each_d_hidden = all_d_states[:, :n_hidden].unbind(0)
-        each_d_context = all_d_states[:, n_hidden:].transpose(1, 2)[:, :, None].unbind(0)
-        each_of_weights, each_weights = of_weights.unbind(0), all_weights.unbind(0)
-        each_layer = hiddens.unbind(0)
-        each_d_layer, each_d_flat = d_layers.unbind(0), d_layers.flatten(1, 2).unbind(0)
-        each_d_energy, each_d_query = d_energies.unbind(0), d_queries.unbind(0)
-        for stop in range(n_steps, 0, -chunk):
-            start = max(0, stop - chunk)
-            steps.begin(start, stop)
-            for t in reversed(range(start, stop)):
-                _sum_product(each_d_state[t], transposed_weight, steps.d_gates, each_all[t])
-                d_w, d_sum = torch.add(before[t], d_inner, out=each_of_weights[t])
-                d_context = each_d_context[t].to(dtype)
-                d_w = _plus_bmm(d_w[:, None], d_context, transposed_memory)[:, 0].add_(d_sum)
-                layer, d_layer = each_layer[t], each_d_layer[t - start]
-                d_energy_t = each_d_energy[t - start]
-                _softmax_backward(d_w, each_weights[t], d_energy_t)
-                # Without the energies' weights, see above.
-                _sigmoid_backward.grad_input(d_energy_t[:, :, None], layer, grad_input=d_layer)
-                torch.sum(d_layer, dim=1, out=each_d_query[t])
-                torch.mm(each_d_flat[t - start], location, out=skewed)
-                torch.bmm(shares, rows, out=d_seen)
-                _add_product(each_d_hidden[t], transposed_query, each_d_query[t].T)
-                steps.step(t, each_d_hidden[t])
-            n = stop - start
-            steps.end(d_columns, stop)
-            windows[:n] = _windows(seen[start:stop], n_window)
-            flat = d_layers[:n].flatten(0, 2)
-            _add_product(d_location, flat.T, windows[:n].flatten(0, 2))
-            d_energy += torch.mm(d_energies[:n].view(1, -1), hiddens[start:stop].flatten(0, 2))[0]
-            d_processed += d_layers[:n].sum(dim=0)
-        d_last = torch.mm(transposed_weight, steps.d_gates.to(dtype)).float()
         d_first_seen = d_inner.float() / own_share  # (2, B, N)
 
         flat_queries = d_queries.view(n_steps * batch, n_attention)
@@ -309,10 +299,11 @@ class _AttentionLoop(torch.autograd.Function):
             None,
             None,
             d_last[:n_hidden].T,
-            steps.d_cell.T,
+            gradients[0, 0].T,
             d_last[n_hidden:].T,
             d_first_seen[0],
             of_weights[0, 1] / own_share + d_first_seen[1],
+            None,
             None,
             None,
         )
@@ -329,18 +320,24 @@ class _LSTMLoop(torch.autograd.Function):
         kept: Tensor | None,
         hidden: Tensor,
         cell: Tensor,
+        graphs: Graphs | None,
     ) -> tuple[Tensor, Tensor]:
         gates = _input_gates(inputs, input_weight, bias)
         n_steps, n_gates, batch = gates.shape
-        steps = Gates(gates, kept)
+        if kept is not None:
+            drop_hidden(gates, kept)
         hiddens = recurrent_weight.new_empty(n_steps + 1, n_gates // 4, batch)
         hiddens[0] = hidden.T
         cells = gates.new_empty(n_steps + 1, n_gates // 4, batch)
         cells[0] = cell.T
-        each_hidden, each_cell = hiddens.unbind(0), cells.unbind(0)
-        for t in range(n_steps):
-            _add_product(steps.steps[t], recurrent_weight, each_hidden[t])
-            steps.step(t, each_cell[t], each_cell[t + 1], each_hidden[t + 1])
+
+        def blocks() -> Iterator[Block]:
+            for start, stop in _spans(n_steps, graphs):
+                after = slice(start, stop + 1)
+                yield Block((), (gates[start:stop], hiddens[after], cells[after]), ())
+
+        run_blocks(lstm_steps, (recurrent_weight,), blocks(), graphs)
+        ctx.graphs = graphs
         ctx.save_for_backward(inputs, input_weight, recurrent_weight, hiddens, gates, cells)
         return hiddens[1:], cells[-1].T.contiguous()
 
@@ -351,51 +348,47 @@ class _LSTMLoop(torch.autograd.Function):
         dtype = recurrent_weight.dtype
         transposed_weight = recurrent_weight.T.contiguous()
         chunk = min(_CHUNK, n_steps)
-        steps = GateGradients(gates, cells, d_cell.T.contiguous(), chunk)
+        factors, gradients = _gradient_memory(cells, d_cell, chunk)
         d_columns = recurrent_weight.new_empty(n_gates, n_steps, batch)
-        d_hidden = torch.empty_like(cells[0])
-        each_d_hidden = d_hiddens.contiguous().unbind(0)
-        for stop in range(n_steps, 0, -chunk):
-            start = max(0, stop - chunk)
-            steps.begin(start, stop)
-            for t in reversed(range(start, stop)):
-                _sum_product(each_d_hidden[t], transposed_weight, steps.d_gates, d_hidden)
-                steps.step(t, d_hidden)
-            steps.end(d_columns, stop)
+        d_hiddens = d_hiddens.contiguous()
+
+        def blocks() -> Iterator[Block]:
+            for stop in range(n_steps, 0, -chunk):
+                start = max(0, stop - chunk)
+                now = slice(start, stop)
+                read = (gradients[0], gates[now], cells[start : stop + 1], d_hiddens[now])
+                yield Block(read, (), (gradients[: stop - start],))
+                d_columns[:, now] = gate_gradients(gradients[: stop - start]).transpose(0, 1)
+
+        run_blocks(lstm_gradients, (transposed_weight, factors), blocks(), ctx.graphs)
         return (
             *_product_gradients(d_columns, inputs, input_weight, hiddens[:-1]),
             None,
-            torch.mm(transposed_weight, steps.d_gates.to(dtype)).float().T,
-            steps.d_cell.T,
+            torch.mm(transposed_weight, gate_gradients(gradients[0]).to(dtype)).float().T,
+            gradients[0, 0].T,
+            None,
         )
 
 
-def _add_product(total: Tensor, a: Tensor, b: Tensor) -> None:
-    """Add a @ b to a total in float32, in place."""
-    if a.dtype == total.dtype:
-        total.addmm_(a, b)
-    else:
-        total.add_(torch.mm(a, b))
+def _spans(n_steps: int, graphs: Graphs | None) -> Iterator[tuple[int, int]]:
+    """Cut a loop into chunks for graphs; without these it is one."""
+    size = n_steps if graphs is None else _CHUNK
+    for start in range(0, n_steps, size):
+        yield start, min(start + size, n_steps)
 
 
-def _sum_product(addend: Tensor, a: Tensor, b: Tensor, out: Tensor) -> None:
-    """Compute addend + a @ b in float32, with the product in the type of a."""
-    if a.dtype == out.dtype:
-        torch.addmm(addend, a, b, out=out)
-    else:
-        torch.add(addend, torch.mm(a, b.to(a.dtype)), out=out)
+def _gradient_memory(cells: Tensor, d_cell: Tensor, chunk: int) -> tuple[Tensor, Tensor]:
+    """Allocate factors and gradients for ``GateGradients``.
 
-
-def _plus_bmm(addend: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    """Compute addend + a @ b for each clip, in float32."""
-    return torch.baddbmm(addend, a, b) if a.dtype == addend.dtype else addend + torch.bmm(a, b)
-
-
-def _softmax_backward(d_weights: Tensor, weights: Tensor, out: Tensor) -> None:
-    of_type = {"grad_input": out} if out.dtype == weights.dtype else {}
-    d_energies = torch._softmax_backward_data(d_weights, weights, 1, weights.dtype, **of_type)
-    if not of_type:
-        out.copy_(d_energies)
+    Args:
+        cells: (T + 1, H, B).
+        d_cell: (B, H), the gradient of the last of these, which the gradients begin with.
+        chunk: steps of a chunk.
+    """
+    gradients = cells.new_empty(chunk, 5, *cells.shape[1:])
+    gradients[0, 0] = d_cell.T
+    gradients[0, 1:] = 0
+    return cells.new_empty(chunk, 6, *cells.shape[1:]), gradients
 
 
 def _input_gates(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -423,28 +416,6 @@ def _product_gradients(
         flat.sum(dim=1),
         torch.mm(flat, _columns(states).T),
     )
-
-
-def _windows(seen: Tensor, n_window: int) -> Tensor:
-    """View each symbol's location window: (T, B, N + K - 1, 2) -> (T, B, N, 2 * K)."""
-    n_steps, batch, width, _ = seen.shape
-    n_symbols = width - n_window // 2 + 1
-    strides = (*seen.stride()[:2], 2, 1)
-    return seen.as_strided((n_steps, batch, n_symbols, n_window), strides, seen.storage_offset())
-
-
-def _skewed(batch: int, n_symbols: int, n_window: int, like: Tensor) -> tuple[Tensor, Tensor]:
-    """Allocate memory to undo ``_windows``: write to the view, then sum the rows over symbols.
-
-    Returns:
-        zeros (B, N, 2 * (N + K - 1)), and a matrix in them (B * N, 2 * K), in which each symbol's
-        window begins one place after that of the previous one.
-    """
-    width = 2 * (n_symbols - 1) + n_window
-    size = n_symbols * (width + 2)  # of a clip's windows
-    memory = like.new_zeros(batch * size)
-    rows = memory.as_strided((batch, n_symbols, width), (size, width, 1))
-    return rows, memory.as_strided((batch * n_symbols, n_window), (width + 2, 1))
 
 
 def _columns(x: Tensor) -> Tensor:

@@ -25,6 +25,7 @@ from ponytaco.metrics.attention_errors import (
     find_attention_errors,
     may_stop_from,
 )
+from ponytaco.model.cuda_graphs import graphs_for
 from ponytaco.model.inference_decoder import PackedDecoder
 from ponytaco.model.tacotron2 import Tacotron2
 from ponytaco.runs.folder import voice_files
@@ -121,6 +122,8 @@ class Voice:
         self._is_aligned = checkpoint.run_state.aligned_since is not None
         self._device = torch.device(device)
         self.model = model.to(self._device)
+        setting = checkpoint.config.train.cuda_graphs
+        self.model.decoder.graphs = graphs_for(self._device, setting)
         self._packed = PackedDecoder(self.model.decoder, weight_type)
         self._is_imported = is_imported(checkpoint)
         self._frontend = TextFrontend(

@@ -28,6 +28,7 @@ def in_micro_batches(
     batch_size: int,
     log: Callable[[str], None],
     ranks: Ranks = ALONE,
+    free: Callable[[], bool] = lambda: False,
 ) -> T:
     """Do a work on a batch, doubling its number of micro-batches whenever it runs out of memory.
 
@@ -37,6 +38,8 @@ def in_micro_batches(
         batch_size: clips of a batch, and so the most micro-batches.
         log: takes a message whenever the number is doubled.
         ranks: the processes that do the work together; if one doubles the number, all do.
+        free: frees memory that the work can do without, and returns whether there was any: then
+            the work, if it is one process's, is first repeated as it was.
 
     Raises:
         RuntimeError, MemoryError: if not even one clip at a time fits, or another error occurred.
@@ -49,13 +52,16 @@ def in_micro_batches(
                 if not is_out_of_memory(error):
                     raise
                 ranks.report_out_of_memory()
-            if run_state.n_micro_batches >= batch_size:
+            was_freed = free() and ranks.count == 1
+            if run_state.n_micro_batches >= batch_size and not was_freed:
                 raise
         # Outside of the handler, because the error keeps the attempt's tensors alive.
-        run_state.double_micro_batches()
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+        if was_freed:
+            continue
+        run_state.double_micro_batches()
         log(
             f"The memory is too small for {batch_size} clips at once: from here on each batch is "
             f"computed in {run_state.n_micro_batches} micro-batches, with the same result."

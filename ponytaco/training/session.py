@@ -29,6 +29,7 @@ from ponytaco.data.sampler import BucketSampler
 from ponytaco.device import choose_device
 from ponytaco.errors import PonytacoError
 from ponytaco.io.store.store import Loaded
+from ponytaco.model.cuda_graphs import graphs_for
 from ponytaco.model.tacotron2 import Tacotron2
 from ponytaco.runs.folder import Run, write_text
 from ponytaco.runs.history import Column, HistoryRow, append_history, cut_history
@@ -222,7 +223,9 @@ class Session:
             train_step, self.model, self.optimizer, batch, settings, state, self.gaf,
             self._mean_frame, self.scaler, ranks=self.ranks,
         )  # fmt: skip
-        losses = in_micro_batches(work, state, settings.batch_size, self.log, self.ranks)
+        losses = in_micro_batches(
+            work, state, settings.batch_size, self.log, self.ranks, self._give_up_graphs
+        )
         self.gaf = losses.gaf
         self.metrics.add(losses)
         self._sampler_state = self.sampler.state_dict()
@@ -233,6 +236,11 @@ class Session:
             self._clock_offset + time.monotonic(),
         )
         self.ema.update(state.step)
+
+    def _give_up_graphs(self) -> bool:
+        """Free the graphs' memory, and return whether they had any."""
+        graphs = self.model.decoder.graphs
+        return graphs is not None and graphs.give_up("the memory is too small for them, too")
 
     def report(self) -> StepReport | None:
         """Report the means of the steps since the last report.
@@ -274,6 +282,7 @@ class Session:
                 self.state,
                 self.config.train.batch_size,
                 self.log,
+                free=self._give_up_graphs,
             )
             if found.has_diverged:
                 return found, False, self.state
@@ -528,6 +537,9 @@ class Session:
                 for line in str(report).splitlines():
                     self.log(line)
         self.ranks.broadcast(model.state_dict().values())
+        setting = self.config.train.cuda_graphs
+        # The average's model, which is a copy, has the same graphs.
+        model.decoder.graphs = graphs_for(self.device, setting, self.log)
         return model.to(self.device)
 
     def _make_sampler(self) -> BucketSampler:

@@ -84,6 +84,26 @@ def test_memory_is_released_before_the_next_attempt(kind):
     assert run_state.n_micro_batches == 2
 
 
+@pytest.mark.parametrize("n_clips", [1, 4])
+def test_memory_that_can_be_done_without_goes_first(n_clips):
+    """As that of CUDA graphs; a whole batch that fits then is not split for good."""
+    freed, messages, numbers = [], [], []
+
+    def free():
+        freed.append(True)
+        return len(freed) == 1
+
+    def work(n_micro_batches):
+        numbers.append(n_micro_batches)
+        if not freed or (n_clips > 1 and n_micro_batches < 4):
+            run_out_of_memory()
+        return "done"
+
+    assert in_micro_batches(work, RunState(), n_clips, messages.append, free=free) == "done"
+    assert numbers == ([1, 1] if n_clips == 1 else [1, 1, 2, 4])
+    assert len(messages) == len(freed) - 1 == (0 if n_clips == 1 else 2)
+
+
 @pytest.mark.parametrize(
     ("error", "expected"),
     [

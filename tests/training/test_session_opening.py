@@ -169,8 +169,10 @@ def test_broken_data_is_refused_before_anything_is_trained_or_made(
 
 
 @pytest.mark.parametrize(
-    "change", [{"cleaner": "spanish"}, {"device": "cuda:99"}, {"precision": "float16"}]
-)
+    "change",
+    [{"cleaner": "spanish"}, {"device": "cuda:99"}, {"precision": "float16"},
+     {"cuda_graphs": "always"}],
+)  # fmt: skip
 def test_impossible_settings_are_refused_before_anything_is_made(fake_dataset, tmp_path, change):
     with pytest.raises(ConfigError, match=next(iter(change.values()))):
         train_quietly(fake_dataset, Run(tmp_path / "run"), FAST.replace(**change))
