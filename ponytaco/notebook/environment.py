@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import subprocess
+import sys
 from typing import Any
 
 from ponytaco import __version__
 from ponytaco.notebook.errors import explain_errors
 from ponytaco.printable import say
 
+_MOST_SECONDS = 180
+
 
 @explain_errors
 def check_installation() -> None:
     """Confirm that ponytaco can be imported, and print its version."""
+    _install_weights()
     say(f"ponytaco {__version__} is installed; no restart is needed.")
+
+
+def _install_weights() -> None:
+    """Install what two of the judges need of packages that ask for much more; see evaluation.md.
+
+    Voices are learnt all the same where that fails.
+    """
+    missing = [name for name in ("distillmos", "resemblyzer") if not is_installed(name)]
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", *missing]
+    if missing:
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
+            subprocess.run(command, capture_output=True, timeout=_MOST_SECONDS)
+        importlib.invalidate_caches()
 
 
 def in_colab() -> bool:

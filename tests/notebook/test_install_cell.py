@@ -17,6 +17,8 @@ from urllib.parse import unquote
 import pytest
 from support.notebook_copies import NOTEBOOKS, ROOT, cells_of, fill_in
 
+from ponytaco.notebook import environment
+
 CELL = cells_of(NOTEBOOKS / "Training.ipynb")[0]
 GITHUB = "git+https://github.com/some-pony/taco"
 
@@ -42,9 +44,9 @@ def install(monkeypatch, address, printed="", code=0):
     source, filled = fill_in(CELL, {"address": address})
     assert filled == {"address"}
     exec(source, {"__name__": "__main__"})
-    (package,) = asked
-    assert package.startswith("ponytaco[notebook,hifigan,dictionary] @ ")
-    return package.removeprefix("ponytaco[notebook,hifigan,dictionary] @ ")
+    package, *_ = asked
+    assert package.startswith("ponytaco[notebook,hifigan,dictionary,judge] @ ")
+    return package.removeprefix("ponytaco[notebook,hifigan,dictionary,judge] @ ")
 
 
 def refusal(monkeypatch, address, printed="", code=1):
@@ -54,6 +56,28 @@ def refusal(monkeypatch, address, printed="", code=1):
     (line,) = raised.value._render_traceback_()
     assert line.startswith("⚠ ") and line.endswith(".") and "\n" not in line
     return line
+
+
+@pytest.mark.parametrize("missing", [["distillmos", "resemblyzer"], ["resemblyzer"], []])
+def test_weights_of_judges_are_installed_without_what_they_ask_for(missing, monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr(environment, "is_installed", lambda name: name not in missing)
+    monkeypatch.setattr(subprocess, "run", lambda command, **options: asked.append(command))
+    environment.check_installation()
+    assert [command[command.index("--no-deps") + 1 :] for command in asked] == [missing] * any(
+        missing
+    )
+    assert "is installed" in capsys.readouterr().out
+
+
+def test_an_installation_without_those_weights_is_one_too(monkeypatch, capsys):
+    def fails(command, **options):
+        raise subprocess.TimeoutExpired(command, 1)
+
+    monkeypatch.setattr(environment, "is_installed", lambda name: False)
+    monkeypatch.setattr(subprocess, "run", fails)
+    environment.check_installation()
+    assert "is installed" in capsys.readouterr().out
 
 
 # Addresses
