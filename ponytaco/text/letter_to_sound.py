@@ -76,7 +76,7 @@ class LetterToSound:
         return x @ self.output + self.output_bias
 
     def _stressed(self, logits: npt.NDArray[np.float32]) -> Phones:
-        """Return the likeliest phones, with the primary stress on exactly one vowel."""
+        """Return the likeliest phones, with the primary stress on one vowel that can have it."""
         best = [self.chunks[number] for number in logits.argmax(1)]
         ways = [self._ways(scores, chunk) for scores, chunk in zip(logits, best, strict=True)]
         vowels = [place for place, (with_1, _) in enumerate(ways) if with_1[0] > -math.inf]
