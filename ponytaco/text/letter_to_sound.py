@@ -76,7 +76,7 @@ class LetterToSound:
         return x @ self.output + self.output_bias
 
     def _stressed(self, logits: npt.NDArray[np.float32]) -> Phones:
-        """Return the likeliest phones, with the primary stress on exactly one vowel."""
+        """Return the likeliest phones, with the primary stress on one vowel that can have it."""
         best = [self.chunks[number] for number in logits.argmax(1)]
         ways = [self._ways(scores, chunk) for scores, chunk in zip(logits, best, strict=True)]
         vowels = [place for place, (with_1, _) in enumerate(ways) if with_1[0] > -math.inf]
@@ -87,9 +87,12 @@ class LetterToSound:
     def _ways(self, scores: npt.NDArray[np.float32], chunk: Phones) -> tuple[_Way, _Way]:
         """Return the best of a chunk's stresses with a primary one, and the best without."""
         same = [(float(scores[n]), self.chunks[n]) for n in self._by_sounds[_sounds(chunk)]]
-        lowest = (-math.inf, chunk)
-        with_1 = max((way for way in same if _is_primary(way[1])), default=lowest)
-        return with_1, max((way for way in same if not _is_primary(way[1])), default=lowest)
+        with_1 = [way for way in same if _is_primary(way[1])]
+        without = [way for way in same if not _is_primary(way[1])]
+        unstressed = tuple(phone.replace("1", "2") for phone in chunk)
+        return max(with_1, default=(-math.inf, chunk)), max(
+            without, default=(-math.inf, unstressed)
+        )
 
     @functools.cached_property
     def _by_sounds(self) -> dict[Phones, list[int]]:
