@@ -84,14 +84,15 @@ def test_without_padding_it_is_equal_to_the_bit():
         assert all(torch.equal(ours[name], plain[name]) for name in plain)
 
 
-def test_products_in_a_shorter_type():
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_products_in_a_shorter_type(dtype):
     decoder, _ = make_pair("mmi", 1)
-    plain = train(decoder, 50, TEXT_BUCKET, dtype=torch.bfloat16)
+    plain = train(decoder, 50, TEXT_BUCKET, dtype=dtype)
     exact = train(decoder, 50, TEXT_BUCKET)
     assert not torch.equal(plain["mel"], exact["mel"])
     decoder.graphs, messages = make_graphs()
     for _ in range(2):
-        ours = train(decoder, 50, TEXT_BUCKET, dtype=torch.bfloat16)
+        ours = train(decoder, 50, TEXT_BUCKET, dtype=dtype)
         assert all(torch.equal(ours[name], plain[name]) for name in plain)
     assert not messages
 
@@ -103,7 +104,9 @@ def test_one_graph_serves_all_lengths_and_nothing_stays_of_an_earlier_loop():
     decoder.graphs, messages = make_graphs()
     for size, expected in zip(sizes, plain, strict=True):
         assert_equal(train(decoder, *size), expected)
-    assert not messages and decoder.graphs._capture.captured == len(decoder.graphs) == 4
+    assert not messages and len(decoder.graphs) == 4
+    # Three had a smaller memory before the largest came.
+    assert decoder.graphs._capture.captured == 7
 
 
 def test_other_weights_and_another_model_of_the_same_sizes():
@@ -224,11 +227,11 @@ def test_the_number_of_graphs_is_bounded_and_the_least_recently_used_goes():
 def test_all_graphs_share_one_memory_which_grows_in_large_steps():
     graphs, _ = make_graphs()
     weight, sizes = torch.tensor(2.0), set()
-    for width in (1000, 10, 1010, 500, 1999, 2000, 1):
+    for width in (1000, 10, 500, 1999, 2000, 1):
         run_added(graphs, torch.randn(8, width), weight)
         sizes.add(len(graphs._memory))
     assert len(sizes) == 2 and max(sizes) == 2 * min(sizes)
-    assert len(graphs) == 7
+    assert len(graphs) == 3  # those of the smaller memory are gone
 
 
 # Falling back
