@@ -177,7 +177,8 @@ def _cards(results: Results) -> list[str]:
         [("voice, of 1", validation.score, None), ("focus of attention", validation.free.focus,
          (0.6, 0.5)), ("coverage of the text", validation.free.coverage, (0.98, 0.9)),
          ("loss, fed true frames", validation.loss, None)], ".2f",
-        "The score by which the best model is kept; compare only runs on the same clips. Focus is "
+        "The score by which the best model is kept until judges understand it; compare only "
+        "runs on the same clips. Focus is "
         "good from 0.6 on, coverage near 1.",
     ))  # fmt: skip
     return cards
@@ -198,7 +199,7 @@ def _judges_cards(results: Results) -> list[str]:
         ("Quality", "mos", ".1f", 0.5, 1.5,
          "Mean opinion score, 1 to 5, as Distill-MOS predicts it: how people would rate it."),
         ("Likeness", "likeness", ".2f", 0.05, 0.15,
-         "Cosine between the voice and the character's clips; other speakers have 0.5 to 0.7."),
+         "Cosine between the voice and the character's clips; other speakers have about 0.5."),
     ):  # fmt: skip
         ceiling = getattr(results.clips_verdict, name)
         if ceiling is None:

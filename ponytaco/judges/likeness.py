@@ -54,7 +54,8 @@ class VoiceEncoder:
 def mean_embedding(embeddings: Sequence[Embedding]) -> Embedding:
     """Return a voice's embedding from those of its clips, of length 1.
 
-    The cosine of clips to their own voice's is about 0.9, of another speaker's 0.5 to 0.7.
+    The cosine of clips to their own voice's is about 0.9, of other speakers' about 0.5 (LJ's clips
+    to LJ 0.91, two others' 0.53 and 0.51).
     """
     mean = np.mean(embeddings, axis=0)
     return mean / max(float(np.linalg.norm(mean)), 1e-8)
