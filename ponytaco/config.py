@@ -163,7 +163,7 @@ class TrainConfig:
         0.35, "Share of teacher frames replaced by the data set's mean frame."
     )
     drop_frame_rate_aligned: float = _setting(
-        0.35,
+        0.0,
         "That share once aligned: without the frame before a voice cannot learn how sounds go on.",
     )
     p_teacher_forcing: float = _setting(
