@@ -80,8 +80,8 @@ def _excerpts(waveform: Waveform) -> Tensor:
     rms = float(np.sqrt(np.mean(trimmed**2))) if trimmed.size else 0.0
     louder = trimmed * max(1.0, _LOUDNESS / max(rms, 1e-8))
     short = max(0, _N_FRAMES * _HOP - len(louder))
-    mel = librosa.feature.melspectrogram(
-        y=np.pad(louder, (0, short)), sr=SAMPLE_RATE, n_fft=_N_FFT, hop_length=_HOP, n_mels=_N_MELS
-    )
+    padded = np.pad(louder, (0, short))
+    power = np.abs(librosa.stft(y=padded, n_fft=_N_FFT, hop_length=_HOP)) ** 2
+    mel = librosa.filters.mel(sr=SAMPLE_RATE, n_fft=_N_FFT, n_mels=_N_MELS) @ power
     starts = range(0, mel.shape[1] - _N_FRAMES + 1, _FRAMES_BETWEEN)
     return torch.from_numpy(np.stack([mel.T[s : s + _N_FRAMES] for s in starts])).float()

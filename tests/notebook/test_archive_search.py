@@ -21,7 +21,8 @@ def listings(monkeypatch):
     real, listed = os.scandir, []
 
     def scandir(folder="."):
-        listed.append(os.fspath(folder))
+        if not isinstance(folder, int):  # as shutil.rmtree lists, when the folder is taken away
+            listed.append(os.fspath(folder))
         return real(folder)
 
     monkeypatch.setattr(os, "scandir", scandir)
