@@ -42,8 +42,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = types.MappingProxyType({
     "gradual": {"n_frames_per_step": 7, "reduce_frames_to": "2,1"},
     # Half the frames a step learn as much each, so that more steps go into a minute.
     "small": {**_SMALL_MODEL, "batch_size": 8, "p_phrases": 0.75, "learning_rate": 3e-3,
-              "warmup_steps": 100, "validate_every": 200, "decay_start": 2_000, "decay_steps": 2_000,
-              "save_every_minutes": 5.0},
+              "warmup_steps": 100, "validate_every": 200, "decay_start": 2_000,
+              "decay_steps": 2_000, "save_every_minutes": 5.0},
     "tiny": {"symbols_embedding_dim": 32, "encoder_embedding_dim": 32, "attention_rnn_dim": 48,
              "decoder_rnn_dim": 48, "prenet_dim": 32, "attention_dim": 16,
              "attention_location_n_filters": 4, "attention_location_kernel_size": 7,

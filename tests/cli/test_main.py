@@ -28,7 +28,7 @@ def test_train_resume_speak_evaluate(fake_dataset, tmp_path, capsys, monkeypatch
     assert [row["step"] for row in read_history(run / "history.csv")] == [10, 12]
 
     wav, picture = tmp_path / "out.wav", tmp_path / "out.png"
-    words = ["speak", str(run), "Bad day. Bad cab, pony!", "-o", str(wav), "--picture", str(picture)]
+    words = ["speak", str(run), "Bad day. Bad pony!", "-o", str(wav), "--picture", str(picture)]
     assert main([*words, "--max-seconds", "0.3"]) == 0
     printed = capsys.readouterr()
     assert str(wav) in printed.out and "best_model" in printed.out
