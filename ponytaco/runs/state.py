@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 # Below the first, what Whisper writes is chance. A listening has about a hundred words, so that
 # differences below the second are noise, and the likeness decides.
-_UNDERSTOOD_AT_ALL, _NOTICED = 0.05, 0.02
+_UNDERSTOOD_AT_ALL, _NOTICED = 0.05, 0.05
 
 
 @dataclass
