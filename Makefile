@@ -30,7 +30,7 @@ demo: $(VENV)/.installed
 	  echo "$$prepared" | sed '/^Next:/d'
 	@echo "3 of 4: training, for $(DEMO_MINUTES) minutes at most …"
 	@$(BIN)/ponytaco train $(DEMO)/Demo $(DEMO)/run --preset small --p-arpabet 1 \
-	  --max-minutes $(DEMO_MINUTES) --set decay_start=800 --set decay_steps=400 --set drop_frame_rate=0.2
+	  --max-minutes $(DEMO_MINUTES) --set decay_start=400 --set decay_steps=200 --set drop_frame_rate=0.2
 	@echo "4 of 4: speaking and listening …"
 	@$(BIN)/python -m examples.demo $(DEMO)
 

@@ -19,7 +19,7 @@ _MOST_BYTES = 2**20
 
 # The published dropouts of 0.5 are for a model 15 times as large: with them the small one's mel
 # loss after 270 steps on the demo voice is 2.7 instead of 1.6, and with a prenet's of 0.5 in the
-# place of 0.2 people understand fewer words (experiments/results/real_voice.md).
+# place of 0.2 fewer words are understood (experiments/results/real_voice.md).
 _LOW_DROPOUT: Mapping[str, float] = {
     "p_encoder_dropout": 0.1, "p_head_dropout": 0.1, "p_postnet_dropout": 0.1,
 }  # fmt: skip
@@ -40,10 +40,9 @@ PRESETS: Mapping[str, Mapping[str, Any]] = types.MappingProxyType({
              "drop_frame_rate": 0.2},
     # Attention aligns first over seven times fewer decoder steps.
     "gradual": {"n_frames_per_step": 7, "reduce_frames_to": "2,1"},
-    # Half the frames a step learn as much each, so that more steps go into a minute.
-    "small": {**_SMALL_MODEL, "batch_size": 8, "p_phrases": 0.75, "learning_rate": 3e-3,
-              "warmup_steps": 100, "validate_every": 200, "decay_start": 2_000,
-              "decay_steps": 2_000, "save_every_minutes": 5.0},
+    "small": {**_SMALL_MODEL, "batch_size": 16, "learning_rate": 3e-3, "warmup_steps": 50,
+              "validate_every": 100, "decay_start": 2_000, "decay_steps": 2_000,
+              "save_every_minutes": 5.0},
     "tiny": {"symbols_embedding_dim": 32, "encoder_embedding_dim": 32, "attention_rnn_dim": 48,
              "decoder_rnn_dim": 48, "prenet_dim": 32, "attention_dim": 16,
              "attention_location_n_filters": 4, "attention_location_kernel_size": 7,

@@ -123,7 +123,7 @@ def test_a_wrong_value_is_refused(storage):
      ({"learning_rate": "'1e-3' "}, "learning_rate", 0.001),
      ({"batch_size": "１６"}, "batch_size", 16),
      ({"batch_size": "16.0"}, "batch_size", 16),
-     ({"batch_size": None}, "batch_size", 8),
+     ({"batch_size": None}, "batch_size", 16),
      ({"learning_rate": ""}, "learning_rate", 3e-3),
      ({"save_every_minutes": " AUTO "}, "save_every_minutes", 5)],
 )  # fmt: skip
