@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from ponytaco.cli.options import add_device, whole_within, within
 from ponytaco.printable import say
 from ponytaco.synthesis.options import LIMITS, MAX_SYMBOLS_LIMITS, SpeechOptions
-from ponytaco.text.pronouncer import guess_note
 
 if TYPE_CHECKING:
     from ponytaco.synthesis.result import Sentence, Speech
@@ -253,6 +252,8 @@ def _warn(speech: Speech, where: str = "") -> None:
 
 
 def _warnings(speech: Speech) -> Iterator[str]:
+    from ponytaco.text.pronouncer import guess_note
+
     yield from speech.warnings
     if speech.guessed:
         yield guess_note(speech.guessed)
