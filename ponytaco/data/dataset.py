@@ -18,7 +18,7 @@ from ponytaco.config import AudioConfig
 from ponytaco.data.alignment_targets import diagonal_intervals, label_intervals
 from ponytaco.data.dataset_folder import Clip, ClipAlignment, DatasetFolder
 from ponytaco.data.mel_cache import Mels, UnreadableClipsError, load_mels
-from ponytaco.data.phrases import pauses, split_text
+from ponytaco.data.phrases import Phrase, Text, cut_into_phrases, pauses
 from ponytaco.data.sampler import Pick
 from ponytaco.text.encode import ctc_targets, spoken_symbols, text_to_ids
 from ponytaco.text.lexicon import Lexicon
@@ -144,13 +144,6 @@ class _Reading(NamedTuple):
     has_times: bool  # the intervals are of labels, and not around the diagonal
 
 
-class _Phrase(NamedTuple):
-    """A phrase of a clip."""
-
-    frames: slice
-    symbols: dict[bool, slice]  # by whether the text is read from its ARPAbet spelling
-
-
 class ClipDataset(TorchDataset[tuple[Tensor, ...]]):
     """Clips as tensors; all that is random about them is chosen by the sampler.
 
@@ -209,30 +202,28 @@ class ClipDataset(TorchDataset[tuple[Tensor, ...]]):
         reading = self._reading(pick.clip, pick.use_arpabet)
         if pick.phrase is None:
             return reading.ids, mel, reading.ctc, reading.intervals, torch.tensor(True)
-        phrases = self._phrases[pick.clip]
-        frames, symbols = phrases[pick.phrase]
-        part = symbols[pick.use_arpabet]
-        ids, intervals = reading.ids[part], reading.intervals[part] - frames.start
+        phrase = self._phrases[pick.clip][pick.phrase]
+        part = phrase.symbols[pick.use_arpabet]
+        ids, intervals = reading.ids[part], reading.intervals[part] - phrase.frames.start
         if part.start and self._has_style(pick):
             ids = torch.cat((reading.ids[:1], ids))
             intervals = torch.cat((intervals[:1], intervals))
         # The silence at either end belongs to the first and the last symbol.
         intervals[0, 0] = intervals[0, 0].clamp(max=0.0)
-        intervals[-1, 1] = intervals[-1, 1].clamp(min=frames.stop - frames.start)
-        is_end = torch.tensor(pick.phrase == len(phrases) - 1)
-        return ids, mel[frames], self._phrase_ctc(pick.clip, symbols[True]), intervals, is_end
+        intervals[-1, 1] = intervals[-1, 1].clamp(min=phrase.n_frames)
+        ctc, is_end = reading.ctc[phrase.ctc], torch.tensor(phrase.is_end)
+        return ids, mel[phrase.frames], ctc, intervals, is_end
 
     def n_frames(self, pick: Pick) -> int:
         """Return the number of frames of a clip or phrase."""
         if pick.phrase is None:
             return self.lengths[pick.clip]
-        frames = self._phrases[pick.clip][pick.phrase].frames
-        return int(frames.stop - frames.start)
+        return self._phrases[pick.clip][pick.phrase].n_frames
 
     @property
     def phrase_lengths(self) -> list[list[int]]:
         """Frames of the phrases of each clip; none for a clip that cannot be cut."""
-        return [[p.frames.stop - p.frames.start for p in phrases] for phrases in self._phrases]
+        return [[phrase.n_frames for phrase in phrases] for phrases in self._phrases]
 
     def _reading(self, clip: int, use_arpabet: bool) -> _Reading:
         key = (clip, use_arpabet)
@@ -267,44 +258,25 @@ class ClipDataset(TorchDataset[tuple[Tensor, ...]]):
         first = int(self._reading(pick.clip, pick.use_arpabet).ids[0])
         return self.symbols[first] in STYLE_SIGNS.values()
 
-    def _cut(self, clip: int, phrase_seconds: float) -> list[_Phrase]:
+    def _cut(self, clip: int, phrase_seconds: float) -> list[Phrase]:
         """Cut a clip at its pauses; the list is empty if it cannot be cut."""
         alignment = self._alignments[clip]
         if phrase_seconds <= 0 or alignment is None:
             return []
+        letters, arpabet = self._reading(clip, False), self._reading(clip, True)
+        texts = self._text(letters), self._text(arpabet)
+        has_all = sum(texts[1].spoken) == len(arpabet.ctc)  # else its CTC ids could not be cut
+        if not (has_all and letters.has_times and arpabet.has_times):
+            return []
         n_frames = self.lengths[clip]
         seconds = pauses(alignment.words, n_frames * self._seconds_per_frame, phrase_seconds)
         cuts = [round(second / self._seconds_per_frame) for second in seconds]
-        reading = self._reading(clip, use_arpabet=True)
-        n_spoken = sum(spoken_symbols(reading.ids.tolist(), self.symbols))
-        if not cuts or n_spoken != len(reading.ctc):  # else its CTC ids could not be cut
-            return []
-        letters, phones = (self._split(clip, use_arpabet, cuts) for use_arpabet in (False, True))
-        if letters is None or phones is None:
-            return []
-        ends = itertools.pairwise([0, *cuts, n_frames])
-        return [
-            _Phrase(slice(*times), {False: letters[i], True: phones[i]})
-            for i, times in enumerate(ends)
-        ]
+        return cut_into_phrases(*texts, cuts, n_frames)
 
-    def _split(self, clip: int, use_arpabet: bool, cuts: Sequence[int]) -> list[slice] | None:
-        reading = self._reading(clip, use_arpabet)
-        if not reading.has_times:
-            return None
+    def _text(self, reading: _Reading) -> Text:
         ids = reading.ids.tolist()
-        return split_text(
-            [self.symbols[id_] for id_ in ids],
-            spoken_symbols(ids, self.symbols),
-            reading.intervals.numpy(),
-            cuts,
-        )
-
-    def _phrase_ctc(self, clip: int, symbols: slice) -> Tensor:
-        reading = self._reading(clip, use_arpabet=True)
-        spoken = torch.tensor(spoken_symbols(reading.ids.tolist(), self.symbols))
-        start = int(spoken[: symbols.start].sum())
-        return reading.ctc[start : start + int(spoken[symbols].sum())]
+        spoken = spoken_symbols(ids, self.symbols)
+        return Text([self.symbols[id_] for id_ in ids], spoken, reading.intervals.numpy())
 
     def seen_symbols(self, with_letters: bool) -> list[str]:
         """List the symbols that a model learns from these clips.

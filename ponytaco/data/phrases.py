@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,62 @@ from ponytaco.data.dataset_folder import Interval
 # A shorter pause may be the closure of a plosive.
 _LEAST_PAUSE_SECONDS = 0.1
 _LEAST_SECONDS = 0.8
+
+
+class Text(NamedTuple):
+    """A clip's text in one of its spellings, with the times of its labels."""
+
+    symbols: Sequence[str]
+    spoken: Sequence[bool]
+    """Whether each symbol is a letter or a phone."""
+    intervals: npt.NDArray[np.float32]
+    """(T_text, 2) start and end of each symbol, frames."""
+
+
+class Phrase(NamedTuple):
+    """A phrase of a clip."""
+
+    frames: slice
+    symbols: dict[bool, slice]
+    """By whether the text is read from its ARPAbet spelling."""
+    ctc: slice
+    """Its CTC ids, one for each letter or phone of the ARPAbet spelling."""
+    is_end: bool
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames."""
+        return int(self.frames.stop - self.frames.start)
+
+
+def cut_into_phrases(
+    letters: Text, arpabet: Text, cuts: Sequence[int], n_frames: int
+) -> list[Phrase]:
+    """Cut a clip at some frames.
+
+    Args:
+        letters: the text's spelling in letters.
+        arpabet: its ARPAbet spelling; the same where it has none.
+        cuts: where to cut, frames in order; from ``pauses``.
+        n_frames: frames of the clip.
+
+    Returns:
+        The phrases; empty if there is no cut, or a spelling cannot be cut there.
+    """
+    of_letters, of_arpabet = split_text(*letters, cuts), split_text(*arpabet, cuts)
+    if not cuts or of_letters is None or of_arpabet is None:
+        return []
+    phrases, n_before = [], 0
+    for start, stop, in_letters, in_arpabet in zip(
+        (0, *cuts), (*cuts, n_frames), of_letters, of_arpabet, strict=True
+    ):
+        n_spoken = n_before + sum(arpabet.spoken[in_arpabet])
+        symbols = {False: in_letters, True: in_arpabet}
+        phrases.append(
+            Phrase(slice(start, stop), symbols, slice(n_before, n_spoken), stop == n_frames)
+        )
+        n_before = n_spoken
+    return phrases
 
 
 def pauses(words: Sequence[Interval], n_seconds: float, phrase_seconds: float) -> list[float]:

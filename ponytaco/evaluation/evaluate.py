@@ -30,7 +30,7 @@ from ponytaco.evaluation.speak import (
     recognise_real,
     speak_all,
 )
-from ponytaco.judges.judge import HOW_TO_INSTALL, Judges, Verdict, open_judges, summed_up
+from ponytaco.judges.judge import HOW_TO_INSTALL, Judges, Verdict, mean_verdict, open_judges
 from ponytaco.metrics.wer import word_error_rate
 from ponytaco.runs.folder import Run, RunError, voice_files, write_text
 from ponytaco.runs.history import read_history
@@ -122,7 +122,7 @@ def evaluate(
     ceiling_clips = [*clips, *_real_clips(data.train)[: max(0, n_ceiling - len(clips))]]
     notes: list[str] = []
     recogniser, new_recogniser = _recognisers(checkpoint, data, texts, notes, log)
-    _prepare(judges, data.train, n_ceiling, config.audio.sample_rate, notes, log)
+    _remember_voice(judges, data.train, n_ceiling, config.audio.sample_rate, notes, log)
     setup = EvaluationSetup(
         voice=voice,
         config=config,
@@ -277,7 +277,7 @@ def _ceiling(
     return word_error_rate(pairs) if pairs else None
 
 
-def _prepare(
+def _remember_voice(
     judges: Judges,
     train: ClipDataset,
     n_references: int,
@@ -302,11 +302,11 @@ def _judge_clips(
 ) -> Verdict:
     """Return the judges' verdict on real clips through the vocoder."""
     if not setup.judges.present:
-        return summed_up([], [])
+        return mean_verdict([], [])
     log(f"Judging {len(clips)} real clips …")
     waveforms = [real_waveform(real, setup) for real in clips]
     opinions = setup.judges.listen(waveforms, setup.sample_rate)
-    return summed_up(opinions, [real.clip.text for real in clips])
+    return mean_verdict(opinions, [real.clip.text for real in clips])
 
 
 def _words(texts: Iterable[str], cleaner: str) -> set[str]:

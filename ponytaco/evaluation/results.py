@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ponytaco.judges.judge import Judges, Opinion, Verdict, summed_up
+from ponytaco.judges.judge import Judges, Opinion, Verdict, mean_verdict
 from ponytaco.metrics.alignment import AlignmentScore
 from ponytaco.metrics.wer import word_error_rate, word_errors
 from ponytaco.training.validation import Validation
@@ -113,7 +113,7 @@ class Group:
     @property
     def verdict(self) -> Verdict:
         """The judges' verdict on all texts."""
-        return summed_up([r.opinion for r in self.results], [r.text for r in self.results])
+        return mean_verdict([r.opinion for r in self.results], [r.text for r in self.results])
 
     @property
     def word_error_rate(self) -> float | None:

@@ -13,7 +13,7 @@ from ponytaco.judges.errors import JudgeError
 from ponytaco.judges.likeness import Embedding, VoiceEncoder, mean_embedding
 from ponytaco.judges.mos import MosPredictor
 from ponytaco.judges.sound import Waveform, prepared
-from ponytaco.judges.whisper import Whisper, is_installed
+from ponytaco.judges.whisper import Whisper
 from ponytaco.metrics.wer import understood_share
 from ponytaco.text.spoken import spoken_words
 
@@ -46,7 +46,7 @@ class Opinion:
     mos: float | None
     """Predicted mean opinion score, 1 to 5."""
     likeness: float | None
-    """Cosine to the character's voice, 0 to 1."""
+    """Speaker similarity: cosine to the character's voice, 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -125,8 +125,8 @@ class Judges:
         ]
 
 
-def summed_up(opinions: Sequence[Opinion], texts: Sequence[str]) -> Verdict:
-    """Sum up the opinions on the sounds of these texts.
+def mean_verdict(opinions: Sequence[Opinion], texts: Sequence[str]) -> Verdict:
+    """Average the opinions on the sounds of these texts.
 
     Texts with phones in braces count for no words: nobody knows how they are written.
     """
@@ -140,11 +140,6 @@ def summed_up(opinions: Sequence[Opinion], texts: Sequence[str]) -> Verdict:
         _mean([opinion.mos for opinion in opinions]),
         _mean([opinion.likeness for opinion in opinions]),
     )
-
-
-def understands() -> bool:
-    """Return whether the package of Whisper's ears is installed, without loading anything."""
-    return is_installed()
 
 
 def open_judges(whisper: Path | None = None) -> Judges:

@@ -1,4 +1,4 @@
-"""Likeness of voices: cosine between embeddings that tell speakers apart.
+"""Likeness of voices (speaker similarity): the cosine between speaker embeddings.
 
 The network is the speaker encoder of Wan et al. 2018 (GE2E, arXiv:1710.10467), with the weights
 that the package Resemblyzer carries (Apache 2.0).

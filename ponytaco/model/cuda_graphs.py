@@ -100,7 +100,22 @@ class Graphs:
         if not self.is_on or not self._in_use.acquire(blocking=False):
             return run_blocks(function, fixed, blocks)
         try:
-            self._run(function, fixed, blocks, owner, n_proofs)
+            graph: _Graph | None = None
+            is_first = True
+            for block in blocks:
+                if is_first:
+                    graph, is_first = self._find(function, fixed, block, owner), False
+                if graph is None or not graph.fits(block) or not self._launch(graph, block):
+                    function(*fixed, *block.read, *block.updated, *block.written)
+                elif graph.is_proven:
+                    graph.copy_out(block)
+                else:
+                    function(*fixed, *block.read, *block.updated, *block.written)
+                    graph.compare(block)
+                    if graph.n_compared == n_proofs:
+                        self._prove(graph)
+            if graph is not None:
+                self._prove(graph)
         finally:
             self._in_use.release()
 
@@ -124,31 +139,6 @@ class Graphs:
                 "them, with the same result, but slower."
             )
         return had_graphs
-
-    def _run(
-        self,
-        function: Function,
-        fixed: Tensors,
-        blocks: Iterable[Block],
-        owner: object,
-        n_proofs: int | None,
-    ) -> None:
-        graph: _Graph | None = None
-        is_first = True
-        for block in blocks:
-            if is_first:
-                graph, is_first = self._find(function, fixed, block, owner), False
-            if graph is None or not graph.fits(block) or not self._launch(graph, block):
-                function(*fixed, *block.read, *block.updated, *block.written)
-            elif graph.is_proven:
-                graph.copy_out(block)
-            else:
-                function(*fixed, *block.read, *block.updated, *block.written)
-                graph.compare(block)
-                if graph.n_compared == n_proofs:
-                    self._prove(graph)
-        if graph is not None:
-            self._prove(graph)
 
     def _prove(self, graph: _Graph) -> None:
         """Trust a graph that has computed what the plain loop did, else none any more."""

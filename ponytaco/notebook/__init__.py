@@ -5,7 +5,7 @@ All of them also work without widgets, as plain text, so that the cells run in a
 
 from ponytaco.notebook.batch_form import ask_for_lines, speak_lines
 from ponytaco.notebook.characters import Character, fetch_archive, pick_character
-from ponytaco.notebook.environment import check_installation
+from ponytaco.notebook.environment import finish_installation
 from ponytaco.notebook.errors import NotebookError
 from ponytaco.notebook.prepare_cell import listen_to_clips, prepare_clips
 from ponytaco.notebook.recordings import locate_recordings, pack_recordings, save_archive
@@ -23,9 +23,9 @@ __all__ = [
     "TrainedVoice",
     "TrainingSettings",
     "ask_for_lines",
-    "check_installation",
     "connect_storage",
     "fetch_archive",
+    "finish_installation",
     "hear_progress",
     "listen_to_clips",
     "locate_recordings",

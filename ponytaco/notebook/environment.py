@@ -16,8 +16,8 @@ _MOST_SECONDS = 180
 
 
 @explain_errors
-def check_installation() -> None:
-    """Confirm that ponytaco can be imported, and print its version."""
+def finish_installation() -> None:
+    """Install what pip's extras cannot, and print the version."""
     _install_weights()
     say(f"ponytaco {__version__} is installed; no restart is needed.")
 

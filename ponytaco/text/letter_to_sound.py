@@ -1,4 +1,4 @@
-"""Letter-to-sound: guesses the pronunciation of an English word that no dictionary has."""
+"""Letter-to-sound (grapheme-to-phoneme, G2P): phones of English words in no dictionary."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A text's words as phones: from dictionaries, from a word's stem, or guessed by its letters."""
+"""Words as phones (G2P): from dictionaries, from a word's stem, or guessed by its letters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The words of a text as a listener writes them down."""
+"""Texts normalised for a word error rate: the words as a recogniser writes them down."""
 
 from __future__ import annotations
 

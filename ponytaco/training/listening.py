@@ -14,7 +14,8 @@ from ponytaco.audio.wav import load_wav
 from ponytaco.config import Config
 from ponytaco.data.dataset import Datasets
 from ponytaco.judges import judge
-from ponytaco.judges.judge import Judges, Verdict, summed_up
+from ponytaco.judges.judge import Judges, Verdict, mean_verdict
+from ponytaco.judges.whisper import is_installed
 from ponytaco.runs.folder import Run
 from ponytaco.runs.history import Column, HistoryRow
 from ponytaco.runs.state import RunState
@@ -23,8 +24,9 @@ from ponytaco.training.rng import rng_state, set_rng_state
 from ponytaco.vocoders.choice import AUTO
 from ponytaco.vocoders.factory import Vocoder, open_vocoder
 
-# Expected before the first one, which is put off until it has its share.
-_FIRST_SECONDS = 30.0
+# Expected of the first one, which also hears the clips and is put off until it has its share: with
+# HiFi-GAN 70 s on a busy core.
+_FIRST_SECONDS = {"cpu": 90.0, "cuda": 30.0}
 # Recordings that make the voice that others are compared with.
 _N_REFERENCES = 12
 
@@ -81,11 +83,11 @@ class Listener:
         self._run, self._config, self._data, self._device = run, config, data, device
         self._log = log
         self._best_effort = BestEffort(log)
-        self._expected_seconds = _FIRST_SECONDS
+        self._expected_seconds = _FIRST_SECONDS[device.type]
         self._judges: Judges | None = None
         self._vocoder: Vocoder | None = None
         self._clips: Verdict | None = None
-        self.is_active = config.train.listening_share > 0 and judge.understands()
+        self.is_active = config.train.listening_share > 0 and is_installed()
         """Whether voices are listened to, now and then."""
 
     def hear(self, mels: Sequence[Tensor], aligned: bool, state: RunState) -> Heard | None:
@@ -143,4 +145,4 @@ class Listener:
             for mel in mels
         ]
         opinions = self._judges.listen(waveforms, self._config.audio.sample_rate)
-        return summed_up(opinions, [clip.text for clip in self._data.val.clips[: len(mels)]])
+        return mean_verdict(opinions, [clip.text for clip in self._data.val.clips[: len(mels)]])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from support.judges import ECHO, fake_judges
 
-from ponytaco.judges.judge import Judges, Opinion, Verdict, open_judges, summed_up
+from ponytaco.judges.judge import Judges, Opinion, Verdict, mean_verdict, open_judges
 
 SOUND = np.zeros(1600, dtype=np.float32)
 
@@ -13,7 +13,7 @@ def test_the_share_is_of_all_words_and_no_text_counts_for_more_than_its_own():
         Opinion(["la", "la", "la", "la", "la", "la", "la", "la"], None, None),
         Opinion([], None, None),
     ]
-    found = summed_up(opinions, ["My pony.", "Ran away", "Five more words than that."])
+    found = mean_verdict(opinions, ["My pony.", "Ran away", "Five more words than that."])
     assert found == Verdict(2 / 9, None, None)
 
 
@@ -28,12 +28,14 @@ def test_the_share_is_of_all_words_and_no_text_counts_for_more_than_its_own():
 )
 def test_numbers_signs_and_titles_are_written_out_on_both_sides(text, heard):
     opinion = Opinion(Judges.said(heard), None, None)
-    assert summed_up([opinion], [text]).understood == 1.0
+    assert mean_verdict([opinion], [text]).understood == 1.0
 
 
 def test_texts_of_phones_and_no_texts_count_for_nothing():
-    assert summed_up([Opinion(["hello"], 2.0, 0.5)], ["{HH AH0 L OW1}"]) == Verdict(None, 2.0, 0.5)
-    assert summed_up([], []) == Verdict(None, None, None)
+    assert mean_verdict([Opinion(["hello"], 2.0, 0.5)], ["{HH AH0 L OW1}"]) == Verdict(
+        None, 2.0, 0.5
+    )
+    assert mean_verdict([], []) == Verdict(None, None, None)
 
 
 def test_a_verdict_stands_beside_its_ceiling():

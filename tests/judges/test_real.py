@@ -5,7 +5,7 @@ import pytest
 
 from ponytaco.io.installed import packaged_file
 from ponytaco.judges import likeness, mos, whisper
-from ponytaco.judges.judge import Judges, summed_up
+from ponytaco.judges.judge import Judges, mean_verdict
 from ponytaco.judges.likeness import VoiceEncoder
 from ponytaco.judges.mos import MosPredictor
 from ponytaco.judges.whisper import Whisper
@@ -37,9 +37,9 @@ def test_whisper_understands_speech_and_not_noise(clips):
     judges = Judges(Whisper(), None, None)
     heard = judges.listen([clip.waveform for clip in clips], clips[0].sample_rate)
     texts = [clip.text for clip in clips]
-    assert summed_up(heard, texts).understood >= 0.5  # espeak is hard to understand
+    assert mean_verdict(heard, texts).understood >= 0.5  # espeak is hard to understand
     of_noise = judges.listen([noise()], 16_000)
-    assert summed_up(of_noise, texts[:1]).understood <= 0.2
+    assert mean_verdict(of_noise, texts[:1]).understood <= 0.2
 
 
 def test_noise_lowers_the_mos_of_speech(clips):

