@@ -28,6 +28,7 @@ from ponytaco.data.loader import training_batches
 from ponytaco.data.sampler import BucketSampler
 from ponytaco.device import choose_device
 from ponytaco.errors import PonytacoError
+from ponytaco.io.store.files import is_there
 from ponytaco.io.store.store import Loaded
 from ponytaco.model.cuda_graphs import graphs_for
 from ponytaco.model.tacotron2 import Tacotron2
@@ -172,6 +173,8 @@ class Session:
         ranks.from_first(self._prepare_folder)
         if found is None:
             self._log_start()
+        elif ranks.is_first:
+            self._publish(found)
 
         freeze(self.model, self.optimizer, settings, self.state)
         # The state after the last finished step: during a step the sampler itself is one ahead.
@@ -361,6 +364,15 @@ class Session:
         if together:
             self.ranks.barrier()
         self._last_save = time.monotonic()
+
+    def _publish(self, found: Loaded[Checkpoint]) -> None:
+        """Make the resumed save the current one, and the best where it is, if it never arrived."""
+        has_best = self.state.best_score is not None
+        is_best = has_best and self.state.best_step == self.state.step
+        is_new = self._store.publish(found, is_best)
+        if has_best and not (is_best and is_new) and _is_missing(self.run.best_model):
+            self.log("best_model is missing: the voice of the next validation takes its place.")
+            self.state.forget_best()
 
     def _capture(self, together: bool) -> Checkpoint:
         """Return the checkpoint of this state: all that the voice and a resumed session need."""
@@ -587,6 +599,13 @@ class Session:
         self._best_effort(
             "The history could not be shortened", cut_history, self.run.history, self._saved_step
         )
+
+
+def _is_missing(path: Path) -> bool:
+    try:
+        return not is_there(path)
+    except OSError:  # the disk does not tell
+        return False
 
 
 def _with_micro_batches(config: Config, n_micro_batches: int) -> Config:

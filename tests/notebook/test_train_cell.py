@@ -176,7 +176,9 @@ def test_the_one_that_lost_the_voice_says_that_the_other_goes_on(storage, page, 
 
     def act():
         fields = {"state": "training", "host": "3f2a1c", "since": "2026-08-19 11:05 UTC"}
-        (run.saves / f"owner-9-{'e' * 16}.json").write_text(json.dumps(fields))
+        new = run.folder / "new"
+        new.write_text(json.dumps(fields))  # the session may look at any moment
+        new.rename(run.saves / f"owner-9-{'e' * 16}.json")
 
     page.act = act
     with pytest.raises(PonytacoError) as raised:

@@ -167,6 +167,35 @@ def test_a_folder_in_a_models_place_is_refused_at_once(fake_dataset, tmp_path, s
         train_quietly(fake_dataset, run, SAVING.replace(max_steps=4))
 
 
+def test_a_save_that_never_arrived_arrives_though_nothing_is_left_to_train(
+    fake_dataset, tmp_path, saved_twice
+):
+    """As where Drive was full at a session's last save, and has room again."""
+    run = Run(tmp_path / "run", tmp_path / "scratch")
+    shutil.copytree(saved_twice, run.folder)
+    ahead = Run(shutil.copytree(saved_twice, tmp_path / "ahead"))
+    config = SAVING.replace(max_steps=3)
+    train_quietly(fake_dataset, ahead, config)
+    run.scratch.mkdir()
+    saved = describe(ahead.current_model, 3, session=2, number=1)
+    shutil.copy(ahead.current_model, run.scratch / saved.name)
+    messages = []
+    assert train(fake_dataset, run, config, log=messages.append).finished
+    assert f"in {run.scratch}" in " ".join(messages)
+    for name in ("current_model", "best_model"):
+        content = (run.folder / name).read_bytes()
+        assert content == (ahead.folder / name).read_bytes()
+
+
+def test_a_missing_best_model_is_no_bar(fake_dataset, tmp_path, saved_twice):
+    run, messages = Run(shutil.copytree(saved_twice, tmp_path / "run")), []
+    run.best_model.unlink()
+    config = SAVING.replace(max_steps=3, validate_every=100)
+    train(fake_dataset, run, config, log=messages.append)
+    assert "best_model is missing: the voice of the next validation" in " ".join(messages)
+    assert load_checkpoint(run.best_model).run_state.best_step == 3
+
+
 @pytest.mark.parametrize("name", ["best_model", "saves/.old-best", "saves/best-step-…"])
 def test_a_run_with_only_its_best_model_goes_on_from_it(fake_dataset, tmp_path, saved_twice, name):
     """Nothing else is left, or the session was killed while it replaced that one."""

@@ -209,6 +209,31 @@ class Store(Generic[T]):
         self._enqueue(task)
         return True
 
+    def publish(self, found: Loaded[T], is_best: bool) -> bool:
+        """Make a loaded save the current one if it never became that.
+
+        The session that made it may have been cut off, or its copy failed: then it is on this
+        machine alone. With ``scratch`` it is copied in the background. Errors are those of
+        ``save``.
+
+        Args:
+            found: as loaded by this store, which has not saved since.
+            is_best: whether it is the best save, too.
+
+        Returns:
+            Whether it was not current yet.
+        """
+        is_older = bool(self._listed) and found.save.order < self._listed[0].order
+        is_local = self._scratch is not None and found.path.parent == self._scratch
+        if not is_local and (is_older or found.path.parent != self.saves):
+            return False
+        task = _Task(found.path, found.save, is_best, self._n_saves)
+        if is_local:
+            self._enqueue(task)
+        else:
+            self._publish(task)
+        return True
+
     def close(self) -> None:
         """Wait until the copy that is under way is done, and leave the folder to other sessions."""
         self.drain()
@@ -295,7 +320,7 @@ class Store(Generic[T]):
             self._attempts(lambda: self._publish_once(task))
         except OwnerError as error:
             self.problem = str(error)
-            if self._scratch is None:
+            if self._scratch is None and task.save.session == self._session:
                 with contextlib.suppress(OSError):
                     discard(self._files, task.local)
             return
@@ -339,7 +364,7 @@ class Store(Generic[T]):
             if is_there(best_copy):
                 self._make_best(best_copy)
             self._prune(save.step)
-        if self._scratch is not None:
+        if self._scratch is not None and task.local.parent == self._scratch:
             discard(self._files, task.local)
 
     def _note_last_save(self, save: Save) -> None:

@@ -19,6 +19,7 @@ from support.soak import IS_SOAK
 from ponytaco.errors import PonytacoError
 from ponytaco.io.store.errors import NewerVersionError, StoreError, UnreadableError
 from ponytaco.io.store.files import PASSING_ERRORS, Files
+from ponytaco.io.store.saves import describe
 from ponytaco.io.store.store import Store
 
 
@@ -752,6 +753,48 @@ def scratch_with_a_save_that_never_arrived(folder, tmp_path):
     assert store.save(writer(40), 40)
     store.close()
     return scratch
+
+
+@pytest.mark.parametrize("is_best", [False, True])
+def test_what_never_arrived_arrives_without_another_save(folder, tmp_path, is_best):
+    """A session may have nothing left to do, or be cut off long before its next save."""
+    scratch = scratch_with_a_save_that_never_arrived(folder, tmp_path)
+    store = store_in(folder, scratch)
+    assert store.publish(store.load(), is_best)
+    store.close()
+    assert not store.problem and not list(scratch.iterdir())
+    assert read(folder / "current_model")[0] == 40
+    assert read(folder / "best_model")[0] == (40 if is_best else 20)
+    names = [path.name[:13] for path in (folder / "saves").iterdir() if "owner" not in path.name]
+    assert sorted(names) == ["pointer.json", "step-00000030"]
+    assert not store.publish(store_in(folder, scratch).load(), is_best)
+
+
+def test_what_does_not_arrive_again_is_a_problem_again(folder, tmp_path):
+    scratch = scratch_with_a_save_that_never_arrived(folder, tmp_path)
+    store = store_in(folder, scratch, faults=Faults(0, 10_000, errno.EIO, only=("write",)))
+    store.publish(store.load(), is_best=False)
+    store.close()
+    assert "Step 40 could not be saved" in store.problem and loaded_step(folder) == 30
+    assert loaded_step(folder, scratch) == 40
+
+
+def test_a_save_that_was_cut_off_becomes_current(folder, scratch):
+    fill(folder, scratch)
+    save = describe(folder / "current_model", 30, 1, 3)
+    (folder / "current_model").rename(folder / "saves" / save.name)
+    store = store_in(folder, scratch)
+    assert store.publish(store.load(), is_best=False)
+    store.close()
+    assert read(folder / "current_model")[0] == 30 and loaded_step(folder) == 30
+
+
+def test_an_older_save_does_not_replace_a_damaged_one_by_itself(folder, scratch):
+    fill(folder, scratch)
+    (folder / "current_model").write_bytes(b"damaged")
+    store = store_in(folder, scratch)
+    assert not store.publish(store.load(), is_best=False)
+    assert (folder / "current_model").read_bytes() == b"damaged"
 
 
 @pytest.mark.parametrize("shift", [-1e6, 1e6])
