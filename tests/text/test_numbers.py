@@ -60,7 +60,7 @@ READINGS = {
     # signs
     "-5": "minus five",
     "(-5)": "(minus five)",
-    "3-5": "three-five",
+    "3-5": "three to five",
     "word--5": "word--five",
     "50%": "fifty percent",
     "0.5 %": "zero point five percent",

@@ -1,0 +1,96 @@
+"""Sums and ranges: 60-2=58, 3 * 4, 2x8, 5-10, $5-$10, 5pm-7pm, 20-3.
+
+They are rewritten with words for their signs; the numbers are read by what they then are.
+"""
+
+from __future__ import annotations
+
+import re
+
+_OPERAND = r"(?:[0-9][0-9,]{0,14}(?:\.[0-9]{1,9})?|\b[a-zA-Z]\b)"
+_OPERATOR = r"[-+*/×÷=^<>≤≥≠≈−–]"
+_SUM = re.compile(
+    rf"(?<![\w.,/-])(?<!- )[-−]?{_OPERAND}(?: ?{_OPERATOR} ?[-−]?{_OPERAND}){{1,40}}(?![\w/-]|\.[0-9])"
+)
+_STEP = re.compile(rf"(?<=[\w]) ?({_OPERATOR}) ?(?=[-−]?[\w])")
+_POWER = re.compile(r"(?<=[0-9a-zA-Z])\^(?P<power>[0-9]{1,3})(?![0-9])")
+_WORDS = {
+    "+": "plus", "*": "times", "×": "times", "÷": "divided by", "/": "divided by", "=": "equals",
+    "-": "minus", "−": "minus", "–": "minus", "<": "is less than", ">": "is greater than",
+    "≤": "is at most", "≥": "is at least", "≠": "does not equal", "≈": "is about",
+    "^": "to the power of",
+}  # fmt: skip
+_TIMES = re.compile(r"(?<=[0-9]) ?[x×] ?(?=[0-9])(?! ?[0-9]+x)", re.I)
+_BY = re.compile(r"(?<![\w.,])(?P<one>[0-9]{1,5}(?:\.[0-9]{1,3})?) ?[xX×] ?(?=[0-9])")
+# Marks before a number.
+_BEFORE = (
+    (re.compile(r"±\s?(?=[0-9$£€])"), "plus or minus "),
+    (re.compile(r"√\s?(?=[0-9])"), "square root of "),
+    (re.compile(r"(?<![\w~])[~≈]\s?(?=[0-9$£€])"), "about "),
+    (re.compile(r"(?<![\w<])<3\b(?!\.?[0-9])"), " heart "),
+    (re.compile(r"(?<![\w<=>-])[<](?=[0-9$£€])"), "less than "),
+    (re.compile(r"(?<![\w<=>/-])[>](?=[0-9$£€])"), "more than "),
+)
+
+_LEFT = (
+    r"(?P<left>(?<![\w.,/:-])(?:mid-|')?(?P<currency>[$£€¥₩₹])?[0-9][0-9,]{0,14}(?:[.:][0-9]{1,9})?"
+    r"(?P<mark>'?s|%|[kmb](?= ?[-–—] ?[$£€])|st|nd|rd|th| ?[ap]\.?m\b\.?|°[fc]?)?)"
+)
+_UNIT = r"(?P<unit> ?(?:[kcm]?m|[mk]?g|lbs?|ft|mi|km/h|mph|°[CF]|m[²2]|GB|MB|KB)\b)?"
+_RIGHT = r"(?P<right>[$£€¥₩₹']?[0-9][0-9,]{0,14}(?:[.:][0-9]{1,9})?(?P<more>[a-z]{0,8}%?°?))"
+_RANGE = re.compile(rf"{_LEFT}(?:-|–| – |—)(?={_RIGHT}{_UNIT}(?P<next>[-–/:]?\w?))", re.I)
+_LETTERS = re.compile(r"[a-z]+", re.I)
+_UNITS = frozenset((
+    "kg", "g", "mg", "lb", "lbs", "km", "cm", "mm", "ft", "in", "mi", "mph", "gb", "mb", "kb", "tb",
+    "hz", "khz", "ms", "min", "mins", "h", "hrs", "l", "ml", "oz", "yd", "yrs", "v", "w", "m",
+))  # fmt: skip
+_ENDINGS = _UNITS | {"", "s", "st", "nd", "rd", "th", "am", "pm", "k", "b", "bn", "x", "yo", "p"}
+
+
+def read_arithmetic(text: str) -> str:
+    """Write the signs of sums, dimensions and ranges in words."""
+    text = _SUM.sub(_read_sum, text)
+    for pattern, words in _BEFORE:
+        text = pattern.sub(words, text)
+    text = _BY.sub(lambda match: f"{match['one']} by ", text)
+    return _RANGE.sub(_read_range, text)
+
+
+def _read_sum(match: re.Match[str]) -> str:
+    formula = match[0]
+    if not re.search(r"[0-9]", formula) or not _is_sum(formula):
+        return formula
+    if "=" in formula or "×" in formula or "÷" in formula:
+        formula = _TIMES.sub(" times ", formula)
+    formula = _POWER.sub(_read_power, formula)
+    formula = _STEP.sub(lambda step: f" {_WORDS[step[1]]} ", formula)
+    return re.sub(r"[-−](?=[0-9a-zA-Z])", "minus ", formula)
+
+
+def _is_sum(formula: str) -> bool:
+    """Return whether it is a sum, and not a range, a fraction, a date or a serial number."""
+    if re.search(r"[=×÷^<>≤≥≠≈]", formula):
+        return bool(re.search(r"[0-9]", formula))
+    if re.search(r"[0-9] [-−] [0-9]", formula):
+        return True
+    has_letters = bool(_LETTERS.search(formula))
+    return "+" in formula or (bool(re.search(r"[0-9] ?\* ?[0-9]", formula)) and not has_letters)
+
+
+def _read_power(match: re.Match[str]) -> str:
+    names = {"2": " squared", "3": " cubed"}
+    return names.get(match["power"]) or f" to the power of {match['power']}"
+
+
+def _read_range(match: re.Match[str]) -> str:
+    left, more = match["left"], match["more"].rstrip("%°").lower()
+    number = re.sub(r"[^0-9]", "", left)
+    is_pair = left == match["right"]  # fifty-fifty
+    if more not in _ENDINGS or match["next"][:1] in tuple("-–/") or is_pair:
+        return match[0]
+    if (match["unit"] or more in _UNITS) and len(number) == 4 and left.isdigit():
+        left = f"{number[0]},{number[1:]}"  # no year
+    if match["currency"] and match["right"][0] != match["currency"] and not match["mark"]:
+        # "$5-10" are five to ten dollars: the sign moves to the last amount
+        return f"{left[1:]} to {match['currency']}" if left[0] == match["currency"] else match[0]
+    return f"{left} to "

@@ -1,0 +1,43 @@
+"""Fractions: 1/2, 2 3/4, 22/3, 1/4th; and what only looks like one: 24/7, 9/11, 10/10."""
+
+from __future__ import annotations
+
+import re
+
+from ponytaco.text.normalize.words import cardinal, ordinal, plural, set_apart
+
+_FRACTION = re.compile(
+    r"(?<![\w/.,$£€-])(?:(?P<whole>[0-9]{1,3}) )?(?P<top>[0-9]{1,9}) ?/ ?(?P<bottom>[0-9]{1,9})"
+    r"(?P<rank>st|nd|rd|th)?s?(?![\w/-]|[.,][0-9])",
+    re.I,
+)
+_PAIRS = frozenset(("24/7", "9/11", "7/11", "50/50", "60/40", "80/20", "20/20"))
+
+VULGAR = {"½": "1/2", "⅓": "1/3", "⅔": "2/3", "¼": "1/4", "¾": "3/4", "⅕": "1/5", "⅖": "2/5",
+          "⅗": "3/5", "⅘": "4/5", "⅙": "1/6", "⅚": "5/6", "⅛": "1/8", "⅜": "3/8", "⅝": "5/8",
+          "⅞": "7/8"}  # fmt: skip
+"""Fractions that are one character."""
+
+
+def read_fractions(text: str) -> str:
+    """Write the fractions of a text in words."""
+    return _FRACTION.sub(_read, text) if "/" in text else text
+
+
+def _read(match: re.Match[str]) -> str:
+    top, bottom = int(match["top"]), int(match["bottom"])
+    if f"{match['top']}/{match['bottom']}" in _PAIRS and not match["rank"]:
+        return _whole(match) + f"{cardinal(top)} {cardinal(bottom)}"
+    if top == bottom and bottom >= 5:
+        return _whole(match) + f"{cardinal(top)} out of {cardinal(bottom)}"
+    if bottom < 2 or match["bottom"].startswith("0") or match["top"].startswith("0"):
+        return match[0]
+    part = {2: "half", 4: "quarter"}.get(bottom) or ordinal(bottom)
+    words = f"{cardinal(top)} {part if top == 1 else plural(part)}"
+    if match["whole"]:
+        words = f"{cardinal(int(match['whole']))} and {words}"
+    return set_apart(match, words)
+
+
+def _whole(match: re.Match[str]) -> str:
+    return f"{match['whole']} " if match["whole"] else ""

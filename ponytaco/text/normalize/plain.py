@@ -1,0 +1,114 @@
+"""Numbers that nothing around them explains: quantities, years, ranks, versions, serial numbers."""
+
+from __future__ import annotations
+
+import re
+
+from ponytaco.text.normalize.words import (
+    LONGEST_QUANTITY_DIGITS,
+    cardinal,
+    decimal,
+    digit_by_digit,
+    ordinal,
+    plain,
+    plural,
+    quantity,
+    set_apart,
+)
+
+_LONG = re.compile(rf"(?<![0-9])[0-9]{{{LONGEST_QUANTITY_DIGITS + 1},}}")
+_DOTTED = re.compile(r"(?<![0-9.])[0-9]{1,15}(?:\.[0-9]{1,15}){2,40}(?![0-9])")
+# A number of five digits that counts nothing is a code: 90210.
+_CODE = re.compile(
+    r"(?<![\w.,/:$£€'-])(?P<digits>[0-9]{5})(?:-(?P<more>[0-9]{4}))?(?![\w'/:%-]|[.,][0-9]| [a-z(])"
+)
+_ALONE = re.compile(
+    r"(?:^|(?<=[.!?] ))(?P<digits>[0-9]{5,6})(?=[.!?]?(?:$| [A-Z]))", re.MULTILINE
+)
+# Laws are named by their sections: 401(k).
+_SECTION = re.compile(r"(?<![\w.,])(?P<first>[1-9])0(?P<last>[1-9])\((?P<letter>[a-z])\)")
+_PER_LETTER = re.compile(r"(?<![\w.,/])(?P<number>[0-9]{1,6})/(?=[a-zA-Z](?:\W|$))(?![a-zA-Z]-)")
+_SERIAL_SLASH = re.compile(r"(?<=[0-9])/(?=[a-zA-Z]-[0-9])")
+_NUMBER = re.compile(
+    r"""
+    (?P<minus>(?<![a-z0-9)'.-])-(?=\.?[0-9]))?
+    (?: (?P<whole>[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)
+        (?:\.(?P<fraction>[0-9]+))?
+      | (?<![a-z0-9.])\.(?P<bare_fraction>[0-9]+)
+    )
+    (?P<suffix>(?:st|nd|rd|th)\b|(?<!-[0-9])'?s\b|[ ]?%)?
+    (?P<scale>[ ](?:thousand|million|billion|trillion)\b)?
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_RANKS = {"1": "st", "2": "nd", "3": "rd"}
+
+
+def read_long_digits(text: str) -> str:
+    """Write digits that are too many for a quantity one by one."""
+    return _LONG.sub(lambda match: set_apart(match, digit_by_digit(match[0])), text)
+
+
+def read_plain_numbers(text: str) -> str:
+    """Write all numbers that are left in words."""
+    text = _CODE.sub(_read_code, text)
+    text = _ALONE.sub(lambda match: digit_by_digit(match["digits"]), text)
+    text = _DOTTED.sub(_read_dotted, text)
+    text = _SECTION.sub(lambda m: f"{m['first']} oh {m['last']} {m['letter']} ", text)
+    text = _SERIAL_SLASH.sub(" ", text)
+    text = _PER_LETTER.sub(lambda match: f"{match['number']} per ", text)
+    return _NUMBER.sub(_read_number, text)
+
+
+def _read_code(match: re.Match[str]) -> str:
+    if match["digits"].endswith("00"):
+        return match[0]
+    more = f", {digit_by_digit(match['more'])}" if match["more"] else ""
+    return digit_by_digit(match["digits"]) + more
+
+
+def _read_dotted(match: re.Match[str]) -> str:
+    """Read versions: 1.2.3."""
+    return set_apart(match, " point ".join(map(quantity, match[0].split("."))))
+
+
+def _read_number(match: re.Match[str]) -> str:
+    whole = match["whole"] or ""
+    fraction = match["fraction"] or match["bare_fraction"] or ""
+    suffix, scale = (match["suffix"] or "").lower(), (match["scale"] or "").lower()
+    is_counted = bool(scale or "," in whole or suffix.endswith("%"))
+    digits = whole.replace(",", "")
+    if fraction:
+        words = decimal(f"{whole}.{fraction}") + _spoken_suffix(suffix)
+    elif suffix in ("st", "nd", "rd", "th") and suffix == _rank_ending(digits):
+        words = ordinal(int(digits))
+    elif suffix in ("s", "'s") and _is_quantity(digits):
+        words = plural(_in_pairs(digits))
+    else:
+        amount = quantity(digits) if is_counted else plain(digits)
+        words = amount + _spoken_suffix(suffix)
+    return set_apart(match, f"minus {words}{scale}" if match["minus"] else words + scale)
+
+
+def _is_quantity(digits: str) -> bool:
+    has_leading_zero = len(digits) > 1 and digits.startswith("0")
+    return not has_leading_zero and len(digits) <= LONGEST_QUANTITY_DIGITS
+
+
+def _in_pairs(digits: str) -> str:
+    """Read the number of a model: 747s are seven forty-sevens."""
+    if len(digits) == 3 and digits[1] != "0":
+        return f"{cardinal(int(digits[0]))} {cardinal(int(digits[1:]))}"
+    return plain(digits)
+
+
+def _rank_ending(digits: str) -> str:
+    if not _is_quantity(digits):
+        return ""
+    return "th" if digits[-2:-1] == "1" else _RANKS.get(digits[-1], "th")
+
+
+def _spoken_suffix(suffix: str) -> str:
+    if suffix.endswith("%"):
+        return " percent"
+    return suffix if suffix.startswith("'") or not suffix else f" {suffix}"

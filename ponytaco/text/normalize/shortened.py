@@ -1,0 +1,131 @@
+"""Abbreviations in a text: Dr. Hooves, St. Louis and Main St., No. 5, U.S.A., C. S. Lewis."""
+
+from __future__ import annotations
+
+import re
+
+from ponytaco.text.abbreviations import READINGS, READINGS_BEFORE_NUMBERS, TITLES
+from ponytaco.text.normalize.words import LETTER_A, letters
+from ponytaco.text.segmentation import is_abbreviation_dot
+
+_NUMBERED = re.compile(
+    rf"(?<![\w.'-])(?P<name>{'|'.join(READINGS_BEFORE_NUMBERS)})(?P<dot>\.)"
+    r" ?(?=[0-9]|[IVX]{1,5}\b(?!'))",
+    re.I,
+)
+_NUMBER_SIGN = re.compile(r"(?<!\w)#(?P<s>s?) ?(?=[0-9])")
+_READ = re.compile(
+    rf"(?<![\w.'-])(?P<name>{'|'.join(sorted(map(re.escape, READINGS), key=len, reverse=True))})"
+    r"\.(?![\w]*\.\w)",
+    re.I,
+)
+# Titles that people write without a full stop.
+_WITHOUT_DOT = re.compile(
+    r"(?<![\w.'-])(?P<name>(?:Dr|Prof|St|Mt|Sgt|Capt|Lt|Ms)(?= [A-Z][a-z])"
+    r"|(?:Mr|Mrs|MR|MRS|DR|mr|mrs)(?= [A-Za-z]))(?![\w.'])"
+)
+_DOTTED = re.compile(
+    r"(?<![\w.'])(?P<letters>(?:[A-Za-z]\.){2,8}[A-Za-z]?(?![\w'])|Ph\.D)(?P<dot>\.)?(?P<s>'?s\b)?"
+)
+_INITIAL = re.compile(
+    r"(?<![\w.'-])(?P<letter>[A-HJ-Z])\. ?(?=(?:[A-Z]\. ?){0,4}[A-Z][a-z'])(?=(?P<next>[A-Z][a-z']*))?"
+)
+_MONTH = re.compile(
+    r"(?P<before>\b(?:in|since|until|by|last|next|this|from|of|late|early) )(?P<month>Jan|Feb|Mar|Apr"
+    r"|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\.(?=\W|$)"
+)
+_MONTHS = {
+    "Jan": "january", "Feb": "february", "Mar": "march", "Apr": "april", "Jun": "june",
+    "Jul": "july", "Aug": "august", "Sep": "september", "Sept": "september", "Oct": "october",
+    "Nov": "november", "Dec": "december",
+}  # fmt: skip
+_SLASHED = re.compile(r"(?<![\w/])(?P<name>w/o|w/|b/c|n/a|and/or)(?![/])(?=\W|(?<=/)\w|$)", re.I)
+_SLASHES = {"w/o": "without", "w/": "with ", "b/c": "because", "n/a": "n a", "and/or": "and or"}
+
+_END = re.compile(r"[\"'”’)\]]*\s*$")
+_CAPITAL_BEFORE = re.compile(r"(?:\b[A-Z][\w'-]{1,30}|[0-9](?:st|nd|rd|th)) $")
+_NUMBER_WORD_BEFORE = re.compile(r"[a-z] $")
+
+
+def read_numbered(text: str) -> str:
+    """Write out what is short for something with a number: No. 5, vol. 2, #1."""
+    text = _NUMBERED.sub(_read_numbered, text)
+    if "#" not in text:
+        return text
+    return _NUMBER_SIGN.sub(lambda match: "numbers " if match["s"] else "number ", text)
+
+
+def _read_numbered(match: re.Match[str]) -> str:
+    return READINGS_BEFORE_NUMBERS[match["name"].lower()] + " "
+
+
+def read_shortened(text: str) -> str:
+    """Write out abbreviations; a full stop that also ends a sentence stays."""
+    if "/" in text:
+        text = _SLASHED.sub(lambda match: _SLASHES[match["name"].lower()], text)
+    text = _MONTH.sub(lambda match: match["before"] + _MONTHS[match["month"]] + _stop(match), text)
+    text = _READ.sub(_read, text)
+    text = _WITHOUT_DOT.sub(lambda match: _READINGS_WITHOUT_DOT[match["name"].lower()], text)
+    text = _DOTTED.sub(_read_dotted, text)
+    return _INITIAL.sub(_read_initial, text)
+
+
+_READINGS_WITHOUT_DOT = {**READINGS}
+
+
+def _read(match: re.Match[str]) -> str:
+    name = match["name"]
+    short = name.lower()
+    after = match.string[match.end() : match.end() + 60]
+    is_end = bool(_END.match(after)) and len(after) < 60
+    goes_on = not is_end and is_abbreviation_dot(short, after)
+    if short in TITLES and name[0].islower() and not re.match(r" ?[\"'(]*[A-Z]", after):
+        if short not in ("dr", "drs", "mr", "mrs", "ms", "prof"):
+            return match[0]  # a word at a sentence's end: "one more rep."
+    words = _by_context(short, match, after, goes_on)
+    if goes_on or (is_end and short in TITLES and words == READINGS[short]):
+        return words + (" " if after[:1].isalnum() else "")
+    return words + "."
+
+
+def _by_context(short: str, match: re.Match[str], after: str, goes_on: bool) -> str:
+    before = match.string[max(0, match.start() - 34) : match.start()]
+    if short == "st" and _CAPITAL_BEFORE.search(before):
+        following = after.lstrip()[:1]
+        return "street" if not goes_on or not following.isupper() else "saint"
+    if short == "dr" and not after.strip() and _CAPITAL_BEFORE.search(before):
+        return "drive"
+    if short == "ft" and match["name"][0].islower():
+        return "featuring" if re.match(r" [A-Z]", after) else "feet"
+    return READINGS[short]
+
+
+def _stop(match: re.Match[str]) -> str:
+    after = match.string[match.end() : match.end() + 60]
+    return "." if _END.match(after) and len(after) < 60 else ""
+
+
+def _read_dotted(match: re.Match[str]) -> str:
+    name = match["letters"].replace(".", "")
+    words = letters(name) + ("'s" if match["s"] else "")
+    is_dotted = bool(match["dot"]) or match["letters"].endswith(".")
+    if not is_dotted or match["s"]:
+        return words
+    after = match.string[match.end() : match.end() + 60]
+    is_end = bool(_END.match(after)) and len(after) < 60
+    if is_end or not is_abbreviation_dot(".".join(name), after):
+        return words + "."
+    return words + (" " if after[:1].isalnum() else "")
+
+
+def _read_initial(match: re.Match[str]) -> str:
+    after = match.string[match.end() : match.end() + 30]
+    letter = LETTER_A if match["letter"] == "A" else match["letter"].lower()
+    if _begins_sentence(after):
+        return f"{letter}. "
+    return letter + " "
+
+
+def _begins_sentence(after: str) -> bool:
+    # To the segmentation an initial is an abbreviation like any other, once it is called one.
+    return not re.match(r"[A-Z]\.", after) and not is_abbreviation_dot("co", " " + after)

@@ -1,0 +1,156 @@
+"""Numbers in words, as the published Tacotron models read them: American, no "and".
+
+Hyphens and commas are those that the models were trained with: ``one thousand, nine hundred
+eighty-nine``.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+
+# A longer number is a serial number or a slip, and not read as a quantity.
+LONGEST_QUANTITY_DIGITS = 15
+
+LETTER_A = "\ue000"
+"""Stands for the letter A as a letter's name until the whole text is read; "a" is the article."""
+
+_ONES = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
+    "fifteen sixteen seventeen eighteen nineteen"
+).split()
+_TENS = "zero ten twenty thirty forty fifty sixty seventy eighty ninety".split()
+_SCALES = ("", " thousand", " million", " billion", " trillion")
+_ORDINALS = {
+    "one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth",
+    "nine": "ninth", "twelve": "twelfth",
+}  # fmt: skip
+_LAST_WORD = re.compile(r"[a-z]+$")
+
+
+def cardinal(number: int) -> str:
+    """Read a number below 10 ** 15: one thousand, nine hundred eighty-nine."""
+    if number < 1000:
+        return _below_thousand(number)
+    words = ""
+    for power in range(len(_SCALES) - 1, -1, -1):
+        group = number // 1000**power % 1000
+        if group:
+            comma = " " if power == 0 and group < 100 else ", "
+            words += (comma if words else "") + _below_thousand(group) + _SCALES[power]
+    return words
+
+
+@functools.cache
+def _below_thousand(number: int) -> str:
+    hundreds, rest = divmod(number, 100)
+    words = [f"{_ONES[hundreds]} hundred"] if hundreds else []
+    if rest or not hundreds:
+        words.append(_below_hundred(rest))
+    return " ".join(words)
+
+
+def _below_hundred(number: int) -> str:
+    if number < 20:
+        return _ONES[number]
+    tens, ones = divmod(number, 10)
+    return f"{_TENS[tens]}-{_ONES[ones]}" if ones else _TENS[tens]
+
+
+def ordinal(number: int) -> str:
+    """Read a number as a rank: twenty-first, one thousandth."""
+    return _LAST_WORD.sub(lambda last: _rank(last[0]), cardinal(number))
+
+
+def _rank(word: str) -> str:
+    if word.endswith("y"):
+        return word[:-1] + "ieth"
+    return _ORDINALS.get(word) or word + "th"
+
+
+def plural(words: str) -> str:
+    """Put the last word of a number's reading in the plural: nineties, sixes, thirds."""
+    if words.endswith("y"):
+        return words[:-1] + "ies"
+    if words.endswith("half"):
+        return words[:-1] + "ves"
+    return words + ("es" if words.endswith("x") else "s")
+
+
+def digit_by_digit(digits: str) -> str:
+    """Read digits one by one: zero zero seven."""
+    return " ".join(_ONES[int(digit)] for digit in digits)
+
+
+def quantity(digits: str) -> str:
+    """Read digits, with commas or without, as a quantity; serial numbers digit by digit."""
+    digits = digits.replace(",", "")
+    has_leading_zero = len(digits) > 1 and digits.startswith("0")
+    if has_leading_zero or len(digits) > LONGEST_QUANTITY_DIGITS:
+        return digit_by_digit(digits)
+    return cardinal(int(digits))
+
+
+def year(number: int) -> str:
+    """Read a year in pairs: 1989, 1905, 1900; but 2004 as a number."""
+    century, rest = divmod(number, 100)
+    if number % 1000 < 10 or not century:
+        return cardinal(number)
+    if rest == 0:
+        return f"{cardinal(century)} hundred"
+    return f"{cardinal(century)} {'oh ' if rest < 10 else ''}{cardinal(rest)}"
+
+
+def plain(digits: str) -> str:
+    """Read digits without context: four as a year, others as a quantity."""
+    if len(digits) == 4 and 1000 < int(digits) < 3000:
+        return year(int(digits))
+    return quantity(digits)
+
+
+def decimal(number: str) -> str:
+    """Read a number that may have commas and a fraction: twelve point seventy-five.
+
+    A fraction of exactly two digits that do not start with 0 is read as a number, as the published
+    models do; all others digit by digit.
+    """
+    whole, point, fraction = number.partition(".")
+    if not point:
+        return quantity(whole)
+    is_number = len(fraction) == 2 and not fraction.startswith("0")
+    words = f"point {cardinal(int(fraction)) if is_number else digit_by_digit(fraction)}"
+    return f"{quantity(whole)} {words}" if whole else words
+
+
+def letters(word: str) -> str:
+    """Read a word's letters by their names: ``PM`` -> ``p m``."""
+    return " ".join(LETTER_A if letter in "aA" else letter.lower() for letter in word)
+
+
+def set_apart(match: re.Match[str], words: str) -> str:
+    """Add spaces to the reading of a match where it touches a letter or a number."""
+    text, start, end = match.string, match.start(), match.end()
+    left = " " if start and _is_word(text[start - 1]) else ""
+    right = " " if end < len(text) and _is_word(text[end]) else ""
+    return left + words + right
+
+
+def _is_word(character: str) -> bool:
+    return character.isalnum() or character == LETTER_A
+
+
+# A sentence that follows begins with a capital or a number, perhaps after quotes or brackets.
+_BEGINNING = re.compile(r"[\"'”’)\]]*(?:\s*$|\s+[\"'“‘(\[]*(?P<number>[0-9$£€])?(?(number)|[A-Z]))")
+
+
+def end_mark(match: re.Match[str], before_numbers: bool = True) -> str:
+    """Return the full stop of an abbreviation that a match ends with, if a sentence ends there.
+
+    Args:
+        match: of the abbreviation, its full stop included.
+        before_numbers: whether a number that follows may begin a sentence: not in "5 ft. 3 in."
+    """
+    if not match[0].endswith("."):
+        return ""
+    beginning = _BEGINNING.match(match.string[match.end() : match.end() + 40])
+    return "." if beginning and (before_numbers or not beginning["number"]) else ""
