@@ -15,13 +15,12 @@ from ponytaco.text.normalize.dates import read_dates
 from ponytaco.text.normalize.fractions import read_fractions
 from ponytaco.text.normalize.measures import read_measures
 from ponytaco.text.normalize.money import read_money
-from ponytaco.text.normalize.plain import read_long_digits, read_plain_numbers
+from ponytaco.text.normalize.plain import read_plain_numbers
 from ponytaco.text.normalize.telephone import read_telephone
 from ponytaco.text.normalize.times import read_times
 
 # In this order: each reads what the ones before it leave.
 _CLASSES: tuple[Callable[[str], str], ...] = (
-    read_long_digits,
     read_telephone,
     read_postal_addresses,
     read_dates,

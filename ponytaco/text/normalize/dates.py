@@ -65,24 +65,20 @@ _DECADE = re.compile(
 )
 _SHORT_YEAR = re.compile(rf"(?<!\w)'(?P<year>[0-9]{{2}}){_END}")
 
+_NAME = re.compile(rf"\b(?:{_MONTH}|{'|'.join(_WEEKDAYS)})\b", re.I)
+
 # "may" and "march" are verbs, and "mar" is a word, where nothing else tells that they are months.
 _AMBIGUOUS = ("may", "march", "mar")
 
 
 def read_dates(text: str) -> str:
     """Write the dates of a text in words."""
-    text = _WEEKDAY.sub(
-        lambda match: f"{_WEEKDAYS[match['day'].lower()]}{match['comma']} ", text
-    )
+    if _NAME.search(text):
+        text = _read_names(text)
     text = _YEAR_FIRST.sub(_read_year_first, text)
     text = _YEAR_LAST.sub(_read_year_last, text)
     text = _WITHOUT_YEAR.sub(
         lambda m: f"{m['before']} {_MONTHS[int(m['month']) - 1]} {ordinal(int(m['day']))}", text
-    )
-    text = _DAY_FIRST.sub(_read_day_first, text)
-    text = _MONTH_FIRST.sub(_read_month_first, text)
-    text = _MONTH_AND_YEAR.sub(
-        lambda m: f"{_month(m['month'])}{m['comma']} {year(int(m['year']))}", text
     )
     text = _QUARTER.sub(
         lambda m: f"the {ordinal(int(m['quarter']))} quarter of {year(int(m['year']))}", text
@@ -91,6 +87,17 @@ def read_dates(text: str) -> str:
     text = _ERA_FIRST.sub(lambda m: f"{_era(m['era'])} {_old_year(m['year'])}", text)
     text = _DECADE.sub(_read_decade, text)
     return _SHORT_YEAR.sub(_read_short_year, text)
+
+
+def _read_names(text: str) -> str:
+    text = _WEEKDAY.sub(
+        lambda match: f"{_WEEKDAYS[match['day'].lower()]}{match['comma']} ", text
+    )
+    text = _DAY_FIRST.sub(_read_day_first, text)
+    text = _MONTH_FIRST.sub(_read_month_first, text)
+    return _MONTH_AND_YEAR.sub(
+        lambda m: f"{_month(m['month'])}{m['comma']} {year(int(m['year']))}", text
+    )
 
 
 def _month(name: str) -> str:

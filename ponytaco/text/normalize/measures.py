@@ -55,10 +55,8 @@ _UNITS = {
     # temperature
     "°": "degree", "°F": "degree fahrenheit", "°C": "degree celsius", "°K": "kelvin",
     "ºF": "degree fahrenheit", "ºC": "degree celsius", "º": "degree",
-    # in full
-    **{name: name for name in ("percent", "%")},
+    "percent": "percent",
 }
-_UNITS["%"] = "percent"
 # As they are, or in any case, where no other unit or word is written so.
 _ONLY_SO = frozenset((
     "m", "s", "g", "l", "h", "in", "us", "ac", "mA", "mW", "MW", "mV", "Pa", "MPa", "B", "V",
@@ -77,16 +75,16 @@ _DOTTED = frozenset(("ft", "in", "yd", "lb", "lbs", "oz", "hr", "hrs", "min", "m
                      "mi", "gal", "qt", "tsp", "tbsp"))  # fmt: skip
 _AFTER_INCHES = r"(?= (?:tall|long|wide|deep|thick|high|by|x|and|or|screen|waist|off)\b|[,;:)]|-)"
 
-_SYMBOL = "|".join(map(re.escape, sorted({*_UNITS, *_PER} - {"%"}, key=len, reverse=True)))
+# Any word that short may be a unit; the tables tell.
+_SYMBOL = r"(?:[°º][A-Za-z]?|[A-Za-zµΩ]{1,4}[A-Za-z]?|percent)"
 _NUMBER = r"(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]{1,15})?(?:\.[0-9]{1,20})?(?<=[0-9])"
 _MEASURE = re.compile(
     rf"(?P<minus>(?<![\w)'.,-])-)?(?<![\w.,])(?P<number>{_NUMBER})"
-    r"(?P<scale> (?:hundred|thousand|million|billion|trillion))?(?P<gap>[ -]?)"
+    r"(?P<scale> (?i:hundred|thousand|million|billion|trillion))?(?P<gap>[ -]?)"
     r"(?:(?P<power>(?i:sq|cu))(?:\. ?| ))?"
     rf"(?P<unit>{_SYMBOL})(?P<exponent>\^?[23]|[²³])?"
-    rf"(?:(?P<slash>/|p)(?P<per>{_SYMBOL})(?P<per_exponent>\^?[23]|[²³])?)?"
-    r"(?P<dot>\.(?!\w))?(?![\w/'°²³])",
-    re.I,
+    rf"(?:(?P<slash>/)(?P<per>{_SYMBOL}|second|month|person)(?P<per_exponent>\^?[23]|[²³])?)?"
+    r"(?P<dot>\.(?!\w))?(?![\w/'°²³])"
 )
 _IN_FULL = re.compile(
     r"(?<![\w.,])(?P<number>(?:1[0-9]|2[0-9])[0-9]{2})(?P<rest> (?:meter|kilometer|mile|feet|pound"

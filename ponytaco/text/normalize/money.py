@@ -51,17 +51,14 @@ SYMBOLS = "$£€¥₩₹₽₿¢₺₪฿₫₴"
 _CODE = "|".join(code for code in _CURRENCIES if code.isalpha())
 _NUMBER = r"(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]{1,15})(?:\.[0-9]{1,20})?(?![0-9])"
 _SCALE = (
-    r"(?P<scale>[ -](?:hundred|thousand|million|billion|trillion)\b"
-    rf"|(?P<space> ?)(?P<short>{'|'.join(sorted(_SCALES, key=len, reverse=True))})\b(?!['’]))?"
+    r"(?P<scale>[ -](?i:hundred|thousand|million|billion|trillion)\b"
+    rf"|(?P<space> ?)(?P<short>(?i:{'|'.join(sorted(_SCALES, key=len, reverse=True))}))\b(?!['’]))?"
 )
-_PER = (
-    r"(?:(?P<plus>\+)?(?: ?/ ?(?P<per>[a-z]{1,8})\b\.?(?!\w))?)"
-)
+_PER = r"(?P<plus>\+)?(?: ?/ ?(?P<per>[A-Za-z]{1,8})\b\.?(?!\w))?"
 _BEFORE = re.compile(
     rf"(?P<minus>(?<![\w)'.-])-)?(?:(?<![A-Za-z])(?P<country>{'|'.join(_COUNTRIES)}))?"
     rf"(?P<currency>[{SYMBOLS}]|(?<![\w])(?:{_CODE}))(?P<gap> ?)"
-    rf"(?P<number>{_NUMBER}|\.[0-9]{{1,20}}(?![0-9])){_SCALE}{_PER}(?: (?:USD|GBP|EUR|AUD|CAD)\b)?",
-    re.I,
+    rf"(?P<number>{_NUMBER}|\.[0-9]{{1,20}}(?![0-9])){_SCALE}{_PER}(?: (?:USD|GBP|EUR|AUD|CAD)\b)?"
 )
 _AFTER = re.compile(
     rf"(?P<minus>(?<![\w)'.-])-)?(?<![\w.,])(?P<number>{_NUMBER}){_SCALE}"
@@ -76,19 +73,15 @@ def read_money(text: str) -> str:
     return _AFTER.sub(_read, _BEFORE.sub(_read, text))
 
 
-_ANY = re.compile(rf"[{SYMBOLS}]|\b(?:{_CODE})\b", re.I)
+_ANY = re.compile(rf"[{SYMBOLS}]|\b(?:{_CODE})\b")
 
 
 def _read(match: re.Match[str]) -> str:
     code = match["currency"]
-    if code.isalpha() and not code.isupper():
-        return match[0]
     groups = match.groupdict()
     names = _CURRENCIES[code]
     country = groups.get("country")
     if country:
-        if not country.isupper():
-            return match[0]
         names = tuple(f"{_COUNTRIES[country]} {name}" for name in names[:2]) + names[2:]
     # "$5 m" is five million dollars, "5 $ t" is not.
     scale = (match["scale"] or "").strip(" -")

@@ -44,13 +44,9 @@ _NUMBER = re.compile(
 _RANKS = {"1": "st", "2": "nd", "3": "rd"}
 
 
-def read_long_digits(text: str) -> str:
-    """Write digits that are too many for a quantity one by one."""
-    return _LONG.sub(lambda match: set_apart(match, digit_by_digit(match[0])), text)
-
-
 def read_plain_numbers(text: str) -> str:
     """Write all numbers that are left in words."""
+    text = _LONG.sub(lambda match: set_apart(match, digit_by_digit(match[0])), text)
     text = _CODE.sub(_read_code, text)
     text = _ALONE.sub(lambda match: digit_by_digit(match["digits"]), text)
     text = _DOTTED.sub(_read_dotted, text)
