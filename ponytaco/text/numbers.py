@@ -33,6 +33,8 @@ _CLASSES: tuple[Callable[[str], str], ...] = (
 )
 # No class looks further than this around a number.
 _REACH = 80
+_LONG_PIECE = 800
+_SENTENCE_END = re.compile(r"[.!?] (?=[A-Z])")
 _DIGITS = re.compile(r"[0-9]+")
 
 
@@ -45,15 +47,35 @@ def numbers_to_words(text: str) -> str:
         The text without ASCII digits.
     """
     return "".join(
-        _read(stretch) if is_near_digits else stretch
+        _read(piece) if is_near_digits else stretch
         for stretch, is_near_digits in _stretches(text)
+        for piece in (_pieces(stretch) if is_near_digits else (stretch,))
     )
 
 
 def _read(text: str) -> str:
     for read in _CLASSES:
+        if not _DIGITS.search(text):
+            break
         text = read(text)
     return text
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Cut a text of many numbers, so that no class goes through what others have read already.
+
+    The cuts are at ends of sentences, or else between words.
+    """
+    start = 0
+    while len(text) - start > _LONG_PIECE:
+        least, most = start + _LONG_PIECE // 2, start + _LONG_PIECE
+        end = _SENTENCE_END.search(text, least, most)
+        cut = end.end() if end else text.rfind(" ", least, most) + 1 or text.find(" ", most) + 1
+        if not cut:
+            break
+        yield text[start:cut]
+        start = cut
+    yield text[start:]
 
 
 def _stretches(text: str) -> Iterator[tuple[str, bool]]:

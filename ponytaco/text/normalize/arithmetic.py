@@ -13,6 +13,10 @@ _SUM = re.compile(
     rf"(?<![\w.,/-])(?<!- )[-−]?{_OPERAND}(?: ?{_OPERATOR} ?[-−]?{_OPERAND}){{1,40}}(?![\w/-]|\.[0-9])"
 )
 _STEP = re.compile(rf"(?<=[\w]) ?({_OPERATOR}) ?(?=[-−]?[\w])")
+_SURE = re.compile(r"[=×÷^<>≤≥≠≈]|[0-9a-z] ?\+ ?[0-9a-z]")
+_SPACED_MINUS = re.compile(r"[0-9] [-−] [0-9]")
+_DIGIT = re.compile("[0-9]")
+_LETTER = re.compile("[a-zA-Z]")
 _POWER = re.compile(r"(?<=[0-9a-zA-Z])\^(?P<power>[0-9]{1,3})(?![0-9])")
 _WORDS = {
     "+": "plus", "*": "times", "×": "times", "÷": "divided by", "/": "divided by", "=": "equals",
@@ -39,7 +43,6 @@ _LEFT = (
 _UNIT = r"(?P<unit> ?(?:[kcm]?m|[mk]?g|lbs?|ft|mi|km/h|mph|°[CF]|m[²2]|GB|MB|KB)\b)?"
 _RIGHT = r"(?P<right>[$£€¥₩₹']?[0-9][0-9,]{0,14}(?:[.:][0-9]{1,9})?(?P<more>[a-z]{0,8}%?°?))"
 _RANGE = re.compile(rf"{_LEFT}(?:-|–| – |—)(?={_RIGHT}{_UNIT}(?P<next>[-–/:]?\w?))", re.I)
-_LETTERS = re.compile(r"[a-z]+", re.I)
 _UNITS = frozenset((
     "kg", "g", "mg", "lb", "lbs", "km", "cm", "mm", "ft", "in", "mi", "mph", "gb", "mb", "kb", "tb",
     "hz", "khz", "ms", "min", "mins", "h", "hrs", "l", "ml", "oz", "yd", "yrs", "v", "w", "m",
@@ -58,7 +61,7 @@ def read_arithmetic(text: str) -> str:
 
 def _read_sum(match: re.Match[str]) -> str:
     formula = match[0]
-    if not re.search(r"[0-9]", formula) or not _is_sum(formula):
+    if not _is_sum(formula):
         return formula
     if "=" in formula or "×" in formula or "÷" in formula:
         formula = _TIMES.sub(" times ", formula)
@@ -69,12 +72,11 @@ def _read_sum(match: re.Match[str]) -> str:
 
 def _is_sum(formula: str) -> bool:
     """Return whether it is a sum, and not a range, a fraction, a date or a serial number."""
-    if re.search(r"[=×÷^<>≤≥≠≈]", formula):
-        return bool(re.search(r"[0-9]", formula))
-    if re.search(r"[0-9] [-−] [0-9]", formula):
-        return True
-    has_letters = bool(_LETTERS.search(formula))
-    return "+" in formula or (bool(re.search(r"[0-9] ?\* ?[0-9]", formula)) and not has_letters)
+    if _SURE.search(formula):
+        return bool(_DIGIT.search(formula))
+    if _LETTER.search(formula):
+        return False
+    return "+" in formula or "*" in formula or bool(_SPACED_MINUS.search(formula))
 
 
 def _read_power(match: re.Match[str]) -> str:
@@ -84,12 +86,11 @@ def _read_power(match: re.Match[str]) -> str:
 
 def _read_range(match: re.Match[str]) -> str:
     left, more = match["left"], match["more"].rstrip("%°").lower()
-    number = re.sub(r"[^0-9]", "", left)
     is_pair = left == match["right"]  # fifty-fifty
     if more not in _ENDINGS or match["next"][:1] in tuple("-–/") or is_pair:
         return match[0]
-    if (match["unit"] or more in _UNITS) and len(number) == 4 and left.isdigit():
-        left = f"{number[0]},{number[1:]}"  # no year
+    if (match["unit"] or more in _UNITS) and len(left) == 4 and left.isdigit():
+        left = f"{left[0]},{left[1:]}"  # no year
     if match["currency"] and match["right"][0] != match["currency"] and not match["mark"]:
         # "$5-10" are five to ten dollars: the sign moves to the last amount
         return f"{left[1:]} to {match['currency']}" if left[0] == match["currency"] else match[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 from ponytaco.text.normalize.words import (
@@ -100,6 +101,7 @@ def _read_names(text: str) -> str:
     )
 
 
+@functools.cache
 def _month(name: str) -> str:
     return next(month for month in _MONTHS if month.startswith(name[:3].lower()))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 from ponytaco.text.normalize.words import cardinal, decimal, end_mark, set_apart
@@ -103,6 +104,7 @@ def _per(period: str) -> str:
     return f" {name}" if name == "each" else f" per {name}"
 
 
+@functools.lru_cache(maxsize=4096)
 def _amount(number: str, scale: str, names: tuple[str, ...]) -> str:
     unit, units, part, parts = names
     whole, _, fraction = number.replace(",", "").partition(".")

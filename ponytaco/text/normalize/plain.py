@@ -69,9 +69,11 @@ def _read_dotted(match: re.Match[str]) -> str:
 
 
 def _read_number(match: re.Match[str]) -> str:
-    whole = match["whole"] or ""
-    fraction = match["fraction"] or match["bare_fraction"] or ""
-    suffix, scale = (match["suffix"] or "").lower(), (match["scale"] or "").lower()
+    minus, whole, fraction, bare, suffix, scale = match.groups()
+    if whole and not (minus or fraction or suffix or scale or "," in whole):
+        return set_apart(match, plain(whole))
+    whole, fraction = whole or "", fraction or bare or ""
+    suffix, scale = (suffix or "").lower(), (scale or "").lower()
     is_counted = bool(scale or "," in whole or suffix.endswith("%"))
     digits = whole.replace(",", "")
     if fraction:
@@ -83,7 +85,7 @@ def _read_number(match: re.Match[str]) -> str:
     else:
         amount = quantity(digits) if is_counted else plain(digits)
         words = amount + _spoken_suffix(suffix)
-    return set_apart(match, f"minus {words}{scale}" if match["minus"] else words + scale)
+    return set_apart(match, f"minus {words}{scale}" if minus else words + scale)
 
 
 def _is_quantity(digits: str) -> bool:

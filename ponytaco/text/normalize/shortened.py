@@ -63,14 +63,13 @@ def read_shortened(text: str) -> str:
     """Write out abbreviations; a full stop that also ends a sentence stays."""
     if "/" in text:
         text = _SLASHED.sub(lambda match: _SLASHES[match["name"].lower()], text)
+    if "." not in text:
+        return _WITHOUT_DOT.sub(lambda match: READINGS[match["name"].lower()], text)
     text = _MONTH.sub(lambda match: match["before"] + _MONTHS[match["month"]] + _stop(match), text)
     text = _READ.sub(_read, text)
-    text = _WITHOUT_DOT.sub(lambda match: _READINGS_WITHOUT_DOT[match["name"].lower()], text)
+    text = _WITHOUT_DOT.sub(lambda match: READINGS[match["name"].lower()], text)
     text = _DOTTED.sub(_read_dotted, text)
     return _INITIAL.sub(_read_initial, text)
-
-
-_READINGS_WITHOUT_DOT = {**READINGS}
 
 
 def _read(match: re.Match[str]) -> str:

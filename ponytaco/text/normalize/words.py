@@ -27,7 +27,11 @@ _ORDINALS = {
 }  # fmt: skip
 _LAST_WORD = re.compile(r"[a-z]+$")
 
+# A text repeats its numbers, and a megabyte of them shall take seconds.
+_remembered = functools.lru_cache(maxsize=4096)
 
+
+@_remembered
 def cardinal(number: int) -> str:
     """Read a number below 10 ** 15: one thousand, nine hundred eighty-nine."""
     if number < 1000:
@@ -41,7 +45,6 @@ def cardinal(number: int) -> str:
     return words
 
 
-@functools.cache
 def _below_thousand(number: int) -> str:
     hundreds, rest = divmod(number, 100)
     words = [f"{_ONES[hundreds]} hundred"] if hundreds else []
@@ -57,6 +60,7 @@ def _below_hundred(number: int) -> str:
     return f"{_TENS[tens]}-{_ONES[ones]}" if ones else _TENS[tens]
 
 
+@_remembered
 def ordinal(number: int) -> str:
     """Read a number as a rank: twenty-first, one thousandth."""
     return _LAST_WORD.sub(lambda last: _rank(last[0]), cardinal(number))
@@ -82,6 +86,7 @@ def digit_by_digit(digits: str) -> str:
     return " ".join(_ONES[int(digit)] for digit in digits)
 
 
+@_remembered
 def quantity(digits: str) -> str:
     """Read digits, with commas or without, as a quantity; serial numbers digit by digit."""
     digits = digits.replace(",", "")
@@ -101,6 +106,7 @@ def year(number: int) -> str:
     return f"{cardinal(century)} {'oh ' if rest < 10 else ''}{cardinal(rest)}"
 
 
+@_remembered
 def plain(digits: str) -> str:
     """Read digits without context: four as a year, others as a quantity."""
     if len(digits) == 4 and 1000 < int(digits) < 3000:
@@ -108,6 +114,7 @@ def plain(digits: str) -> str:
     return quantity(digits)
 
 
+@_remembered
 def decimal(number: str) -> str:
     """Read a number that may have commas and a fraction: twelve point seventy-five.
 
@@ -129,14 +136,11 @@ def letters(word: str) -> str:
 
 def set_apart(match: re.Match[str], words: str) -> str:
     """Add spaces to the reading of a match where it touches a letter or a number."""
-    text, start, end = match.string, match.start(), match.end()
-    left = " " if start and _is_word(text[start - 1]) else ""
-    right = " " if end < len(text) and _is_word(text[end]) else ""
+    text, (start, end) = match.string, match.span()
+    before, after = text[start - 1 : start], text[end : end + 1]
+    left = " " if before.isalnum() or before == LETTER_A else ""
+    right = " " if after.isalnum() or after == LETTER_A else ""
     return left + words + right
-
-
-def _is_word(character: str) -> bool:
-    return character.isalnum() or character == LETTER_A
 
 
 # A sentence that follows begins with a capital or a number, perhaps after quotes or brackets.
