@@ -31,7 +31,8 @@ _READ_BEFORE_NUMBERS = {
     "no": "number", "nos": "numbers", "vol": "volume", "vols": "volumes", "ch": "chapter",
     "chap": "chapter", "p": "page", "pp": "pages", "fig": "figure", "figs": "figures",
     "sec": "section", "op": "opus", "art": "article", "eq": "equation", "ep": "episode",
-    "eps": "episodes", "pt": "part", "ver": "version", "bk": "book", "lvl": "level", "est": "established",
+    "eps": "episodes", "pt": "part", "ver": "version", "bk": "book", "lvl": "level",
+    "est": "established",
 }
 
 READINGS: Mapping[str, str] = types.MappingProxyType(

@@ -15,7 +15,6 @@ from ponytaco.text.normalize.markup import part_sentences, part_words, read_mark
 from ponytaco.text.normalize.money import SYMBOLS as CURRENCIES
 from ponytaco.text.normalize.roman import read_roman
 from ponytaco.text.normalize.shortened import read_numbered, read_shortened
-from ponytaco.text.normalize.words import LETTER_A
 from ponytaco.text.numbers import numbers_to_words
 from ponytaco.text.symbols import EMOTION_SIGNS, NEW_LINE
 
@@ -38,13 +37,14 @@ _SAID = {
 }  # fmt: skip
 _READ_LATER = frozenset((*_SAID, *CURRENCIES))
 _SAID_LAST = re.compile(f"[{''.join(_SAID)}]")
-_OTHER_WRITINGS = str.maketrans({"μ": "µ", "Ω": "Ω", "№": "No. ", "\xa0": " ", "℃": "°C", "℉": "°F"})
+_OTHER_WRITINGS = str.maketrans(
+    {"μ": "µ", "Ω": "Ω", "№": "No. ", "\xa0": " ", "℃": "°C", "℉": "°F"}
+)
 
 # The underscore is silent, but separates words.
 _SPOKEN_SIGNS = str.maketrans({
     "&": " and ", "%": " percent ", "@": " at ", "+": " plus ", "=": " equals ", "_": " ",
     "$": " dollar ", "£": " pound ", "€": " euro ",
-    LETTER_A: "a",
 })  # fmt: skip
 _SLASH = re.compile(r"(?<=\w) ?/ ?(?=\w)")
 

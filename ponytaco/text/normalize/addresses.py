@@ -34,8 +34,14 @@ _STATES = {
 _WORDS_TOO = frozenset(("OK", "OR", "IN", "ME", "HI", "OH", "PA", "MA", "LA", "ID", "DE", "AL"))
 # fmt: on
 _DIRECTIONS = {
-    "N": "north", "S": "south", "E": "east", "W": "west", "NE": "northeast", "NW": "northwest",
-    "SE": "southeast", "SW": "southwest",
+    "N": "north",
+    "S": "south",
+    "E": "east",
+    "W": "west",
+    "NE": "northeast",
+    "NW": "northwest",
+    "SE": "southeast",
+    "SW": "southwest",
 }  # fmt: skip
 
 _STREET = re.compile(
@@ -72,8 +78,10 @@ def _read_street(match: re.Match[str]) -> str:
 def house_number(digits: str) -> str:
     """Read a house's number: 1428 is fourteen twenty-eight, 123 one twenty-three."""
     number = int(digits)
-    if number < 100 or number % 100 == 0 or digits.startswith("0"):
+    if number < 100 or number % 1000 == 0 or digits.startswith("0"):
         return quantity(digits)
+    if number % 100 == 0 and len(digits) < 5:
+        return f"{cardinal(number // 100)} hundred"
     if len(digits) > 4:
         return digit_by_digit(digits)
     rest = number % 100

@@ -10,7 +10,8 @@ import re
 _OPERAND = r"(?:[0-9][0-9,]{0,14}(?:\.[0-9]{1,9})?|\b[a-zA-Z]\b)"
 _OPERATOR = r"[-+*/×÷=^<>≤≥≠≈−–]"
 _SUM = re.compile(
-    rf"(?<![\w.,/-])(?<!- )[-−]?{_OPERAND}(?: ?{_OPERATOR} ?[-−]?{_OPERAND}){{1,40}}(?![\w/-]|\.[0-9])"
+    rf"(?<![\w.,/-])(?<!- )[-−]?{_OPERAND}"
+    rf"(?: ?{_OPERATOR} ?[-−]?{_OPERAND}){{1,40}}(?![\w/-]|\.[0-9])"
 )
 _STEP = re.compile(rf"(?<=[\w]) ?({_OPERATOR}) ?(?=[-−]?[\w])")
 _SURE = re.compile(r"[=×÷^<>≤≥≠≈]|[0-9a-z] ?\+ ?[0-9a-z]")
@@ -26,12 +27,12 @@ _WORDS = {
 }  # fmt: skip
 _TIMES = re.compile(r"(?<=[0-9]) ?[x×] ?(?=[0-9])(?! ?[0-9]+x)", re.I)
 _BY = re.compile(r"(?<![\w.,])(?P<one>[0-9]{1,5}(?:\.[0-9]{1,3})?) ?[xX×] ?(?=[0-9])")
+_HEART = re.compile(r"(?<![\w<])(?<![0-9=xyz] )<3(?![\w.,]*[0-9])")
 # Marks before a number.
 _BEFORE = (
     (re.compile(r"±\s?(?=[0-9$£€])"), "plus or minus "),
     (re.compile(r"√\s?(?=[0-9])"), "square root of "),
     (re.compile(r"(?<![\w~])[~≈]\s?(?=[0-9$£€])"), "about "),
-    (re.compile(r"(?<![\w<])<3\b(?!\.?[0-9])"), " heart "),
     (re.compile(r"(?<![\w<=>-])[<](?=[0-9$£€])"), "less than "),
     (re.compile(r"(?<![\w<=>/-])[>](?=[0-9$£€])"), "more than "),
 )
@@ -52,7 +53,7 @@ _ENDINGS = _UNITS | {"", "s", "st", "nd", "rd", "th", "am", "pm", "k", "b", "bn"
 
 def read_arithmetic(text: str) -> str:
     """Write the signs of sums, dimensions and ranges in words."""
-    text = _SUM.sub(_read_sum, text)
+    text = _SUM.sub(_read_sum, _HEART.sub(" heart ", text))
     for pattern, words in _BEFORE:
         text = pattern.sub(words, text)
     text = _BY.sub(lambda match: f"{match['one']} by ", text)

@@ -47,7 +47,8 @@ _MONTH_FIRST = re.compile(
     rf"(?P<rank>(?i:st|nd|rd|th)\b)?(?:(?P<comma>,?)[ -]?\b{_YEAR})?{_END}"
 )
 _DAY_FIRST = re.compile(
-    rf"(?:\b(?P<the>(?i:the)) )?(?<![\w.,:/$-]){_DAY}(?P<rank>(?i:st|nd|rd|th))?(?:[ -]| (?P<of>(?i:of)) )"
+    rf"(?:\b(?P<the>(?i:the)) )?(?<![\w.,:/$-]){_DAY}(?P<rank>(?i:st|nd|rd|th))?"
+    rf"(?:[ -]| (?P<of>(?i:of)) )"
     rf"(?P<month>(?i:{_MONTH}))\b(?:\.?(?P<comma>,?)[ -]?{_YEAR}{_END}|(?P<dot>\.)?)"
 )
 _MONTH_AND_YEAR = re.compile(rf"\b(?P<month>(?i:{_MONTH}))\b\.?(?P<comma>,?) {_YEAR}{_END}")
@@ -91,9 +92,7 @@ def read_dates(text: str) -> str:
 
 
 def _read_names(text: str) -> str:
-    text = _WEEKDAY.sub(
-        lambda match: f"{_WEEKDAYS[match['day'].lower()]}{match['comma']} ", text
-    )
+    text = _WEEKDAY.sub(lambda match: f"{_WEEKDAYS[match['day'].lower()]}{match['comma']} ", text)
     text = _DAY_FIRST.sub(_read_day_first, text)
     text = _MONTH_FIRST.sub(_read_month_first, text)
     return _MONTH_AND_YEAR.sub(
@@ -145,7 +144,9 @@ def _read_day_first(match: re.Match[str]) -> str:
     words = f"{the}{ordinal(int(match['day']))} of {_month(match['month'])}{when}"
     if not match["dot"]:
         return words
-    return words + (end_mark(match) if len(match["month"]) <= 4 and match["month"] != "may" else ".")
+    return words + (
+        end_mark(match) if len(match["month"]) <= 4 and match["month"] != "may" else "."
+    )
 
 
 def _goes_on(match: re.Match[str]) -> bool:

@@ -17,8 +17,8 @@ _UNITS = {
     # length and area
     "m": "meter", "km": "kilometer", "cm": "centimeter", "mm": "millimeter", "dm": "decimeter",
     "nm": "nanometer", "µm": "micrometer", "um": "micrometer", "ft": "foot", "in": "inch",
-    "yd": "yard", "yds": "yard", "mi": "mile", "ha": "hectare", "ac": "acre", "nmi": "nautical mile",
-    "ly": "light year", "sqft": "square foot", "sqm": "square meter", "sqkm": "square kilometer",
+    "yd": "yard", "yds": "yard", "mi": "mile", "ha": "hectare", "ac": "acre",
+    "nmi": "nautical mile", "ly": "light year", "sqft": "square foot", "sqm": "square meter", "sqkm": "square kilometer",
     "sqmi": "square mile",
     # mass
     "g": "gram", "kg": "kilogram", "kgs": "kilogram", "mg": "milligram", "µg": "microgram",
@@ -41,11 +41,11 @@ _UNITS = {
     "kW": "kilowatt", "MW": "megawatt", "GW": "gigawatt", "kWh": "kilowatt hour",
     "MWh": "megawatt hour", "Wh": "watt hour", "mA": "milliamp", "mAh": "milliamp hour",
     "Ah": "amp hour", "Hz": "hertz", "kHz": "kilohertz", "MHz": "megahertz", "GHz": "gigahertz",
-    "THz": "terahertz", "dB": "decibel", "kJ": "kilojoule", "MJ": "megajoule", "eV": "electron volt",
-    "Ω": "ohm", "kΩ": "kiloohm", "hp": "horsepower",
+    "THz": "terahertz", "dB": "decibel", "kJ": "kilojoule", "MJ": "megajoule",
+    "eV": "electron volt", "Ω": "ohm", "kΩ": "kiloohm", "hp": "horsepower",
     "kcal": "kilocalorie", "cal": "calorie", "Pa": "pascal", "kPa": "kilopascal",
-    "hPa": "hectopascal", "MPa": "megapascal", "psi": "p s i", "mbar": "millibar", "atm": "atmosphere",
-    "Nm": "newton meter", "mol": "mole", "lm": "lumen", "lx": "lux", "kN": "kilonewton",
+    "hPa": "hectopascal", "MPa": "megapascal", "psi": "p s i", "mbar": "millibar",
+    "atm": "atmosphere", "Nm": "newton meter", "mol": "mole", "lm": "lumen", "lx": "lux", "kN": "kilonewton",
     # data
     "B": "byte", "KB": "kilobyte", "kB": "kilobyte", "MB": "megabyte", "GB": "gigabyte",
     "TB": "terabyte", "PB": "petabyte", "KiB": "kibibyte", "MiB": "mebibyte", "GiB": "gibibyte",
@@ -92,14 +92,15 @@ _IN_FULL = re.compile(
     r"|second|step|page|word|dollar|euro|volt|watt)s?\b)"
 )
 _HEIGHT = re.compile(
-    r"(?<![\w.,'])(?P<feet>[0-9]{1,2})['’′] ?(?P<inches>[0-9]{1,2}(?:\.[0-9])?)(?:\"|”|″|''|(?![\w'’]))"
+    r"(?<![\w.,'])(?P<feet>[0-9]{1,2})['’′] ?(?P<inches>[0-9]{1,2}(?:\.[0-9])?)"
+    r"(?:\"|”|″|''|(?![\w'’]))"
     r"|(?<![\w.,'])(?P<only_feet>[0-9]{1,3})['′](?= ?(?:tall|long|wide|deep|high|x)\b)"
     r"|(?<![\w.,'])(?P<only_inches>[0-9]{1,3}(?:\.[0-9]{1,2})?)[\"″]"
     r"(?= (?:tall|long|wide|deep|high|x|screen|vinyl|record|monitor|tv|pipe)\b)",
     re.I,
 )
 _DURATION = re.compile(
-    r"(?<![\w.,])(?P<hours>[0-9]{1,3})h ?(?P<minutes>[0-9]{1,2})m?(?![\w.,])"
+    r"(?<![\w.,])(?P<hours>[0-9]{1,3})h ?(?P<minutes>[0-9]{1,2})m?(?!\w|[.,][0-9])"
     r"|(?<![\w.,])(?P<min>[0-9]{1,3})m ?(?P<sec>[0-9]{1,2})s(?!\w)"
 )
 
@@ -130,7 +131,10 @@ def _read_measure(match: re.Match[str]) -> str:
         per = _PER.get(match["per"].lower()) or _unit(match["per"])
         if per is None:
             return match[0]
-        words += f" per {_raised(per, match['per_exponent'])}"
+        squared = " squared" if per == "second" and match["per_exponent"] else ""
+        words += (
+            f" per {per}{squared}" if squared else f" per {_raised(per, match['per_exponent'])}"
+        )
     words = f"minus {words}" if match["minus"] else words
     return set_apart(match, words + end_mark(match, match["unit"].lower() not in _DOTTED))
 
@@ -164,7 +168,7 @@ def _plural(name: str) -> str:
     head, per, rest = name.partition(" per ")
     if head in _PLURALS:
         return _PLURALS[head] + per + rest
-    if head.endswith("lux") or head in ("d p i", "p p i", "p s i", "horsepower"):
+    if head.endswith(("lux", "hertz")) or head in ("d p i", "p p i", "p s i", "horsepower"):
         return name
     return f"{head}s{per}{rest}"
 

@@ -80,7 +80,7 @@ _ANY = re.compile(rf"[{SYMBOLS}]|\b(?:{_CODE})\b")
 def _read(match: re.Match[str]) -> str:
     code = match["currency"]
     groups = match.groupdict()
-    names = _CURRENCIES[code]
+    names: tuple[str, ...] = _CURRENCIES[code]
     country = groups.get("country")
     if country:
         names = tuple(f"{_COUNTRIES[country]} {name}" for name in names[:2]) + names[2:]

@@ -22,9 +22,7 @@ _DOTTED = re.compile(r"(?<![0-9.])[0-9]{1,15}(?:\.[0-9]{1,15}){2,40}(?![0-9])")
 _CODE = re.compile(
     r"(?<![\w.,/:$£€'-])(?P<digits>[0-9]{5})(?:-(?P<more>[0-9]{4}))?(?![\w'/:%-]|[.,][0-9]| [a-z(])"
 )
-_ALONE = re.compile(
-    r"(?:^|(?<=[.!?] ))(?P<digits>[0-9]{5,6})(?=[.!?]?(?:$| [A-Z]))", re.MULTILINE
-)
+_ALONE = re.compile(r"(?:^|(?<=[.!?] ))(?P<digits>[0-9]{5,6})(?=[.!?]?(?:$| [A-Z]))", re.MULTILINE)
 # Laws are named by their sections: 401(k).
 _SECTION = re.compile(r"(?<![\w.,])(?P<first>[1-9])0(?P<last>[1-9])\((?P<letter>[a-z])\)")
 _PER_LETTER = re.compile(r"(?<![\w.,/])(?P<number>[0-9]{1,6})/(?=[a-zA-Z](?:\W|$))(?![a-zA-Z]-)")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from ponytaco.text.abbreviations import READINGS, READINGS_BEFORE_NUMBERS, TITLES
-from ponytaco.text.normalize.words import LETTER_A, letters
+from ponytaco.text.normalize.words import letters
 from ponytaco.text.segmentation import is_abbreviation_dot
 
 _NUMBERED = re.compile(
@@ -13,6 +13,7 @@ _NUMBERED = re.compile(
     r" ?(?=[0-9]|[IVX]{1,5}\b(?!'))",
     re.I,
 )
+_OF_BOOKS = frozenset(("vol", "vols", "ch", "chap", "sec", "ep", "pt", "bk", "art", "fig"))
 _NUMBER_SIGN = re.compile(r"(?<!\w)#(?P<s>s?) ?(?=[0-9])")
 _READ = re.compile(
     rf"(?<![\w.'-])(?P<name>{'|'.join(sorted(map(re.escape, READINGS), key=len, reverse=True))})"
@@ -27,12 +28,10 @@ _WITHOUT_DOT = re.compile(
 _DOTTED = re.compile(
     r"(?<![\w.'])(?P<letters>(?:[A-Za-z]\.){2,8}[A-Za-z]?(?![\w'])|Ph\.D)(?P<dot>\.)?(?P<s>'?s\b)?"
 )
-_INITIAL = re.compile(
-    r"(?<![\w.'-])(?P<letter>[A-HJ-Z])\. ?(?=(?:[A-Z]\. ?){0,4}[A-Z][a-z'])(?=(?P<next>[A-Z][a-z']*))?"
-)
+_INITIAL = re.compile(r"(?<![\w.'-])(?P<letter>[A-HJ-Z])\. ?(?=(?:[A-Z]\. ?){0,4}[A-Z][a-z'])")
 _MONTH = re.compile(
-    r"(?P<before>\b(?:in|since|until|by|last|next|this|from|of|late|early) )(?P<month>Jan|Feb|Mar|Apr"
-    r"|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\.(?=\W|$)"
+    r"(?P<before>\b(?i:in|since|until|by|last|next|this|from|of|late|early) )"
+    r"(?P<month>Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\.(?=\W|$)"
 )
 _MONTHS = {
     "Jan": "january", "Feb": "february", "Mar": "march", "Apr": "april", "Jun": "june",
@@ -42,9 +41,16 @@ _MONTHS = {
 _SLASHED = re.compile(r"(?<![\w/])(?P<name>w/o|w/|b/c|n/a|and/or)(?![/])(?=\W|(?<=/)\w|$)", re.I)
 _SLASHES = {"w/o": "without", "w/": "with ", "b/c": "because", "n/a": "n a", "and/or": "and or"}
 
+_USUAL_TITLES = frozenset(("dr", "drs", "mr", "mrs", "ms", "prof"))
+# A letter that ends a sentence, and no initial: "Then plan B. Celestia …"
+_BEFORE_LETTERS = frozenset((
+    "plan", "vitamin", "option", "grade", "class", "type", "team", "group", "section", "part",
+    "exhibit", "letter", "point", "side", "room", "gate", "platform", "appendix", "figure",
+    "answer", "choice", "level", "block", "zone", "the", "an",
+))  # fmt: skip
+_WORD_BEFORE = re.compile(r"(\w+) $")
 _END = re.compile(r"[\"'”’)\]]*\s*$")
 _CAPITAL_BEFORE = re.compile(r"(?:\b[A-Z][\w'-]{1,30}|[0-9](?:st|nd|rd|th)) $")
-_NUMBER_WORD_BEFORE = re.compile(r"[a-z] $")
 
 
 def read_numbered(text: str) -> str:
@@ -56,6 +62,9 @@ def read_numbered(text: str) -> str:
 
 
 def _read_numbered(match: re.Match[str]) -> str:
+    is_roman = not match.string[match.end()].isdigit()
+    if is_roman and match["name"].lower() not in _OF_BOOKS:
+        return match[0]  # "No. I said no."
     return READINGS_BEFORE_NUMBERS[match["name"].lower()] + " "
 
 
@@ -78,9 +87,8 @@ def _read(match: re.Match[str]) -> str:
     after = match.string[match.end() : match.end() + 60]
     is_end = bool(_END.match(after)) and len(after) < 60
     goes_on = not is_end and is_abbreviation_dot(short, after)
-    if short in TITLES and name[0].islower() and not re.match(r" ?[\"'(]*[A-Z]", after):
-        if short not in ("dr", "drs", "mr", "mrs", "ms", "prof"):
-            return match[0]  # a word at a sentence's end: "one more rep."
+    if name == "rep" or (is_end and name in TITLES and name not in _USUAL_TITLES):
+        return match[0]  # a word at a sentence's end: "one more rep."
     words = _by_context(short, match, after, goes_on)
     if goes_on or (is_end and short in TITLES and words == READINGS[short]):
         return words + (" " if after[:1].isalnum() else "")
@@ -119,8 +127,9 @@ def _read_dotted(match: re.Match[str]) -> str:
 
 def _read_initial(match: re.Match[str]) -> str:
     after = match.string[match.end() : match.end() + 30]
-    letter = LETTER_A if match["letter"] == "A" else match["letter"].lower()
-    if _begins_sentence(after):
+    letter = match["letter"].lower()
+    before = _WORD_BEFORE.search(match.string, max(0, match.start() - 20), match.start())
+    if (before and before[1].lower() in _BEFORE_LETTERS) or _begins_sentence(after):
         return f"{letter}. "
     return letter + " "
 

@@ -12,14 +12,15 @@ import re
 # A longer number is a serial number or a slip, and not read as a quantity.
 LONGEST_QUANTITY_DIGITS = 15
 
-LETTER_A = "\ue000"
-"""Stands for the letter A as a letter's name until the whole text is read; "a" is the article."""
-
+# fmt: off
 _ONES = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
-    "fifteen sixteen seventeen eighteen nineteen"
-).split()
-_TENS = "zero ten twenty thirty forty fifty sixty seventy eighty ninety".split()
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
+    "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+)
+_TENS = (
+    "zero", "ten", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety",
+)
+# fmt: on
 _SCALES = ("", " thousand", " million", " billion", " trillion")
 _ORDINALS = {
     "one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth",
@@ -131,15 +132,15 @@ def decimal(number: str) -> str:
 
 def letters(word: str) -> str:
     """Read a word's letters by their names: ``PM`` -> ``p m``."""
-    return " ".join(LETTER_A if letter in "aA" else letter.lower() for letter in word)
+    return " ".join(word.lower())
 
 
 def set_apart(match: re.Match[str], words: str) -> str:
     """Add spaces to the reading of a match where it touches a letter or a number."""
     text, (start, end) = match.string, match.span()
     before, after = text[start - 1 : start], text[end : end + 1]
-    left = " " if before.isalnum() or before == LETTER_A else ""
-    right = " " if after.isalnum() or after == LETTER_A else ""
+    left = " " if before.isalnum() else ""
+    right = " " if after.isalnum() else ""
     return left + words + right
 
 
