@@ -21,8 +21,8 @@ from ponytaco.text.normalize.times import read_times
 
 # In this order: each reads what the ones before it leave.
 _CLASSES: tuple[Callable[[str], str], ...] = (
-    read_telephone,
     read_postal_addresses,
+    read_telephone,
     read_dates,
     read_arithmetic,
     read_times,

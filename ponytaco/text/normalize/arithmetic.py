@@ -10,7 +10,7 @@ import re
 _OPERAND = r"(?:[0-9][0-9,]{0,14}(?:\.[0-9]{1,9})?|\b[a-zA-Z]\b)"
 _OPERATOR = r"[-+*/×÷=^<>≤≥≠≈−–]"
 _SUM = re.compile(
-    rf"(?<![\w.,/-])(?<!- )[-−]?{_OPERAND}"
+    rf"(?<![\w.,/-])(?<!- )(?<![0-9] )[-−]?{_OPERAND}"
     rf"(?: ?{_OPERATOR} ?[-−]?{_OPERAND}){{1,40}}(?![\w/-]|\.[0-9])"
 )
 _STEP = re.compile(rf"(?<=[\w]) ?({_OPERATOR}) ?(?=[-−]?[\w])")

@@ -65,6 +65,7 @@ _DECADE = re.compile(
     r"(?<![\w.,-])(?P<century>1[0-9]|20)(?P<decade>[0-9]0)(?: s\b|'?s\b)"
     r"|(?<![\w.,-])'(?P<short>[0-9]0)'?s\b"
 )
+_DECADES = re.compile(r"(?<=[0-9]0s)[-–—](?='?(?:[12][0-9])?[0-9]0s\b)")
 _SHORT_YEAR = re.compile(rf"(?<!\w)'(?P<year>[0-9]{{2}}){_END}")
 
 _NAME = re.compile(rf"\b(?:{_MONTH}|{'|'.join(_WEEKDAYS)})\b", re.I)
@@ -75,6 +76,7 @@ _AMBIGUOUS = ("may", "march", "mar")
 
 def read_dates(text: str) -> str:
     """Write the dates of a text in words."""
+    text = _DECADES.sub(" to ", text)
     if _NAME.search(text):
         text = _read_names(text)
     text = _YEAR_FIRST.sub(_read_year_first, text)

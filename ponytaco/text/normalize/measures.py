@@ -18,7 +18,8 @@ _UNITS = {
     "m": "meter", "km": "kilometer", "cm": "centimeter", "mm": "millimeter", "dm": "decimeter",
     "nm": "nanometer", "µm": "micrometer", "um": "micrometer", "ft": "foot", "in": "inch",
     "yd": "yard", "yds": "yard", "mi": "mile", "ha": "hectare", "ac": "acre",
-    "nmi": "nautical mile", "ly": "light year", "sqft": "square foot", "sqm": "square meter", "sqkm": "square kilometer",
+    "nmi": "nautical mile", "ly": "light year", "sqft": "square foot",
+    "sqm": "square meter", "sqkm": "square kilometer",
     "sqmi": "square mile",
     # mass
     "g": "gram", "kg": "kilogram", "kgs": "kilogram", "mg": "milligram", "µg": "microgram",
@@ -45,7 +46,8 @@ _UNITS = {
     "eV": "electron volt", "Ω": "ohm", "kΩ": "kiloohm", "hp": "horsepower",
     "kcal": "kilocalorie", "cal": "calorie", "Pa": "pascal", "kPa": "kilopascal",
     "hPa": "hectopascal", "MPa": "megapascal", "psi": "p s i", "mbar": "millibar",
-    "atm": "atmosphere", "Nm": "newton meter", "mol": "mole", "lm": "lumen", "lx": "lux", "kN": "kilonewton",
+    "atm": "atmosphere", "Nm": "newton meter", "mol": "mole", "lm": "lumen",
+    "lx": "lux", "kN": "kilonewton",
     # data
     "B": "byte", "KB": "kilobyte", "kB": "kilobyte", "MB": "megabyte", "GB": "gigabyte",
     "TB": "terabyte", "PB": "petabyte", "KiB": "kibibyte", "MiB": "mebibyte", "GiB": "gibibyte",

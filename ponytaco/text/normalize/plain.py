@@ -19,9 +19,7 @@ from ponytaco.text.normalize.words import (
 _LONG = re.compile(rf"(?<![0-9])[0-9]{{{LONGEST_QUANTITY_DIGITS + 1},}}")
 _DOTTED = re.compile(r"(?<![0-9.])[0-9]{1,15}(?:\.[0-9]{1,15}){2,40}(?![0-9])")
 # A number of five digits that counts nothing is a code: 90210.
-_CODE = re.compile(
-    r"(?<![\w.,/:$£€'-])(?P<digits>[0-9]{5})(?:-(?P<more>[0-9]{4}))?(?![\w'/:%-]|[.,][0-9]| [a-z(])"
-)
+_CODE = re.compile(r"(?<![\w.,/:$£€'-])(?P<digits>[0-9]{5})(?![\w'/:%-]|[.,][0-9]| [a-z(])")
 _ALONE = re.compile(r"(?:^|(?<=[.!?] ))(?P<digits>[0-9]{5,6})(?=[.!?]?(?:$| [A-Z]))", re.MULTILINE)
 # Laws are named by their sections: 401(k).
 _SECTION = re.compile(r"(?<![\w.,])(?P<first>[1-9])0(?P<last>[1-9])\((?P<letter>[a-z])\)")
@@ -57,8 +55,7 @@ def read_plain_numbers(text: str) -> str:
 def _read_code(match: re.Match[str]) -> str:
     if match["digits"].endswith("00"):
         return match[0]
-    more = f", {digit_by_digit(match['more'])}" if match["more"] else ""
-    return digit_by_digit(match["digits"]) + more
+    return digit_by_digit(match["digits"])
 
 
 def _read_dotted(match: re.Match[str]) -> str:

@@ -21,7 +21,8 @@ _VANITY = re.compile(
     r"(?<![\w-])(?P<first>1-)?(?P<area>[2-9][0-9]{2})(?P<rest>(?:-[A-Z0-9]{1,9}){1,5})(?![\w-])"
 )
 _GROUPS = re.compile(
-    r"(?<![\w.,-])(?P<digits>[0-9]{3}-[0-9]{2}-[0-9]{4}|[0-9]{4}(?:[ -][0-9]{4}){3})(?![\w-])"
+    r"(?<![\w.,-])(?P<digits>[0-9]{3}-[0-9]{2}-[0-9]{4}|[0-9]{5}-[0-9]{4}"
+    r"|[0-9]{4}(?:[ -][0-9]{4}){3})(?![\w-])"
 )
 _IP = re.compile(r"(?<![\w.])(?P<digits>[0-9]{1,3}(?:\.[0-9]{1,3}){3})(?![\w]|\.[0-9])")
 _NAMED = re.compile(
@@ -91,4 +92,5 @@ def _read_local(match: re.Match[str]) -> str:
 
 
 def _read_named(match: re.Match[str]) -> str:
-    return set_apart(match, match["name"] + digit_by_digit(match["digits"]))
+    name = "extension " if match["name"].lower().startswith("ext.") else match["name"]
+    return set_apart(match, name + digit_by_digit(match["digits"]))
