@@ -32,7 +32,7 @@ _READ_BEFORE_NUMBERS = {
     "chap": "chapter", "p": "page", "pp": "pages", "fig": "figure", "figs": "figures",
     "sec": "section", "op": "opus", "art": "article", "eq": "equation", "ep": "episode",
     "eps": "episodes", "pt": "part", "ver": "version", "bk": "book", "lvl": "level",
-    "est": "established",
+    "apt": "apartment", "est": "established",
 }
 
 READINGS: Mapping[str, str] = types.MappingProxyType(

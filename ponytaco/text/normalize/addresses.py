@@ -51,6 +51,11 @@ _STREET = re.compile(
     rf"(?P<street>(?i:{'|'.join([*_STREETS, *_FULL])}))(?!\w)"
     rf"(?P<dot>\.?)(?: (?P<after>{'|'.join(sorted(_DIRECTIONS, key=len, reverse=True))})\b)?"
 )
+_NUMBERED_STREET = re.compile(
+    rf"(?P<number>\b[0-9]{{1,3}}(?:st|nd|rd|th)) "
+    rf"(?P<street>{'|'.join(s.title() for s in _STREETS)})"
+    r"(?!\w)\.?"
+)
 _STATE = re.compile(
     rf"(?<=[A-Za-z.])(?P<comma>,? )(?P<state>{'|'.join(_STATES)})\b"
     r"(?:(?P<then>,?) (?P<zip>[0-9]{5})(?:-(?P<more>[0-9]{4}))?(?![\w-]))?"
@@ -59,7 +64,12 @@ _STATE = re.compile(
 
 def read_postal_addresses(text: str) -> str:
     """Write the addresses of a text in words, house numbers in pairs, codes digit by digit."""
-    return _STATE.sub(_read_state, _STREET.sub(_read_street, text))
+    text = _NUMBERED_STREET.sub(_read_numbered_street, _STREET.sub(_read_street, text))
+    return _STATE.sub(_read_state, text)
+
+
+def _read_numbered_street(match: re.Match[str]) -> str:
+    return f"{match['number']} {_STREETS[match['street'].lower()]}{end_mark(match)}"
 
 
 def _read_street(match: re.Match[str]) -> str:
@@ -94,4 +104,6 @@ def _read_state(match: re.Match[str]) -> str:
         more = f" {digit_by_digit(match['more'])}" if match["more"] else ""
         zip_code = f"{match['then']} {digit_by_digit(match['zip'])}{more}"
         return f"{match['comma']}{_STATES[state]}{zip_code}"
+    if match["comma"].startswith(",") and state not in _WORDS_TOO:
+        return f"{match['comma']}{_STATES[state]}{match['then'] or ''}"
     return match[0]

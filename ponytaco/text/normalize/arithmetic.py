@@ -27,6 +27,7 @@ _WORDS = {
 }  # fmt: skip
 _TIMES = re.compile(r"(?<=[0-9]) ?[x×] ?(?=[0-9])(?! ?[0-9]+x)", re.I)
 _BY = re.compile(r"(?<![\w.,])(?P<one>[0-9]{1,5}(?:\.[0-9]{1,3})?) ?[xX×] ?(?=[0-9])")
+_SPACED = re.compile(r"(?<![\w.,])[1-9][0-9]{0,2}(?: [0-9]{3}){2,4}(?! ?\w|[.,][0-9])")  # 1 000 000
 _HEART = re.compile(r"(?<![\w<])(?<![0-9=xyz] )<3(?![\w.,]*[0-9])")
 # Marks before a number.
 _BEFORE = (
@@ -43,7 +44,9 @@ _LEFT = (
 )
 _UNIT = r"(?P<unit> ?(?:[kcm]?m|[mk]?g|lbs?|ft|mi|km/h|mph|°[CF]|m[²2]|GB|MB|KB)\b)?"
 _RIGHT = r"(?P<right>[$£€¥₩₹']?[0-9][0-9,]{0,14}(?:[.:][0-9]{1,9})?(?P<more>[a-z]{0,8}%?°?))"
-_RANGE = re.compile(rf"{_LEFT}(?:-|–| – |—)(?={_RIGHT}{_UNIT}(?P<next>[-–/:]?\w?))", re.I)
+_RANGE = re.compile(
+    rf"{_LEFT}(?:-|–| – |—| - (?=[$£€]))(?={_RIGHT}{_UNIT}(?P<next>[-–/:]?\w?))", re.I
+)
 _UNITS = frozenset((
     "kg", "g", "mg", "lb", "lbs", "km", "cm", "mm", "ft", "in", "mi", "mph", "gb", "mb", "kb", "tb",
     "hz", "khz", "ms", "min", "mins", "h", "hrs", "l", "ml", "oz", "yd", "yrs", "v", "w", "m",
@@ -53,6 +56,7 @@ _ENDINGS = _UNITS | {"", "s", "st", "nd", "rd", "th", "am", "pm", "k", "b", "bn"
 
 def read_arithmetic(text: str) -> str:
     """Write the signs of sums, dimensions and ranges in words."""
+    text = _SPACED.sub(lambda match: match[0].replace(" ", ","), text)
     text = _SUM.sub(_read_sum, _HEART.sub(" heart ", text))
     for pattern, words in _BEFORE:
         text = pattern.sub(words, text)

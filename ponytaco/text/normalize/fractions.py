@@ -8,9 +8,13 @@ from ponytaco.text.normalize.words import cardinal, ordinal, plural, set_apart
 
 _FRACTION = re.compile(
     r"(?<![\w/.,$£€-])(?:(?P<whole>[0-9]{1,3}) )?(?P<top>[0-9]{1,9}) ?/ ?(?P<bottom>[0-9]{1,9})"
-    r"(?P<rank>st|nd|rd|th)?s?(?![\w/-]|[.,][0-9])",
+    r"(?P<rank>st|nd|rd|th)?s?(?: ?(?P<unit>lbs?|oz|mi|km|kg|tsp|tbsp|hrs?|ft|yd|gal|mm|cm)\b)?"
+    r"(?![\w/-]|[.,][0-9])",
     re.I,
 )
+_UNITS = {"lb": "pound", "oz": "ounce", "mi": "mile", "km": "kilometer", "kg": "kilogram",
+          "tsp": "teaspoon", "tbsp": "tablespoon", "hr": "hour", "ft": "foot", "yd": "yard",
+          "gal": "gallon", "mm": "millimeter", "cm": "centimeter"}  # fmt: skip
 _PAIRS = frozenset(("24/7", "9/11", "7/11", "50/50", "60/40", "80/20", "20/20"))
 
 VULGAR = {"½": "1/2", "⅓": "1/3", "⅔": "2/3", "¼": "1/4", "¾": "3/4", "⅕": "1/5", "⅖": "2/5",
@@ -36,6 +40,9 @@ def _read(match: re.Match[str]) -> str:
     words = f"{cardinal(top)} {part if top == 1 else plural(part)}"
     if match["whole"]:
         words = f"{cardinal(int(match['whole']))} and {words}"
+    if match["unit"]:
+        words += f" {_UNITS[match['unit'].lower().removesuffix('s')]}"
+        words += "s" if match["whole"] and not words.endswith("foot") else ""
     return set_apart(match, words)
 
 

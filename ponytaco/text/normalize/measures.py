@@ -49,7 +49,7 @@ _UNITS = {
     "atm": "atmosphere", "Nm": "newton meter", "mol": "mole", "lm": "lumen",
     "lx": "lux", "kN": "kilonewton",
     # data
-    "B": "byte", "KB": "kilobyte", "kB": "kilobyte", "MB": "megabyte", "GB": "gigabyte",
+    "KB": "kilobyte", "kB": "kilobyte", "MB": "megabyte", "GB": "gigabyte",
     "TB": "terabyte", "PB": "petabyte", "KiB": "kibibyte", "MiB": "mebibyte", "GiB": "gibibyte",
     "TiB": "tebibyte", "kbps": "kilobit per second", "mbps": "megabit per second",
     "gbps": "gigabit per second", "kbit": "kilobit", "Mbit": "megabit", "Gbit": "gigabit",
@@ -75,13 +75,15 @@ _TOUCHING = frozenset(("us", "ac", "ha", "B", "mo", "mos", "cal", "ly", "MP"))
 # Written with a full stop, so that a number may follow: 5 ft. 3 in.
 _DOTTED = frozenset(("ft", "in", "yd", "lb", "lbs", "oz", "hr", "hrs", "min", "mins", "sec", "secs",
                      "mi", "gal", "qt", "tsp", "tbsp"))  # fmt: skip
-_AFTER_INCHES = r"(?= (?:tall|long|wide|deep|thick|high|by|x|and|or|screen|waist|off)\b|[,;:)]|-)"
+_AFTER_INCHES = (
+    r"(?= (?:tall|long|wide|deep|thick|high|by|x|and|or|screen|waist|off)\b|[,;:!?)]|-|$)"
+)
 
 # Any word that short may be a unit; the tables tell.
 _SYMBOL = r"(?:[°º][A-Za-z]?|[A-Za-zµΩ]{1,4}[A-Za-z]?|percent)"
 _NUMBER = r"(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]{1,15})?(?:\.[0-9]{1,20})?(?<=[0-9])"
 _MEASURE = re.compile(
-    rf"(?P<minus>(?<![\w)'.,-])-)?(?<![\w.,])(?P<number>{_NUMBER})"
+    rf"(?P<minus>(?<![\w)'.,-])-)?(?<![\w.,/])(?P<number>{_NUMBER})"
     r"(?P<scale> (?i:hundred|thousand|million|billion|trillion))?(?P<gap>[ -]?)"
     r"(?:(?P<power>(?i:sq|cu))(?:\. ?| ))?"
     rf"(?P<unit>{_SYMBOL})(?P<exponent>\^?[23]|[²³])?"

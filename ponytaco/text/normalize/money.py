@@ -71,9 +71,11 @@ def read_money(text: str) -> str:
     """Write the amounts of money of a text in words."""
     if not _ANY.search(text):
         return text
+    text = _DECIMAL_COMMA.sub(r"\1.\2", text)
     return _AFTER.sub(_read, _BEFORE.sub(_read, text))
 
 
+_DECIMAL_COMMA = re.compile(r"((?<!\w)€ ?[0-9]{1,6}),([0-9]{1,2})(?![0-9])")
 _ANY = re.compile(rf"[{SYMBOLS}]|\b(?:{_CODE})\b")
 
 

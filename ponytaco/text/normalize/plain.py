@@ -24,6 +24,10 @@ _ALONE = re.compile(r"(?:^|(?<=[.!?] ))(?P<digits>[0-9]{5,6})(?=[.!?]?(?:$| [A-Z
 # Laws are named by their sections: 401(k).
 _SECTION = re.compile(r"(?<![\w.,])(?P<first>[1-9])0(?P<last>[1-9])\((?P<letter>[a-z])\)")
 _PER_LETTER = re.compile(r"(?<![\w.,/])(?P<number>[0-9]{1,6})/(?=[a-zA-Z](?:\W|$))(?![a-zA-Z]-)")
+# "1.5M views", but "a 5B pencil" and "0.1 M"
+_SHORT_SCALE = re.compile(
+    r"(?<![\w.,])(?P<number>[0-9]{1,3}\.[0-9]{1,3}(?=[MB])|[0-9]{1,3}(?=M))(?P<scale>[MB])\b"
+)
 _SERIAL_SLASH = re.compile(r"(?<=[0-9])/(?=[a-zA-Z]-[0-9])")
 _NUMBER = re.compile(
     r"""
@@ -43,6 +47,7 @@ _RANKS = {"1": "st", "2": "nd", "3": "rd"}
 def read_plain_numbers(text: str) -> str:
     """Write all numbers that are left in words."""
     text = _LONG.sub(lambda match: set_apart(match, digit_by_digit(match[0])), text)
+    text = _SHORT_SCALE.sub(_read_short_scale, text)
     text = _CODE.sub(_read_code, text)
     text = _ALONE.sub(lambda match: digit_by_digit(match["digits"]), text)
     text = _DOTTED.sub(_read_dotted, text)
@@ -50,6 +55,10 @@ def read_plain_numbers(text: str) -> str:
     text = _SERIAL_SLASH.sub(" ", text)
     text = _PER_LETTER.sub(lambda match: f"{match['number']} per ", text)
     return _NUMBER.sub(_read_number, text)
+
+
+def _read_short_scale(match: re.Match[str]) -> str:
+    return f"{match['number']} {'million' if match['scale'] == 'M' else 'billion'}"
 
 
 def _read_code(match: re.Match[str]) -> str:

@@ -36,7 +36,7 @@ _TITLES = frozenset(("king", "queen", "pope", "emperor", "empress", "tsar", "cza
 # fmt: on
 _NUMERAL = re.compile(
     r"(?<=[\w:] )(?P<numeral>[IVXLC]{1,7}|[ivx]{2,5})(?![\w&]|'(?!s\b)|-[A-Za-z]|\.\w)"
-    r"|(?<![\w.'&-])(?P<alone>(?:X{0,2}(?:IX|VI{1,3}|I{2,3}|IV)|XI{1,3})(?![\w&]|-[A-Za-z]|\.\w))"
+    r"|(?<![\w.'&-])(?P<alone>(?:X{0,3}(?:IX|VI{1,3}|I{2,3}|IV)|X{1,3}I{1,3})(?![\w&]|-[A-Za-z]|\.\w))"
 )
 _VALID = re.compile(r"(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})|C{1,3}", re.I)
 _WORDS_BEFORE = re.compile(r"(?:(?P<title>[\w']{1,20}) )?(?P<head>[\w']{1,20}):? $")
@@ -81,7 +81,7 @@ def _is_rank(head: str, title: str, numeral: str, after: str) -> bool:
 
 def _is_small(numeral: str) -> bool:
     """Return whether it can only be a numeral: "XX" are kisses, and "CC" is a copy."""
-    return bool(re.fullmatch(r"X{0,2}(?:IX|VI{1,3}|I{2,3}|IV)|XI{1,3}", numeral))
+    return bool(re.fullmatch(r"X{0,3}(?:IX|VI{1,3}|I{2,3}|IV)|X{1,3}I{1,3}", numeral))
 
 
 def _value(numeral: str) -> int:

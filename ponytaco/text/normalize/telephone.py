@@ -22,6 +22,7 @@ _VANITY = re.compile(
 )
 _GROUPS = re.compile(
     r"(?<![\w.,-])(?P<digits>[0-9]{3}-[0-9]{2}-[0-9]{4}|[0-9]{5}-[0-9]{4}"
+    r"|(?P<bare>[2-9][0-9]{9})(?![,.]?[0-9]| [a-z])"
     r"|[0-9]{4}(?:[ -][0-9]{4}){3})(?![\w-])"
 )
 _IP = re.compile(r"(?<![\w.])(?P<digits>[0-9]{1,3}(?:\.[0-9]{1,3}){3})(?![\w]|\.[0-9])")
@@ -40,7 +41,7 @@ def read_telephone(text: str) -> str:
         lambda match: set_apart(match, "plus " + _groups(match["digits"])), text
     )
     text = _VANITY.sub(_read_vanity, text)
-    text = _GROUPS.sub(lambda match: _groups(match["digits"]), text)
+    text = _GROUPS.sub(_read_groups, text)
     text = _IP.sub(lambda match: " dot ".join(map(digit_by_digit, match[0].split("."))), text)
     text = _LOCAL.sub(_read_local, text)
     return _NAMED.sub(_read_named, text)
@@ -60,6 +61,11 @@ def _read_telephone(match: re.Match[str]) -> str:
 def _area(digits: str) -> str:
     """Read an area's code; toll-free ones are said as 800, eight hundred."""
     return cardinal(int(digits)) if digits.endswith("00") else digit_by_digit(digits)
+
+
+def _read_groups(match: re.Match[str]) -> str:
+    bare = match["bare"]
+    return _groups(f"{bare[:3]}-{bare[3:6]}-{bare[6:]}" if bare else match["digits"])
 
 
 def _groups(digits: str) -> str:

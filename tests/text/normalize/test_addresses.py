@@ -3,6 +3,8 @@ import pytest
 from ponytaco.text.cleaners import english
 
 CASES = {
+    "350 5th Ave, Dallas, TX": "three fifty fifth avenue, dallas, texas",
+    "on 42nd St. He": "on forty-second street. he",
     "742 Evergreen Ter., Springfield": "seven forty-two evergreen terrace, springfield",
     "He lives at 12 Oak St.": "he lives at twelve oak street.",
     "1600 Penn Ave. NW": "sixteen hundred penn avenue northwest",

@@ -11,7 +11,8 @@ from ponytaco.text.symbols import STYLE_SIGNS
 PIECES = (
     "5", "12", "1989", "$", "€", "-", "–", "/", ":", ".", ",", " ", " ", "'", '"', "%", "st", "s",
     "May", "Jan.", "St.", "Dr.", "No.", "A", "II", "X", "MLP", "kg", "ft.", "in", "p.m.", "EST",
-    "@", "www.", ".com", "#", "&", "=", "+", "*", "×", "°", "²", "½", "<", ">", "(", ")", "the", "CA",
+    "@", "www.", ".com", "#", "&", "=", "+", "*", "×", "°", "²", "½", "<", ">", "(", ")", "the",
+    "CA",
 )  # fmt: skip
 WILD = st.one_of(st.text(max_size=40), st.lists(st.sampled_from(PIECES), max_size=14).map("".join))
 

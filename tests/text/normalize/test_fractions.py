@@ -3,6 +3,8 @@ import pytest
 from ponytaco.text.cleaners import english
 
 CASES = {
+    "1/2 lb": "one half pound",
+    "1 1/2 lbs": "one and one half pounds",
     "1/3rd": "one third",
     "5/8": "five eighths",
     "11/12": "eleven twelfths",

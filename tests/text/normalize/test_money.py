@@ -3,6 +3,9 @@ import pytest
 from ponytaco.text.cleaners import english
 
 CASES = {
+    "$5 - $10": "five dollars to ten dollars",
+    "€1,50": "one euro, fifty cents",
+    "1.5M views": "one point five million views",
     "¥500": "five hundred yen",
     "₩5000": "five thousand won",
     "₹1": "one rupee",

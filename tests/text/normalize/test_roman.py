@@ -3,6 +3,7 @@ import pytest
 from ponytaco.text.cleaners import english
 
 CASES = {
+    "XXI": "twenty-one",
     "Chapter IV": "chapter four",
     "chapter iv": "chapter four",
     "Henry VIII.": "henry the eighth.",

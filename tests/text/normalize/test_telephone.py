@@ -3,6 +3,7 @@ import pytest
 from ponytaco.text.cleaners import english
 
 CASES = {
+    "5551234567": "five five five, one two three, four five six seven",
     "555-123-4567": "five five five, one two three, four five six seven",
     "(800) 555-0199": "eight hundred, five five five, zero one nine nine",
     "+1 212 555 0100": "plus one, two one two, five five five, zero one zero zero",
