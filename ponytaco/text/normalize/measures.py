@@ -103,6 +103,7 @@ _HEIGHT = re.compile(
     r"(?= (?:tall|long|wide|deep|high|x|screen|vinyl|record|monitor|tv|pipe)\b)",
     re.I,
 )
+_QUOTE = re.compile(r"[0-9]['\"’”′″]")
 _DURATION = re.compile(
     r"(?<![\w.,])(?P<hours>[0-9]{1,3})h ?(?P<minutes>[0-9]{1,2})m?(?!\w|[.,][0-9])"
     r"|(?<![\w.,])(?P<min>[0-9]{1,3})m ?(?P<sec>[0-9]{1,2})s(?!\w)"
@@ -111,7 +112,8 @@ _DURATION = re.compile(
 
 def read_measures(text: str) -> str:
     """Write the measures of a text in words."""
-    text = _HEIGHT.sub(_read_height, text)
+    if _QUOTE.search(text):
+        text = _HEIGHT.sub(_read_height, text)
     text = _DURATION.sub(_read_duration, text)
     text = _MEASURE.sub(_read_measure, text)
     return _IN_FULL.sub(lambda match: decimal(match["number"]) + match["rest"], text)

@@ -46,14 +46,17 @@ _RANKS = {"1": "st", "2": "nd", "3": "rd"}
 
 def read_plain_numbers(text: str) -> str:
     """Write all numbers that are left in words."""
-    text = _LONG.sub(lambda match: set_apart(match, digit_by_digit(match[0])), text)
     text = _SHORT_SCALE.sub(_read_short_scale, text)
     text = _CODE.sub(_read_code, text)
     text = _ALONE.sub(lambda match: digit_by_digit(match["digits"]), text)
-    text = _DOTTED.sub(_read_dotted, text)
-    text = _SECTION.sub(lambda m: f"{m['first']} oh {m['last']} {m['letter']} ", text)
-    text = _SERIAL_SLASH.sub(" ", text)
-    text = _PER_LETTER.sub(lambda match: f"{match['number']} per ", text)
+    if "." in text:
+        text = _DOTTED.sub(_read_dotted, text)
+    if "(" in text:
+        text = _SECTION.sub(lambda m: f"{m['first']} oh {m['last']} {m['letter']} ", text)
+    if "/" in text:
+        text = _SERIAL_SLASH.sub(" ", text)
+        text = _PER_LETTER.sub(lambda match: f"{match['number']} per ", text)
+    text = _LONG.sub(lambda match: set_apart(match, digit_by_digit(match[0])), text)
     return _NUMBER.sub(_read_number, text)
 
 

@@ -32,7 +32,7 @@ CASES = {
     "1,500 mg": "one thousand, five hundred milligrams",
     "2 million km": "two million kilometers",
     "10-15 kg": "ten to fifteen kilograms",
-    "1980-1990 kg": "one thousand, nine hundred eighty to one thousand, nine hundred ninety kilograms",
+    "1980-90 kg": "one thousand, nine hundred eighty to ninety kilograms",
     "3 µm": "three micrometers",
     "5G and 4K": "five g and four k",
     "120V": "one hundred twenty volts",
