@@ -52,15 +52,15 @@ _RUN = re.compile(
 _WORD = re.compile(r"(?<![\w'])(?P<word>[A-Z]{2,5})(?P<s>'?s)?(?![\w'])")
 _ALL = re.compile(r"[A-Z]{2,}")
 _AMPERSAND = re.compile(r"\b(?P<left>[A-Z]{1,3})&(?P<right>[A-Z]{1,3})(?P<s>'?s)?\b(?!&)")
-_LOWER = re.compile(r"\b(?P<word>tv|dvd|cd|pc|ph\.?d|usb|mlp|diy)(?P<s>'?s)?\b(?!\.\w)", re.I)
+_DOCTOR = re.compile(r"\bPhD(?P<s>'?s)?\b")
 _VOWELS = re.compile(f"[{_VOWEL}]")
 
 
 def read_acronyms(text: str) -> str:
     """Write acronyms as the names of their letters."""
     text = _AMPERSAND.sub(_read_ampersand, text)
-    text = _RUN.sub(_read_run, text)
-    return _LOWER.sub(lambda m: letters(m["word"].replace(".", "")) + _plural(m["s"]), text)
+    text = _DOCTOR.sub(lambda match: letters("phd") + _plural(match["s"]), text)
+    return _RUN.sub(_read_run, text)
 
 
 def _plural(s: str | None) -> str:
