@@ -18,7 +18,7 @@ _SURE = re.compile(r"[=×÷^<>≤≥≠≈]|[0-9a-z] ?\+ ?[0-9a-z]")
 _SPACED_MINUS = re.compile(r"[0-9] [-−] [0-9]")
 _DIGIT = re.compile("[0-9]")
 _LETTER = re.compile("[a-zA-Z]")
-_POWER = re.compile(r"(?<=[0-9a-zA-Z])\^(?P<power>[0-9]{1,3})(?![0-9])")
+POWER = re.compile(r"(?<=[0-9a-zA-Z])\^(?P<power>[0-9]{1,3})(?![0-9])")
 _WORDS = {
     "+": "plus", "*": "times", "×": "times", "÷": "divided by", "/": "divided by", "=": "equals",
     "-": "minus", "−": "minus", "–": "minus", "<": "is less than", ">": "is greater than",
@@ -70,7 +70,7 @@ def _read_sum(match: re.Match[str]) -> str:
         return formula
     if "=" in formula or "×" in formula or "÷" in formula:
         formula = _TIMES.sub(" times ", formula)
-    formula = _POWER.sub(_read_power, formula)
+    formula = POWER.sub(read_power, formula)
     formula = _STEP.sub(lambda step: f" {_WORDS[step[1]]} ", formula)
     return re.sub(r"[-−](?=[0-9a-zA-Z])", "minus ", formula)
 
@@ -84,7 +84,8 @@ def _is_sum(formula: str) -> bool:
     return "+" in formula or "*" in formula or bool(_SPACED_MINUS.search(formula))
 
 
-def _read_power(match: re.Match[str]) -> str:
+def read_power(match: re.Match[str]) -> str:
+    """Read a match of ``POWER``: squared, cubed, to the power of 8."""
     names = {"2": " squared", "3": " cubed"}
     return names.get(match["power"]) or f" to the power of {match['power']}"
 

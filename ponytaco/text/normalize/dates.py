@@ -52,8 +52,10 @@ _DAY_FIRST = re.compile(
     rf"(?P<month>(?i:{_MONTH}))\b(?:\.?(?P<comma>,?)[ -]?{_YEAR}{_END}|(?P<dot>\.)?)"
 )
 _MONTH_AND_YEAR = re.compile(rf"\b(?P<month>(?i:{_MONTH}))\b\.?(?P<comma>,?) {_YEAR}{_END}")
+# "Sun. 5 ponies came" is another sentence.
 _WEEKDAY = re.compile(
-    rf"\b(?P<day>{'|'.join(_WEEKDAYS)})\.?(?P<comma>,?) (?=(?:{_MONTH}\b\.? |the )?[0-9])", re.I
+    rf"\b(?P<day>{'|'.join(name.title() for name in _WEEKDAYS)})\b\.?(?P<comma>,?) "
+    rf"(?=(?i:{_MONTH})\b|[0-9]{{1,2}}(?:st|nd|rd|th)? (?:of )?(?i:{_MONTH})\b|[0-9]{{1,2}}:[0-9])"
 )
 _QUARTER = re.compile(rf"\bQ(?P<quarter>[1-4])(?: of)? {_YEAR}{_END}")
 _ERA = re.compile(

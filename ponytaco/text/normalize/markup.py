@@ -13,6 +13,9 @@ _TAG_WORD = re.compile(r"(?<![\w&])#(?P<word>[A-Za-z]\w{0,60})")
 _SHARP = re.compile(r"\b(?P<letter>[CFGDA])#(?!\w)")
 # "Hello.How are you?Fine": a mark of a sentence's end between words.
 _GLUED_DOT = re.compile(r"(?<=[a-z]{2})(?P<marks>\.{1,3}[\"')]?)(?=[A-Z][A-Za-z']*(?:\W|$))")
+_GLUED_DOTS = re.compile(
+    r"(?<=\w)(?P<marks>\.{2,5})(?=[A-Za-z])|(?<=[0-9])(?P<item>\.)(?=[A-Z][a-z])"
+)
 _GLUED_MARK = re.compile(r"(?<=\w)(?P<marks>[!?]+)(?=\w)")
 # A comma is glued only to words, "1,000".
 _GLUED_COMMA = re.compile(r"(?<=[a-z])(?P<marks>[,;])(?=[A-Za-z])")
@@ -34,6 +37,7 @@ def read_markup(text: str) -> str:
 def part_sentences(text: str) -> str:
     """Add the space that is missing after the mark of a sentence's or a clause's end."""
     text = _GLUED_DOT.sub(r"\g<marks> ", text)
+    text = _GLUED_DOTS.sub(r"\g<0> ", text)
     text = _GLUED_MARK.sub(r"\g<marks> ", text)
     return _GLUED_COMMA.sub(r"\g<marks> ", text)
 

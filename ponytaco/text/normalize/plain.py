@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from ponytaco.text.normalize.arithmetic import POWER, read_power
 from ponytaco.text.normalize.words import (
     LONGEST_QUANTITY_DIGITS,
     cardinal,
@@ -56,6 +57,8 @@ def read_plain_numbers(text: str) -> str:
     if "/" in text:
         text = _SERIAL_SLASH.sub(" ", text)
         text = _PER_LETTER.sub(lambda match: f"{match['number']} per ", text)
+    if "^" in text:
+        text = POWER.sub(read_power, text)
     text = _LONG.sub(lambda match: set_apart(match, digit_by_digit(match[0])), text)
     return _NUMBER.sub(_read_number, text)
 

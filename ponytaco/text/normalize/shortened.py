@@ -23,7 +23,7 @@ _READ = re.compile(
 # Titles that people write without a full stop.
 _WITHOUT_DOT = re.compile(
     r"(?<![\w.'-])(?P<name>(?:Dr|Prof|St|Mt|Sgt|Capt|Lt|Ms)(?= [A-Z][a-z])"
-    r"|(?:Mr|Mrs|MR|MRS|DR|mr|mrs)(?= [A-Za-z]))(?![\w.'])"
+    r"|(?:Mr|Mrs|MR|MRS|DR|mr|mrs|vs|VS|Vs)(?= [A-Za-z]))(?![\w.'])"
 )
 _DOTTED = re.compile(
     r"(?<![\w.'])(?P<letters>(?:[A-Za-z]\.){2,8}[A-Za-z]?(?![\w'])|Ph\.D)(?P<dot>\.)?(?P<s>'?s\b)?"

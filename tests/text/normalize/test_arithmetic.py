@@ -3,6 +3,7 @@ import pytest
 from ponytaco.text.cleaners import english
 
 CASES = {
+    "e=mc^2": "e equals mc squared",
     "We won 20-3.": "we won twenty to three.",
     "60-2=58": "sixty minus two equals fifty-eight",
     "5 - 3 = 2": "five minus three equals two",

@@ -3,6 +3,9 @@ import pytest
 from ponytaco.text.cleaners import english
 
 CASES = {
+    "in the Sun. 5 ponies": "in the sun. five ponies",
+    "I sat. 5 of us sat": "i sat. five of us sat",
+    "Thu 5 Nov": "thursday the fifth of november",
     "2/7/2010": "february seventh twenty ten",
     "01-02-1999": "january second nineteen ninety-nine",
     "25.12.1999": "the twenty-fifth of december nineteen ninety-nine",

@@ -3,6 +3,8 @@ import pytest
 from ponytaco.text.cleaners import english
 
 CASES = {
+    "1.Buy milk": "one. buy milk",
+    "So...I said": "so... i said",
     "yes|no": "yes| no",
     "Hello~Twilight": "hello~ twilight",
     "<b>bold</b> move": "bold move",

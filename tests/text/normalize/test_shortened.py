@@ -3,6 +3,7 @@ import pytest
 from ponytaco.text.cleaners import english
 
 CASES = {
+    "Rarity vs Celestia": "rarity versus celestia",
     "I like pears, etc.": "i like pears, et cetera.",
     "Milk, etc. Then I left.": "milk, et cetera. then i left.",
     "Milk, etc. and so on": "milk, et cetera and so on",
