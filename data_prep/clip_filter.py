@@ -7,8 +7,6 @@ from enum import StrEnum
 
 from data_prep.audio import (
     SAMPLE_RATE,
-    AudioError,
-    TooLongError,
     Waveform,
     decode,
     is_silent,
@@ -18,6 +16,7 @@ from data_prep.audio import (
 from data_prep.labels import Interval, Label, LabelError, parse_label
 from data_prep.offsets import Offset, find_offset
 from data_prep.options import ClipOptions
+from data_prep.sound_files import AudioError, TooLongError
 from data_prep.soundtools import LARGEST_LABEL_BYTES, RawClip
 from data_prep.transcripts import Transcript, is_speakable, spoken_phones, transcribe
 

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_prep.audio import SAMPLE_RATE, AudioError, decode
+from data_prep.audio import SAMPLE_RATE, decode
 from data_prep.clip_filter import MOST_CLIPPED
 from data_prep.folders import explain_os_error
 from data_prep.labels import LONGEST_TEXT, make_label
 from data_prep.options import check_sample_rate
+from data_prep.sound_files import AudioError
 from data_prep.soundtools import ArchiveWriter
 from ponytaco.errors import PonytacoError
 from ponytaco.formatting import shorten

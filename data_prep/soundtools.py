@@ -15,7 +15,8 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import IO, Self, cast
 
-from data_prep.audio import Waveform, sound_seconds, wav_bytes
+from data_prep.audio import Waveform, wav_bytes
+from data_prep.containers import sound_seconds
 from ponytaco.errors import PonytacoError
 from ponytaco.io.atomic import atomic_write
 from ponytaco.io.strangers import open_regular
