@@ -14,6 +14,14 @@ from ponytaco.errors import PonytacoError
 Channels = npt.NDArray[np.float32]
 """(T_wav, channels)"""
 
+SOUND_SUFFIXES = (
+    ".wav", ".wave", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aiff", ".aif", ".aifc", ".caf",
+    ".au", ".w64", ".rf64",
+    # Through ffmpeg:
+    ".m4a", ".aac", ".mp4", ".m4v", ".mov", ".wma", ".webm", ".mkv", ".mka", ".amr", ".3gp", ".avi",
+)  # fmt: skip
+"""Of recordings, in small letters; of two files of the same name the earlier one is taken."""
+
 LONGEST_DECODED_SECONDS = 120.0
 """Longer than any clip; a small flac can contain hours of silence, which would fill the memory."""
 
@@ -70,6 +78,17 @@ def read_samples(data: bytes) -> tuple[Channels, int]:
             "Copy or download it again"
         )
     return channels, rate
+
+
+def any_seconds(data: bytes) -> float | None:
+    """Return the length of a sound that libsndfile reads; None for another."""
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(io.BytesIO(repaired(data))) as file:
+            return float(file.frames / file.samplerate)
+    except (soundfile.SoundFileError, RuntimeError, TypeError, ZeroDivisionError):
+        return None
 
 
 def _ends_early(data: bytes) -> bool:

@@ -56,7 +56,8 @@ def test_a_file_may_be_as_large_as_allowed_and_no_larger(tmp_path):
 @pytest.mark.parametrize(
     "text",
     ["Café – “quoted”", "Grüße aus München, schöne Straße", "¿Qué pasó, señor? ¡Olé!",
-     "L’été à Besançon, où l’œuvre", "It costs £5 or €6 – at 20°C", "Ça va? À bientôt.", "5 o’clock…"],
+     "L’été à Besançon, où l’œuvre", "It costs £5 or €6 – at 20°C", "Ça va? À bientôt.",
+     "5 o’clock…"],
 )  # fmt: skip
 def test_older_windows_texts_of_western_europe_are_read(text):
     assert decode_text(text.encode("cp1252"), "here", OwnError, "cp1252") == text
@@ -65,9 +66,11 @@ def test_older_windows_texts_of_western_europe_are_read(text):
 @pytest.mark.parametrize(
     ("text", "encoding"),
     [
-        ("こんにちは", "shift_jis"), ("id1|こんにちは", "euc_jp"), ("你好,世界", "gbk"), ("안녕하세요", "euc_kr"),
+        ("こんにちは", "shift_jis"), ("id1|こんにちは", "euc_jp"), ("你好,世界", "gbk"),
+        ("안녕하세요", "euc_kr"),
         ("Привет мир", "cp1251"), ("wavs/1.wav|да\nwavs/2.wav|Доброе утро", "koi8_r"),
-        ("Café naïve – it’s 5 o’clock…", "mac_roman"), ("schön", "mac_roman"), ("Überall", "mac_roman"),
+        ("Café naïve – it’s 5 o’clock…", "mac_roman"), ("schön", "mac_roman"),
+        ("Überall", "mac_roman"),
         ("für dich", "cp850"), ("Café au lait", "cp437"), ("zażółć gęślą jaźń", "cp1250"),
         ("Γειά σου", "cp1253"), ("Plain text", "utf-16-le"), ("Plain text", "utf-16-be"),
         ("Café", "utf-16-le"), ("Plain", "utf-32-be"),
