@@ -3,11 +3,12 @@
 import io
 import wave
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from data_prep.sound_files import AudioError, read_samples
+from data_prep.sound_files import AudioError, read_samples, read_span
 
 Waveform = npt.NDArray[np.float32]
 
@@ -65,7 +66,26 @@ def decode(data: bytes, sample_rate: int = SAMPLE_RATE) -> Sound:
         AudioError: if it cannot be decoded, is cut off or empty, or contains NaN or infinite
             samples.
     """
-    channels, rate = read_samples(data)
+    return _sound_of(*read_samples(data), sample_rate)
+
+
+def decode_span(path: Path, start: float, end: float, sample_rate: int = SAMPLE_RATE) -> Sound:
+    """Decode a stretch of a long recording, as ``decode``.
+
+    Args:
+        path: the recording.
+        start: seconds.
+        end: seconds.
+        sample_rate: Hz of the result.
+
+    Raises:
+        AudioError: as ``decode``; or the stretch ends after the recording.
+        OSError: if the file cannot be read.
+    """
+    return _sound_of(*read_span(path, start, end), sample_rate)
+
+
+def _sound_of(channels: npt.NDArray[np.float32], rate: int, sample_rate: int) -> Sound:
     if channels.shape[0] == 0:
         raise AudioError("it contains no samples")
     if not np.isfinite(channels).all():

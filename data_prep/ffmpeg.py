@@ -54,12 +54,13 @@ def find_ffmpeg() -> str:
     return ""
 
 
-def to_wav(data: bytes, longest_seconds: float) -> tuple[bytes, float | None]:
+def to_wav(data: bytes, longest_seconds: float, start: float = 0.0) -> tuple[bytes, float | None]:
     """Convert a sound to wav.
 
     Args:
         data: the file.
-        longest_seconds: where the wav ends at the latest.
+        longest_seconds: length of the wav at most.
+        start: seconds of the original at which it begins.
 
     Returns:
         The wav, and the seconds that the original's header promises; None if it does not tell.
@@ -79,8 +80,9 @@ def to_wav(data: bytes, longest_seconds: float) -> tuple[bytes, float | None]:
         source, target = Path(folder) / "in", Path(folder) / "out.wav"
         source.write_bytes(data)
         command = [program, "-nostdin", "-hide_banner", "-protocol_whitelist", "file", "-f", kind]
-        command += ["-i", str(source), "-map", "0:a:0", "-t", str(longest_seconds)]
-        command += ["-c:a", "pcm_f32le", "-fs", str(_MOST_BYTES), str(target)]
+        command += ["-ss", str(start), "-i", str(source), "-map", "0:a:0"]
+        command += ["-t", str(longest_seconds), "-c:a", "pcm_f32le"]
+        command += ["-fs", str(_MOST_BYTES), str(target)]
         try:
             done = subprocess.run(command, capture_output=True, timeout=_SECONDS_OF_WORK)
         except (OSError, subprocess.TimeoutExpired):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+import os
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from data_prep.containers import missing_share, repaired
+from data_prep.containers import missing_share, repaired, sound_seconds
 from data_prep.ffmpeg import FfmpegError, foreign_format, to_wav
 from ponytaco.errors import PonytacoError
+from ponytaco.io.strangers import open_regular
 
 Channels = npt.NDArray[np.float32]
 """(T_wav, channels)"""
@@ -21,6 +24,9 @@ SOUND_SUFFIXES = (
     ".m4a", ".aac", ".mp4", ".m4v", ".mov", ".wma", ".webm", ".mkv", ".mka", ".amr", ".3gp", ".avi",
 )  # fmt: skip
 """Of recordings, in small letters; of two files of the same name the earlier one is taken."""
+
+LARGEST_SOUND_BYTES = 256 * 2**20
+"""Two minutes of 192 kHz stereo at 32 bits are 184 MB."""
 
 LONGEST_DECODED_SECONDS = 120.0
 """Longer than any clip; a small flac can contain hours of silence, which would fill the memory."""
@@ -91,9 +97,66 @@ def any_seconds(data: bytes) -> float | None:
         return None
 
 
+def file_seconds(path: Path) -> float:
+    """Return the length of a sound file as its header tells it; 0 if it does not."""
+    try:
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            head = file.read(1024)
+            seconds = sound_seconds(head, size)
+            if seconds is None and size <= LARGEST_SOUND_BYTES:
+                seconds = any_seconds(head + file.read())
+    except OSError:
+        return 0.0
+    return seconds or 0.0
+
+
 def _ends_early(data: bytes) -> bool:
     """Whether an ogg or raw AAC, which do not tell their length, ends within a page or a frame."""
     return missing_share(data) == 1
+
+
+def read_span(path: Path, start: float, end: float) -> tuple[Channels, int]:
+    """Decode a stretch of a long recording.
+
+    Args:
+        path: the recording.
+        start: seconds.
+        end: seconds.
+
+    Returns:
+        As ``read_samples``.
+
+    Raises:
+        TooLongError: if the stretch is longer than 120 seconds.
+        AudioError: if it cannot be decoded, or ends after the recording.
+        OSError: if the file cannot be read.
+    """
+    import soundfile
+
+    if end - start > LONGEST_DECODED_SECONDS:
+        raise TooLongError(f"it is {end - start:.0f} seconds long")
+    with open_regular(path) as file:
+        try:
+            with soundfile.SoundFile(file) as sound:
+                rate, length = int(sound.samplerate), sound.frames / sound.samplerate
+                if end > length + CUT_OFF_SECONDS:
+                    raise AudioError(
+                        f"its label ends at {end:.2f} seconds, and the recording lasts {length:.2f}"
+                    )
+                sound.seek(round(start * rate))
+                count = round((end - start) * rate)
+                return sound.read(count, dtype="float32", always_2d=True), rate
+        except soundfile.SoundFileError:
+            file.seek(0)
+            data = file.read(LARGEST_SOUND_BYTES)
+    if not foreign_format(data):
+        raise AudioError("the recording cannot be decoded")
+    try:
+        wav, _ = to_wav(data, end - start, start)
+        return _read_by_libsndfile(wav)[:2]
+    except (FfmpegError, soundfile.SoundFileError) as problem:
+        raise AudioError(str(problem)) from None
 
 
 def _read_by_libsndfile(data: bytes) -> tuple[Channels, int, float]:

@@ -9,7 +9,7 @@ import io
 import json
 import os
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from types import TracebackType
@@ -353,14 +353,27 @@ class ArchiveWriter:
         Raises:
             ValueError: if the ref is invalid or was added before.
         """
+        text = json.dumps(label, ensure_ascii=False, allow_nan=False)
+        sound = wav_bytes(waveform, sample_rate)
+        self.add_files(ref, {"audio.wav": sound, LABEL_NAME: text.encode("utf-8", "replace")})
+
+    def add_files(self, ref: str, files: Mapping[str, bytes]) -> None:
+        """Append one clip as it is.
+
+        Args:
+            ref: as in ``add``.
+            files: name -> content of its audio and its label.
+
+        Raises:
+            ValueError: as in ``add``.
+        """
         if not ref or ref in {".", ".."} or "/" in ref or "\\" in ref or "\0" in ref:
             raise ValueError(f"{ref!r} cannot name a clip")
         if ref in self._refs:
             raise ValueError(f"the clip {ref!r} was added before")
         self._refs.add(ref)
-        text = json.dumps(label, ensure_ascii=False, allow_nan=False)
-        self._add_file(f"{ref}/audio.wav", wav_bytes(waveform, sample_rate))
-        self._add_file(f"{ref}/label.json", text.encode("utf-8", "replace"))
+        for name, content in files.items():
+            self._add_file(f"{ref}/{name}", content)
 
     def _add_file(self, name: str, data: bytes) -> None:
         # A new TarInfo has time 0 and owner 0.

@@ -63,7 +63,8 @@ def test_of_a_member_that_comes_twice_the_last_one_counts(tmp_path):
 @pytest.mark.parametrize(
     ("audio", "label"),
     [
-        ("a/Audio.WAV", "a/Label.json"), ("a/AUDIO.FLAC", "a/LABEL.JSON"), ("a/audio.ogg", "a/label.json"),
+        ("a/Audio.WAV", "a/Label.json"), ("a/AUDIO.FLAC", "a/LABEL.JSON"),
+        ("a/audio.ogg", "a/label.json"),
         ("x\\a\\audio.wav", "x\\a\\label.json"), ("a/audio.mp3", "a/label.json"),
     ],
 )  # fmt: skip
