@@ -179,7 +179,7 @@ def _write(
             except AudioError as error:
                 found.left_out.append(LeftOut(name, str(error)))
             except OSError as error:
-                if error.filename is None:  # of the archive, not of the recording
+                if str(error.filename) not in (str(recording.sound), str(recording.label)):
                     raise
                 found.left_out.append(LeftOut(name, f"cannot be read ({error.strerror})"))
         if not written.clips:

@@ -49,7 +49,8 @@ class LeftOut:
     """A clause without a full stop."""
 
     def __str__(self) -> str:
-        return f"{self.name}{' ' if self.reason == LINK_OUTSIDE else ': '}{self.reason}."
+        end = "" if self.reason.endswith("?") else "."
+        return f"{self.name}{' ' if self.reason == LINK_OUTSIDE else ': '}{self.reason}{end}"
 
 
 @dataclass

@@ -22,6 +22,7 @@ from data_prep.layouts.label_files import is_label_file
 from data_prep.layouts.texts import read_any_text
 from data_prep.vocabulary import noise_level, split_tags
 from ponytaco.formatting import and_more, shorten
+from ponytaco.io.strangers import LINK_OUTSIDE
 
 SUFFIXES = frozenset(
     {".csv", ".tsv", ".psv", ".txt", ".list", ".lst", ".jsonl", ".tab", ".filelist"}
@@ -63,6 +64,9 @@ def find_tables(files: Files) -> tuple[list[Table], list[LeftOut]]:
     """
     tables, left_out = [], []
     indices: dict[Path, SoundIndex] = {}
+    for path in files.outside:
+        if path.suffix.casefold() in SUFFIXES - {".txt"}:
+            raise RecordingsError(f"{path} {LINK_OUTSIDE}. Put the file itself there.")
     has_sound = {sound.with_suffix("") for sound in files.sounds}
     for path in files.others:
         suffix = path.suffix.casefold()
