@@ -106,8 +106,9 @@ class SoundIndex:
         self._files = files
         self._by_name: dict[str, list[Path]] = {}
         self._by_number: dict[int, list[Path]] = {}
+        prefix = os.path.join(base, "")
         for sound in [*files.sounds, *files.outside]:
-            if is_sound_name(sound.name) and sound.is_relative_to(base):
+            if is_sound_name(sound.name) and str(sound).startswith(prefix):
                 stem = without_suffix(sound.name)
                 self._by_name.setdefault(folded(stem), []).append(sound)
                 if stem.isascii() and stem.isdigit():
