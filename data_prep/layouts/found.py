@@ -86,20 +86,28 @@ class Found:
 def describe(found: Found) -> list[str]:
     """Describe in some lines how a folder was understood."""
     lines = [f"Understood as {found.layout}."]
-    columns = found.columns or list(_columns(found.recordings))
+    columns = shown_columns(found)
     width = max((len(role) for role, *_ in columns), default=0)
     for role, *cells in columns:
         shown = "   ".join(f"“{shorten(cell, LONGEST_SHOWN)}”" for cell in cells)
         lines.append(f"  {role.ljust(width)}  {shown}")
+    return [*lines, *count_found(found)]
+
+
+def count_found(found: Found) -> list[str]:
+    """Tell who speaks in a folder, and how many sounds and texts it has."""
     names = found.characters
-    if len(names) > 1 or any(names):
-        lines.append(f"Characters: {name_characters(names)}.")
-    lines.append(
+    told = len(names) > 1 or any(names)
+    return [f"Characters: {name_characters(names)}."] * told + [
         f"{counted(len(found.recordings), 'clip')} with sound and text, "
         f"{counted(found.without_text, 'sound')} without a text, "
         f"{counted(found.without_sound, 'text')} without a sound."
-    )
-    return lines
+    ]
+
+
+def shown_columns(found: Found) -> list[tuple[str, ...]]:
+    """Return the role and two examples of each column, or of what stands in their place."""
+    return found.columns or list(_columns(found.recordings))
 
 
 def _columns(recordings: Sequence[Recording]) -> Iterator[tuple[str, ...]]:
