@@ -48,7 +48,7 @@ def find_pairs(files: Files) -> Found:
             taken = list(_read_pair(sound, text, left_out, files.root))
         except RecordingsError as error:
             reason = str(error).removeprefix("Cannot read ").replace(str(text), "it").rstrip(".")
-            left_out.append(LeftOut(text.name, reason.removeprefix("it: ")))
+            left_out.append(LeftOut(text.name, reason.removeprefix("it: ").removeprefix("it, ")))
             continue
         found.recordings += taken
     _name_the_rest(found, files, texts, aside, set(pairs.values()))

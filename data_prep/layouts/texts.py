@@ -34,11 +34,22 @@ def read_any_text(path: Path) -> str:
     return read_text(path, RecordingsError, LARGEST_TEXT_BYTES, fallback="cp1252")
 
 
+_TIME_STAMP = re.compile(r"\W*\d{1,2}:\d\d(:\d\d)?([.,]\d+)?\W*(\s|$)")
+
+
+def _has_time_stamps(text: str) -> bool:
+    lines = [line for line in text.splitlines() if line.strip()]
+    stamped = sum(_TIME_STAMP.match(line) is not None for line in lines)
+    return stamped > 1 and stamped >= len(lines) / 2
+
+
 def check_text(text: str) -> str:
     """Return why a text cannot be that of a clip, as a clause; '' if it can."""
     for start, kind in _OTHER_KINDS:
         if re.match(start, text.lstrip(), re.IGNORECASE):
             return f"its text is {kind}"
+    if _has_time_stamps(text):
+        return "its text has time stamps. Save the text alone, or labels as Audacity exports them"
     if len(text) > LONGEST_TEXT:
         return f"the text has {len(text):,} characters, more than {LONGEST_TEXT:,}"
     cleaned = clean_text(text)[0]

@@ -97,6 +97,8 @@ def test_a_word_at_the_start_is_no_name(tmp_path):
         (r"{\rtf1\ansi Hello}", "RTF"), ("<!DOCTYPE html><p>Hello", "page"),
         ('{"text": "Hello"}', "JSON"), ('[{"start": 1}]', "JSON"),
         ("[Script Info]\nTitle: x", "subtitles"), ("[00:01.20]Hello", "LRC"),
+        ("0:00\nHello there.\n0:05\nBye.", "time stamps"),
+        ("00:01 Hello\n00:05 Bye", "time stamps"), ("PK\x03\x04", "document"),
         ('File type = "ooTextFile"\nObject class = "TextGrid"', "TextGrid"),
         (b"Hello\0\0\0", "NUL"), ("Plain".encode("utf-16-le"), "NUL"),
         ("こんにちは".encode("shift_jis"), "UTF-8"), ("Привет мир".encode("cp1251"), "UTF-8"),
@@ -123,6 +125,12 @@ def test_what_is_no_text_is_left_out_by_name(tmp_path, content, reason):
         ("1\n00:00:00,000 --> 00:00:02,500\nHello\n<i>there.</i>\n\n2\n00:01:00,000 --> "
          "01:00:00,000\nBye.\n", [Span(0, 2.5, "Hello there."), Span(60, 3600, "Bye.")]),
         ("WEBVTT\n\n00:01.000 --> 00:02.000 align:start\nHello.\n", [Span(1, 2, "Hello.")]),
+        ("0.0 1.25 Hello there.\n1.25 3.0 Bye",
+         [Span(0, 1.25, "Hello there."), Span(1.25, 3, "Bye")]),
+        ("0.0,1.25,Hello, you.", [Span(0, 1.25, "Hello, you.")]),
+        ("[00:00.000 --> 00:02.500]  Hello.\n[00:02.500 --> 01:00.000]  Bye.\n",
+         [Span(0, 2.5, "Hello."), Span(2.5, 60, "Bye.")]),
+        ("2 3 go", []), ("1.5 2.5\nplain", []),
         ("Hello there.", []), ("1\t2", [Span(1, 2, "")]), ("1\t2\tx\nplain", []), ("", []),
     ],
 )  # fmt: skip
