@@ -70,6 +70,7 @@ def pack(
     overwrite: bool = False,
     sample_rate: int = SAMPLE_RATE,
     progress: bool = False,
+    found: Found | None = None,
 ) -> Packed:
     """Pack recordings into a soundtools archive that `prepare` reads.
 
@@ -85,6 +86,7 @@ def pack(
         overwrite: replace out if it exists.
         sample_rate: Hz of the archive's audio.
         progress: show a progress bar on stderr.
+        found: from `understand`, if it was called before.
 
     Returns:
         What was packed, and what was left out and why.
@@ -97,7 +99,7 @@ def pack(
     check_character(character)
     check_sample_rate(sample_rate)
     check_out(out, overwrite)
-    found = understand(folder, character)
+    found = found or understand(folder, character)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with sole_writer(out, RecordingsError):

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_prep.labels import LONGEST_TEXT
 from data_prep.layouts.cells import Cells, Row, split_table
 from data_prep.layouts.columns import (
     DoubtError,
@@ -19,7 +18,7 @@ from data_prep.layouts.columns import (
 from data_prep.layouts.files import Files, SoundIndex, read_head
 from data_prep.layouts.found import Found, LeftOut, Recording, RecordingsError
 from data_prep.layouts.label_files import is_label_file
-from data_prep.layouts.texts import read_any_text
+from data_prep.layouts.texts import check_text, read_any_text
 from data_prep.vocabulary import full_name, noise_level, split_tags
 from ponytaco.formatting import and_more, shorten
 from ponytaco.io.strangers import LINK_OUTSIDE
@@ -259,8 +258,8 @@ def _read_row(table: Table, row: Row) -> tuple[Recording | None, str]:
         return None, f"{name} leads out of the folder"
     if "\n" in text:
         return None, "its text has line breaks. Write it on one line"
-    if len(text) > LONGEST_TEXT:
-        return None, f"the text has {len(text):,} characters, more than {LONGEST_TEXT:,}"
+    if problem := check_text(text):
+        return None, problem
     return Recording(
         sound, text,
         character="" if roles.character is None else full_name(cells[roles.character]),

@@ -73,6 +73,8 @@ def test_the_normalised_text_is_taken_and_the_other_named(tmp_path):
         ("s1_01|Hello 2.|Hello two.", "Hello two."),
         ("s1_01 Hello there.", "Hello there."),
         ("s1_01\tHello there.", "Hello there."),
+        ("CafÃ© naÃ¯ve â€“ itâ€™s", "Café naïve – it’s"),
+        ("Café – Ã la carte", "Café – Ã la carte"),
         ("At 7:30 --> go", "At 7:30 --> go"),
         ("1 2 3", "1 2 3"),
     ],
@@ -81,6 +83,33 @@ def test_what_a_text_holds(tmp_path, content, text):
     put(tmp_path / "s1_01.wav")
     put(tmp_path / "s1_01.txt", content)
     assert [r.text for r in find_recordings(tmp_path).recordings] == [text]
+
+
+@pytest.mark.parametrize(
+    ("stem", "text"),
+    [("001", "Hello."), ("2", "2 Hello."), ("1984", "1984 Hello."), ("05", "Hello.")],
+)
+def test_numbers_as_names(tmp_path, stem, text):
+    put(tmp_path / f"{stem}.wav")
+    put(tmp_path / f"{stem}.txt", f"{stem} Hello.")
+    assert [r.text for r in find_recordings(tmp_path).recordings] == [text]
+
+
+@pytest.mark.parametrize(
+    ("names", "taken"),
+    [
+        (["a.mp3", "a.wav"], "a.wav"),
+        (["a.flac", "a.ogg", "a.m4a"], "a.flac"),
+        (["a.wave"], "a.wave"),
+    ],
+)
+def test_of_two_formats_of_a_sound_the_better_is_taken(tmp_path, names, taken):
+    for name in names:
+        put(tmp_path / name)
+    put(tmp_path / "a.txt", "Hello.")
+    found = find_recordings(tmp_path)
+    assert [r.sound.name for r in found.recordings] == [taken] and not found.without_text
+    assert set(left_out(found)) == set(names) - {taken}
 
 
 def test_a_word_at_the_start_is_no_name(tmp_path):
@@ -102,7 +131,7 @@ def test_a_word_at_the_start_is_no_name(tmp_path):
         ('File type = "ooTextFile"\nObject class = "TextGrid"', "TextGrid"),
         (b"Hello\0\0\0", "NUL"), ("Plain".encode("utf-16-le"), "NUL"),
         ("こんにちは".encode("shift_jis"), "UTF-8"), ("Привет мир".encode("cp1251"), "UTF-8"),
-        ("x" * 2001, "2,001 characters"),
+        ("Caf\ufffd", "could not read"), ("x" * 2001, "2,001 characters"),
     ],
 )  # fmt: skip
 def test_what_is_no_text_is_left_out_by_name(tmp_path, content, reason):
