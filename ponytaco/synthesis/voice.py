@@ -33,9 +33,10 @@ from ponytaco.synthesis.joining import PAUSES, Leveller, fade_ends, silence, tri
 from ponytaco.synthesis.options import MAX_SYMBOLS_LIMITS, SpeechOptions, SpeechOptionsError
 from ponytaco.synthesis.result import Sentence, Speech
 from ponytaco.text.errors import TextError
-from ponytaco.text.frontend import Script, TextFrontend, Utterance
+from ponytaco.text.frontend import TextFrontend
 from ponytaco.text.lexicon import Lexicon, read_dictionary
 from ponytaco.text.pronouncer import Pronouncer, english_pronouncer
+from ponytaco.text.script import Script, Utterance
 from ponytaco.vocoders.factory import Vocoder, open_vocoder
 
 # A symbol takes about 6 frames (70 ms); an utterance that needs this many a symbol never stops.
@@ -307,7 +308,7 @@ class Voice:
                 mel=mel.cpu().numpy(),
                 alignment=best.alignment,
                 take=best.take,
-                words=tuple(word for word, _, _ in utterance.words),
+                words=tuple(word.name for word in utterance.words),
                 style=utterance.style,
                 pause_seconds=pause if number < n else 0.0,
                 tries=tries,
@@ -385,7 +386,7 @@ class Voice:
         stopped: bool,
         seed: int,
     ) -> _Synthesized:
-        words, spoken = [(start, stop) for _, start, stop in utterance.words], utterance.spoken
+        words, spoken = [(word.start, word.stop) for word in utterance.words], utterance.spoken
         take = find_attention_errors(alignment, spoken, words, stopped, self._r)
         if not stopped and take.read_through:
             # What follows is babble.
