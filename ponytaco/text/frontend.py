@@ -127,12 +127,13 @@ class TextFrontend:
 
     def _utterance(self, part: Part, style: str, words: Sequence[SpokenWord]) -> Utterance | None:
         ids = self._words.ids(STYLE_SIGNS[style]) if style in self.styles else []
+        space = self._words.ids(" ")
         places: list[Word] = []
         for word in words:
             if not word.ids:
                 continue
             if places:
-                ids += self._words.ids(" ")
+                ids += space
             places.append(Word(word.name, len(ids), len(ids) + len(word.ids), word.sources))
             ids += word.ids
         if not any(spoken_symbols(ids, self._symbols)):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from ponytaco.text.as_written import WrittenWords
 from ponytaco.text.encode import clean_pieces, index_of
-from ponytaco.text.phones import BRACES, WORD, in_braces, split_braces
+from ponytaco.text.phones import BRACES, WORD, Piece, in_braces, split_braces
 from ponytaco.text.pronouncer import FROM_BRACES, LETTERS, SPELLED, Pronouncer
 from ponytaco.text.symbols import PHONE_MARK, PHONES
 
@@ -18,7 +18,7 @@ _STRESSES = {"": ("", "1", "2", "0"), "0": ("0", "", "2", "1"), "1": ("1", "", "
 _VOWELS = frozenset(phone[:-1] for phone in PHONES if phone.endswith("0"))
 # A mark that a voice has not learnt, and the one that it reads instead.
 _OTHER_MARKS = {"!": ".", "?": ".", ";": ",", ":": ","}
-_MOST_CACHED = 4096  # texts whose words are kept, since a sentence is counted before it is read
+_MOST_CACHED = 2**16  # texts whose words are kept, since a sentence is counted before it is read
 
 # An acronym with an A, whose letters cleaning may part; the A is no article there.
 _ACRONYM = re.compile(r"\b(?=[B-Z.]*A)[A-Z](?:\.?[A-Z])+")
@@ -37,7 +37,7 @@ class SpokenWord(NamedTuple):
     """As of a script's ``Word``."""
     spelled: tuple[str, ...]
     """What is read letter by letter."""
-    missing: frozenset[str]
+    missing: tuple[str, ...]
     """Phones that the voice has not learnt."""
     unknown: tuple[str, ...]
     """Characters that the voice has not learnt."""
@@ -99,10 +99,13 @@ class SpokenWords:
 
     def ids(self, text: str) -> list[int]:
         """Return the symbols of a cleaned text that the voice has learnt."""
+        return self._ids(split_braces(text))
+
+    def _ids(self, pieces: Iterable[Piece]) -> list[int]:
         return [
             number
-            for piece in split_braces(text)
-            for sign in self._stressed(piece.phones) or piece.text
+            for piece in pieces
+            for sign in (self._stressed(piece.phones) if piece.phones else piece.text)
             if (number := self._signs.get(sign)) is not None
         ]
 
@@ -120,15 +123,17 @@ class SpokenWords:
         if word not in self._words:
             pronouncer = self._pronouncer
             spoken, sources = pronouncer.read(word) if pronouncer else (word, (SPELLED,))
-            letters = BRACES.sub(" ", spoken)
-            is_told = pronouncer is not None and not pronouncer.is_empty
+            pieces = list(split_braces(spoken))
+            letters = " ".join(piece.text for piece in pieces if not piece.phones)
+            has_letters = any(map(str.isalpha, letters))
+            is_told = has_letters and pronouncer is not None and not pronouncer.is_empty
             self._words[word] = SpokenWord(
                 word.strip(" .,;:!?…\"'“”‘’«»()[]-—–") or word,
                 spoken,
-                tuple(self.ids(spoken)),
+                tuple(self._ids(pieces)),
                 sources,
                 tuple(LETTERS.findall(letters)) if is_told else (),
-                frozenset(p for piece in split_braces(spoken) for p in self._missing(piece.phones)),
+                tuple(phone for piece in pieces for phone in self._missing(piece.phones)),
                 tuple(
                     sign
                     for sign in letters
