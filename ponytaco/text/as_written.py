@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from ponytaco.text.abbreviations import READINGS
 from ponytaco.text.inflection import Phones, inflected, possessive
 from ponytaco.text.lexicon import MOST_WORDS, Lexicon, key_of, split_marks
 from ponytaco.text.phones import in_braces, parse_phones, split_braces
+from ponytaco.text.pronouncer import LETTER_NAMES
 from ponytaco.text.segmentation import LETTERED
 
 _TOKEN = re.compile(r"\S+")
@@ -29,6 +31,14 @@ _VERBS_OF_LETTERS = frozenset((
 ))  # fmt: skip
 _NEAR = 40
 _NAME_OF_A = "{EY1}"
+
+
+class Found(NamedTuple):
+    """A word that was found in a text."""
+
+    written: str
+    source: str
+    """The dictionary's name."""
 
 
 class WrittenWords:
@@ -48,13 +58,13 @@ class WrittenWords:
             first, n_words = key.split(" ", 1)[0], key.count(" ") + 1
             self._phrases[first] = max(self._phrases.get(first, 0), min(n_words, MOST_WORDS))
 
-    def apply(self, text: str) -> tuple[str, dict[str, str]]:
+    def apply(self, text: str) -> tuple[str, dict[str, Found]]:
         """Write these words as phones in braces.
 
         Returns:
-            The text, and of each new pair of braces in it the dictionary's name.
+            The text, and of each new pair of braces in it what was found.
         """
-        sources: dict[str, str] = {}
+        sources: dict[str, Found] = {}
         if "{" in text:
             text = _ENDED.sub(_with_ending, text)
         if self._lexicons:
@@ -64,10 +74,13 @@ class WrittenWords:
             )
             text = "".join(pieces)
         if self._accepts(("EY1",)):
-            text = _CAPITAL_A.sub(_letter_a, text)
+            named = _CAPITAL_A.sub(_letter_a, text)
+            if named != text:
+                sources.setdefault(_NAME_OF_A, Found("A", LETTER_NAMES))
+            text = named
         return text, sources
 
-    def _looked_up(self, text: str, sources: dict[str, str]) -> str:
+    def _looked_up(self, text: str, sources: dict[str, Found]) -> str:
         tokens = list(_TOKEN.finditer(text))
         written: list[str] = []
         end = number = 0
@@ -76,10 +89,11 @@ class WrittenWords:
             for n in range(min(n_words, len(tokens) - number), 0, -1):
                 start, stop = tokens[number].start(), tokens[number + n - 1].end()
                 before, core, after = split_marks(text[start:stop])
-                phones, name, after = self._entry(" ".join(core.split()), after, n > 1)
+                core = " ".join(core.split())
+                phones, name, after = self._entry(core, after, n > 1)
                 if phones:
                     braces = in_braces(phones)
-                    sources[braces] = name
+                    sources[braces] = Found(core, name)
                     written += [text[end:start], before, braces, after]
                     end, number = stop, number + n - 1
                     break

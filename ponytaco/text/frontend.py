@@ -12,13 +12,17 @@ from ponytaco.formatting import and_more
 from ponytaco.text.cleaners import CLEANERS, transliterate
 from ponytaco.text.encode import spoken_symbols
 from ponytaco.text.errors import TextError, nothing_to_speak
-from ponytaco.text.lexicon import check_braces
-from ponytaco.text.pronouncer import LETTERS, Pronouncer
+from ponytaco.text.lexicon import Lexicon, check_braces
+from ponytaco.text.pronouncer import LETTERS, Pronouncer, english_pronouncer
 from ponytaco.text.script import Script, Utterance, Word
 from ponytaco.text.segmentation import Part, split_paragraphs, split_parts, split_sentences
 from ponytaco.text.spoken_words import SpokenWord, SpokenWords
 from ponytaco.text.styles import NO_STYLE, find_style, known_styles, split_styles
-from ponytaco.text.symbols import EMOTION_SIGNS, NEW_LINE, STYLE_SIGNS
+from ponytaco.text.symbols import EMOTION_SIGNS, NEW_LINE, STYLE_SIGNS, SYMBOLS
+
+USUAL_LIMIT = 150
+"""Symbols of an utterance for voices that do not record their longest text: 10 s, as published
+ones have learnt."""
 
 _MOST_NAMED = 12  # words in one note
 _LAST_MARK = re.compile(r"[.!?…,;:—–-][\"'”’»)\]]*$")
@@ -47,7 +51,7 @@ class TextFrontend:
         seen: Collection[str] = (),
     ) -> None:
         self.limit = limit
-        self._symbols = symbols
+        self.symbols = symbols
         self._cleaner = cleaner
         self._pronouncer = pronouncer
         self._words = SpokenWords(symbols, cleaner, pronouncer, seen)
@@ -136,12 +140,12 @@ class TextFrontend:
                 ids += space
             places.append(Word(word.name, len(ids), len(ids) + len(word.ids), word.sources))
             ids += word.ids
-        if not any(spoken_symbols(ids, self._symbols)):
+        if not any(spoken_symbols(ids, self.symbols)):
             return None
         # Nearly every text that a voice learns from ends with a mark, by which it knows the end.
-        if not _LAST_MARK.search(part.text) or all(spoken_symbols(ids[-1:], self._symbols)):
+        if not _LAST_MARK.search(part.text) or all(spoken_symbols(ids[-1:], self.symbols)):
             ids += self._words.ids("," if part.ends in ("word", "clause") else ".")
-        spoken = tuple(spoken_symbols(ids, self._symbols))
+        spoken = tuple(spoken_symbols(ids, self.symbols))
         unreadable: tuple[str, ...] = ()
         if not self._words.knows_letters:
             spelled = dict.fromkeys(name for word in words for name in word.spelled)
@@ -198,6 +202,11 @@ class TextFrontend:
                     f"read as '{reading[:40]}'. Write it as it should sound."
                 )
                 return
+
+
+def english_frontend(given: Sequence[Lexicon] = ()) -> TextFrontend:
+    """Return the frontend of a voice that has learnt every letter and phone of English."""
+    return TextFrontend(SYMBOLS, "english", english_pronouncer(given), USUAL_LIMIT)
 
 
 def _no_letters(script: Script) -> str:

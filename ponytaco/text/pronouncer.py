@@ -21,6 +21,9 @@ LETTERS = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 FROM_BRACES, GUESS, SPELLED = "braces", "letter-to-sound", "letters"
 """Sources of a word's symbols beside the dictionaries: the text's braces, a guess, its letters."""
 
+LETTER_NAMES = "letters' names and interjections"
+"""The name of the dictionary of these, which is built in."""
+
 # What a dictionary may have as a whole: 'em, runnin', ice-cream.
 _TOKEN = re.compile(r"['’]?[^\W\d_]+(?:['’-]+[^\W\d_]+)*['’]?")
 _MOST_NAMED = 12
@@ -44,7 +47,7 @@ _BUILT_IN = Lexicon(
     types.MappingProxyType(
         {word: tuple(phones.split()) for word, phones in (_INTERJECTIONS | _LETTER_NAMES).items()}
     ),
-    "letters' names and interjections",
+    LETTER_NAMES,
 )
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from ponytaco.text.as_written import WrittenWords
+from ponytaco.text.as_written import Found, WrittenWords
 from ponytaco.text.encode import clean_pieces, index_of
 from ponytaco.text.phones import BRACES, WORD, Piece, in_braces, split_braces
 from ponytaco.text.pronouncer import FROM_BRACES, LETTERS, SPELLED, Pronouncer
@@ -128,7 +128,7 @@ class SpokenWords:
             has_letters = any(map(str.isalpha, letters))
             is_told = has_letters and pronouncer is not None and not pronouncer.is_empty
             self._words[word] = SpokenWord(
-                word.strip(" .,;:!?…\"'“”‘’«»()[]-—–") or word,
+                without_marks(word),
                 spoken,
                 tuple(self._ids(pieces)),
                 sources,
@@ -142,13 +142,17 @@ class SpokenWords:
             )
         return self._words[word]
 
-    def _with_sources(self, word: SpokenWord, found: dict[str, str]) -> SpokenWord:
-        """Name the dictionaries of braces that do not stand in the text."""
-        if FROM_BRACES not in word.sources:
-            return word
-        braces = [found.get(match[0], FROM_BRACES) for match in BRACES.finditer(word.text)]
-        others = [source for source in word.sources if source != FROM_BRACES]
-        return word._replace(sources=tuple(dict.fromkeys([*braces, *others])))
+    def _with_sources(self, word: SpokenWord, found: Mapping[str, Found]) -> SpokenWord:
+        """Name a word in braces that do not stand in the text, and its dictionary."""
+        for braces in BRACES.findall(word.text):
+            at = "{" + braces + "}"
+            if at in found and at in word.name:
+                rest = [source for source in word.sources if source != FROM_BRACES]
+                word = word._replace(
+                    name=word.name.replace(at, found[at].written),
+                    sources=tuple(dict.fromkeys([found[at].source, *rest])),
+                )
+        return word
 
     def _stressed(self, phones: Sequence[str]) -> list[str]:
         """Return the symbols of phones; of vowels without a stress the first gets the primary."""
@@ -170,6 +174,11 @@ class SpokenWords:
     def _missing(self, phones: Sequence[str]) -> list[str]:
         """Return the phones that the voice has learnt with no stress."""
         return [phone for phone in phones if self._phones[phone] not in self.index]
+
+
+def without_marks(word: str) -> str:
+    """Return a word without the marks around it; marks alone as they are."""
+    return word.strip(" .,;:!?…\"'“”‘’«»()[]-—–") or word
 
 
 def _with_names_of_a(words: list[str]) -> list[str]:

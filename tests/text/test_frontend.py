@@ -338,13 +338,14 @@ def test_a_users_words_are_found_as_they_are_written(key, text, expected):
 
 
 def test_the_sources_of_words_are_told():
-    lexicon = {"luna": ("L", "UW1"), "r2d2": ("AA1",)}
-    _, script = say_in_english("Luna's R2D2, {AA1} cakes blorp-cake W-what.", lexicon)
+    lexicon = {"luna": ("L", "UW1"), "r2d2": ("AA2",)}
+    _, script = say_in_english("Luna's R2D2, {AA1}, cakes blorp-cake W-what.", lexicon)
     sources = {word.name: word.sources for u in script.utterances for word in u.words}
     known = "CMUdict" if installed_dictionary().entries else "letter-to-sound"
     assert sources == {
         "luna's": ("mine.txt",),
-        "{AA1}": ("mine.txt",),
+        "R2D2": ("mine.txt",),
+        "{AA1}": ("braces",),
         "cakes": (known,),
         "blorp-cake": ("letter-to-sound", known),
         "w-what": (known,),
