@@ -76,9 +76,10 @@ def short_forms(word: str) -> Iterator[str]:
         (run[:2], run[:1]) if long else (run,) for run, long in zip(runs, is_long, strict=True)
     ]
     forms = ["".join(form) for form in itertools.product(*options)]
-    yield from sorted(forms, key=lambda form: form not in _SHORT)
+    yield from sorted((f for f in forms if len(f) > 1), key=lambda form: form not in _SHORT)
 
 
 def shortest_form(word: str) -> str:
     """Return a lengthened word with its letters once, for a guess; others as they are."""
-    return re.sub(r"([^\W\d_])\1{2,}", r"\1", _HELD.sub(r"\1", word))
+    short = re.sub(r"([^\W\d_])\1{2,}", r"\1", _HELD.sub(r"\1", word))
+    return short if len(short) > 1 else word

