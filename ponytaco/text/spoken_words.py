@@ -21,7 +21,10 @@ _OTHER_MARKS = {"!": ".", "?": ".", ";": ",", ":": ","}
 _MOST_CACHED = 2**16  # texts whose words are kept, since a sentence is counted before it is read
 
 # An acronym with an A, whose letters cleaning may part; the A is no article there.
-_ACRONYM = re.compile(r"\b(?=[B-Z.]*A)[A-Z](?:\.?[A-Z])+")
+_ACRONYM = re.compile(
+    r"\b(?=[B-Z.]*A)[A-Z](?:\.?[A-Z])+|\b(?=[b-z.]*a)[a-z](?:\.[a-z])+\b|\d\s?am\b"
+)
+_ARTICLE = re.compile(r"\ba\s+[A-Z]")  # "a U.S.A. law"
 _LETTER = re.compile(r"[a-z]\b")
 
 
@@ -113,7 +116,7 @@ class SpokenWords:
         written, sources = self._written.apply(text) if self._written else (text, {})
         cleaned = WORD.findall("".join(map(str, clean_pieces(written, self._cleaner))))
         if self._pronouncer is not None and _ACRONYM.search(text):
-            cleaned = _with_names_of_a(cleaned)
+            cleaned = _with_names_of_a(cleaned, _ARTICLE.search(text) is not None)
         words = [self._word(word) for word in cleaned]
         if not sources:
             return words
@@ -181,11 +184,13 @@ def without_marks(word: str) -> str:
     return word.strip(" .,;:!?…\"'“”‘’«»()[]-—–") or word
 
 
-def _with_names_of_a(words: list[str]) -> list[str]:
+def _with_names_of_a(words: list[str], has_article: bool) -> list[str]:
     """Write the A of "a j" and "u s a" as its name, beside other letters."""
     is_letter = [False, *(_LETTER.match(word) is not None for word in words), False]
     return [
-        in_braces(("EY1",)) + word[1:] if word[0] == "a" and here and (before or after) else word
+        in_braces(("EY1",)) + word[1:]
+        if word[0] == "a" and here and (before or (after and not has_article))
+        else word
         for before, here, after, word in zip(
             is_letter, is_letter[1:], is_letter[2:], words, strict=False
         )

@@ -295,6 +295,7 @@ def test_vowels_without_a_stress_take_one_that_the_voice_knows(seen, text, expec
         ("A is a letter.", "{EY1} {IH1 Z} {AH0} {L EH1 T ER0}."),
         ("A boat. THIS IS A CAKE. A {K AE1 T}", "{AH0} {B OW1 T}.| {DH IH1 S} {IH1 Z} {AH0} "
          "{K EY1 K}.| {AH0} {K AE1 T}."),
+        ("It is a U.S.A. cake", "{IH1 T} {IH1 Z} {AH0} {Y UW1}.{EH1 S}.{EY1}. {K EY1 K}."),
         ("He got an A.", "{HH IY1} {G AA1 T} {AE1 N} {EY1}."),
         ("W-w-what?", "{W W W AH1 T}?"),
         ("N-no! D-Don't", "{N N OW1}!| {D D OW1 N T}."),
