@@ -50,6 +50,7 @@ _END = re.compile(
     rf"(?<![{_MARKS}])([{_MARKS}]+)([{re.escape(_CLOSERS)}]*)"
     rf"(?:\s+|$|(?=[{re.escape(_OPENERS)}]*[^\W\d_]))"
 )
+_DIGIT = re.compile(r"\d")
 _DOTTED = re.compile(r"(?:[A-Za-z]\.)+[A-Za-z]")
 _INITIAL = re.compile(r"[A-Z]")
 _INITIALS = re.compile(r"[A-Z]\.")
@@ -117,11 +118,11 @@ def split_parts(sentence: str, limit: int, count: Callable[[str], int]) -> list[
     """
     if len(sentence) <= _LONG * limit and count(sentence) <= limit:
         return [Part(sentence, "sentence")]
-    tokens = WORD.findall(sentence)
+    tokens, size = WORD.findall(sentence), count
     if len(sentence) > _LONG * limit:  # every word as a place to cut would take long
-        tokens = list(_joined(tokens, limit // _LONG))
-    words = [word for token in tokens for word in _chopped(token, limit, count)]
-    *parts, last = _parts_of(words, limit, limit, count)
+        tokens, size = list(_joined(tokens, limit // _LONG)), _estimate
+    words = [word for token in tokens for word in _chopped(token, limit, size)]
+    *parts, last = _parts_of(words, limit, limit, count, size)
     return [*parts, Part(last.text, "sentence")]
 
 
@@ -139,15 +140,26 @@ def _joined(tokens: Sequence[str], most: int) -> Iterator[str]:
 
 
 def _parts_of(
-    words: Sequence[str], limit: int, aim: int, count: Callable[[str], int]
+    words: Sequence[str],
+    limit: int,
+    aim: int,
+    count: Callable[[str], int],
+    size: Callable[[str], int],
 ) -> Iterator[Part]:
-    for part in _packed(words, [count(word) for word in words], aim):
+    """Iterate over parts of about ``aim`` symbols by ``size``, at most ``limit`` by ``count``."""
+    for part in _packed(words, [size(word) for word in words], aim):
+        text = " ".join(part)
         # A part's symbols are not quite the sum of its words': "3 million" is read as one number.
-        if len(part) == 1 or aim == 1 or count(" ".join(part)) <= limit:
-            ends = "clause" if _CLAUSE_MARK.search(part[-1]) else "word"
-            yield Part(" ".join(part), ends)
-        else:
-            yield from _parts_of(part, limit, max(1, aim * 3 // 4), count)
+        if count(text) > limit and len(part) > 1 and aim > 1:
+            yield from _parts_of(part, limit, max(1, aim * 3 // 4), count, size)
+            continue
+        for piece in _chopped(text, limit, count) if len(part) == 1 else [text]:
+            yield Part(piece, "clause" if _CLAUSE_MARK.search(piece) else "word")
+
+
+def _estimate(text: str) -> int:
+    """Return about how many symbols a text has: a digit is a word or two."""
+    return len(text) + 8 * len(_DIGIT.findall(text))
 
 
 def is_abbreviation_dot(word: str, following: str) -> bool:
