@@ -7,6 +7,7 @@ from ponytaco.text.errors import TextError
 from ponytaco.text.frontend import TextFrontend
 from ponytaco.text.lexicon import Lexicon
 from ponytaco.text.pronouncer import Pronouncer, english_pronouncer
+from ponytaco.text.spoken_words import _with_names_of_a
 from ponytaco.text.symbols import NVIDIA_SYMBOLS, SYMBOLS
 
 LEXICON = Lexicon({"cake": ("K", "EY1", "K"), "two": ("T", "UW1")})
@@ -295,7 +296,6 @@ def test_vowels_without_a_stress_take_one_that_the_voice_knows(seen, text, expec
         ("A is a letter.", "{EY1} {IH1 Z} {AH0} {L EH1 T ER0}."),
         ("A boat. THIS IS A CAKE. A {K AE1 T}", "{AH0} {B OW1 T}.| {DH IH1 S} {IH1 Z} {AH0} "
          "{K EY1 K}.| {AH0} {K AE1 T}."),
-        ("It is a U.S.A. cake", "{IH1 T} {IH1 Z} {AH0} {Y UW1}.{EH1 S}.{EY1}. {K EY1 K}."),
         ("He got an A.", "{HH IY1} {G AA1 T} {AE1 N} {EY1}."),
         ("W-w-what?", "{W W W AH1 T}?"),
         ("N-no! D-Don't", "{N N OW1}!| {D D OW1 N T}."),
@@ -353,3 +353,16 @@ def test_the_sources_of_words_are_told():
     assert [w.sources for w in frontend(lexicon=None).read("Hi").utterances[0].words] == [
         ("letters",)
     ]
+
+
+@pytest.mark.parametrize(
+    ("words", "has_article", "expected"),
+    [
+        ("u s a law", False, "u s {EY1} law"),
+        ("a j is a pony.", False, "{EY1} j is a pony."),
+        ("a u s a. law", True, "a u s {EY1}. law"),
+        ("nine a m", False, "nine {EY1} m"),
+    ],
+)
+def test_the_a_of_an_acronym_is_a_letter(words, has_article, expected):
+    assert " ".join(_with_names_of_a(words.split(), has_article)) == expected
