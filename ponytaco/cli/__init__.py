@@ -10,7 +10,18 @@ from typing import Any
 
 from data_prep.__main__ import add_commands as add_data_prep
 from ponytaco import __version__
-from ponytaco.cli import bench, evaluate, export, fetch, import_voice, mels, movie, speak, train
+from ponytaco.cli import (
+    bench,
+    evaluate,
+    export,
+    fetch,
+    import_voice,
+    mels,
+    movie,
+    read,
+    speak,
+    train,
+)
 from ponytaco.cli.parser import Parser
 from ponytaco.errors import PonytacoError, disk_problem
 from ponytaco.printable import say
@@ -21,7 +32,7 @@ from ponytaco.printable import say
 _JOURNEY = (
     ("Get clips ready", (add_data_prep,)),
     ("Train", (train.add_to, movie.add_to, bench.add_to)),
-    ("Speak", (speak.add_to, evaluate.add_to)),
+    ("Speak", (speak.add_to, read.add_to, evaluate.add_to)),
     ("Share", (export.add_to, import_voice.add_to, mels.add_to, fetch.add_to)),
 )
 _EXAMPLE = """\

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -15,6 +16,19 @@ def add_device(parser: Any, default: str = "auto") -> None:
     parser.add_argument(
         "--device", default=default, metavar="NAME", help="auto, cpu or cuda (%(default)s)"
     )
+
+
+def text_argument(text: str) -> str:
+    """Return a text that was given; for '-' that of standard input."""
+    if text != "-":
+        return text
+    from ponytaco.io.text_files import decode_text
+    from ponytaco.text.errors import TextError
+
+    binary = getattr(sys.stdin, "buffer", None)  # what a caller put in its place may lack it
+    if binary is None:
+        return sys.stdin.read()
+    return decode_text(binary.read(), "Standard input", TextError)
 
 
 def within(low: float, high: float) -> Callable[[str], float]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ponytaco.cli.options import add_device, whole_within, within
+from ponytaco.cli.options import add_device, text_argument, whole_within, within
 from ponytaco.printable import say
 from ponytaco.synthesis.options import LIMITS, MAX_SYMBOLS_LIMITS, SpeechOptions
 
@@ -192,17 +192,10 @@ def _are_swapped(voice: Path, text: str | None) -> bool:
 
 
 def _text(arguments: argparse.Namespace) -> str:
-    from ponytaco.io.text_files import decode_text, read_text
+    from ponytaco.io.text_files import read_text
     from ponytaco.text.errors import TextError
 
-    if arguments.file:
-        return read_text(arguments.file, TextError)
-    if arguments.text != "-":
-        return arguments.text
-    binary = getattr(sys.stdin, "buffer", None)  # what a caller put in its place may lack it
-    if binary is None:
-        return sys.stdin.read()
-    return decode_text(binary.read(), "Standard input", TextError)
+    return read_text(arguments.file, TextError) if arguments.file else text_argument(arguments.text)
 
 
 def _speak_file(

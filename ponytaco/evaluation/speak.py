@@ -31,6 +31,7 @@ from ponytaco.synthesis.result import Sentence, Speech
 from ponytaco.synthesis.voice import Voice
 from ponytaco.text.errors import TextError
 from ponytaco.text.spoken import spoken_words
+from ponytaco.text.styles import name_style
 
 # Recognised up to this multiple of the expected length: recognition takes most of the time, and of
 # a voice that does not stop the rest tells nothing more.
@@ -153,7 +154,7 @@ def _with_progress(
 
 def _spelling(text: EvaluationText, setup: EvaluationSetup) -> str:
     knows_phones = setup.config.train.p_arpabet > 0
-    return (knows_phones and text.real and text.real.clip.arpabet) or text.text
+    return name_style((knows_phones and text.real and text.real.clip.arpabet) or text.text)
 
 
 def _measure(

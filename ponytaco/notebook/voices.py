@@ -14,6 +14,7 @@ from ponytaco.notebook.characters import Character
 from ponytaco.notebook.environment import in_colab
 from ponytaco.notebook.errors import explain_errors
 from ponytaco.notebook.fields import bare, find_name
+from ponytaco.notebook.reading import show_reading
 from ponytaco.notebook.speech_form import SpeechSettings
 from ponytaco.notebook.storage import Storage
 from ponytaco.notebook.widgets.chooser import Option, choose
@@ -118,7 +119,7 @@ def speak(
     settings: SpeechSettings | None = None,
     download: bool = False,
 ) -> Path:
-    """Speak a text of any length; each sentence can be heard as soon as it is ready.
+    """Show what will be said of a text, and speak it; each sentence is heard once it is ready.
 
     Args:
         voice: from ``pick_voice``.
@@ -132,7 +133,7 @@ def speak(
     Raises:
         PonytacoError: the text is empty, or there is no usable checkpoint.
     """
-    path = _speak(voice, text, settings or SpeechSettings())
+    path = _speak(voice, text, settings or SpeechSettings(), with_reading=True)
     if download:
         save_through_browser(path)
     return path
@@ -161,8 +162,12 @@ def hear_progress(storage: Storage, character: Character, text: str) -> None:
     show_html(picture(movie.read_bytes(), 640, "image/gif"))
 
 
-def _speak(voice: TrainedVoice, text: str, settings: SpeechSettings) -> Path:
+def _speak(
+    voice: TrainedVoice, text: str, settings: SpeechSettings, with_reading: bool = False
+) -> Path:
     opened = voice.open(settings)
+    if with_reading:
+        show_reading(opened.read(text, settings.options.style), opened.symbols)
     started = time.monotonic()
     shown = itertools.count(1)
     speech = opened.speak(

@@ -32,19 +32,15 @@ from ponytaco.runs.folder import voice_files
 from ponytaco.synthesis.joining import PAUSES, Leveller, fade_ends, silence, trim_silence
 from ponytaco.synthesis.options import MAX_SYMBOLS_LIMITS, SpeechOptions, SpeechOptionsError
 from ponytaco.synthesis.result import Sentence, Speech
+from ponytaco.synthesis.voice_text import voice_frontend
 from ponytaco.text.errors import TextError
-from ponytaco.text.frontend import Script, TextFrontend, Utterance
-from ponytaco.text.lexicon import Lexicon, read_dictionary
-from ponytaco.text.pronouncer import Pronouncer, english_pronouncer
+from ponytaco.text.lexicon import read_dictionary
+from ponytaco.text.script import Script, Utterance
 from ponytaco.vocoders.factory import Vocoder, open_vocoder
 
 # A symbol takes about 6 frames (70 ms); an utterance that needs this many a symbol never stops.
 _MAX_FRAMES_PER_SYMBOL = 25
 _MIN_MAX_FRAMES = 200
-# Symbols of an utterance. The usual limit is for checkpoints that do not record their longest text:
-# 10 s, as published voices have learnt. The least holds even for a voice of very short clips, since
-# utterances of two words sound worse than a voice that reads a little beyond what it has learnt.
-_USUAL_LIMIT, _LEAST_LIMIT = 150, 40
 # Takes at a time: reading the weights costs as much for one as for all.
 _BATCH = 8
 # Texts of more characters keep no pictures, so that a book needs no more memory than its sound.
@@ -111,10 +107,12 @@ class Voice:
         least, most = MAX_SYMBOLS_LIMITS
         if max_symbols and not least <= max_symbols <= most:
             raise SpeechOptionsError(f"max_symbols is {max_symbols}; it can be {least} to {most}.")
-        lexicons = [read_dictionary(dictionary) for dictionary in dictionaries]
-        self.path, self.notes = Path(path), list[str]()
+        said: list[str] = []
+        lexicons = [read_dictionary(dictionary, said.append) for dictionary in dictionaries]
+        self.path, self.notes = Path(path), said
         if checkpoint is None:
-            self.path, checkpoint, model, self.notes = _open(self.path)
+            self.path, checkpoint, model, notes = _open(self.path)
+            self.notes += notes
         else:
             model = checkpoint.build_model()
         self.audio: AudioConfig = checkpoint.config.audio
@@ -126,13 +124,7 @@ class Voice:
         self.model.decoder.graphs = graphs_for(self._device, setting)
         self._packed = PackedDecoder(self.model.decoder, weight_type)
         self._is_imported = is_imported(checkpoint)
-        self._frontend = TextFrontend(
-            checkpoint.symbols,
-            checkpoint.config.train.cleaner,
-            self._pronouncer(checkpoint, lexicons),
-            max_symbols or max(_LEAST_LIMIT, checkpoint.longest_text or _USUAL_LIMIT),
-            checkpoint.seen_symbols,
-        )
+        self._frontend = voice_frontend(checkpoint, lexicons, self.notes.append, max_symbols)
         self._vocoder: Vocoder = (
             vocoder
             if callable(vocoder)
@@ -141,20 +133,22 @@ class Voice:
             )
         )
 
-    def _pronouncer(self, checkpoint: Checkpoint, given: Sequence[Lexicon]) -> Pronouncer | None:
-        """Return the pronunciations to use; None for a voice that knows letters only."""
-        own = Lexicon({w: tuple(phones.split()) for w, phones in checkpoint.lexicon.items()})
-        settings = checkpoint.config.train
-        if settings.p_arpabet > 0 and (own.entries or self._is_imported):
-            is_english = settings.cleaner == "english"
-            return english_pronouncer([*given, own]) if is_english else Pronouncer([*given, own])
-        if self._is_imported:  # whether it knows phones is unknown: as the user wants it
-            return Pronouncer(given)
-        if given:
-            self.notes.append(
-                "This voice was trained on letters alone, so the dictionary is not used."
-            )
-        return None
+    def read(self, text: str, style: str = "") -> Script:
+        """Read a text without speaking it: what the voice gets, and what its writer should know.
+
+        Args:
+            text: as in ``stream``.
+            style: the style at its beginning.
+
+        Raises:
+            TextError: as in ``stream``.
+        """
+        return self._frontend.read(text, style)
+
+    @property
+    def symbols(self) -> Sequence[str]:
+        """The table that a script's ids are indices into."""
+        return self._frontend.symbols
 
     @property
     def styles(self) -> list[str]:
@@ -307,7 +301,7 @@ class Voice:
                 mel=mel.cpu().numpy(),
                 alignment=best.alignment,
                 take=best.take,
-                words=tuple(word for word, _, _ in utterance.words),
+                words=tuple(word.name for word in utterance.words),
                 style=utterance.style,
                 pause_seconds=pause if number < n else 0.0,
                 tries=tries,
@@ -385,7 +379,7 @@ class Voice:
         stopped: bool,
         seed: int,
     ) -> _Synthesized:
-        words, spoken = [(start, stop) for _, start, stop in utterance.words], utterance.spoken
+        words, spoken = [(word.start, word.stop) for word in utterance.words], utterance.spoken
         take = find_attention_errors(alignment, spoken, words, stopped, self._r)
         if not stopped and take.read_through:
             # What follows is babble.

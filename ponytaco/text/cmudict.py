@@ -88,4 +88,4 @@ def installed_dictionary() -> Lexicon:
         word, tab, phones = line.partition("\t")
         if tab:
             ipa.setdefault(word, phones)  # of several pronunciations the first
-    return Lexicon(_Entries(ipa))
+    return Lexicon(_Entries(ipa), "CMUdict")

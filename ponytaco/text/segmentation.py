@@ -17,21 +17,56 @@ _BEGINNERS = frozenset((
     "that", "the", "their", "then", "there", "these", "they", "this", "those", "to", "was",
     "we", "what", "when", "where", "who", "why", "with", "yes", "you", "your",
 ))
+_MONTHS = frozenset((
+    "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec",
+))
+# Abbreviations after a number: "200 lbs. now", but not "he came in. Then".
+_UNITS = frozenset((
+    "lb", "lbs", "oz", "in", "ft", "yd", "yds", "mi", "hr", "hrs", "min", "mins", "sec", "secs",
+    "kg", "km", "cm", "mm", "ml", "mg", "g", "m", "mph", "kph", "pt", "qt", "gal", "tbsp", "tsp",
+    "sq", "no", "ave", "yr", "yrs", "wk", "wks", "mo", "mos",
+))
+# What follows the full stop within a file's or a site's name: "Node.JS", "Mlp.Com".
+_EXTENSIONS = frozenset((
+    "com", "net", "org", "edu", "gov", "io", "js", "py", "txt", "pdf", "png", "jpg", "jpeg", "gif",
+    "mp3", "mp4", "wav", "zip", "exe", "html", "htm", "tv", "uk", "de", "fm",
+))
+LETTERED = frozenset((
+    "plan", "vitamin", "option", "grade", "class", "type", "team", "group", "section", "part",
+    "exhibit", "letter", "point", "side", "room", "gate", "platform", "appendix", "figure",
+    "answer", "choice", "level", "block", "zone", "the", "an",
+))
+"""Words before a letter's name: 'plan B', 'vitamin A', 'the A'."""
 # fmt: on
-_ABBREVIATIONS = NEVER_LAST | SOMETIMES_LAST | OFTEN_LAST | BEFORE_NUMBERS
+
+_BEFORE_NUMBERS = BEFORE_NUMBERS | _MONTHS
+_ABBREVIATIONS = NEVER_LAST | SOMETIMES_LAST | OFTEN_LAST | _BEFORE_NUMBERS
 
 _MARKS = ".!?…"
 _CLOSERS = "\"'”’»)]"
 _OPENERS = "\"'“‘«(["
-# Marks, closing signs and a space; a mark inside a word or a number ends nothing.
-_END = re.compile(rf"(?<![{_MARKS}])([{_MARKS}]+)([{re.escape(_CLOSERS)}]*)(?:\s+|$)")
+# Marks, closing signs, and a space, or a letter where somebody left the space out.
+_END = re.compile(
+    rf"(?<![{_MARKS}])([{_MARKS}]+)([{re.escape(_CLOSERS)}]*)"
+    rf"(?:\s+|$|(?=[{re.escape(_OPENERS)}]*[^\W\d_]))"
+)
+_DIGIT = re.compile(r"\d")
 _DOTTED = re.compile(r"(?:[A-Za-z]\.)+[A-Za-z]")
 _INITIAL = re.compile(r"[A-Z]")
 _INITIALS = re.compile(r"[A-Z]\.")
+_LAST_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*$")
+_FIRST_WORD = re.compile(rf"\s*[{re.escape(_OPENERS)}]*(\w*)")
 _CLAUSE_MARK = re.compile(rf"(?:[,;:—–]|--)[{re.escape(_CLOSERS)}]*$|^[-—–]+$")
+_BRACED = re.compile(r"\{[^{}]*\}[^{}]*|[{}]?[^{}]+|[{}]")
 _PARAGRAPH = re.compile(r"\n[^\S\n]*(?:\n\s*)+")
+_BULLET = re.compile(r"[-*+•·‣▪◦●○–—►→]\s+")
+_ITEM = re.compile(r"\(?(?:\d{1,3}|[A-Za-z])[.)]\s")
 # A shorter line without a mark at its end is a heading or a verse, not wrapped text.
 _WRAPPED_LINE = 50
+# Characters beside a mark that tell whether it ends a sentence: the time stays linear.
+_NEAR = 80
+# Texts of so many times the limit's characters are cut before their symbols are counted.
+_LONG = 8
 
 # Costs of a cut: at a clause's mark little, between words more, and in "five 1/2" or "$3 million"
 # more than uneven lengths.
@@ -81,17 +116,50 @@ def split_parts(sentence: str, limit: int, count: Callable[[str], int]) -> list[
     Returns:
         The parts in order; all but the last end a 'clause' or a 'word', the last the 'sentence'.
     """
-    if count(sentence) <= limit:
+    if len(sentence) <= _LONG * limit and count(sentence) <= limit:
         return [Part(sentence, "sentence")]
-    # A part's symbols are not quite the sum of its words': "3 million" is read as one number. If
-    # a part is still too long, the sentence is cut again with a lower limit.
-    aim = limit
-    while True:
-        words = [word for token in WORD.findall(sentence) for word in _chopped(token, aim, count)]
-        parts = _packed(words, [count(word) for word in words], aim)
-        if aim == 1 or all(count(part.text) <= limit for part in parts):
-            return parts
-        aim = max(1, aim * 3 // 4)
+    tokens, size = WORD.findall(sentence), count
+    if len(sentence) > _LONG * limit:  # every word as a place to cut would take long
+        tokens, size = list(_joined(tokens, limit // _LONG)), _estimate
+    words = [word for token in tokens for word in _chopped(token, limit, size)]
+    *parts, last = _parts_of(words, limit, limit, count, size)
+    return [*parts, Part(last.text, "sentence")]
+
+
+def _joined(tokens: Sequence[str], most: int) -> Iterator[str]:
+    """Join words between clause marks to stretches of at most so many characters."""
+    joined: list[str] = []
+    length = -1
+    for token in tokens:
+        if joined and (length + 1 + len(token) > most or _CLAUSE_MARK.search(joined[-1])):
+            yield " ".join(joined)
+            joined, length = [], -1
+        joined.append(token)
+        length += 1 + len(token)
+    yield " ".join(joined)
+
+
+def _parts_of(
+    words: Sequence[str],
+    limit: int,
+    aim: int,
+    count: Callable[[str], int],
+    size: Callable[[str], int],
+) -> Iterator[Part]:
+    """Iterate over parts of about ``aim`` symbols by ``size``, at most ``limit`` by ``count``."""
+    for part in _packed(words, [size(word) for word in words], aim):
+        text = " ".join(part)
+        # A part's symbols are not quite the sum of its words': "3 million" is read as one number.
+        if count(text) > limit and len(part) > 1 and aim > 1:
+            yield from _parts_of(part, limit, max(1, aim * 3 // 4), count, size)
+            continue
+        for piece in _chopped(text, limit, count) if len(part) == 1 else [text]:
+            yield Part(piece, "clause" if _CLAUSE_MARK.search(piece) else "word")
+
+
+def _estimate(text: str) -> int:
+    """Return about how many symbols a text has: a digit is a word or two."""
+    return len(text) + 8 * len(_DIGIT.findall(text))
 
 
 def is_abbreviation_dot(word: str, following: str) -> bool:
@@ -107,21 +175,28 @@ def is_abbreviation_dot(word: str, following: str) -> bool:
 
 def _sentences_of(line: str) -> Iterator[str]:
     start = 0
+    n_looked_at = 0  # of the characters whether there are words among them
+    has_words = False
     for end in _END.finditer(line):
-        if not _ends_sentence(line[start : end.start()], end, line[end.end() :]):
+        if not _ends_sentence(line, start, end):
             continue
-        sentence = line[start : end.end()].strip()
-        if _has_words(sentence):
-            yield sentence
-            start = end.end()
+        has_words = has_words or _has_words(line[max(start, n_looked_at) : end.end()])
+        n_looked_at = end.end()
+        if has_words:
+            yield line[start : end.end()].strip()
+            start, has_words = end.end(), False
     rest = line[start:].strip()
     if _has_words(rest):
         yield rest
 
 
-def _ends_sentence(before: str, end: re.Match[str], after: str) -> bool:
-    if not after:
+def _ends_sentence(line: str, start: int, end: re.Match[str]) -> bool:
+    if end.end() == len(line):
         return True
+    before = line[max(start, end.start() - _NEAR) : end.start()]
+    after = line[end.end() : end.end() + _NEAR]
+    if end.end() == end.end(2):
+        return _ends_without_space(before, end[1], after)
     marks, closers = end[1], end[2]
     following = after.lstrip(_OPENERS)
     goes_on = following[:1].islower()
@@ -134,18 +209,49 @@ def _ends_sentence(before: str, end: re.Match[str], after: str) -> bool:
     *earlier, word = before.split() or [""]
     word = word.lstrip(_OPENERS)
     next_word = _first_word(after)
+    if _is_unit(earlier, word):
+        return next_word[:1].isupper()
     if _is_abbreviation(word.lower()):
         return _abbreviation_ends(word.lower(), next_word)
     if word.isdigit() and not earlier:
         return False  # the number of an item: "1. Buy milk."
     if _INITIAL.fullmatch(word) and word != "I" and next_word[:1].isupper():
         # "plan B. Then" and not "J. Smith" or "J. A. Smith"
-        return next_word.lower() in _BEGINNERS and not _INITIALS.match(following)
+        is_named = bool(earlier) and earlier[-1].lower() in LETTERED
+        is_quoted = after != following and following[:1].isupper()
+        begins = next_word.lower() in _BEGINNERS and not _INITIALS.match(following)
+        return is_named or is_quoted or begins
     return True
 
 
+def _ends_without_space(before: str, marks: str, after: str) -> bool:
+    """Return whether marks end a sentence although a letter follows: "Stop.Now!"."""
+    next_word = _first_word(after)
+    token = (before.split() or [""])[-1]
+    if not next_word[:1].isupper() or re.search(r"@|://|^www\b", token):
+        return False
+    if marks != ".":
+        return True
+    last = _LAST_WORD.search(before)
+    word = last[0] if last else ""
+    if word.isdigit():
+        return word != token or len(before.split()) > 1
+    if _is_abbreviation(word.lower()):
+        return _abbreviation_ends(word.lower(), next_word)
+    is_name = next_word.lower() in _EXTENSIONS or (len(next_word) == 1 and next_word not in "AI")
+    return len(word) > 1 and not is_name
+
+
 def _first_word(text: str) -> str:
-    return re.split(r"\W", text.lstrip().lstrip(_OPENERS), maxsplit=1)[0]
+    word = _FIRST_WORD.match(text)
+    return word[1] if word else ""
+
+
+def _is_unit(earlier: Sequence[str], word: str) -> bool:
+    """Return whether a word is a unit after a number: "6 ft" or "6ft"."""
+    unit = word.lstrip("0123456789.,/")
+    number = word[: -len(unit)] if unit != word else (earlier[-1] if earlier else "")
+    return unit.lower() in _UNITS and number[-1:].isdigit()
 
 
 def _is_abbreviation(word: str) -> bool:
@@ -155,31 +261,35 @@ def _is_abbreviation(word: str) -> bool:
 def _abbreviation_ends(word: str, next_word: str) -> bool:
     if word in NEVER_LAST:
         return False
-    if word in BEFORE_NUMBERS:
-        return not next_word[:1].isdigit()
+    if word in _BEFORE_NUMBERS:
+        return not next_word[:1].isdigit() and (word not in _MONTHS or next_word[:1].isupper())
     if word in OFTEN_LAST:
         return next_word[:1].isupper()
     return next_word[:1].isupper() and next_word.lower() in _BEGINNERS
 
 
 def _unwrapped(paragraph: str) -> Iterator[str]:
-    """Iterate over lines, wrapped ones joined."""
+    """Iterate over lines without bullets, wrapped ones joined."""
     lines = [line.strip() for line in paragraph.split("\n")]
-    joined = lines[0]
+    # Of somebody who begins with a small letter, small letters tell nothing about later lines.
+    is_cased = not lines[0][:1].islower()
+    joined = [_BULLET.sub("", lines[0], count=1) if _BULLET.match(lines[0]) else lines[0]]
     for before, line in itertools.pairwise(lines):
-        if _is_wrapped(before, line):
-            joined += " " + line
+        bullet = _BULLET.match(line)
+        if not bullet and _is_wrapped(before, line, is_cased):
+            joined.append(line)
         else:
-            yield joined
-            joined = line
-    yield joined
+            yield " ".join(joined)
+            joined = [line[bullet.end() :] if bullet else line]
+    yield " ".join(joined)
 
 
-def _is_wrapped(line: str, following: str) -> bool:
+def _is_wrapped(line: str, following: str, is_cased: bool) -> bool:
     # Whether a long line's last mark ends a sentence is decided as within a line.
     if len(line) >= _WRAPPED_LINE:
-        return True
-    return line.rstrip(_CLOSERS)[-1:] not in (*_MARKS, ":") and following[:1].islower()
+        return not _ITEM.match(following)
+    has_mark = line.rstrip(_CLOSERS)[-1:] in (*_MARKS, ":")
+    return is_cased and not has_mark and following[:1].islower() and not _ITEM.match(following)
 
 
 def _has_words(text: str) -> bool:
@@ -188,25 +298,37 @@ def _has_words(text: str) -> bool:
 
 def _chopped(word: str, limit: int, count: Callable[[str], int]) -> list[str]:
     """Halve a word until no piece is longer than the limit."""
-    if count(word) <= limit or len(word) < 2:
+    if len(word) <= _LONG * limit and count(word) <= limit:
         return [word]
-    braces = BRACES.search(word)
-    if braces is None:
-        middle = len(word) // 2
-        halves = [word[:middle], word[middle:]]
-    else:
-        phones = braces[1].split()
-        middle = len(phones) // 2
-        if not middle:
-            return [word]
-        halves = [
-            word[: braces.start()] + in_braces(phones[:middle]),
-            in_braces(phones[middle:]) + word[braces.end() :],
-        ]
+    halves = _halves(word)
+    if len(halves) == 1:
+        return halves
     return [piece for half in halves for piece in _chopped(half, limit, count)]
 
 
-def _packed(words: Sequence[str], counts: Sequence[int], limit: int) -> list[Part]:
+def _halves(word: str) -> list[str]:
+    tokens = WORD.findall(word)
+    if len(tokens) > 1:
+        middle = len(tokens) // 2
+        return [" ".join(tokens[:middle]), " ".join(tokens[middle:])]
+    units = _BRACED.findall(word)  # a long word is one, or it has pronunciations in it
+    if len(units) > 1:
+        middle = len(units) // 2
+        return ["".join(units[:middle]), "".join(units[middle:])]
+    braces = BRACES.match(word)
+    if braces is None:
+        middle = len(word) // 2
+        return [word[:middle], word[middle:]] if middle else [word]
+    phones = braces[1].split()
+    middle = len(phones) // 2
+    if middle:
+        rest = in_braces(phones[middle:]) + word[braces.end() :]
+        return [in_braces(phones[:middle]), rest]
+    is_long = braces.end() < len(word)
+    return [braces[0], word[braces.end() :]] if is_long else [word]
+
+
+def _packed(words: Sequence[str], counts: Sequence[int], limit: int) -> list[Sequence[str]]:
     """Join words into parts of at most ``limit`` symbols, at the cheapest possible cuts."""
     total = sum(counts) + len(counts) - 1
     ideal = total / -(-total // limit)
@@ -214,21 +336,19 @@ def _packed(words: Sequence[str], counts: Sequence[int], limit: int) -> list[Par
     cut_before = [0] * (len(words) + 1)
     for stop in range(1, len(words) + 1):
         length = -1
+        cut_cost = _cut_cost(words, stop) if stop < len(words) else 0.0
         for start in range(stop - 1, -1, -1):
             length += counts[start] + 1
             if length > limit and start < stop - 1:
                 break
-            cost = best[start] + ((length - ideal) / limit) ** 2
-            cost += _cut_cost(words, stop) if stop < len(words) else 0.0
+            cost = best[start] + ((length - ideal) / limit) ** 2 + cut_cost
             if cost < best[stop]:
                 best[stop], cut_before[stop] = cost, start
-    parts: list[Part] = []
+    parts: list[Sequence[str]] = []
     stop = len(words)
     while stop:
-        start = cut_before[stop]
-        ends = "clause" if _CLAUSE_MARK.search(words[stop - 1]) else "word"
-        parts.append(Part(" ".join(words[start:stop]), ends if parts else "sentence"))
-        stop = start
+        parts.append(words[cut_before[stop] : stop])
+        stop = cut_before[stop]
     return parts[::-1]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 from collections.abc import Iterator, Sequence
 
@@ -41,6 +42,12 @@ def find_style(name: str, known: Sequence[str] | None = None) -> str:
 def match_style(name: str) -> str | None:
     """Return a style's proper name, as ``find_style``; None where it does not exist."""
     return {_plain(style): style for style in (NO_STYLE, *STYLE_SIGNS)}.get(_plain(name))
+
+
+def name_style(text: str) -> str:
+    """Write the sign before a clip's text as the style's name: ``☻Hello`` is ``[Happy] Hello``."""
+    style = next((style for style, sign in STYLE_SIGNS.items() if text.startswith(sign)), "")
+    return f"[{style}] {text[len(STYLE_SIGNS[style]) :]}" if style else text
 
 
 def known_styles(known: Sequence[str] | None) -> str:
@@ -98,6 +105,7 @@ def _spoken(stretches: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     return (part for part in stretches if any(character.isalnum() for character in part[1]))
 
 
+@functools.lru_cache(1000)
 def _hint(name: str) -> str:
     names = {_plain(style): style for style in (NO_STYLE, *STYLE_SIGNS)}
     close = difflib.get_close_matches(_plain(name), names, n=1, cutoff=_ALIKE)

@@ -86,7 +86,10 @@ def test_dictionaries_styles_and_ways_of_speaking(voice, tmp_path, capsys):
     assert main([*map(str, [*words, *how])]) == 0
     assert "letters" not in capsys.readouterr().err
     (tmp_path / "bad.txt").write_text("PONY  P OW1\nBEE  B IY8\n")
-    assert "bad.txt, line 2" in refused(capsys, *words, "--dictionary", tmp_path / "bad.txt")
+    assert main([*map(str, [*words, "--dictionary", tmp_path / "bad.txt"])]) == 0
+    assert "Skipped: bad.txt, line 2" in capsys.readouterr().err
+    (tmp_path / "bad.txt").write_text("PONY  P OW8\nBEE  B IY8\n")
+    assert " line 2: 'B IY8'" in refused(capsys, *words, "--dictionary", tmp_path / "bad.txt")
     assert "no vocoder 'kazoo'" in refused(capsys, *words, "--vocoder", "kazoo")
 
 

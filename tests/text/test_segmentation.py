@@ -1,3 +1,5 @@
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -57,6 +59,37 @@ def letters(text):
         ("Bad day.\r\n\r\nA bee.\n", ["Bad day.", "A bee."]),
         ("This line was broken by a margin after the name of\nTwilight Sparkle. Yes.",
          ["This line was broken by a margin after the name of Twilight Sparkle.", "Yes."]),
+        # abbreviations by their neighbours
+        ("On Jan. 5 we met. On Dec. 25, 2023, it snowed.",
+         ["On Jan. 5 we met.", "On Dec. 25, 2023, it snowed."]),
+        ("They met in Sept. It rained.", ["They met in Sept.", "It rained."]),
+        ("He weighs 200 lbs. now.", ["He weighs 200 lbs. now."]),
+        ("She is 5 ft. 3 in. tall. He came in. Then left.",
+         ["She is 5 ft. 3 in. tall.", "He came in.", "Then left."]),
+        ("It took 20 min. Then it rang.", ["It took 20 min.", "Then it rang."]),
+        ("I like plan B. Twilight agreed.", ["I like plan B.", "Twilight agreed."]),
+        ("“Hi,” said A. “Cake?”", ["“Hi,” said A.", "“Cake?”"]),
+        ("I like pears (pies, etc.) Then I left.", ["I like pears (pies, etc.)", "Then I left."]),
+        # no space after the mark
+        ("Stop.Now!", ["Stop.", "Now!"]),
+        ("Hello.How are you?Fine", ["Hello.", "How are you?", "Fine"]),
+        ("Wait...What? Wait...what?", ["Wait...", "What?", "Wait...what?"]),
+        ("No!“Why?”(He left.)So", ["No!", "“Why?”", "(He left.)", "So"]),
+        ("It cost $5.Then we left.", ["It cost $5.", "Then we left."]),
+        ("He ate pies etc.Then he left.", ["He ate pies etc.", "Then he left."]),
+        ("Mr.Cake met J.Smith, Ph.D. and e.g.Pinkie.",
+         ["Mr.Cake met J.Smith, Ph.D. and e.g.Pinkie."]),
+        ("See www.Mlp.com or Twilight@Ponyville.Org, and Node.JS.",
+         ["See www.Mlp.com or Twilight@Ponyville.Org, and Node.JS."]),
+        ('He said"Stop!"to me', ['He said"Stop!"to me']),
+        # lists
+        ("- apples\n- pears\n* plums", ["apples", "pears", "plums"]),
+        ("• Apples\n• Pears", ["Apples", "Pears"]),
+        ("apples\npears\nplums", ["apples", "pears", "plums"]),
+        ("1. An item that is longer than fifty characters, as it is\n2. Another",
+         ["1. An item that is longer than fifty characters, as it is", "2. Another"]),
+        ("roses are red\nviolets are blue", ["roses are red", "violets are blue"]),
+        ("-5 degrees", ["-5 degrees"]),
     ],
 )  # fmt: skip
 def test_sentences(text, expected):
@@ -143,6 +176,37 @@ def test_a_word_that_is_too_long_is_cut_and_phones_stay_phones():
     assert len(parts) > 1
     assert all(part.text[0] == "{" and part.text.rstrip("!")[-1] == "}" for part in parts)
     assert [len(part.text) <= 20 for part in split_parts("a" * 50, 20, len)] == [True] * 4
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["Mr. Dr. e.g. ", "It was a day, and we ate. ", "$1,234.56 ", "7", "a", "Stop.Now!", "... ",
+     "A. ", "- a\n", "word ", "{AA1}", '"a." ', "a,b;c"],
+)  # fmt: skip
+def test_the_time_is_linear_in_the_length(unit):
+    def seconds(n):
+        text = unit * (n // len(unit))
+        start = time.process_time()
+        for sentence in split_sentences(text):
+            split_parts(sentence, 150, len)
+        return time.process_time() - start
+
+    n = 20_000
+    least = 0.02  # of noise
+    assert min(seconds(4 * n) for _ in range(2)) < 8 * max(least, min(seconds(n) for _ in range(2)))
+
+
+def test_what_is_too_long_without_a_space_is_cut():
+    for word in (
+        "{AA1}" * 500,
+        "{AA1}" + "a" * 900,
+        "a" * 900 + "{AA1}",
+        "a{AA1}b" * 300,
+        "{" * 99,
+    ):
+        parts = split_parts(word, 20, len)
+        assert "".join(part.text.replace(" ", "") for part in parts) == word
+        assert all(len(part.text) <= 20 for part in parts)
 
 
 def test_a_page_without_a_mark_takes_no_time():

@@ -2,7 +2,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ponytaco.text.styles import NO_STYLE, StyleError, find_style, match_style, split_styles
+from ponytaco.text.styles import (
+    NO_STYLE,
+    StyleError,
+    find_style,
+    match_style,
+    name_style,
+    split_styles,
+)
 from ponytaco.text.symbols import STYLE_SIGNS
 
 
@@ -70,3 +77,9 @@ def test_no_letter_outside_of_a_style_is_lost(parts):
     spoken = "".join(stretch for _, stretch in stretches)
     assert [c for c in spoken if c.isalnum()] == [c for c in without if c.isalnum()]
     assert {style for style, _ in stretches} <= {NO_STYLE, *STYLE_SIGNS}
+
+
+def test_the_sign_of_a_clip_is_named():
+    assert name_style("☻Hello ♥") == "[Happy] Hello ♥"
+    assert name_style("►{AA1}") == "[Tired] {AA1}"
+    assert name_style("Hello ☻") == "Hello ☻" and name_style("") == ""
