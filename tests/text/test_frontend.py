@@ -321,7 +321,7 @@ def test_how_english_is_pronounced(text, expected):
         ("mlp", "The MLP, mlp!", "the {P}, {P}!"),
         ("tv", "TVs", "{P S}."),
         ("pinkie pie", "Pinkie Pie's “Pinkie  Pie”. Pinkie_Pie!", "{P S} {P}. | {P}!"),
-        ("pon-3", "DJ Pon-3", "dj {P}."),
+        ("pon-3", "DJ Pon-3", "d j {P}."),
         ("well-known", "A Well-Known cake", "a {P} cake."),
         ("b-but", "B-but cake", "{P} cake."),
         ("at&t", "AT&T's", "{P S}."),

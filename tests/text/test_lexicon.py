@@ -77,7 +77,7 @@ def test_apostrophes_of_any_kind_are_one(tmp_path):
         ("A  AH7\n", r"mine.txt, line 1: 'AH7' is not ARPAbet: 'AH7' is not"),
         ("WORD\n", "line 1: 'WORD' is not ARPAbet: there are no phones"),
         (";;; nothing\n", "has no words"),
-        ("\0\0\0", "has no words"),
+        ("\0\0\0", "has NUL characters"),
     ],
 )
 def test_a_dictionary_without_a_usable_line_is_refused(tmp_path, content, said):

@@ -8,24 +8,15 @@ from __future__ import annotations
 
 import functools
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import inflect
 
 # A longer number is a serial number or a slip, and not read as a quantity.
 LONGEST_QUANTITY_DIGITS = 15
 
-# fmt: off
-_ONES = (
-    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
-    "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
-)
-_TENS = (
-    "zero", "ten", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety",
-)
-# fmt: on
 _SCALES = ("", " thousand", " million", " billion", " trillion")
-_ORDINALS = {
-    "one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth",
-    "nine": "ninth", "twelve": "twelfth",
-}  # fmt: skip
 _LAST_WORD = re.compile(r"[a-z]+$")
 
 # A text repeats its numbers, and a megabyte of them shall take seconds.
@@ -46,19 +37,17 @@ def cardinal(number: int) -> str:
     return words
 
 
+@functools.cache
+def _inflect() -> inflect.engine:
+    import inflect  # it takes a while, and most texts have no numbers
+
+    return inflect.engine()
+
+
+# inflect takes a millisecond: it is asked for the thousand groups, and for single words.
+@functools.cache
 def _below_thousand(number: int) -> str:
-    hundreds, rest = divmod(number, 100)
-    words = [f"{_ONES[hundreds]} hundred"] if hundreds else []
-    if rest or not hundreds:
-        words.append(_below_hundred(rest))
-    return " ".join(words)
-
-
-def _below_hundred(number: int) -> str:
-    if number < 20:
-        return _ONES[number]
-    tens, ones = divmod(number, 10)
-    return f"{_TENS[tens]}-{_ONES[ones]}" if ones else _TENS[tens]
+    return str(_inflect().number_to_words(str(number), andword=""))
 
 
 @_remembered
@@ -67,24 +56,24 @@ def ordinal(number: int) -> str:
     return _LAST_WORD.sub(lambda last: _rank(last[0]), cardinal(number))
 
 
+@functools.cache
 def _rank(word: str) -> str:
-    if word.endswith("y"):
-        return word[:-1] + "ieth"
-    return _ORDINALS.get(word) or word + "th"
+    return str(_inflect().ordinal(word))
 
 
 def plural(words: str) -> str:
     """Put the last word of a number's reading in the plural: nineties, sixes, thirds."""
-    if words.endswith("y"):
-        return words[:-1] + "ies"
-    if words.endswith("half"):
-        return words[:-1] + "ves"
-    return words + ("es" if words.endswith("x") else "s")
+    return _LAST_WORD.sub(lambda last: _plural(last[0]), words)
+
+
+@functools.cache
+def _plural(word: str) -> str:
+    return str(_inflect().plural(word))
 
 
 def digit_by_digit(digits: str) -> str:
     """Read digits one by one: zero zero seven."""
-    return " ".join(_ONES[int(digit)] for digit in digits)
+    return " ".join(_below_thousand(int(digit)) for digit in digits)
 
 
 @_remembered
