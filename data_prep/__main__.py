@@ -16,7 +16,6 @@ from data_prep.options import ClipOptions
 from ponytaco.errors import PonytacoError
 from ponytaco.formatting import and_more, counted, did_you_mean
 from ponytaco.io.names import as_argument, safe_name
-from ponytaco.io.strangers import LINK_OUTSIDE, inside
 from ponytaco.printable import ArgumentParser, printable, say
 
 if TYPE_CHECKING:
@@ -107,10 +106,13 @@ def _add_prepare(commands: Any) -> None:
     parser = _add(
         commands, "prepare", _prepare, "Zecora.tar data/Zecora --style-signs",
         help="turn an archive into a dataset folder",
-        description="Turn a character's archive into a dataset folder for `ponytaco train`. Clips "
-        "that cannot be used are left out and counted. Repeating the same command does nothing.",
+        description="Turn a character's archive, or a folder of recordings, into a dataset folder "
+        "for `ponytaco train`. Clips that cannot be used are left out and listed in report.csv. "
+        "Repeating the same command does nothing.",
     )  # fmt: skip
-    parser.add_argument("archive", type=Path, metavar="ARCHIVE", help="a soundtools tar")
+    parser.add_argument(
+        "archive", type=Path, metavar="ARCHIVE", help="a soundtools tar, or a folder of recordings"
+    )
     parser.add_argument("out", type=Path, metavar="FOLDER", help="the dataset folder to write")
     parser.add_argument(
         "--min-seconds", type=float, default=defaults.min_seconds, metavar="X",
@@ -142,6 +144,16 @@ def _add_prepare(commands: Any) -> None:
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="draws the validation clips (%(default)s)"
     )
+    parser.add_argument(
+        "--character", default="", metavar="NAME", help="whose clips, of a folder with several"
+    )
+    _add_dry_run(parser)
+
+
+def _add_dry_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--dry-run", action="store_true", help="show what is understood, and write nothing"
+    )
 
 
 def _add_sample_rate(parser: argparse.ArgumentParser) -> None:
@@ -155,14 +167,16 @@ def _add_pack(commands: Any) -> None:
     parser = _add(
         commands, "pack", _pack, "recordings Me.tar --character Me",
         help="make an archive of your own recordings",
-        description="Make a soundtools archive of your own recordings: .wav or .flac files, each "
-        "beside a .txt of the same name, or with a table metadata.csv of rows name|text.",
+        description="Make a soundtools archive of your own recordings: sounds, each beside a .txt "
+        "of the same name, or with a table metadata.csv of rows name|text, or the Master File's "
+        "Sliced Dialogue. What is left out is listed in a .report.csv beside the archive.",
     )  # fmt: skip
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="with audio and texts")
     parser.add_argument("out", type=Path, metavar="FILE", help="the archive to write, a .tar")
     parser.add_argument("--character", required=True, metavar="NAME", help="the speaker (required)")
     _add_sample_rate(parser)
     _add_overwrite(parser)
+    _add_dry_run(parser)
 
 
 def _add_demo(commands: Any) -> None:
@@ -186,28 +200,26 @@ def _add_overwrite(parser: argparse.ArgumentParser) -> None:
 
 
 def _list(arguments: argparse.Namespace) -> int:
+    from data_prep.listing import archives_below, describe_recordings
+
     if not arguments.folder.is_dir():
         raise PrepareError(_no_folder(arguments))
-    archives = sorted(path for path in arguments.folder.rglob("*.tar") if path.is_file())
-    if not archives:
+    archives = archives_below(arguments.folder)
+    recordings = describe_recordings(arguments.folder, arguments.program)
+    if not archives and not recordings:
         raise PrepareError(
             f"{arguments.folder}: contains no .tar. Download a character's archive into it, "
             f"or make one with `{arguments.program} pack` or `{arguments.program} demo`."
         )
-    width = max(len(printable(path)) for path in archives)
-    is_inside = inside(arguments.folder)
-    readable = None
-    for path in archives:
-        name = printable(path).ljust(width)
-        if not is_inside(path):
-            say(f"{name}  {LINK_OUTSIDE}")
-            continue
-        size = path.stat().st_size / 2**20
-        described, is_readable = _describe_archive(path)
-        readable = readable or (path if is_readable else None)
-        say(f"{name}  {size:8.1f} MB  {described}")
+    width = max((len(printable(entry.path)) for entry in archives), default=0)
+    for entry in archives:
+        name = printable(entry.path).ljust(width)
+        size = "" if entry.megabytes is None else f"{entry.megabytes:8.1f} MB  "
+        say(f"{name}  {size}{entry.description}")
+    readable = next((entry.path for entry in archives if entry.is_readable), None)
     if readable is not None:
         say(f"Next, for one of them: {_next(arguments, readable, readable.stem)}")
+    say(*recordings) if recordings else None
     return 0
 
 
@@ -220,22 +232,7 @@ def _no_folder(arguments: argparse.Namespace) -> str:
     return f"{path}: is a file. Give the folder that it is in."
 
 
-def _describe_archive(path: Path) -> tuple[str, bool]:
-    """Clips and minutes of an archive, or why it is unreadable; and whether it is readable."""
-    from data_prep.soundtools import ArchiveError, archive_seconds, index_archive
-
-    try:
-        index = index_archive(path)
-        minutes = archive_seconds(index) / 60
-    except ArchiveError as error:
-        return f"unreadable: {str(error).removeprefix(f'{printable(path)}: ')}", False
-    return f"{len(index.clips):6d} clips  {minutes:6.1f} minutes", True
-
-
 def _prepare(arguments: argparse.Namespace) -> int:
-    from data_prep.dataset_writer import prepare
-    from data_prep.soundtools import ArchiveError
-
     options = ClipOptions(
         min_seconds=arguments.min_seconds,
         max_seconds=arguments.max_seconds,
@@ -247,14 +244,55 @@ def _prepare(arguments: argparse.Namespace) -> int:
     if not os.path.lexists(arguments.archive) and _is_archive(arguments.out):
         swapped = shlex.join([str(arguments.out), str(arguments.archive)])
         raise PrepareError(f"The archive comes first: {arguments.program} prepare {swapped}")
+    is_folder = arguments.archive.is_dir()
+    if arguments.dry_run:
+        _show_understood(arguments.archive, arguments.character)
+    elif is_folder:
+        from data_prep.recordings import prepare_recordings
+
+        prepared = prepare_recordings(
+            arguments.archive, arguments.out, arguments.character, options, arguments.seed
+        )
+        say(*summary(prepared).split("\n"))
+    else:
+        say(*summary(_prepare_archive(arguments, options)).split("\n"))
+    return 0
+
+
+def _prepare_archive(arguments: argparse.Namespace, options: ClipOptions) -> Prepared:
+    from data_prep.dataset_writer import prepare
+    from data_prep.soundtools import ArchiveError
+
     try:
-        prepared = prepare(arguments.archive, arguments.out, options, arguments.seed)
+        return prepare(arguments.archive, arguments.out, options, arguments.seed)
     except ArchiveError:
         if os.path.lexists(arguments.archive):
             raise
         raise PrepareError(_no_archive(arguments.archive)) from None
-    say(*summary(prepared).split("\n"))
-    return 0
+
+
+def _show_understood(source: Path, character: str) -> None:
+    """Show how a folder or an archive is understood."""
+    from data_prep.layouts.found import describe
+    from data_prep.listing import describe_archive
+    from data_prep.recordings import understand
+
+    if not source.is_dir():
+        say(f"Understood as an archive of soundtools: {describe_archive(source)[0].strip()}.")
+    else:
+        found = understand(source, character)
+        say(*describe(found))
+        _say_left_out([printable(entry) for entry in found.left_out])
+    say("Nothing was written.")
+
+
+def _say_left_out(sentences: Sequence[str], report: Path | None = None) -> None:
+    for sentence in sentences[:MOST_SHOWN]:
+        say(f"Left out: {sentence}")
+    if len(sentences) > MOST_SHOWN:
+        say(f"Left out {len(sentences) - MOST_SHOWN:,} more.")
+    if report is not None:
+        say(f"{report} lists everything that was left out.")
 
 
 def _is_archive(path: Path) -> bool:
@@ -294,10 +332,20 @@ def summary(prepared: Prepared) -> str:
     if report["replaced_characters"]:
         replaced = counted(report["replaced_characters"], "character")
         lines.append(f"Replaced {replaced} that a text cannot contain.")
+    if report.get("dropped_fields"):
+        fields = counted(report["dropped_fields"], "malformed field")
+        example = report["dropped_fields_examples"][0]
+        lines.append(f"Dropped {fields} of labels, whose clips stay. For example {example}")
+    if report.get("replaced_members"):
+        again = counted(report["replaced_members"], "file")
+        lines.append(f"{again} of the archive come again later in it; the last one counts.")
     if report["other_members"]:
         ignored = counted(report["other_members"], "file")
         lines.append(f"Ignored {ignored} in the archive without a clip.")
-    lines.append(f"The dataset is in {prepared.folder}; report.json there has the details.")
+    lines.append(
+        f"The dataset is in {prepared.folder}; report.json there has the details, "
+        "report.csv all that was left out."
+    )
     words = [as_argument(prepared.folder), f"runs/{prepared.folder.name}"]
     lines.append(f"Next: ponytaco train {shlex.join(words)}")
     return "\n".join(map(printable, lines))
@@ -335,16 +383,18 @@ def _why_little(report: dict) -> str:
 def _pack(arguments: argparse.Namespace) -> int:
     from data_prep.recordings import pack
 
+    if arguments.dry_run:
+        _show_understood(arguments.folder, arguments.character)
+        return 0
     out = _archive_path(arguments.out, arguments.character)
     packed = pack(
-        arguments.folder, out, arguments.character, arguments.overwrite, arguments.sample_rate
-    )
+        arguments.folder, out, arguments.character, arguments.overwrite, arguments.sample_rate,
+        progress=True,
+    )  # fmt: skip
+    say(f"Understood as {packed.found.layout}.")
     clips = counted(packed.clips, "clip")
-    say(f"Packed {clips}, {packed.seconds / 60:.1f} minutes, into {out}.")
-    for sentence in packed.left_out[:MOST_SHOWN]:
-        say(f"Left out: {sentence}")
-    if len(packed.left_out) > MOST_SHOWN:
-        say(f"Left out {len(packed.left_out) - MOST_SHOWN} more for similar reasons.")
+    say(f"Packed {clips}, {packed.seconds / 60:.1f} minutes, into {out}.", *packed.notes)
+    _say_left_out(packed.left_out, packed.report)
     say(f"Next: {_next(arguments, out, arguments.character)}")
     return 0
 

@@ -3,11 +3,12 @@
 import io
 import wave
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from ponytaco.errors import PonytacoError
+from data_prep.sound_files import AudioError, read_samples, read_span
 
 Waveform = npt.NDArray[np.float32]
 
@@ -17,28 +18,14 @@ SAMPLE_RATE = 22_050
 PEAK = 0.99
 """Waveforms with a higher peak are scaled down to it, so that PCM16 does not clip them."""
 
-LONGEST_DECODED_SECONDS = 120.0
-"""Longer than any clip; a small flac can contain hours of silence, which would fill the memory."""
-
-MOST_CHANNELS = 32
-
-MOST_SAMPLES = 50_000_000
-"""Over all channels: two minutes of 192 kHz stereo, 200 MB when decoded. Two minutes of silence in
-eight channels at 400 kHz, a small flac, would decode to 1.5 GB."""
-
 SILENCE_RMS = 10 ** (-55 / 20)
 """-55 dBFS in the loudest 50 ms: no recorded speech is that quiet."""
 
+MOST_LOST_DB = 4.0
+"""Level that a mix of channels may lose against the best; equal ones without relation lose 3."""
+
 FLAT_RUN = 4
 """Samples. Natural peaks stay at their maximum for one or two samples, clipped ones longer."""
-
-
-class AudioError(PonytacoError):
-    """Unusable audio; the message is a clause that gives the reason, without a full stop."""
-
-
-class TooLongError(AudioError):
-    """Audio that is not decoded because of its length."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +41,9 @@ class Sound:
     sample_rate: int = SAMPLE_RATE
     """Hz."""
 
+    source_rate: int = SAMPLE_RATE
+    """Hz of the file."""
+
     @property
     def seconds(self) -> float:
         """Length of the waveform in seconds."""
@@ -64,7 +54,8 @@ def decode(data: bytes, sample_rate: int = SAMPLE_RATE) -> Sound:
     """Decode an audio file of any sample rate, channel count and sample format.
 
     Args:
-        data: content of a wav, flac, or other file that libsndfile reads.
+        data: content of a wav, flac, mp3, ogg, … that libsndfile reads, or of an m4a, webm, … if
+            ffmpeg is installed.
         sample_rate: Hz of the result.
 
     Returns:
@@ -72,44 +63,67 @@ def decode(data: bytes, sample_rate: int = SAMPLE_RATE) -> Sound:
 
     Raises:
         TooLongError: if it is longer than 120 seconds.
-        AudioError: if it cannot be decoded, is empty, or contains NaN or infinite samples.
+        AudioError: if it cannot be decoded, is cut off or empty, or contains NaN or infinite
+            samples.
     """
-    channels, rate = _read_samples(data)
+    return _sound_of(*read_samples(data), sample_rate)
+
+
+def decode_span(path: Path, start: float, end: float, sample_rate: int = SAMPLE_RATE) -> Sound:
+    """Decode a stretch of a long recording, as ``decode``.
+
+    Args:
+        path: the recording.
+        start: seconds.
+        end: seconds.
+        sample_rate: Hz of the result.
+
+    Raises:
+        AudioError: as ``decode``; or the stretch ends after the recording.
+        OSError: if the file cannot be read.
+    """
+    return _sound_of(*read_span(path, start, end), sample_rate)
+
+
+def _sound_of(channels: npt.NDArray[np.float32], rate: int, sample_rate: int) -> Sound:
     if channels.shape[0] == 0:
         raise AudioError("it contains no samples")
     if not np.isfinite(channels).all():
         raise AudioError("it contains samples that are not numbers (NaN or infinite)")
-    clipped = max(clipped_share(channels[:, i]) for i in range(channels.shape[1]))
-    mono = channels.mean(axis=1, dtype=np.float64)
     # A constant offset is inaudible, but would hide silence from every level measurement.
-    mono = (mono - mono.mean()).astype(np.float32)
-    return Sound(peak_guard(resample(mono, rate, sample_rate)), clipped, sample_rate)
+    mono, clipped = mix_down(channels)
+    waveform = peak_guard(resample(mono.astype(np.float32), rate, sample_rate))
+    return Sound(waveform, clipped, sample_rate, source_rate=rate)
 
 
-def _read_samples(data: bytes) -> tuple[npt.NDArray[np.float32], int]:
-    import soundfile
+def mix_down(channels: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float64], float]:
+    """Mix channels down to mono, or take the best one where a mix would lose much of the speech.
 
-    try:
-        with soundfile.SoundFile(io.BytesIO(data)) as file:
-            rate, count = int(file.samplerate), int(file.channels)
-            if not 1_000 <= rate <= 400_000:
-                raise AudioError(f"its sample rate of {rate} Hz is not plausible")
-            if not 1 <= count <= MOST_CHANNELS:
-                raise AudioError(f"it has {count} channels")
-            if file.frames > LONGEST_DECODED_SECONDS * rate:
-                raise TooLongError(f"it is {file.frames / rate:.0f} seconds long")
-            if file.frames * count > MOST_SAMPLES:
-                raise AudioError(f"it has {file.frames * count} samples, too many for a clip")
-            # A damaged header may promise too few frames or too many; read what is there.
-            limit = int(LONGEST_DECODED_SECONDS * rate)
-            return file.read(limit, dtype="float32", always_2d=True), rate
-    except (soundfile.SoundFileError, RuntimeError, TypeError, MemoryError) as error:
-        raise AudioError(f"it cannot be decoded ({_reason(error)})") from None
+    Inverted phases cancel each other, and silent channels take 6 dB or more from the others.
+
+    Args:
+        channels: (T_wav, channels).
+
+    Returns:
+        (T_wav,) without DC offset, and the share of clipped samples in what was taken.
+    """
+    centred = channels.astype(np.float64) - channels.mean(axis=0, dtype=np.float64)
+    mix = centred.mean(axis=1)
+    speech = [_speech_power(centred[:, i]) for i in range(centred.shape[1])]
+    best = int(np.argmax(speech))
+    if _speech_power(mix) < speech[best] * 10 ** (-MOST_LOST_DB / 10):
+        return centred[:, best], clipped_share(channels[:, best])
+    return mix, max(clipped_share(channels[:, i]) for i in range(channels.shape[1]))
 
 
-def _reason(error: Exception) -> str:
-    """Message of libsndfile without its prefix, the address of the opened object."""
-    return str(getattr(error, "error_string", error))[:100].rstrip(".")
+def _speech_power(waveform: npt.NDArray[np.float64]) -> float:
+    """Measure the power of the loud frames above that of the quiet ones: steady noise has none."""
+    if len(waveform) < 40:
+        return float(np.mean(waveform**2))
+    frames = waveform[: len(waveform) // 40 * 40].reshape(40, -1)
+    power = np.mean(frames**2, axis=1)
+    quiet, loud = np.percentile(power, [10, 90])
+    return float(loud - quiet) + 1e-3 * float(loud)
 
 
 def resample(waveform: Waveform, sample_rate: int, target_rate: int = SAMPLE_RATE) -> Waveform:
@@ -223,38 +237,3 @@ def wav_bytes(waveform: Waveform, sample_rate: int = SAMPLE_RATE) -> bytes:
         file.setframerate(sample_rate)
         file.writeframes(pcm16(waveform).tobytes())
     return buffer.getvalue()
-
-
-def sound_seconds(head: bytes, size: int) -> float | None:
-    """Read the length of a wav or flac from its header, without decoding.
-
-    Args:
-        head: the first bytes of the file, at least a few hundred.
-        size: size of the whole file in bytes.
-
-    Returns:
-        Seconds, or None if the header does not tell.
-    """
-    if head[:4] == b"fLaC" and len(head) >= 26:
-        # STREAMINFO (RFC 9639, 8.2): 20 bits sample rate at byte 18, 36 bits samples to byte 26.
-        packed = int.from_bytes(head[18:26], "big")
-        rate, samples = packed >> 44, packed & (2**36 - 1)
-        return samples / rate if rate and samples else None
-    if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
-        return _wav_seconds(head, size)
-    return None
-
-
-def _wav_seconds(head: bytes, size: int) -> float | None:
-    place, bytes_per_second = 12, 0
-    while place + 8 <= len(head):
-        name = head[place : place + 4]
-        length = int.from_bytes(head[place + 4 : place + 8], "little")
-        if name == b"fmt " and place + 20 <= len(head):
-            bytes_per_second = int.from_bytes(head[place + 16 : place + 20], "little")
-        if name == b"data":
-            data = min(length, size - place - 8)
-            return data / bytes_per_second if bytes_per_second else None
-        # Chunks are padded to an even length.
-        place += 8 + length + length % 2
-    return None

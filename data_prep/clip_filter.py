@@ -7,8 +7,6 @@ from enum import StrEnum
 
 from data_prep.audio import (
     SAMPLE_RATE,
-    AudioError,
-    TooLongError,
     Waveform,
     decode,
     is_silent,
@@ -18,8 +16,10 @@ from data_prep.audio import (
 from data_prep.labels import Interval, Label, LabelError, parse_label
 from data_prep.offsets import Offset, find_offset
 from data_prep.options import ClipOptions
+from data_prep.sound_files import AudioError, TooLongError
 from data_prep.soundtools import LARGEST_LABEL_BYTES, RawClip
 from data_prep.transcripts import Transcript, is_speakable, spoken_phones, transcribe
+from data_prep.vocabulary import VERY_NOISY, noise_level
 
 SPEECH_MARGIN_SECONDS = 0.08
 """Kept before the first and after the last phone: aligners cut soft onsets and offsets short."""
@@ -108,6 +108,9 @@ class Clip:
     words: tuple[Interval, ...]
     """Words; empty likewise."""
 
+    dropped: tuple[str, ...] = ()
+    """Malformed fields of its label, which were left empty."""
+
     sample_rate: int = SAMPLE_RATE
     """Hz of the waveform."""
 
@@ -121,7 +124,6 @@ class Clip:
 class Seen:
     """Clips kept so far, to recognise duplicates."""
 
-    refs: set[str] = field(default_factory=set)
     digests: dict[bytes, str] = field(default_factory=dict)
     """SHA-256 of a kept waveform -> ref of its clip."""
 
@@ -163,7 +165,7 @@ def _examine_label(raw: RawClip, options: ClipOptions) -> tuple[Label, Transcrip
         label = parse_label(raw.label)
     except LabelError as error:
         raise _RejectError(Reason.BROKEN_LABEL, f"Its label cannot be used: {error}.") from None
-    if options.skip_very_noisy and label.noise.strip().lower() == "very noisy":
+    if options.skip_very_noisy and noise_level(label.noise) == VERY_NOISY:
         raise _RejectError(Reason.VERY_NOISY, 'It is labelled "Very Noisy".')
     unwanted = {tag.strip().lower() for tag in options.skip_tags}
     for tag in label.tags:
@@ -185,7 +187,7 @@ def _examine_audio(
     if "audio" in raw.too_large:
         raise _RejectError(Reason.TOO_LONG, "Its audio file is too large for a clip.")
     if raw.audio is None:
-        raise _RejectError(Reason.NO_AUDIO, "The archive has no audio.wav or audio.flac for it.")
+        raise _RejectError(Reason.NO_AUDIO, "The archive has no audio for it.")
     try:
         sound = decode(raw.audio)
     except TooLongError as error:
@@ -226,7 +228,8 @@ def _cut_and_align(
         offset = find_offset(waveform, phones, label.untrimmed_seconds)
     if offset is None or not offset.trusted:
         start, end = trim_by_level(waveform)
-        return start, Clip(ref, waveform[start:end], transcript, label.tags, offset, (), ())
+        cut = waveform[start:end]
+        return start, Clip(ref, cut, transcript, label.tags, offset, (), (), label.dropped)
     first = phones[0].start - offset.seconds - SPEECH_MARGIN_SECONDS
     last = max(phone.end for phone in phones) - offset.seconds + SPEECH_MARGIN_SECONDS
     start = max(0, round(first * SAMPLE_RATE))
@@ -241,6 +244,7 @@ def _cut_and_align(
         offset,
         tokens=_shifted(transcript.tokens, shift, length),
         words=_shifted(transcript.words, shift, length),
+        dropped=label.dropped,
     )
 
 
@@ -254,12 +258,9 @@ def _shifted(intervals: Sequence[Interval], shift: float, length: float) -> tupl
 
 
 def _check_duplicate(clip: Clip, seen: Seen) -> None:
-    if clip.ref in seen.refs:
-        raise _RejectError(Reason.DUPLICATE, "Another clip of the same name was kept.")
     digest = hashlib.sha256(pcm16(clip.waveform).tobytes()).digest()
     if digest in seen.digests:
         raise _RejectError(
             Reason.DUPLICATE, f"Its audio is identical to that of {seen.digests[digest]}."
         )
-    seen.refs.add(clip.ref)
     seen.digests[digest] = clip.ref

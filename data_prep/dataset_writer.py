@@ -20,10 +20,11 @@ from data_prep.labels import Interval
 from data_prep.options import ClipOptions
 from data_prep.pronunciation import can_pronounce
 from data_prep.soundtools import ArchiveIndex, archive_sha256, index_archive, read_clips
+from ponytaco.io.locks import sole_writer
 from ponytaco.io.names import safe_name
 from ponytaco.printable import printable
 
-RECIPE = 3
+RECIPE = 4
 """Version of the preparation. Increase it when the same archive and options give another dataset,
 so that older datasets are prepared again."""
 
@@ -90,6 +91,12 @@ class _Tally:
     replaced_characters: int = 0
     tags: Counter[str] = field(default_factory=Counter)
     pronunciations: dict[str, Counter[tuple[str, ...]]] = field(default_factory=dict)
+    dropped: list[str] = field(default_factory=list)
+    """Malformed fields of labels, a sentence for each."""
+
+    left_out: list[tuple[str, str]] = field(default_factory=list)
+    """Names of the clips that were left out, and why."""
+
     rejected: Counter[Reason] = field(default_factory=Counter)
     examples: dict[Reason, list[str]] = field(default_factory=dict)
 
@@ -100,10 +107,12 @@ def prepare(
     options: ClipOptions | None = None,
     seed: int = 0,
     progress: bool = True,
+    left_out: Sequence[tuple[str, str]] = (),
 ) -> Prepared:
     """Turn a character's archive into a dataset folder.
 
     An unusable clip is left out, counted and explained in report.json; it never stops the run.
+    report.csv lists all of them.
     A folder prepared from the same archive with the same options is kept as it is; one prepared
     from others is replaced.
 
@@ -113,6 +122,7 @@ def prepare(
         options: what to keep; ClipOptions() if None.
         seed: of the random choice of validation clips.
         progress: show a progress bar on stderr.
+        left_out: names and reasons of what was left out before, for report.csv.
 
     Returns:
         The folder, its report, and whether it was written now.
@@ -138,22 +148,38 @@ def prepare(
     finished = folders.finished_report(out)
     if finished is not None and _is_current(finished, source):
         return Prepared(out, finished, fresh=False)
-    partial = out.with_name(f".{out.name}.partial")
-    started = False
     try:
-        folders.start_partial(partial)
-        started = True
-        tally = _write_clips(index, options, partial, progress)
-        report = source | _write_lists(partial, tally, index, seed)
-        folders.write_text(partial / "report.json", json.dumps(report, indent=1) + "\n")
-        folders.finish(partial, out)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with sole_writer(out, PrepareError):
+            report = source | _write_dataset(index, options, out, seed, progress, left_out, source)
     except OSError as error:
         raise PrepareError(folders.explain_os_error(error, out)) from error
-    finally:
-        if started:
-            folders.discard(partial)
     before = finished["archive"] if finished is not None else archive.name
     return Prepared(out, report, fresh=True, replaced="" if before == archive.name else before)
+
+
+def _write_dataset(
+    index: ArchiveIndex,
+    options: ClipOptions,
+    out: Path,
+    seed: int,
+    progress: bool,
+    left_out: Sequence[tuple[str, str]],
+    source: dict,
+) -> dict:
+    """Write a dataset folder beside its place, put it there, and return its statistics."""
+    partial = out.with_name(f".{out.name}.partial")
+    folders.start_partial(partial)
+    try:
+        tally = _write_clips(index, options, partial, progress)
+        statistics = _write_lists(partial, tally, index, seed)
+        folders.write_left_out(partial / "report.csv", [*left_out, *tally.left_out])
+        report = json.dumps(source | statistics, indent=1) + "\n"
+        folders.write_text(partial / "report.json", report)
+        folders.finish(partial, out)
+    finally:
+        folders.discard(partial)
+    return statistics
 
 
 def _is_current(finished: dict, source: dict) -> bool:
@@ -218,6 +244,7 @@ def _why_so_few(tally: _Tally, options: ClipOptions) -> str:
 
 def _note_rejection(rejection: Rejection, tally: _Tally) -> None:
     tally.rejected[rejection.reason] += 1
+    tally.left_out.append((rejection.ref, rejection.sentence.rstrip(".")))
     examples = tally.examples.setdefault(rejection.reason, [])
     if len(examples) < EXAMPLES_PER_REASON:
         examples.append(printable(f"{rejection.ref}: {rejection.sentence}"))
@@ -239,6 +266,7 @@ def _write_clip(clip: Clip, tally: _Tally, folder: Path, alignments: TextIO) -> 
     tally.characters += len(str(tally.lines[-1]))
     tally.seconds += clip.seconds
     tally.replaced_characters += clip.transcript.replaced
+    tally.dropped += [f"{clip.ref}: {why}." for why in clip.dropped]
     for tag in clip.tags:
         is_known = tag in tally.tags or len(tally.tags) < MOST_TAGS
         tally.tags[tag if is_known else "others"] += 1
@@ -308,6 +336,9 @@ def _write_lists(folder: Path, tally: _Tally, index: ArchiveIndex, seed: int) ->
         "replaced_characters": tally.replaced_characters,
         "tags": dict(tally.tags.most_common()),
         "other_members": index.other_members,
+        "replaced_members": index.replaced_members,
+        "dropped_fields": len(tally.dropped),
+        "dropped_fields_examples": [printable(why) for why in tally.dropped[:EXAMPLES_PER_REASON]],
     }
 
 

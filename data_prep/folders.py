@@ -1,16 +1,20 @@
 """Safe replacement of dataset folders: all or nothing, and never over a user's own files."""
 
+import csv
 import errno
+import io
 import json
 import os
 import shutil
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from ponytaco.errors import PonytacoError
 from ponytaco.formatting import and_more
 from ponytaco.io.strangers import open_regular
+from ponytaco.printable import printable
 
 MADE_BY = "ponytaco data_prep"
 """Mark in report.json; only folders that carry it are ever replaced."""
@@ -29,7 +33,15 @@ _COUNTS = (
 )  # fmt: skip
 
 # The content of a dataset folder; training keeps its mel cache beside these files.
-_OURS = {"train.txt", "val.txt", "wavs", "alignments.jsonl", "lexicon.txt", "report.json"}
+_OURS = {
+    "train.txt",
+    "val.txt",
+    "wavs",
+    "alignments.jsonl",
+    "lexicon.txt",
+    "report.json",
+    "report.csv",
+}
 
 
 class PrepareError(PonytacoError):
@@ -161,6 +173,20 @@ def discard(partial: Path) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 with LF line endings; lone surrogates become question marks."""
     path.write_bytes(text.encode("utf-8", "replace"))
+
+
+def write_left_out(path: Path, rows: Iterable[tuple[str, str]]) -> None:
+    """Write a table of everything that was left out, and why.
+
+    Args:
+        path: a csv.
+        rows: names and reasons.
+    """
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(("left out", "reason"))
+    writer.writerows((printable(name), printable(reason)) for name, reason in rows)
+    write_text(path, file.getvalue())
 
 
 def explain_os_error(error: OSError, place: Path) -> str:

@@ -1,69 +1,66 @@
 """Packing of a user's own recordings and their texts into a soundtools archive."""
 
-import contextlib
-import csv
-import io
+from __future__ import annotations
+
 import os
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from data_prep.audio import SAMPLE_RATE, AudioError, decode
+from tqdm import tqdm
+
+from data_prep.audio import SAMPLE_RATE, Sound, decode, decode_span
 from data_prep.clip_filter import MOST_CLIPPED
-from data_prep.folders import explain_os_error
-from data_prep.labels import LONGEST_TEXT, make_label
-from data_prep.options import check_sample_rate
-from data_prep.soundtools import ArchiveWriter
-from ponytaco.errors import PonytacoError
-from ponytaco.formatting import shorten
+from data_prep.dataset_writer import Prepared, prepare
+from data_prep.folders import check_place, explain_os_error, write_left_out
+from data_prep.labels import make_label
+from data_prep.layouts.found import Found, LeftOut, Recording, RecordingsError, choose_character
+from data_prep.layouts.recognise import find_recordings, nothing_found
+from data_prep.options import ClipOptions, check_sample_rate
+from data_prep.sound_files import LARGEST_SOUND_BYTES, AudioError
+from data_prep.soundtools import LABEL_NAME, ArchiveWriter
+from ponytaco.formatting import counted
+from ponytaco.io.locks import sole_writer
 from ponytaco.io.names import safe_name
-from ponytaco.io.strangers import LINK_OUTSIDE, inside, open_regular
-from ponytaco.io.text_files import read_text
+from ponytaco.io.strangers import open_regular
 from ponytaco.printable import printable
-
-SOUND_SUFFIXES = (".wav", ".flac")
-
-_OTHER_SOUNDS = frozenset(
-    {".mp3", ".ogg", ".oga", ".opus", ".m4a", ".mp4", ".aac", ".wma", ".aif", ".aiff", ".webm"}
-)
-
-LARGEST_SOUND_BYTES = 256 * 2**20
-"""Two minutes of 192 kHz stereo at 32 bits are 184 MB."""
-
-LARGEST_TEXT_BYTES = 64 * 2**20
-"""Limit of a table or a text; LJSpeech's table of 24 hours has 3 MB."""
 
 LONGEST_CHARACTER = 60
 _MOST_NAME_BYTES = 240  # 255 with what is added to it
 
-_LONGEST_SHOWN = 100
+DULL_HZ = 16_000
+"""Sample rate below which a sound lacks the upper half of speech."""
 
 _CHARACTER = re.compile(rf"\w[\w .'()-]{{0,{LONGEST_CHARACTER - 1}}}")
 
-_HEADER_NAMES = frozenset({"id", "file", "filename", "file_name", "path", "audio", "wav", "clip"})
 
-
-class RecordingsError(PonytacoError):
-    """Recordings that cannot be packed; the message tells what, where and what to do next."""
-
-
-@dataclass(frozen=True)
-class Recording:
-    """Audio file and its text."""
-
-    sound: Path
-    text: str
-
-
-@dataclass(frozen=True)
+@dataclass
 class Packed:
     """Outcome of packing."""
 
     clips: int
     seconds: float
-    left_out: tuple[str, ...]
+    found: Found
+    """How the folder was understood."""
+
+    left_out: tuple[str, ...] = ()
     """One printable sentence for each recording, text or row that was not packed."""
+
+    notes: tuple[str, ...] = ()
+    """Sentences about what was packed."""
+
+    report: Path | None = None
+    """Table of everything that was left out, if anything was."""
+
+
+@dataclass
+class _Written:
+    clips: int = 0
+    seconds: float = 0.0
+    dull: int = 0
+    refs: set[str] = field(default_factory=set)
 
 
 def pack(
@@ -72,41 +69,67 @@ def pack(
     character: str,
     overwrite: bool = False,
     sample_rate: int = SAMPLE_RATE,
+    progress: bool = False,
 ) -> Packed:
     """Pack recordings into a soundtools archive that `prepare` reads.
 
-    Two layouts are supported: audio files (wav or flac), each beside a text file of the same
-    name; and a table, metadata.csv or the only .csv of the folder, with rows `name|text` or
-    `name|text|normalised text` as in LJSpeech, or with commas, and the audio in the folder or in
-    its `wavs`. The audio is mixed down to mono and resampled, but not trimmed.
+    Sounds lie each beside a text of the same name, or in a folder with a table of names and texts,
+    or in the Master File's "Sliced Dialogue", or as an unpacked archive; see `understand`. The
+    audio is mixed down to mono and resampled, but not trimmed. A table of everything that was left
+    out lies beside the archive.
 
     Args:
         folder: with the recordings.
         out: the tar to write.
-        character: the speaker's name.
+        character: the speaker's name; of a folder with several, theirs is taken whose name it is.
         overwrite: replace out if it exists.
         sample_rate: Hz of the archive's audio.
+        progress: show a progress bar on stderr.
 
     Returns:
         What was packed, and what was left out and why.
 
     Raises:
-        RecordingsError: if there is nothing to pack, the character's name is invalid, or out
-            exists or cannot be written. No partial archive is left behind.
+        RecordingsError: if there is nothing to pack, the layout or the speaker is in doubt, the
+            character's name is invalid, or out exists or cannot be written. No partial archive is
+            left behind.
     """
     check_character(character)
     check_sample_rate(sample_rate)
-    if not folder.is_dir():
-        raise RecordingsError(_no_folder(folder))
     check_out(out, overwrite)
-    recordings, left_out = find_recordings(folder)
-    if not recordings:
-        raise RecordingsError(_nothing_found(folder, left_out))
+    found = understand(folder, character)
     try:
-        count, seconds = _write(recordings, folder, out, character, left_out, sample_rate)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with sole_writer(out, RecordingsError):
+            check_out(out, overwrite)
+            written = _write(found, folder, out, character, sample_rate, progress)
+            report = _write_report(out, found)
     except OSError as error:
         raise RecordingsError(explain_os_error(error, out)) from error
-    return Packed(count, seconds, tuple(map(printable, left_out)))
+    return Packed(
+        written.clips, written.seconds, found,
+        left_out=tuple(printable(entry) for entry in found.left_out),
+        notes=tuple(_notes(written, found)), report=report,
+    )  # fmt: skip
+
+
+def understand(folder: Path, character: str = "") -> Found:
+    """Recognise the layout of a folder of recordings, and choose the character's.
+
+    Args:
+        folder: with the recordings.
+        character: whose recordings are meant, where there are those of several.
+
+    Raises:
+        RecordingsError: if there is nothing to pack, or the layout or the speaker is in doubt.
+    """
+    if not folder.is_dir():
+        raise RecordingsError(_no_folder(folder))
+    found = find_recordings(folder)
+    if not found.recordings:
+        raise RecordingsError(nothing_found(folder, found))
+    choose_character(found, character, folder)
+    return found
 
 
 def _no_folder(folder: Path) -> str:
@@ -143,218 +166,147 @@ def check_out(out: Path, overwrite: bool) -> None:
 
 
 def _write(
-    recordings: list[Recording],
-    folder: Path,
-    out: Path,
-    character: str,
-    left_out: list[str],
-    sample_rate: int,
-) -> tuple[int, float]:
-    """Write the archive and return its number of clips and seconds."""
-    count, seconds = 0, 0.0
-    refs: set[str] = set()
+    found: Found, folder: Path, out: Path, character: str, sample_rate: int, progress: bool
+) -> _Written:
+    """Write the archive."""
+    written = _Written()
     with ArchiveWriter(out) as archive:
-        for recording in recordings:
+        bar = tqdm(found.recordings, desc=printable(folder.name), unit="clip", disable=not progress)
+        for recording in bar:
+            name = recording.sound.name
             try:
-                sound = decode(_sound_bytes(recording.sound), sample_rate)
+                _write_clip(recording, archive, written, character, sample_rate)
             except AudioError as error:
-                left_out.append(f"{recording.sound.name}: {error}.")
-                continue
+                found.left_out.append(LeftOut(name, str(error)))
             except OSError as error:
-                left_out.append(f"{recording.sound.name}: cannot be read ({error.strerror}).")
-                continue
-            if sound.clipped_share > MOST_CLIPPED:
-                # Checked here, because `prepare` cannot see it: resampling rounds off the peaks.
-                share = f"{sound.clipped_share:.1%}"
-                left_out.append(f"{recording.sound.name}: {share} of its samples are clipped.")
-                continue
-            ref = safe_name(recording.sound.stem, refs, any_letters=True, otherwise="clip")
-            label = make_label(recording.text, round(sound.seconds, 3), character, "recordings")
-            archive.add(ref, sound.waveform, sample_rate, label)
-            count, seconds = count + 1, seconds + sound.seconds
-        if not count:
-            raise RecordingsError(_nothing_found(folder, left_out))
-    return count, seconds
+                if error.filename is None:  # of the archive, not of the recording
+                    raise
+                found.left_out.append(LeftOut(name, f"cannot be read ({error.strerror})"))
+        if not written.clips:
+            raise RecordingsError(nothing_found(folder, found))
+    return written
+
+
+def _write_clip(
+    recording: Recording, archive: ArchiveWriter, written: _Written, character: str, rate: int
+) -> None:
+    """Append a recording.
+
+    Raises:
+        AudioError: if its sound cannot be used.
+        OSError: if it cannot be read, with its name; or if the archive cannot be written.
+    """
+    if recording.label is not None:
+        _copy_clip(recording, recording.label, archive, written)
+        return
+    sound = _sound_of(recording, rate)
+    if sound.clipped_share > MOST_CLIPPED:
+        # Checked here, because `prepare` cannot see it: resampling rounds off the peaks.
+        raise AudioError(f"{sound.clipped_share:.1%} of its samples are clipped")
+    label = make_label(
+        recording.text, round(sound.seconds, 3), recording.character or character,
+        "recordings", recording.tags, recording.noise,
+    )  # fmt: skip
+    archive.add(_ref(recording.sound.stem, written), sound.waveform, rate, label)
+    written.clips += 1
+    written.seconds += sound.seconds
+    written.dull += sound.source_rate < DULL_HZ
+
+
+def _sound_of(recording: Recording, rate: int) -> Sound:
+    if recording.span is not None:
+        return decode_span(recording.sound, *recording.span, rate)
+    return decode(_sound_bytes(recording.sound), rate)
+
+
+def _copy_clip(
+    recording: Recording, label: Path, archive: ArchiveWriter, written: _Written
+) -> None:
+    """Append a clip of an unpacked archive as it is, with the times of its phones."""
+    data = _sound_bytes(recording.sound)
+    written.seconds += decode(data).seconds
+    with open_regular(label) as file:
+        content = file.read()
+    name = f"audio{recording.sound.suffix.lower()}"
+    ref = _ref(recording.sound.parent.name, written)
+    archive.add_files(ref, {name: data, LABEL_NAME: content})
+    written.clips += 1
+
+
+def _ref(stem: str, written: _Written) -> str:
+    return safe_name(stem, written.refs, any_letters=True, otherwise="clip")
 
 
 def _sound_bytes(path: Path) -> bytes:
-    with open_regular(path) as file:
-        if os.fstat(file.fileno()).st_size > LARGEST_SOUND_BYTES:
-            raise AudioError(
-                f"it has more than {LARGEST_SOUND_BYTES >> 20} MB, too many for a clip; split it"
-            )
-        return file.read()
+    try:
+        with open_regular(path) as file:
+            if os.fstat(file.fileno()).st_size > LARGEST_SOUND_BYTES:
+                most = f"{LARGEST_SOUND_BYTES >> 20} MB"
+                raise AudioError(f"it has more than {most}, too many for a clip; split it")
+            return file.read()
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
-def _nothing_found(folder: Path, left_out: list[str]) -> str:
-    why = f" {len(left_out)} were left out, the first: {left_out[0]}" if left_out else ""
-    return (
-        f"{folder}: contains no recording with a text.{why} Put a .txt of the same name beside "
-        "each wav or flac, or a metadata.csv with rows `name|text` into the folder."
-    )
+def _write_report(out: Path, found: Found) -> Path | None:
+    """Write a table of what was left out beside an archive, or delete that of an earlier one."""
+    path = out.with_name(f"{out.stem}.report.csv")
+    left_out = [*found.left_out, *found.of_others]
+    if not left_out:
+        path.unlink(missing_ok=True)
+        return None
+    write_left_out(path, rows_of(left_out))
+    return path
 
 
-def find_recordings(folder: Path) -> tuple[list[Recording], list[str]]:
-    """Pair the audio files of a folder with their texts, by its table or by equal names.
+def rows_of(left_out: Iterable[LeftOut]) -> list[tuple[str, str]]:
+    """Return names and reasons as rows of a table."""
+    return [(entry.name, entry.reason) for entry in left_out]
+
+
+def _notes(written: _Written, found: Found) -> Iterable[str]:
+    if written.dull:
+        yield (
+            f"{counted(written.dull, 'clip')} of less than {DULL_HZ:,} Hz: the voice will sound as "
+            "dull as they do. Record at 22,050 Hz or more if you can."
+        )
+    if found.of_others:
+        yield f"Left {counted(len(found.of_others), 'clip')} of other characters."
+
+
+def prepare_recordings(
+    folder: Path,
+    out: Path,
+    character: str = "",
+    options: ClipOptions | None = None,
+    seed: int = 0,
+    progress: bool = True,
+) -> Prepared:
+    """Turn a folder of recordings into a dataset folder, as `pack` and `prepare` would.
 
     Args:
         folder: with the recordings.
-
-    Returns:
-        The recordings in the order of the table or of their names, and one sentence for
-        everything without a counterpart.
+        out: the dataset folder to write.
+        character: whose recordings are meant, where there are those of several.
+        options: what to keep; ClipOptions() if None.
+        seed: of the random choice of validation clips.
+        progress: show progress bars on stderr.
 
     Raises:
-        RecordingsError: if there are several tables, or an unreadable one.
+        PonytacoError: as `pack` and `prepare`.
     """
-    table = _find_table(folder)
-    return _by_table(folder, table) if table else _by_name(folder)
-
-
-def _find_table(folder: Path) -> Path | None:
-    tables = sorted(folder.glob("*.csv"))
-    if folder / "metadata.csv" in tables:
-        tables = [folder / "metadata.csv"]
-    if len(tables) > 1:
-        raise RecordingsError(
-            f"{folder}: contains {len(tables)} csv files. Name the one with the texts metadata.csv."
-        )
-    if tables and not inside(folder)(tables[0]):
-        raise RecordingsError(f"{tables[0]} {LINK_OUTSIDE}. Put the file itself there.")
-    return tables[0] if tables else None
-
-
-def _by_name(folder: Path) -> tuple[list[Recording], list[str]]:
-    found, left_out = [], []
-    is_inside = inside(folder)
-    for path in sorted(folder.rglob("*")):  # links to folders are not entered
-        is_sound = path.suffix.lower() in SOUND_SUFFIXES
-        text = path.with_suffix(".txt")
-        if (is_sound or path.is_dir()) and not is_inside(path):
-            left_out.append(f"{path.name} {LINK_OUTSIDE}.")
-        elif path.suffix.lower() in _OTHER_SOUNDS:
-            left_out.append(f"{path.name}: {_convert(path)}.")
-        elif path.suffix.lower() == ".txt" and not _has_sound(path):
-            left_out.append(f"{path.name}: has no wav or flac of its name beside it.")
-        elif not is_sound:
-            continue
-        elif not os.path.lexists(text):
-            left_out.append(f"{path.name}: has no {text.name} beside it.")
-        elif not is_inside(text):
-            left_out.append(f"{text.name} {LINK_OUTSIDE}.")
-        else:
-            try:
-                found.append(Recording(path, _checked(" ".join(_read_text(text).split()), text)))
-            except RecordingsError as error:
-                left_out.append(str(error))
-    return found, left_out
-
-
-def _convert(path: Path) -> str:
-    return f"only wav and flac are read. Convert it: ffmpeg -i {path.name} {path.stem}.wav"
-
-
-def _has_sound(text: Path) -> bool:
-    """Whether there is a recording, readable or not, beside a text."""
-    endings = (*SOUND_SUFFIXES, *_OTHER_SOUNDS)
-    return any(
-        os.path.lexists(text.with_suffix(kind)) for end in endings for kind in (end, end.upper())
-    )
-
-
-def _checked(text: str, where: Path | str) -> str:
-    """Return a clip's text, or refuse one that no label may have."""
-    if len(text) > LONGEST_TEXT:
-        raise RecordingsError(
-            f"{where}: the text has {len(text):,} characters, more than {LONGEST_TEXT:,}."
-        )
-    return text
-
-
-def _by_table(folder: Path, table: Path) -> tuple[list[Recording], list[str]]:
-    found, left_out = [], []
-    used: set[Path] = set()
-    named: set[Path] = set()
-    is_complete = True  # every row's name is known
-    is_inside = inside(folder)
-    for number, (name, text, problem) in enumerate(_rows(table), start=1):
-        where = f"{table.name}, row {number}"
-        sound = _find_sound(folder, name) if name else None
-        if sound is not None:
-            named.add(sound)
-        if sound is None and number == 1 and name.lower() in _HEADER_NAMES:
-            continue
-        is_complete = is_complete and not problem
-        if problem:
-            left_out.append(f"{where}: {problem}.")
-        elif not name or not text:
-            left_out.append(f"{where}: has no name or no text.")
-        elif sound is None:
-            left_out.append(f"{where}: {_why_no_sound(folder, name)}.")
-        elif not is_inside(sound):
-            left_out.append(f"{where}: {name} leads out of the folder.")
-        elif sound in used:
-            left_out.append(f"{where}: {name} already has a text.")
-        else:
-            try:
-                found.append(Recording(sound, _checked(text, where)))
-                used.add(sound)
-            except RecordingsError as error:
-                left_out.append(str(error))
-    places = [p for p in (folder, folder / "wavs") if is_complete and p.is_dir()]
-    for sound in sorted(path for place in places for path in place.iterdir()):
-        if sound.suffix.lower() in SOUND_SUFFIXES and sound not in named and is_inside(sound):
-            left_out.append(f"{sound.name}: no row of {table.name} names it.")
-    return found, left_out
-
-
-def _rows(table: Path) -> Iterator[tuple[str, str, str]]:
-    """Iterate over name, text, and what is wrong with the row.
-
-    The last filled of the text columns is the normalised text.
-    """
-    content = _read_text(table)
-    rows: Iterator[list[str]]
-    if "|" in content:
-        # LJSpeech uses no quoting: a quotation mark is part of the text.
-        rows = (line.split("|") for line in re.split(r"\r\n?|\n", content))
-    else:
-        rows = csv.reader(io.StringIO(content), skipinitialspace=True)
-    while True:
-        try:
-            cells = [cell.strip() for cell in next(rows)]
-        except StopIteration:
-            return
-        except csv.Error as error:  # a cell of more than 128 kB, for example
-            yield "", "", f"cannot be read ({error})"
-            continue
-        if any(cells):
-            yield cells[0], next((cell for cell in reversed(cells[1:3]) if cell), ""), ""
-
-
-def _find_sound(folder: Path, name: str) -> Path | None:
-    """Find the audio file for a name with or without suffix; it may lie outside of the folder."""
-    for place in (folder / "wavs", folder):
-        for suffix in ("", *SOUND_SUFFIXES):
-            sound = place / f"{name}{suffix}"
-            try:
-                if sound.is_file() and sound.suffix.lower() in SOUND_SUFFIXES:
-                    return sound
-            except (OSError, ValueError):  # not a valid file name
-                continue
-    return None
-
-
-def _why_no_sound(folder: Path, name: str) -> str:
-    for place in (folder / "wavs", folder):
-        for suffix in ("", *_OTHER_SOUNDS):
-            path = place / f"{name}{suffix}"
-            with contextlib.suppress(OSError, ValueError):  # not a valid file name
-                if path.suffix.lower() in _OTHER_SOUNDS and path.is_file():
-                    return _convert(path)
-    return f"there is no audio file {shorten(name, _LONGEST_SHOWN)}"
-
-
-def _read_text(path: Path) -> str:
-    """Read a text in UTF-8 or, failing that, in the encoding of older Windows editors."""
-    return read_text(path, RecordingsError, LARGEST_TEXT_BYTES, fallback="cp1252")
+    options = options or ClipOptions()
+    out = Path(os.path.abspath(out))
+    check_place(out)
+    found = understand(folder, character)
+    name = next((r.character for r in found.recordings if r.character), "") or character
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        # Beside the dataset, where there is room: on Colab /tmp may be small.
+        with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as place:
+            archive = Path(place) / f"{safe_name(folder.resolve().name, any_letters=True)}.tar"
+            _write(found, folder, archive, name, options.sample_rate, progress)
+            left_out = rows_of([*found.left_out, *found.of_others])
+            return prepare(archive, out, options, seed, progress, left_out=left_out)
+    except OSError as error:
+        raise RecordingsError(explain_os_error(error, out)) from error

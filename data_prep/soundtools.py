@@ -9,14 +9,17 @@ import io
 import json
 import os
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import IO, Self, cast
 
-from data_prep.audio import Waveform, sound_seconds, wav_bytes
+from data_prep.audio import Waveform, wav_bytes
+from data_prep.containers import sound_seconds
+from data_prep.sound_files import SOUND_SUFFIXES, any_seconds
 from ponytaco.errors import PonytacoError
+from ponytaco.formatting import and_more, shorten
 from ponytaco.io.atomic import atomic_write
 from ponytaco.io.strangers import open_regular
 
@@ -38,8 +41,11 @@ LONGEST_NAME = 1_000
 _LARGEST_HEADER_BYTES = 2**20
 """Of a member's extended header, such as a long name."""
 
-AUDIO_NAMES = frozenset({"audio.wav", "audio.flac"})
 LABEL_NAME = "label.json"
+AUDIO_STEM = "audio"
+
+MOST_NAMED = 3
+"""Members that an error lists by name."""
 
 
 class ArchiveError(PonytacoError):
@@ -77,6 +83,12 @@ class ArchiveIndex:
     other_members: int = 0
     """Files, links and devices that belong to no clip (folders are not counted)."""
 
+    others: list[str] = field(default_factory=list)
+    """Names of the first few of these."""
+
+    replaced_members: int = 0
+    """Members that come again later in the archive, where the last one counts."""
+
 
 @dataclass(frozen=True)
 class RawClip:
@@ -96,8 +108,9 @@ class RawClip:
 def index_archive(path: Path) -> ArchiveIndex:
     """Find the clips of an archive without reading their audio.
 
-    Audio and label may come in any order and below further folders. A folder whose audio (or
-    label) comes twice becomes two clips of the same ref; the caller decides between them.
+    Audio and label may come in any order and below further folders, in small or capital letters.
+    Of a member that comes twice the last one counts, as when the archive is unpacked. Folders of
+    the same last name are clips of the same ref.
 
     Args:
         path: an uncompressed tar.
@@ -115,11 +128,17 @@ def index_archive(path: Path) -> ArchiveIndex:
             _note_member(index, open_clips, member)
         _check_end(file, archive.offset, path)
     if not index.clips:
-        raise ArchiveError(
-            f"{path}: contains no clips. A clip is a pair of <name>/audio.wav (or .flac) "
-            "and <name>/label.json; `ponytaco pack` makes such an archive."
-        )
+        raise ArchiveError(_no_clips(index))
     return index
+
+
+def _no_clips(index: ArchiveIndex) -> str:
+    holds = f" It has {and_more(index.others, MOST_NAMED)}." if index.others else ""
+    return (
+        f"{index.path}: contains no clips.{holds} A clip is a pair of <name>/audio.wav (or .flac) "
+        "and <name>/label.json. Unpack other recordings into a folder; `ponytaco pack` makes an "
+        "archive of it."
+    )
 
 
 @contextlib.contextmanager
@@ -206,22 +225,33 @@ def _note_member(
 ) -> None:
     if member.isdir():
         return
-    path = PurePosixPath(member.name)
-    kind = "audio" if path.name in AUDIO_NAMES else "label" if path.name == LABEL_NAME else None
+    path = PurePosixPath(member.name.replace("\\", "/"))
+    kind = _kind(path.name)
     # The content of a sparse file is not contiguous; no tool writes clips that way.
     is_clip = kind is not None and member.isreg() and not member.issparse()
     if not is_clip or not path.parent.name or len(member.name) > LONGEST_NAME:
         index.other_members += 1
+        if len(index.others) <= MOST_NAMED:
+            index.others.append(shorten(member.name, 100))
         return
     assert kind is not None
     clip = open_clips.get(str(path.parent))
-    if clip is None or getattr(clip, kind) is not None:
+    if clip is None:
         if len(index.clips) >= MOST_CLIPS:
             raise ArchiveError(f"{index.path}: more than {MOST_CLIPS:,} clips. Split it.")
         clip = ClipMembers(path.parent.name)
         open_clips[str(path.parent)] = clip
         index.clips.append(clip)
+    index.replaced_members += getattr(clip, kind) is not None
     setattr(clip, kind, Member(member.offset_data, member.size))
+
+
+def _kind(name: str) -> str | None:
+    """Return "audio" or "label" for the name of such a member."""
+    stem, _, suffix = name.casefold().rpartition(".")
+    if name.casefold() == LABEL_NAME:
+        return "label"
+    return "audio" if stem == AUDIO_STEM and f".{suffix}" in SOUND_SUFFIXES else None
 
 
 def _forget_headers(archive: tarfile.TarFile) -> None:
@@ -323,14 +353,27 @@ class ArchiveWriter:
         Raises:
             ValueError: if the ref is invalid or was added before.
         """
+        text = json.dumps(label, ensure_ascii=False, allow_nan=False)
+        sound = wav_bytes(waveform, sample_rate)
+        self.add_files(ref, {"audio.wav": sound, LABEL_NAME: text.encode("utf-8", "replace")})
+
+    def add_files(self, ref: str, files: Mapping[str, bytes]) -> None:
+        """Append one clip as it is.
+
+        Args:
+            ref: as in ``add``.
+            files: name -> content of its audio and its label.
+
+        Raises:
+            ValueError: as in ``add``.
+        """
         if not ref or ref in {".", ".."} or "/" in ref or "\\" in ref or "\0" in ref:
             raise ValueError(f"{ref!r} cannot name a clip")
         if ref in self._refs:
             raise ValueError(f"the clip {ref!r} was added before")
         self._refs.add(ref)
-        text = json.dumps(label, ensure_ascii=False, allow_nan=False)
-        self._add_file(f"{ref}/audio.wav", wav_bytes(waveform, sample_rate))
-        self._add_file(f"{ref}/label.json", text.encode("utf-8", "replace"))
+        for name, content in files.items():
+            self._add_file(f"{ref}/{name}", content)
 
     def _add_file(self, name: str, data: bytes) -> None:
         # A new TarInfo has time 0 and owner 0.
@@ -363,5 +406,9 @@ def archive_seconds(index: ArchiveIndex) -> float:
             if clip.audio is not None:
                 file.seek(clip.audio.offset)
                 head = file.read(min(clip.audio.size, 1024))
-                total += sound_seconds(head, clip.audio.size) or 0.0
+                seconds = sound_seconds(head, clip.audio.size)
+                if seconds is None and clip.audio.size <= LARGEST_AUDIO_BYTES:
+                    # A large header, or another format, which has to be looked through.
+                    seconds = any_seconds(head + file.read(clip.audio.size - len(head)))
+                total += seconds or 0.0
     return total

@@ -40,6 +40,7 @@ TORCH_FREE = (
     "ponytaco.errors",
     "ponytaco.formatting",
     "ponytaco.io.atomic",
+    "ponytaco.io.locks",
     "ponytaco.io.names",
     "ponytaco.io.strangers",
     "ponytaco.io.text_files",

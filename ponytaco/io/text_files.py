@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from ponytaco.errors import PonytacoError
 from ponytaco.io.strangers import open_regular
 
-_ENCODINGS = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"", "utf-8-sig"))
+_ENCODINGS = (
+    (b"\xff\xfe\0\0", "utf-32"),  # before UTF-16, whose mark it begins with
+    (b"\0\0\xfe\xff", "utf-32"),
+    (b"\xff\xfe", "utf-16"),
+    (b"\xfe\xff", "utf-16"),
+    (b"", "utf-8-sig"),
+)
 
 
 def read_text(
@@ -70,25 +77,58 @@ def numbered_lines(
 
 
 def decode_text(content: bytes, where: str, error: type[PonytacoError], fallback: str = "") -> str:
-    """Decode text in UTF-8, or in UTF-16 where it begins with a byte order mark.
+    """Decode text in UTF-8, or in UTF-16 or UTF-32 where it begins with a byte order mark.
 
     Args:
         content: the bytes.
         where: their source, for the message.
         error: the class of what is raised.
-        fallback: encoding of texts that are neither; they are refused without one.
+        fallback: "cp1252" to take the encoding of older Windows editors where the bytes make a
+            plausible text in it.
 
     Raises:
         error: the bytes are not text in any of these.
     """
     encoding = next(name for mark, name in _ENCODINGS if content.startswith(mark))
     try:
-        return content.decode(encoding)
+        text = content.decode(encoding)
     except UnicodeDecodeError as problem:
-        if fallback and b"\0" not in content:  # no text has one; other files nearly always do
-            return content.decode(fallback, "replace")
+        text = content.decode(fallback, "replace") if fallback else ""
+        if text and is_plausible(text):
+            return text
         line = content[: problem.start].count(b"\n") + 1
         raise error(
             f"{where}, line {line}: the byte {content[problem.start]:#04x} is not text in UTF-8. "
             "Save the file as UTF-8."
         ) from None
+    if "\0" in text and fallback:
+        line = text[: text.index("\0")].count("\n") + 1
+        raise error(
+            f"{where}, line {line}: has NUL characters, so it is no text, or one in another "
+            "encoding. Save the file as UTF-8."
+        )
+    return text
+
+
+def is_plausible(text: str) -> bool:
+    """Whether a text that was decoded as cp1252 reads like one of Western Europe.
+
+    Bytes of other encodings (Cyrillic, Japanese, those of DOS and of older Macs) become rows of
+    accented letters, capitals within words, or signs between letters.
+    """
+    if _IMPLAUSIBLE.search(text):
+        return False
+    letters = [char for char in text if char.isalpha()]
+    accented = sum(not char.isascii() for char in letters)
+    return accented <= 0.3 * len(letters)
+
+
+_CAPITALS = "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜŒŸ"
+_LETTER = r"[^\W\d_]"
+_IMPLAUSIBLE = re.compile(
+    "[\x00-\x08\x0e-\x1f\x7f-\x9f\ufffdŠšŽžÐðÞþÝý†‡ƒ¬¯¶¤¦¸ˆ¹²³×÷ª¨]"
+    f"|[a-zà-ÿ][{_CAPITALS}]"  # a capital within a word
+    f"|[À-ÖØ-öø-ÿŒœŸ]{{3}}"  # no word has three accented letters in a row
+    f"|{_LETTER}[“„‚«‹¿¡¢£¥€‰§©®±µ•]{_LETTER}"
+    f"|{_LETTER}[„‚¿¡]|{_LETTER}[”»›°·¼½¾™º]{_LETTER}"
+)

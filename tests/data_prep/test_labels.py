@@ -64,27 +64,77 @@ def words(interval: object) -> dict:
         (changed(utterance={}), "content"),
         (changed(utterance={"content": 5}), "not a text"),
         (changed(utterance={"content": "x" * 2001}), "2001 characters"),
-        (changed(utterance={"content": "x", "episode_interval": [5, 4]}), "before it starts"),
-        (changed(tags="Happy"), "tags"),
-        (changed(tags=[1]), "tags"),
-        (changed(noise=0), "noise"),
-        (changed(words={}), "not a list"),
-        (changed(words=[3]), "not an object"),
-        (changed(words=[{"content": "a"}]), "pair"),
         (changed(phones=[{"content": "a", "interval": [0, 1]}] * 10_001), "10001"),
-        (words([0]), "pair"),
-        (words([0, float("nan")]), "impossible"),
-        (words([0, float("inf")]), "impossible"),
-        (words([-0.1, 1]), "impossible"),
-        (words([0, 10**400]), "impossible"),
-        (words([0, True]), "not a number"),
-        (words(["0", "1"]), "not a number"),
-        (words([2, 1]), "before it starts"),
     ],
 )
 def test_the_error_names_what_is_wrong(label, part):
     with pytest.raises(LabelError, match=part):
         parse(label)
+
+
+def phones(*intervals: object) -> dict:
+    return changed(phones=[{"content": "AH0", "interval": interval} for interval in intervals])
+
+
+@pytest.mark.parametrize(
+    ("label", "field", "part"),
+    [
+        (changed(utterance={"content": "Hello.", "episode_interval": [5, 4]}), "episode_interval",
+         "before it starts"),
+        (changed(utterance={"content": "Hello.", "episode_interval": "1-2"}), "episode_interval",
+         "pair"),
+        (changed(tags=[1]), "tags", "tags"),
+        (changed(tags={"Happy": 1}), "tags", "tags"),
+        (changed(noise=0), "noise", "noise"),
+        (changed(character=["a"]), "character", "character"),
+        (changed(words={}), "words", "not a list"),
+        (changed(words=[3]), "words", "not an object"),
+        (changed(words=[{"content": "a"}]), "words", "pair"),
+        (words([0]), "words", "pair"),
+        (words([0, float("nan")]), "words", "impossible"),
+        (words([0, float("inf")]), "words", "impossible"),
+        (words([-0.2, 1]), "words", "impossible"),
+        (words([0, 10**400]), "words", "impossible"),
+        (words([0, True]), "words", "not a number"),
+        (words(["zero", "1"]), "words", "not a number"),
+        (words([2, 1]), "words", "before it starts"),
+        (phones([0, 0.1], [0.2, 0.1]), "phones", "before it starts"),
+        # An aligner's fault of 2019: all phones end where the last word does.
+        (phones([0, 0.9], [0.1, 0.9], [0.3, 0.9], [0.5, 0.9]), "phones", "begin before others end"),
+    ],
+)  # fmt: skip
+def test_a_malformed_field_is_dropped_and_counted_and_the_text_stays(label, field, part):
+    read = parse(label)
+    assert read.text == "Hello." and not getattr(read, field)
+    assert len(read.dropped) == 1 and part in read.dropped[0]
+    for other in {"tags", "noise", "words", "phones"} - {field}:
+        assert getattr(read, other)
+
+
+@pytest.mark.parametrize(
+    ("label", "field", "value"),
+    [
+        (changed(tags="Canterlot Voice"), "tags", ("Canterlot Voice",)),
+        (changed(tags="Happy Canterlot Voice Smug"), "tags", ("Happy", "Canterlot Voice", "Smug")),
+        (changed(tags="Tired or Exhausted, Sad"), "tags", ("Tired or Exhausted", "Sad")),
+        (words(["0.5", " 1 "]), "words", (Interval("a", 0.5, 1.0),)),
+        (words([-0.01, 1]), "words", (Interval("a", 0.0, 1.0),)),
+        (changed(utterance={"content": "", "episode_interval": ["3", "4.5"]}), "episode_interval",
+         (3.0, 4.5)),
+        (phones([0, 0.11], [0.1, 0.2]), "phones",
+         (Interval("AH0", 0.0, 0.11), Interval("AH0", 0.1, 0.2))),
+    ],
+)  # fmt: skip
+def test_slips_are_read_as_they_are_meant(label, field, value):
+    read = parse(label)
+    assert getattr(read, field) == value and not read.dropped
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_labels_in_older_encodings_are_read(encoding):
+    text = "Café – it’s naïve"
+    data = json.dumps({"utterance": {"content": text}}, ensure_ascii=False).encode(encoding)
+    assert parse_label(data).text == text
 
 
 @pytest.mark.parametrize(

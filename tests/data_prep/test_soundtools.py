@@ -50,14 +50,34 @@ def test_pairs_are_found_in_any_order_and_depth(tmp_path):
     ]
 
 
-def test_a_folder_that_comes_twice_is_two_clips(tmp_path):
+def test_of_a_member_that_comes_twice_the_last_one_counts(tmp_path):
     twice = [("a/audio.wav", b"1"), ("a/label.json", b"2")]
     twice += [("a/audio.wav", b"3"), ("a/label.json", b"4"), ("other/a/audio.wav", b"5")]
-    assert clips(write_tar(tmp_path / "t.tar", twice)) == [
-        ("a", b"1", b"2"),
-        ("a", b"3", b"4"),
-        ("a", b"5", None),
-    ]
+    path = write_tar(tmp_path / "t.tar", twice)
+    assert clips(path) == [("a", b"3", b"4"), ("a", b"5", None)]
+    assert index_archive(path).replaced_members == 2
+    each = [("a/audio.wav", b"1")] * 2 + [("a/label.json", b"2")] * 3
+    assert clips(write_tar(tmp_path / "e.tar", each)) == [("a", b"1", b"2")]
+
+
+@pytest.mark.parametrize(
+    ("audio", "label"),
+    [
+        ("a/Audio.WAV", "a/Label.json"), ("a/AUDIO.FLAC", "a/LABEL.JSON"),
+        ("a/audio.ogg", "a/label.json"),
+        ("x\\a\\audio.wav", "x\\a\\label.json"), ("a/audio.mp3", "a/label.json"),
+    ],
+)  # fmt: skip
+def test_names_in_capitals_with_backslashes_and_of_other_formats(tmp_path, audio, label):
+    path = write_tar(tmp_path / "t.tar", [(audio, b"1"), (label, b"2")])
+    assert clips(path) == [("a", b"1", b"2")]
+
+
+@pytest.mark.parametrize("names", [["a.wav", "a.txt"], ["audio.wav", "label.json"], ["x/y.flac"]])
+def test_an_archive_without_clips_names_what_it_has(tmp_path, names):
+    path = write_tar(tmp_path / "t.tar", [(name, b"1") for name in names])
+    with pytest.raises(ArchiveError, match=f"contains no clips. It has {', '.join(names)}"):
+        index_archive(path)
 
 
 def test_what_is_no_clip_is_counted_not_followed(tmp_path):

@@ -1,0 +1,1 @@
+"""Layouts of recordings: recognised, shown, and only then taken."""
