@@ -141,6 +141,7 @@ def _add_prepare(commands: Any) -> None:
         help="prefix each text with the sign of the clip's style (%(default)s)",
     )
     _add_sample_rate(parser)
+    _add_align(parser)
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="draws the validation clips (%(default)s)"
     )
@@ -163,6 +164,14 @@ def _add_sample_rate(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def _add_align(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--align", choices=("auto", "off"), default="auto",
+        help="find when each phone is spoken in English clips that come without; needs "
+        'pip install "ponytaco[align]" (%(default)s)',
+    )  # fmt: skip
+
+
 def _add_pack(commands: Any) -> None:
     parser = _add(
         commands, "pack", _pack, "recordings Me.tar --character Me",
@@ -175,6 +184,7 @@ def _add_pack(commands: Any) -> None:
     parser.add_argument("out", type=Path, metavar="FILE", help="the archive to write, a .tar")
     parser.add_argument("--character", required=True, metavar="NAME", help="the speaker (required)")
     _add_sample_rate(parser)
+    _add_align(parser)
     _add_overwrite(parser)
     _add_dry_run(parser)
 
@@ -240,6 +250,7 @@ def _prepare(arguments: argparse.Namespace) -> int:
         skip_tags=tuple(t.strip() for t in arguments.skip_tags.split(",") if t.strip()),
         style_signs=arguments.style_signs,
         sample_rate=arguments.sample_rate,
+        align=arguments.align == "auto",
     )
     if not os.path.lexists(arguments.archive) and _is_archive(arguments.out):
         swapped = shlex.join([str(arguments.out), str(arguments.archive)])
@@ -329,6 +340,9 @@ def summary(prepared: Prepared) -> str:
         example = report["rejected_examples"][reason][0]
         lines.append(f"Left out {count}: {reason}. For example {example}")
     lines.append(_phones(report))
+    if report.get("suspicious_examples"):
+        lines.append(_suspicious(report["suspicious"], "suspicious.csv"))
+        lines.append(f"For example {report['suspicious_examples'][0]}")
     if report["replaced_characters"]:
         replaced = counted(report["replaced_characters"], "character")
         lines.append(f"Replaced {replaced} that a text cannot contain.")
@@ -356,8 +370,14 @@ def _phones(report: dict) -> str:
     alignments = report["alignments"]
     if alignments["kept"]:
         sentence = f"Phone alignments for {counted(alignments['kept'], 'clip')}"
+        if alignments.get("found_here"):
+            sentence += f", {alignments['found_here']} of them found here"
     else:
         sentence = "No phone alignments, so learning takes longer"
+        if report.get("aligner"):
+            sentence += "; they can be found for English alone"
+        elif report["options"].get("align", True):
+            sentence += '; pip install "ponytaco[align]" finds those of English clips'
     if alignments["dropped"]:
         sentence += f"; those of {alignments['dropped']} did not fit the audio"
     if alignments["kept"] and alignments["without_phones"]:
@@ -365,6 +385,11 @@ def _phones(report: dict) -> str:
     if report["with_arpabet"]:
         sentence += f". ARPAbet texts for {counted(report['with_arpabet'], 'clip')}"
     return f"{sentence}."
+
+
+def _suspicious(count: int, table: str | Path) -> str:
+    clips, its = ("1 clip", "its text") if count == 1 else (f"{count:,} clips", "their texts")
+    return f"Listen to {clips}: {its} may not be what is said. {table} lists them."
 
 
 def _why_little(report: dict) -> str:
@@ -381,7 +406,7 @@ def _why_little(report: dict) -> str:
 
 
 def _pack(arguments: argparse.Namespace) -> int:
-    from data_prep.recordings import pack
+    from data_prep.recordings import pack, suspicious_path
 
     if arguments.dry_run:
         _show_understood(arguments.folder, arguments.character)
@@ -389,12 +414,14 @@ def _pack(arguments: argparse.Namespace) -> int:
     out = _archive_path(arguments.out, arguments.character)
     packed = pack(
         arguments.folder, out, arguments.character, arguments.overwrite, arguments.sample_rate,
-        progress=True,
+        progress=True, align=arguments.align == "auto",
     )  # fmt: skip
     say(f"Understood as {packed.found.layout}.")
     clips = counted(packed.clips, "clip")
     say(f"Packed {clips}, {packed.seconds / 60:.1f} minutes, into {out}.", *packed.notes)
     _say_left_out(packed.left_out, packed.report)
+    if packed.suspicious:
+        say(_suspicious(len(packed.suspicious), suspicious_path(out)))
     say(f"Next: {_next(arguments, out, arguments.character)}")
     return 0
 

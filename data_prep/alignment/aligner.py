@@ -45,8 +45,8 @@ class Alignment:
     """With "sil" at the edges and "sp" at pauses, without gaps."""
 
     score: float
-    """Mean logarithm of a frame's likelihood in speech, relative to the likeliest of the sounds that
-    were compared: 0 at best."""
+    """Mean logarithm of a frame's likelihood in speech, relative to the likeliest of the sounds
+    that were compared: 0 at best."""
 
 
 def is_installed() -> bool:

@@ -31,8 +31,18 @@ LEAST_SCORE = -3.8
 -2.7 to -0.8 with a clip's own text, below -4.9 with another of the same length."""
 
 Item = TypeVar("Item")
-Clip = tuple[str, Waveform, int]
-"""A text, its sound and the sample rate in Hz."""
+
+
+@dataclass(frozen=True)
+class Sound:
+    """What is to be aligned."""
+
+    text: str
+    waveform: Waveform
+    """(T_wav,)."""
+
+    sample_rate: int
+    """Hz."""
 
 
 class AlignmentError(PonytacoError):
@@ -61,11 +71,12 @@ class AlignmentPool:
     """Aligns clips on all cores: ``with AlignmentPool(...) as pool: pool.outcomes(...)``.
 
     Args:
-        n_clips: how many will come, at most.
+        n_clips: how many will come, at most; 0 to align nothing.
         lexicons: dictionaries asked before the installed one.
     """
 
     def __init__(self, n_clips: int, lexicons: Sequence[Lexicon] = ()) -> None:
+        self._is_on = n_clips > 0
         self._speller = Speller(lexicons)
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         self._n_processes = min(cores or 1, n_clips // CLIPS_PER_PROCESS)
@@ -88,13 +99,13 @@ class AlignmentPool:
             process.terminate()  # otherwise this process would wait for the last clips
 
     def outcomes(
-        self, items: Iterable[Item], clip_of: Callable[[Item], Clip | None]
+        self, items: Iterable[Item], to_align: Callable[[Item], Sound | None]
     ) -> Iterator[tuple[Item, Outcome]]:
         """Align the clips of items.
 
         Args:
             items: read a little ahead of what is given back.
-            clip_of: what to align of an item; None for nothing.
+            to_align: what to align of an item; None for nothing.
 
         Yields:
             Each item in order, with what became of it.
@@ -104,17 +115,17 @@ class AlignmentPool:
         """
         pending: deque[tuple[Item, Future[Alignment | None] | Outcome]] = deque()
         for item in items:
-            pending.append((item, self._begin(clip_of(item))))
+            pending.append((item, self._begin(to_align(item))))
             while len(pending) > 4 * self._n_processes:
                 yield _finish(*pending.popleft())
         while pending:
             yield _finish(*pending.popleft())
 
-    def _begin(self, clip: Clip | None) -> Future[Alignment | None] | Outcome:
-        words = self._speller.words(clip[0]) if clip else ()
-        if clip is None or not words:
+    def _begin(self, sound: Sound | None) -> Future[Alignment | None] | Outcome:
+        words = self._speller.words(sound.text) if sound and self._is_on else ()
+        if sound is None or not words:
             return Outcome()
-        samples = pcm16_16khz(*clip[1:])
+        samples = pcm16_16khz(sound.waveform, sound.sample_rate)
         if self._n_processes <= 1:
             return verdict(_align(samples, words))
         if self._executor is None:  # not before there is something to do
@@ -150,11 +161,13 @@ def _align(samples: bytes, words: Sequence[Word]) -> Alignment | None:
 
 
 def pcm16_16khz(waveform: Waveform, sample_rate: int) -> bytes:
+    """Return a sound as `Aligner.align` takes it, at one level."""
     peak = float(np.abs(waveform).max(initial=0.0)) or 1.0
     return pcm16(resample(waveform * np.float32(PEAK / peak), sample_rate, SAMPLE_RATE)).tobytes()
 
 
 def verdict(alignment: Alignment | None) -> Outcome:
+    """Judge by an alignment, or by its failure, whether the text is what is said."""
     if alignment is None:
         return Outcome(suspicion="No way of speaking its text fits its sound.")
     if alignment.score < LEAST_SCORE:
