@@ -10,6 +10,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from ponytaco.errors import PonytacoError
+
 _SECONDS_OF_WORK = 120
 _MOST_BYTES = 256 * 2**20
 
@@ -36,7 +38,7 @@ _ESTIMATED = frozenset({"aac", "amr", "mp3", "mpegts"})
 _DURATION = re.compile(r"Duration: (\d+):(\d+):(\d+\.\d+)")
 
 
-class FfmpegError(Exception):
+class FfmpegError(PonytacoError):
     """A sound cannot be converted; the message is a clause without a full stop."""
 
 

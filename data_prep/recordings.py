@@ -220,7 +220,8 @@ def _sounds(
         except AudioError as error:
             found.left_out.append(LeftOut(recording.sound.name, str(error)))
         except OSError as error:
-            if error.filename is None:  # of the archive, not of the recording
+            # Of the archive, not of the recording.
+            if str(error.filename) not in (str(recording.sound), str(recording.label)):
                 raise
             found.left_out.append(
                 LeftOut(recording.sound.name, f"cannot be read ({error.strerror})")

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data_prep.containers import missing_share, repaired, sound_seconds
-from data_prep.ffmpeg import FfmpegError, foreign_format, to_wav
+from data_prep.ffmpeg import FfmpegError, find_ffmpeg, foreign_format, to_wav
 from ponytaco.errors import PonytacoError
 from ponytaco.io.strangers import open_regular
 
@@ -70,7 +70,8 @@ def read_samples(data: bytes) -> tuple[Channels, int]:
     try:
         channels, rate, promised = _read_by_libsndfile(repaired(data))
     except soundfile.SoundFileError as error:
-        if not foreign_format(data):
+        kind = foreign_format(data)
+        if not kind or (kind == "mp3" and not find_ffmpeg()):
             raise AudioError(_what_it_is(data, error)) from None
         channels, rate, promised = _read_by_ffmpeg(data)
     except (RuntimeError, TypeError, MemoryError) as error:

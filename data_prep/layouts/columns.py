@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from data_prep.layouts.found import RecordingsError
-from ponytaco.text.phones import BRACES, parse_phones
+from ponytaco.text.phones import bare_phones, is_pronounced
 
 _NAMES = {
     "sound": "id ids file files filename file_name file_path filepath path audio audio_file "
@@ -151,11 +151,9 @@ def _repeats(column: Sequence[str]) -> bool:
 
 def is_phonetic(cell: str) -> bool:
     """Whether a text has pronunciations: ARPAbet in braces, bare ARPAbet, or IPA."""
-    if any(parse_phones(found[1]) for found in BRACES.finditer(cell)):
+    if is_pronounced(cell) or bare_phones(re.sub(r"[^\w\s]", " ", cell)):
         return True
-    bare = re.sub(r"[^\w\s]", " ", cell)
-    is_bare = parse_phones(bare) is not None and re.search(r"[A-Z][0-2]\b", bare) is not None
-    return is_bare or len(re.findall(r"[ɑɐɒæɓʙβɔɕɖðəɘɚɛɜɝɞɡɪɨɫɹɾʃʊʌʒʔθˈˌː]", cell)) >= 2
+    return len(re.findall(r"[ɑɐɒæɓʙβɔɕɖðəɘɚɛɜɝɞɡɪɨɫɹɾʃʊʌʒʔθˈˌː]", cell)) >= 2
 
 
 def _text_among(labels: list[int], columns: list[list[str]]) -> tuple[list[int], list[int]]:

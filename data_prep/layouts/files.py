@@ -33,7 +33,7 @@ class Files:
     others: list[Path] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
     outside: set[Path] = field(default_factory=set)
-    """Sounds that are links to a place outside."""
+    """Files that are links to a place outside."""
 
     is_inside: Callable[[Path], bool] = bool
 
@@ -67,8 +67,7 @@ def _note(files: Files, path: Path) -> None:
     is_sound = is_sound_name(path.name)
     if not files.is_inside(path):
         files.left_out.append(LeftOut(path.name, LINK_OUTSIDE))
-        if is_sound:
-            files.outside.add(path)
+        files.outside.add(path)
     elif is_sound:
         files.sounds.append(path)
     elif path.name not in {".DS_Store", "desktop.ini", "Thumbs.db"}:
@@ -107,8 +106,9 @@ class SoundIndex:
         self._files = files
         self._by_name: dict[str, list[Path]] = {}
         self._by_number: dict[int, list[Path]] = {}
+        prefix = os.path.join(base, "")
         for sound in [*files.sounds, *files.outside]:
-            if sound.is_relative_to(base):
+            if is_sound_name(sound.name) and str(sound).startswith(prefix):
                 stem = without_suffix(sound.name)
                 self._by_name.setdefault(folded(stem), []).append(sound)
                 if stem.isascii() and stem.isdigit():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,7 +49,8 @@ class LeftOut:
     """A clause without a full stop."""
 
     def __str__(self) -> str:
-        return f"{self.name}{' ' if self.reason == LINK_OUTSIDE else ': '}{self.reason}."
+        end = "" if self.reason.endswith("?") else "."
+        return f"{self.name}{' ' if self.reason == LINK_OUTSIDE else ': '}{self.reason}{end}"
 
 
 @dataclass
@@ -62,7 +63,7 @@ class Found:
     recordings: list[Recording] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
     columns: list[tuple[str, ...]] = field(default_factory=list)
-    """Role and two examples of each column, or of what stands in their place."""
+    """Role and two examples of each column of a table."""
 
     of_others: list[LeftOut] = field(default_factory=list)
     """Recordings of other characters than the chosen one."""
@@ -85,19 +86,39 @@ class Found:
 def describe(found: Found) -> list[str]:
     """Describe in some lines how a folder was understood."""
     lines = [f"Understood as {found.layout}."]
-    width = max((len(role) for role, *_ in found.columns), default=0)
-    for role, *examples in found.columns:
-        shown = "   ".join(f"“{shorten(example, LONGEST_SHOWN)}”" for example in examples)
+    columns = shown_columns(found)
+    width = max((len(role) for role, *_ in columns), default=0)
+    for role, *cells in columns:
+        shown = "   ".join(f"“{shorten(cell, LONGEST_SHOWN)}”" for cell in cells)
         lines.append(f"  {role.ljust(width)}  {shown}")
+    return [*lines, *count_found(found)]
+
+
+def count_found(found: Found) -> list[str]:
+    """Tell who speaks in a folder, and how many sounds and texts it has."""
     names = found.characters
-    if len(names) > 1 or any(names):
-        lines.append(f"Characters: {name_characters(names)}.")
-    lines.append(
+    told = len(names) > 1 or any(names)
+    return [f"Characters: {name_characters(names)}."] * told + [
         f"{counted(len(found.recordings), 'clip')} with sound and text, "
         f"{counted(found.without_text, 'sound')} without a text, "
         f"{counted(found.without_sound, 'text')} without a sound."
-    )
-    return lines
+    ]
+
+
+def shown_columns(found: Found) -> list[tuple[str, ...]]:
+    """Return the role and two examples of each column, or of what stands in their place."""
+    return found.columns or list(_columns(found.recordings))
+
+
+def _columns(recordings: Sequence[Recording]) -> Iterator[tuple[str, ...]]:
+    """Return what stands in the place of columns where there is no table."""
+    first = recordings[:2]
+    yield "sound", *(recording.sound.name for recording in first)
+    if any(recording.span for recording in first):
+        yield "seconds", *(f"{r.span[0]:.2f} to {r.span[1]:.2f}" for r in first if r.span)
+    yield "text", *(recording.text for recording in first)
+    if any(recording.tags for recording in first):
+        yield "tags", *(", ".join(recording.tags) for recording in first)
 
 
 def name_characters(names: Counter[str]) -> str:
@@ -136,8 +157,3 @@ def choose_character(found: Found, character: str, folder: Path) -> None:
 
 def _spoken_by(character: str) -> str:
     return f"is spoken by {character}" if character else "nothing tells who speaks"
-
-
-def examples(values: Sequence[str]) -> tuple[str, ...]:
-    """Return up to two values, for a column that is shown."""
-    return tuple(values[:2])

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from data_prep.layouts.files import Files, folded, is_sound_name, without_suffix
-from data_prep.layouts.found import Found, LeftOut, Recording, RecordingsError, examples
+from data_prep.layouts.found import Found, LeftOut, Recording, RecordingsError
 from data_prep.layouts.label_files import Span, read_spans
 from data_prep.layouts.sliced_dialogue import (
     LABEL_FOLDERS,
@@ -36,7 +36,6 @@ def find_pairs(files: Files) -> Found:
     outside = [entry.name for entry in files.left_out if entry.reason == LINK_OUTSIDE]
     pairs = _pair(sounds, texts)
     found = Found("", left_out=left_out)
-    shown: list[tuple[str, str]] = []
     for sound in sounds:
         text = pairs.get(sound)
         if text is None:
@@ -51,16 +50,11 @@ def find_pairs(files: Files) -> Found:
             reason = str(error).removeprefix("Cannot read ").replace(str(text), "it").rstrip(".")
             left_out.append(LeftOut(text.name, reason.removeprefix("it: ")))
             continue
-        shown += [(str(r.sound.relative_to(files.root)), r.text) for r in taken]
         found.recordings += taken
     _name_the_rest(found, files, texts, aside, set(pairs.values()))
     _take_whole_episodes(found, files, [t for t in aside if _is_whole_episode(t, files.root)])
     found.left_out += [LeftOut(s.name, _OUT_OF_USE) for s in files.sounds if s not in set(sounds)]
     found.names_are_characters = any(r.character for r in found.recordings)
-    found.columns = [
-        ("sound", *examples([name for name, _ in shown])),
-        ("text", *examples([text for _, text in shown])),
-    ]
     found.layout = _layout(found)
     return found
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from data_prep.layouts.files import Files, folded, read_head, without_suffix
-from data_prep.layouts.found import Found, LeftOut, Recording, RecordingsError, examples
+from data_prep.layouts.found import Found, LeftOut, Recording, RecordingsError
 from data_prep.layouts.texts import check_text, read_any_text
 from data_prep.vocabulary import full_name, noise_level, split_tags
 
@@ -49,15 +48,7 @@ def find_ponysorter(files: Files) -> Found | None:
             found.left_out.append(LeftOut(sound.name, "there are no labels of its name"))
     found.left_out = [*files.left_out, *found.left_out]
     found.names_are_characters = any(r.character for r in found.recordings)
-    found.columns = list(_columns(found.recordings))
     return found
-
-
-def _columns(recordings: list[Recording]) -> Iterator[tuple[str, ...]]:
-    yield "sound", *examples([f"{r.sound.name} {r.span}" for r in recordings])
-    yield "text", *examples([r.text for r in recordings])
-    yield "character", *examples([r.character for r in recordings])
-    yield "tags", *examples([", ".join(r.tags) for r in recordings])
 
 
 def _read_labels(path: Path) -> list[Any] | None:

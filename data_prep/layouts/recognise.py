@@ -6,13 +6,12 @@ from pathlib import Path
 
 from data_prep.labels import LabelError, parse_label
 from data_prep.layouts.files import Files, walk, without_suffix
-from data_prep.layouts.found import Found, LeftOut, Recording, examples
+from data_prep.layouts.found import Found, LeftOut, Recording
 from data_prep.layouts.pairs import find_pairs
 from data_prep.layouts.ponysorter import find_ponysorter
 from data_prep.layouts.table import find_tables, read_tables, refuse_unnamed
 from data_prep.soundtools import AUDIO_STEM, LABEL_NAME
 from ponytaco.io.strangers import open_regular
-from ponytaco.printable import brief
 
 _LARGEST_LABEL_BYTES = 2 * 2**20
 
@@ -84,8 +83,4 @@ def _find_soundtools(files: Files) -> Found | None:
         if sound not in taken:
             found.without_text += 1
             found.left_out.append(LeftOut(sound.name, f"has no {LABEL_NAME} beside it"))
-    found.columns = [
-        ("sound", *examples([str(r.sound.relative_to(files.root)) for r in found.recordings])),
-        ("text", *examples([brief(r.text, 80) for r in found.recordings])),
-    ]
     return found

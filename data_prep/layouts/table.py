@@ -17,11 +17,12 @@ from data_prep.layouts.columns import (
     roles_by_header,
 )
 from data_prep.layouts.files import Files, SoundIndex, read_head
-from data_prep.layouts.found import Found, LeftOut, Recording, RecordingsError, examples
+from data_prep.layouts.found import Found, LeftOut, Recording, RecordingsError
 from data_prep.layouts.label_files import is_label_file
 from data_prep.layouts.texts import read_any_text
-from data_prep.vocabulary import noise_level, split_tags
+from data_prep.vocabulary import full_name, noise_level, split_tags
 from ponytaco.formatting import and_more, shorten
+from ponytaco.io.strangers import LINK_OUTSIDE
 
 SUFFIXES = frozenset(
     {".csv", ".tsv", ".psv", ".txt", ".list", ".lst", ".jsonl", ".tab", ".filelist"}
@@ -63,6 +64,9 @@ def find_tables(files: Files) -> tuple[list[Table], list[LeftOut]]:
     """
     tables, left_out = [], []
     indices: dict[Path, SoundIndex] = {}
+    for path in files.outside:
+        if path.suffix.casefold() in SUFFIXES - {".txt"}:
+            raise RecordingsError(f"{path} {LINK_OUTSIDE}. Put the file itself there.")
     has_sound = {sound.with_suffix("") for sound in files.sounds}
     for path in files.others:
         suffix = path.suffix.casefold()
@@ -77,7 +81,7 @@ def find_tables(files: Files) -> tuple[list[Table], list[LeftOut]]:
         table = _read_table(path, index)
         if table is not None:
             tables.append(table)
-        elif suffix != ".txt" or index.count:
+        elif suffix != ".txt":  # texts are named where they are looked at as such
             left_out.append(LeftOut(path.name, _names_nothing(path)))
     return tables, left_out
 
@@ -245,7 +249,7 @@ def _read_row(table: Table, row: Row) -> tuple[Recording | None, str]:
         return None, f"the text has {len(text):,} characters, more than {LONGEST_TEXT:,}"
     return Recording(
         sound, text,
-        character="" if roles.character is None else cells[roles.character],
+        character="" if roles.character is None else full_name(cells[roles.character]),
         tags=() if roles.tags is None else split_tags(cells[roles.tags]),
         noise="" if roles.noise is None else noise_level(cells[roles.noise]) or "",
     ), ""  # fmt: skip
@@ -289,7 +293,7 @@ def _columns(table: Table) -> list[tuple[str, ...]]:
             of[column] = "phones, not read" if role == "phones" else role
     read = list(_good_rows(table))
     return [
-        (f"column {i + 1}: {of.get(i, 'not read')}", *examples([row[i] for row in read]))
+        (f"column {i + 1}: {of.get(i, 'not read')}", *[row[i] for row in read[:2]])
         for i in range(table.width)
     ]
 

@@ -21,6 +21,7 @@ from ponytaco.errors import PonytacoError
 from ponytaco.io.strangers import LINK_OUTSIDE, inside
 from ponytaco.io.text_files import numbered_lines
 from ponytaco.printable import brief
+from ponytaco.text.phones import bare_phones, in_braces, is_pronounced
 
 Interval = tuple[str, float, float]
 """A phone or word with its start and end, in seconds of the clip."""
@@ -164,9 +165,21 @@ def read_filelist(path: str | Path) -> list[Clip]:
             )
         line_of[clip.ref] = number
         clips.append(clip)
+    _check_arpabet(clips, path)
     if not clips:
         raise FilelistError(f"{path} lists no clips. {_AGAIN}")
     return clips
+
+
+def _check_arpabet(clips: Sequence[Clip], path: Path) -> None:
+    """Refuse third columns that are no pronunciations: speakers, or texts of another kind."""
+    columns = [clip for clip in clips if clip.arpabet]
+    if columns and not any(is_pronounced(clip.arpabet or "") for clip in columns):
+        shown = " and ".join(f"“{clip.text}|{brief(clip.arpabet)}”" for clip in columns[:2])
+        raise FilelistError(
+            f"{path}: the third column is not ARPAbet, such as {{HH AH0 L OW1}}: {shown}. "
+            "Remove it, if it tells who speaks; the text belongs in the second column."
+        )
 
 
 def read_alignments(folder: str | Path) -> dict[str, ClipAlignment]:
@@ -277,7 +290,10 @@ def _read_clip(line: str, folder: Path, is_inside: Callable[[Path], bool], where
         raise FilelistError(f"{where}: no text for {name}. Write it or remove the line.")
     if not path.is_file():
         raise FilelistError(f"{where}: no audio at {name}. {_AGAIN}")
-    return Clip(path=path, text=text, arpabet="".join(columns[2:]) or None, ref=_ref_of(name))
+    arpabet = "".join(columns[2:]) or None
+    if arpabet and (phones := bare_phones(arpabet)):
+        arpabet = in_braces(phones)
+    return Clip(path=path, text=text, arpabet=arpabet, ref=_ref_of(name))
 
 
 def _inside(name: str, where: str) -> str:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from pathlib import Path
 
-from data_prep.recordings import Packed, check_character, pack
-from ponytaco.formatting import counted
+from data_prep.layouts.found import Found, count_found, shown_columns
+from data_prep.recordings import Packed, check_character, pack, understand
+from ponytaco.formatting import counted, shorten
 from ponytaco.notebook.errors import NotebookError, explain_errors
 from ponytaco.notebook.fields import bare
 from ponytaco.notebook.storage import Storage, copy_with_progress
-from ponytaco.notebook.widgets.html import paragraph, show_html
+from ponytaco.notebook.widgets.html import paragraph, show_html, table
 from ponytaco.printable import say
 
 _MOST_REASONS = 12
+_LONGEST_CELL = 80
 
 
 @explain_errors
@@ -33,8 +36,8 @@ def locate_recordings(storage: Storage, folder_or_tar: str, character: str) -> P
     check_character(character)
     if not bare(folder_or_tar):
         raise NotebookError(
-            "Fill in where the recordings are: a folder with a .txt beside each .wav or .flac, a "
-            f"folder with a metadata.csv, or a soundtools .tar, seen from {storage.root}."
+            "Fill in where the recordings are: a folder with a .txt beside each sound, a folder "
+            f"with a metadata.csv, or a soundtools .tar, seen from {storage.root}."
         )
     path = storage.resolve(folder_or_tar)
     if path.is_dir() or (path.is_file() and path.suffix.lower() == ".tar"):
@@ -66,8 +69,19 @@ def pack_recordings(storage: Storage, recordings: Path, character: str) -> Path:
     if not recordings.is_dir():
         return recordings
     archive = storage.disk / f"{character}.tar"
-    show_packed(pack(recordings, archive, character, overwrite=True))
+    show_found(understand(recordings, character))
+    show_packed(pack(recordings, archive, character, overwrite=True, progress=True))
     return archive
+
+
+def show_found(found: Found) -> None:
+    """Show how a folder was understood: two rows with their columns, who speaks, and the counts."""
+    columns = shown_columns(found)
+    examples = zip_longest(*(cells for _, *cells in columns), fillvalue="")
+    rows = [[shorten(cell, _LONGEST_CELL) for cell in row] for row in examples]
+    html = paragraph(f"Understood as {found.layout}.", bold=True)
+    html += table(rows, [role for role, *_ in columns])
+    show_html(html + "".join(map(paragraph, count_found(found))))
 
 
 def show_packed(packed: Packed) -> None:
@@ -76,10 +90,11 @@ def show_packed(packed: Packed) -> None:
         f"Packed {counted(packed.clips, 'clip')}, {packed.seconds / 60:.1f} minutes.", bold=True
     )
     html += "".join(paragraph(f"Left out: {why}") for why in packed.left_out[:_MOST_REASONS])
+    html += "".join(map(paragraph, packed.notes))
     if len(packed.left_out) > _MOST_REASONS:
-        html += paragraph(
-            f"Left out {len(packed.left_out) - _MOST_REASONS} more, for such reasons."
-        )
+        html += paragraph(f"Left out {len(packed.left_out) - _MOST_REASONS:,} more.")
+    if packed.report is not None:
+        html += paragraph(f"{packed.report} lists everything that was left out.")
     show_html(html)
 
 

@@ -43,6 +43,17 @@ def parse_phones(text: str) -> tuple[str, ...] | None:
     return phones if phones and _PHONES.issuperset(phones) else None
 
 
+def is_pronounced(text: str) -> bool:
+    """Whether a text has a pronunciation in braces."""
+    return any(parse_phones(braces[1]) for braces in BRACES.finditer(text))
+
+
+def bare_phones(text: str) -> tuple[str, ...] | None:
+    """Read a text that is phones without braces, some with a stress; None for any other text."""
+    phones = parse_phones(text) if text.isupper() else None
+    return phones if phones and any(phone[-1].isdigit() for phone in phones) else None
+
+
 def wrong_phone(phones: Sequence[str]) -> str:
     """Explain the first of these that does not exist, in a sentence; empty if all do."""
     for phone in phones:

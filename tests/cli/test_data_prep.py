@@ -27,7 +27,7 @@ def test_their_errors_are_one_sentence(tmp_path, capsys):
     printed = refused(capsys, "list", tmp_path)
     assert "`ponytaco pack` or `ponytaco demo`." in printed
     printed = refused(capsys, "prepare", tmp_path, tmp_path / "out")
-    assert "is a folder, not an archive. `ponytaco list`" in printed
+    assert "contains no recording with a text" in printed
 
 
 def test_a_full_disk_names_what_the_user_named(tmp_path, capsys, monkeypatch):

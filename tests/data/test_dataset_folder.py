@@ -225,3 +225,24 @@ def test_no_folder_and_one_folder_twice_are_refused(folder):
     with pytest.raises(FilelistError, match="twice"):
         read_datasets([folder, folder / ".." / folder.name])
     assert [read.folder for read in read_datasets(as_paths(folder))] == [folder]
+
+
+@pytest.mark.parametrize(
+    "column",
+    ["0", "Twilight", "speaker1", "Twilight Sparkle", "EN", "The same text.", "happy", "I"],
+)
+def test_a_third_column_that_is_no_pronunciation_is_refused(folder, column):
+    with pytest.raises(FilelistError, match=r"third column is not ARPAbet.*“Hello.\|") as error:
+        write_train(folder, f"wavs/1.wav|Hello.|{column}\nwavs/2.wav|Two.|{column}\n")
+    assert "second column" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("column", "arpabet"),
+    [
+        ("HH AH0 L OW1", "{HH AH0 L OW1}"), ("{HH AH0 L OW1}.", "{HH AH0 L OW1}."),
+        ("AY1", "{AY1}"), ("☻Well, {HH AH0 L OW1}!", "☻Well, {HH AH0 L OW1}!"),
+    ],
+)  # fmt: skip
+def test_phones_are_read_with_and_without_braces(folder, column, arpabet):
+    assert write_train(folder, f"wavs/1.wav|Hello.|{column}\n")[0].arpabet == arpabet

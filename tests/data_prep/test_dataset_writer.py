@@ -45,7 +45,8 @@ def test_the_folder_keeps_the_contract(small_archive, tmp_path):
     prepared = prepare(small_archive, out, progress=False)
     assert prepared.fresh and prepared.folder == out
     assert {path.name for path in out.iterdir()} == {
-        "train.txt", "val.txt", "wavs", "alignments.jsonl", "lexicon.txt", "report.json"
+        "train.txt", "val.txt", "wavs", "alignments.jsonl", "lexicon.txt", "report.csv",
+        "report.json",
     }  # fmt: skip
     train, val = lines(out / "train.txt"), lines(out / "val.txt")
     assert len(train) == 11 and len(val) == 1

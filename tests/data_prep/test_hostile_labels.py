@@ -308,7 +308,7 @@ def test_texts_of_gigabytes_are_not_packed(folder):
     grown(folder / "b.txt", "Hello.")
     packed = pack(folder, folder / "out.tar", "Me")
     assert packed.clips == 1
-    assert any("b.txt is larger than 64 MB" in sentence for sentence in packed.left_out)
+    assert any("b.txt: it is larger than 64 MB" in sentence for sentence in packed.left_out)
     grown(folder / "metadata.csv", "a|Hello.")
     with pytest.raises(RecordingsError, match="larger than 64 MB"):
         pack(folder, folder / "out.tar", "Me", overwrite=True)

@@ -13,8 +13,9 @@ from support.errors import BUGS
 from data_prep.__main__ import main
 from data_prep.clip_filter import Reason, advice
 from data_prep.folders import PrepareError
+from data_prep.layouts.found import RecordingsError
+from data_prep.layouts.recognise import find_recordings
 from data_prep.options import ClipOptions
-from data_prep.recordings import RecordingsError, find_recordings
 from data_prep.soundtools import ArchiveError
 from ponytaco.cli import main as ponytaco
 
@@ -77,7 +78,7 @@ def test_there_is_advice_for_every_reason(reason):
     ("command", "part"),
     [
         (["prepare", "none.tar", "out"], "none.tar: there is no such archive. Check the name."),
-        (["prepare", "empty", "out"], "empty: is a folder, not an archive."),
+        (["prepare", "empty", "out"], "empty: contains no recording with a text."),
         (["prepare", "Test.tar", "Test.tar/out"], "a file is in the way"),
         (["pack", "empty", "out.tar", "--character", "../Evil"], "cannot name a character"),
         (["pack", "empty", "out.tar", "--character", ""], "cannot name a character"),
@@ -153,10 +154,12 @@ def test_pack_tells_what_it_left_out_and_what_is_next(tmp_path, capsys, main, pr
     assert main(["pack", str(tmp_path), str(tmp_path / "out"), "--character", "My Voice"]) == 0
     printed = capsys.readouterr().out.splitlines()
     assert printed == [
+        "Understood as sounds, each with a text of the same name.",
         f"Packed 1 clip, 0.0 minutes, into {out}.",
         "Left out: b.wav: has no b.txt beside it.",
-        "Left out: c.txt: has no wav or flac of its name beside it.",
-        "Left out: d.MP3: only wav and flac are read. Convert it: ffmpeg -i d.MP3 d.wav.",
+        "Left out: c.txt: has no sound of its name beside it.",
+        "Left out: d.MP3: it cannot be decoded (Format not recognised).",
+        f"{tmp_path / 'out.report.csv'} lists everything that was left out.",
         f"Next: {program} prepare {out} 'data/My Voice'",
     ]
 
@@ -166,10 +169,8 @@ def test_a_table_tells_of_recordings_that_it_cannot_use(tmp_path):
         (tmp_path / "wavs").mkdir(exist_ok=True)
         soundfile.write(tmp_path / f"{name}.wav", 0.1 * np.sin(np.arange(9_000)), 22_050)
     (tmp_path / "wavs" / "d.m4a").touch()
-    (tmp_path / "metadata.csv").write_text("a|Text.\nc|Text.\nd|Text.\ne.wav|Text.\n")
-    _, left_out = find_recordings(tmp_path)
-    assert left_out == [
-        "metadata.csv, row 3: only wav and flac are read. Convert it: ffmpeg -i d.m4a d.wav.",
+    (tmp_path / "metadata.csv").write_text("a|Text.\nc|More text.\nd|Some text.\ne.wav|Text.\n")
+    assert list(map(str, find_recordings(tmp_path).left_out)) == [
         "metadata.csv, row 4: there is no audio file e.wav.",
         "b.wav: no row of metadata.csv names it.",
     ]
@@ -259,7 +260,7 @@ def test_a_closed_pipe_ends_the_list_without_a_word(small_archive, monkeypatch, 
     def closed(*_: object) -> None:
         raise BrokenPipeError(32, "Broken pipe")
 
-    monkeypatch.setattr("data_prep.soundtools.index_archive", closed)
+    monkeypatch.setattr("data_prep.listing.index_archive", closed)
     assert main(["list", str(small_archive.parent)]) == 1
     printed = capsys.readouterr()
     assert printed.out == printed.err == ""
@@ -274,7 +275,7 @@ def test_a_full_disk_names_what_the_user_named(tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr("data_prep.soundtools.tarfile.TarFile.addfile", full)
     assert main(["pack", str(tmp_path), str(tmp_path / "out.tar"), "--character", "Me"]) == 1
-    printed = capsys.readouterr().err
+    printed = capsys.readouterr().err.splitlines()[-1]
     assert printed.startswith(f"{tmp_path / 'out.tar'}: the disk is full.")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "a.wav"]
 
@@ -300,7 +301,7 @@ def test_a_real_process_fails_with_a_sentence_and_no_traceback(tmp_path):
 
 
 COMMANDS = [
-    (["list", "."], "data_prep.soundtools.archive_seconds"),
+    (["list", "."], "data_prep.listing.archive_seconds"),
     (["list", "."], "data_prep.soundtools._note_member"),
     (["prepare", "Test.tar", "out"], "data_prep.clip_filter.find_offset"),
     (["prepare", "Test.tar", "out"], "data_prep.clip_filter.transcribe"),

@@ -7,7 +7,9 @@ import pytest
 import soundfile
 
 from data_prep.dataset_writer import prepare
-from data_prep.recordings import RecordingsError, check_character, find_recordings, pack
+from data_prep.layouts.found import RecordingsError
+from data_prep.layouts.recognise import find_recordings
+from data_prep.recordings import check_character, pack
 from data_prep.soundtools import index_archive, read_clips
 
 
@@ -68,23 +70,23 @@ def test_ljspeech_layout(tmp_path):
 def test_a_table_with_commas_and_a_header(tmp_path):
     record(tmp_path / "one.wav")
     (tmp_path / "list.csv").write_text('file,text\none.wav,"Well, yes."\n')
-    found, left_out = find_recordings(tmp_path)
-    assert [(r.sound.name, r.text) for r in found] == [("one.wav", "Well, yes.")]
-    assert not left_out
+    found = find_recordings(tmp_path)
+    assert [(r.sound.name, r.text) for r in found.recordings] == [("one.wav", "Well, yes.")]
+    assert not found.left_out
 
 
 def test_older_encodings_are_read(tmp_path):
     record(tmp_path / "one.wav").with_suffix(".txt").write_bytes("Café".encode("cp1252"))
-    assert find_recordings(tmp_path)[0][0].text == "Café"
+    assert find_recordings(tmp_path).recordings[0].text == "Café"
 
 
 def test_a_table_does_not_reach_outside_of_its_folder(tmp_path):
     record(tmp_path / "secret.wav")
     folder = tmp_path / "in"
     record(folder / "one.wav")
-    (folder / "metadata.csv").write_text("../secret.wav|x\none|y\n\0|z\n")
-    found, left_out = find_recordings(folder)
-    assert [r.sound.name for r in found] == ["one.wav"] and len(left_out) == 2
+    (folder / "metadata.csv").write_text("../secret.wav|x\none|y\n~/one.wav/z|z\n")
+    found = find_recordings(folder)
+    assert [r.sound.name for r in found.recordings] == ["one.wav"] and len(found.left_out) == 2
 
 
 def test_broken_and_cut_off_sounds_are_left_out_with_a_reason(tmp_path):
