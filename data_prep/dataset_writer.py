@@ -216,14 +216,15 @@ def _stated(options: ClipOptions) -> dict:
 
 def _write_clips(index: ArchiveIndex, options: ClipOptions, folder: Path, progress: bool) -> _Tally:
     seen, tally = Seen(), _Tally()
-    with open(folder / "alignments.jsonl", "w", encoding="utf-8", newline="\n") as alignments:
-        clips = tqdm(
-            read_clips(index),
-            desc=printable(index.path.name),
-            total=len(index.clips),
-            unit="clip",
-            disable=not progress,
-        )
+    clips = tqdm(
+        read_clips(index),
+        desc=printable(index.path.name),
+        total=len(index.clips),
+        unit="clip",
+        disable=not progress,
+    )
+    path = folder / "alignments.jsonl"
+    with clips, open(path, "w", encoding="utf-8", newline="\n") as alignments:
         results = (examine(raw, options, seen) for raw in clips)
         for aligned in align_clips(results, len(index.clips), options):
             if isinstance(aligned.result, Rejection):

@@ -187,8 +187,8 @@ def _write(
     """Write the archive."""
     written = _Written()
     n_clips = len(found.recordings) if align and not why_not() else 0
-    with ArchiveWriter(out) as archive, AlignmentPool(n_clips) as pool:
-        bar = tqdm(found.recordings, desc=printable(folder.name), unit="clip", disable=not progress)
+    bar = tqdm(found.recordings, desc=printable(folder.name), unit="clip", disable=not progress)
+    with bar, ArchiveWriter(out) as archive, AlignmentPool(n_clips) as pool:
         sounds = _sounds(bar, found, archive, written, sample_rate)
         for (recording, sound), outcome in pool.outcomes(sounds, _to_align):
             _write_clip(recording, sound, outcome, archive, written, character)

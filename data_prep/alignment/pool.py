@@ -26,9 +26,9 @@ CLIPS_PER_PROCESS = 25
 PEAK = 0.8
 """Level that clips are scaled to, of full scale, so that loudness does not count."""
 
-LEAST_SCORE = -3.8
-"""Score below which a text is not what is said. Measured on three voices and the synthetic one:
--2.7 to -0.8 with a clip's own text, below -4.9 with another of the same length."""
+LEAST_SCORE = -3.5
+"""Score below which a text is not what is said. Measured on 560 clips of four voices: 99 % above
+-2.7 with their own text, all below -4 with another of the same length."""
 
 Item = TypeVar("Item")
 
