@@ -66,8 +66,8 @@ def main() -> None:
         [_times_row(name, tally) for name, tally in tallies.items()],
     )  # fmt: skip
     report.log(
-        "The intervals of LJ, Rms and Slt agree with ours to the frame, so they come from an aligner "
-        "of the same kind; those of the demo voice are its synthesiser's own."
+        "The intervals of LJ, Rms and Slt agree with ours to the frame, so they come from an "
+        "aligner of the same kind; those of the demo voice are its synthesiser's own."
     )
     report.log(
         f"{EXCHANGED:.0%} of the clips with the text of another clip of the archive, the one of "
