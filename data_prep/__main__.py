@@ -185,6 +185,15 @@ def _add_pack(commands: Any) -> None:
     parser.add_argument("--character", required=True, metavar="NAME", help="the speaker (required)")
     _add_sample_rate(parser)
     _add_align(parser)
+    parser.add_argument(
+        "--transcribe", action="store_true",
+        help="FOLDER is a long recording without text, or a folder of such: cut it at its pauses "
+        'and let Whisper write it down; needs pip install "ponytaco[transcribe]"',
+    )  # fmt: skip
+    parser.add_argument(
+        "--whisper", default="small", metavar="MODEL",
+        help="Whisper's model for it: a name, or a folder in CTranslate2's format (%(default)s)",
+    )  # fmt: skip
     _add_overwrite(parser)
     _add_dry_run(parser)
 
@@ -407,6 +416,7 @@ def _why_little(report: dict) -> str:
 
 def _pack(arguments: argparse.Namespace) -> int:
     from data_prep.recordings import pack, suspicious_path
+    from data_prep.transcription.transcriber import Transcriber
 
     if arguments.dry_run:
         _show_understood(arguments.folder, arguments.character)
@@ -415,6 +425,7 @@ def _pack(arguments: argparse.Namespace) -> int:
     packed = pack(
         arguments.folder, out, arguments.character, arguments.overwrite, arguments.sample_rate,
         progress=True, align=arguments.align == "auto",
+        transcriber=Transcriber(arguments.whisper) if arguments.transcribe else None,
     )  # fmt: skip
     say(f"Understood as {packed.found.layout}.")
     clips = counted(packed.clips, "clip")

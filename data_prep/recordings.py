@@ -23,6 +23,7 @@ from data_prep.layouts.recognise import find_recordings, nothing_found
 from data_prep.options import ClipOptions, check_sample_rate
 from data_prep.sound_files import LARGEST_SOUND_BYTES, AudioError
 from data_prep.soundtools import LABEL_NAME, ArchiveWriter
+from data_prep.transcription.transcriber import Transcriber, transcribe_recordings
 from ponytaco.formatting import counted
 from ponytaco.io.locks import sole_writer
 from ponytaco.io.names import safe_name
@@ -78,6 +79,7 @@ def pack(
     sample_rate: int = SAMPLE_RATE,
     progress: bool = False,
     align: bool = True,
+    transcriber: Transcriber | None = None,
 ) -> Packed:
     """Pack recordings into a soundtools archive that `prepare` reads.
 
@@ -94,6 +96,8 @@ def pack(
         sample_rate: Hz of the archive's audio.
         progress: show a progress bar on stderr.
         align: find when each phone is spoken in English recordings, where that can be done.
+        transcriber: cuts long recordings without text at their pauses and writes them down; folder
+            may then be a single recording.
 
     Returns:
         What was packed, and what was left out and why.
@@ -106,7 +110,10 @@ def pack(
     check_character(character)
     check_sample_rate(sample_rate)
     check_out(out, overwrite)
-    found = understand(folder, character)
+    if transcriber is None:
+        found = understand(folder, character)
+    else:
+        found = transcribe_recordings(folder, transcriber, progress)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with sole_writer(out, RecordingsError):
@@ -252,6 +259,10 @@ def _write_clip(
         "recordings", recording.tags, recording.noise,
         words=found.words if found else (), phones=found.phones if found else (),
     )  # fmt: skip
+    if recording.span is not None:  # for `review`
+        label["recording"] = {
+            "name": recording.sound.name, "interval": recording.span, "score": outcome.score,
+        }  # fmt: skip
     ref = _ref(recording.sound.stem, written)
     archive.add(ref, sound.waveform, sound.sample_rate, label)
     written.clips += 1

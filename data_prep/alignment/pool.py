@@ -59,6 +59,9 @@ class Outcome:
     suspicion: str = ""
     """Why its text may not be what is said, as a sentence; empty if nothing tells against it."""
 
+    score: float | None = None
+    """Of the alignment, be it used or not."""
+
 
 def why_not() -> str:
     """Tell in one sentence why nothing can be aligned here; empty if it can."""
@@ -170,9 +173,8 @@ def verdict(alignment: Alignment | None) -> Outcome:
     """Judge by an alignment, or by its failure, whether the text is what is said."""
     if alignment is None:
         return Outcome(suspicion="No way of speaking its text fits its sound.")
-    if alignment.score < LEAST_SCORE:
-        return Outcome(
-            suspicion=f"Its text fits its sound badly ({alignment.score:.1f}; {LEAST_SCORE:g} "
-            "would do)."
-        )
-    return Outcome(alignment)
+    score = round(alignment.score, 2)
+    if score >= LEAST_SCORE:
+        return Outcome(alignment, score=score)
+    why = f"Its text fits its sound badly ({score:.1f}; {LEAST_SCORE:g} would do)."
+    return Outcome(suspicion=why, score=score)
