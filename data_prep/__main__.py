@@ -62,7 +62,7 @@ def add_commands(commands: Any) -> None:
     Raises:
         PonytacoError: by that function, if a user can fix what is wrong.
     """
-    for add in (_add_list, _add_prepare, _add_pack, _add_demo):
+    for add in (_add_list, _add_prepare, _add_pack, _add_review, _add_demo):
         add(commands)
 
 
@@ -196,6 +196,17 @@ def _add_pack(commands: Any) -> None:
     )  # fmt: skip
     _add_overwrite(parser)
     _add_dry_run(parser)
+
+
+def _add_review(commands: Any) -> None:
+    parser = _add(
+        commands, "review", _review, "Me.tar",
+        help="correct an archive's texts in a table",
+        description="Write an archive's texts into a table beside it, .review.csv, the most "
+        "doubtful first. Correct them, put 'no' under keep where a clip shall go, and run the "
+        "command again.",
+    )  # fmt: skip
+    parser.add_argument("archive", type=Path, metavar="FILE", help="an archive that you packed")
 
 
 def _add_demo(commands: Any) -> None:
@@ -434,6 +445,26 @@ def _pack(arguments: argparse.Namespace) -> int:
     if packed.suspicious:
         say(_suspicious(len(packed.suspicious), suspicious_path(out)))
     say(f"Next: {_next(arguments, out, arguments.character)}")
+    return 0
+
+
+def _review(arguments: argparse.Namespace) -> int:
+    from data_prep.review import read_review, table_path, write_review
+
+    table = table_path(arguments.archive)
+    if not table.exists():
+        written = write_review(arguments.archive)
+        say(
+            f"Wrote {counted(written.clips, 'clip')} into {table}, the most doubtful first. "
+            "Correct the texts, put 'no' under keep where a clip shall go, then run this command "
+            "again."
+        )
+        return 0
+    read = read_review(arguments.archive)
+    say(
+        f"Corrected {counted(read.corrected, 'text')}, left out {counted(read.left_out, 'clip')}: "
+        f"{arguments.archive} has {counted(read.clips, 'clip')}, and {table} is written anew."
+    )
     return 0
 
 
