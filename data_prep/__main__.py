@@ -62,7 +62,7 @@ def add_commands(commands: Any) -> None:
     Raises:
         PonytacoError: by that function, if a user can fix what is wrong.
     """
-    for add in (_add_list, _add_prepare, _add_pack, _add_demo):
+    for add in (_add_list, _add_prepare, _add_pack, _add_review, _add_demo):
         add(commands)
 
 
@@ -141,6 +141,7 @@ def _add_prepare(commands: Any) -> None:
         help="prefix each text with the sign of the clip's style (%(default)s)",
     )
     _add_sample_rate(parser)
+    _add_align(parser)
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="draws the validation clips (%(default)s)"
     )
@@ -163,6 +164,14 @@ def _add_sample_rate(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def _add_align(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--align", choices=("auto", "off"), default="auto",
+        help="find when each phone is spoken in English clips that come without; needs "
+        'pip install "ponytaco[align]" (%(default)s)',
+    )  # fmt: skip
+
+
 def _add_pack(commands: Any) -> None:
     parser = _add(
         commands, "pack", _pack, "recordings Me.tar --character Me",
@@ -175,8 +184,29 @@ def _add_pack(commands: Any) -> None:
     parser.add_argument("out", type=Path, metavar="FILE", help="the archive to write, a .tar")
     parser.add_argument("--character", required=True, metavar="NAME", help="the speaker (required)")
     _add_sample_rate(parser)
+    _add_align(parser)
+    parser.add_argument(
+        "--transcribe", action="store_true",
+        help="FOLDER is a long recording without text, or a folder of such: cut it at its pauses "
+        'and let Whisper write it down; needs pip install "ponytaco[transcribe]"',
+    )  # fmt: skip
+    parser.add_argument(
+        "--whisper", default="small", metavar="MODEL",
+        help="Whisper's model for it: a name, or a folder in CTranslate2's format (%(default)s)",
+    )  # fmt: skip
     _add_overwrite(parser)
     _add_dry_run(parser)
+
+
+def _add_review(commands: Any) -> None:
+    parser = _add(
+        commands, "review", _review, "Me.tar",
+        help="correct an archive's texts in a table",
+        description="Write an archive's texts into a table beside it, .review.csv, the most "
+        "doubtful first. Correct them, put 'no' under keep where a clip shall go, and run the "
+        "command again.",
+    )  # fmt: skip
+    parser.add_argument("archive", type=Path, metavar="FILE", help="an archive that you packed")
 
 
 def _add_demo(commands: Any) -> None:
@@ -240,6 +270,7 @@ def _prepare(arguments: argparse.Namespace) -> int:
         skip_tags=tuple(t.strip() for t in arguments.skip_tags.split(",") if t.strip()),
         style_signs=arguments.style_signs,
         sample_rate=arguments.sample_rate,
+        align=arguments.align == "auto",
     )
     if not os.path.lexists(arguments.archive) and _is_archive(arguments.out):
         swapped = shlex.join([str(arguments.out), str(arguments.archive)])
@@ -329,6 +360,9 @@ def summary(prepared: Prepared) -> str:
         example = report["rejected_examples"][reason][0]
         lines.append(f"Left out {count}: {reason}. For example {example}")
     lines.append(_phones(report))
+    if report.get("suspicious_examples"):
+        lines.append(_suspicious(report["suspicious"], "suspicious.csv"))
+        lines.append(f"For example {report['suspicious_examples'][0]}")
     if report["replaced_characters"]:
         replaced = counted(report["replaced_characters"], "character")
         lines.append(f"Replaced {replaced} that a text cannot contain.")
@@ -356,8 +390,14 @@ def _phones(report: dict) -> str:
     alignments = report["alignments"]
     if alignments["kept"]:
         sentence = f"Phone alignments for {counted(alignments['kept'], 'clip')}"
+        if alignments.get("found_here"):
+            sentence += f", {alignments['found_here']} of them found here"
     else:
         sentence = "No phone alignments, so learning takes longer"
+        if report.get("aligner"):
+            sentence += "; they can be found for English alone"
+        elif report["options"].get("align", True):
+            sentence += '; pip install "ponytaco[align]" finds those of English clips'
     if alignments["dropped"]:
         sentence += f"; those of {alignments['dropped']} did not fit the audio"
     if alignments["kept"] and alignments["without_phones"]:
@@ -365,6 +405,11 @@ def _phones(report: dict) -> str:
     if report["with_arpabet"]:
         sentence += f". ARPAbet texts for {counted(report['with_arpabet'], 'clip')}"
     return f"{sentence}."
+
+
+def _suspicious(count: int, table: str | Path) -> str:
+    clips, its = ("1 clip", "its text") if count == 1 else (f"{count:,} clips", "their texts")
+    return f"Listen to {clips}: {its} may not be what is said. {table} lists them."
 
 
 def _why_little(report: dict) -> str:
@@ -381,7 +426,8 @@ def _why_little(report: dict) -> str:
 
 
 def _pack(arguments: argparse.Namespace) -> int:
-    from data_prep.recordings import pack
+    from data_prep.recordings import pack, suspicious_path
+    from data_prep.transcription.transcriber import Transcriber
 
     if arguments.dry_run:
         _show_understood(arguments.folder, arguments.character)
@@ -389,13 +435,36 @@ def _pack(arguments: argparse.Namespace) -> int:
     out = _archive_path(arguments.out, arguments.character)
     packed = pack(
         arguments.folder, out, arguments.character, arguments.overwrite, arguments.sample_rate,
-        progress=True,
+        progress=True, align=arguments.align == "auto",
+        transcriber=Transcriber(arguments.whisper) if arguments.transcribe else None,
     )  # fmt: skip
     say(f"Understood as {packed.found.layout}.")
     clips = counted(packed.clips, "clip")
     say(f"Packed {clips}, {packed.seconds / 60:.1f} minutes, into {out}.", *packed.notes)
     _say_left_out(packed.left_out, packed.report)
+    if packed.suspicious:
+        say(_suspicious(len(packed.suspicious), suspicious_path(out)))
     say(f"Next: {_next(arguments, out, arguments.character)}")
+    return 0
+
+
+def _review(arguments: argparse.Namespace) -> int:
+    from data_prep.review import read_review, table_path, write_review
+
+    table = table_path(arguments.archive)
+    if not table.exists():
+        written = write_review(arguments.archive)
+        say(
+            f"Wrote {counted(written.clips, 'clip')} into {table}, the most doubtful first. "
+            "Correct the texts, put 'no' under keep where a clip shall go, then run this command "
+            "again."
+        )
+        return 0
+    read = read_review(arguments.archive)
+    say(
+        f"Corrected {counted(read.corrected, 'text')}, left out {counted(read.left_out, 'clip')}: "
+        f"{arguments.archive} has {counted(read.clips, 'clip')}, and {table} is written anew."
+    )
     return 0
 
 

@@ -230,22 +230,31 @@ def _cut_and_align(
         start, end = trim_by_level(waveform)
         cut = waveform[start:end]
         return start, Clip(ref, cut, transcript, label.tags, offset, (), (), label.dropped)
-    first = phones[0].start - offset.seconds - SPEECH_MARGIN_SECONDS
-    last = max(phone.end for phone in phones) - offset.seconds + SPEECH_MARGIN_SECONDS
-    start = max(0, round(first * SAMPLE_RATE))
-    end = min(len(waveform), round(last * SAMPLE_RATE))
-    cut = waveform[start:end]
-    shift, length = offset.seconds + start / SAMPLE_RATE, len(cut) / SAMPLE_RATE
-    return start, Clip(
-        ref,
-        cut,
-        transcript,
-        label.tags,
-        offset,
-        tokens=_shifted(transcript.tokens, shift, length),
-        words=_shifted(transcript.words, shift, length),
-        dropped=label.dropped,
+    whole = Clip(ref, waveform, transcript, label.tags, offset, (), (), label.dropped)
+    return cut_to_speech(whole, phones, offset.seconds)
+
+
+def cut_to_speech(clip: Clip, phones: Sequence[Interval], late: float = 0.0) -> tuple[int, Clip]:
+    """Trim a clip to its phones with a margin, and give it its transcript's times.
+
+    Args:
+        clip: to be trimmed.
+        phones: without silences.
+        late: seconds that these and the transcript's times are ahead of the waveform's.
+
+    Returns:
+        The first sample that is kept, and the clip.
+    """
+    rate = clip.sample_rate
+    first = phones[0].start - late - SPEECH_MARGIN_SECONDS
+    last = max(phone.end for phone in phones) - late + SPEECH_MARGIN_SECONDS
+    start = max(0, round(first * rate))
+    cut = clip.waveform[start : min(len(clip.waveform), round(last * rate))]
+    shift, length = late + start / rate, len(cut) / rate
+    tokens, words = (
+        _shifted(times, shift, length) for times in (clip.transcript.tokens, clip.transcript.words)
     )
+    return start, replace(clip, waveform=cut, tokens=tokens, words=words)
 
 
 def _shifted(intervals: Sequence[Interval], shift: float, length: float) -> tuple[Interval, ...]:

@@ -13,6 +13,8 @@ from typing import TextIO
 from tqdm import tqdm
 
 from data_prep import folders
+from data_prep.alignment.clips import Aligned, align_clips
+from data_prep.alignment.pool import why_not
 from data_prep.audio import SAMPLE_RATE, wav_bytes
 from data_prep.clip_filter import Clip, Reason, Rejection, Seen, advice, examine
 from data_prep.folders import PrepareError
@@ -97,6 +99,10 @@ class _Tally:
     left_out: list[tuple[str, str]] = field(default_factory=list)
     """Names of the clips that were left out, and why."""
 
+    aligned_here: int = 0
+    suspicious: list[tuple[str, str]] = field(default_factory=list)
+    """Names of the clips whose texts may not be what is said, and why."""
+
     rejected: Counter[Reason] = field(default_factory=Counter)
     examples: dict[Reason, list[str]] = field(default_factory=dict)
 
@@ -172,8 +178,12 @@ def _write_dataset(
     folders.start_partial(partial)
     try:
         tally = _write_clips(index, options, partial, progress)
-        statistics = _write_lists(partial, tally, index, seed)
+        statistics = _write_lists(partial, tally, index, options, seed)
         folders.write_left_out(partial / "report.csv", [*left_out, *tally.left_out])
+        if tally.suspicious:
+            folders.write_left_out(
+                partial / "suspicious.csv", tally.suspicious, ("listen to", "because")
+            )
         report = json.dumps(source | statistics, indent=1) + "\n"
         folders.write_text(partial / "report.json", report)
         folders.finish(partial, out)
@@ -184,36 +194,44 @@ def _write_dataset(
 
 def _is_current(finished: dict, source: dict) -> bool:
     """Tell whether preparing again would change nothing, by the report of the folder."""
-    lacks_phones = finished["alignments"]["without_phones"] and not finished.get("dictionary")
-    return all(finished.get(key) == source[key] for key in source) and not (
-        lacks_phones and can_pronounce()
-    )
+    alignments = finished["alignments"]
+    if any(finished.get(key) != source[key] for key in source):
+        return False
+    if alignments["without_phones"] and not finished.get("dictionary") and can_pronounce():
+        return False
+    is_alignable = source["options"].get("align", True) and not why_not()
+    lacks_times = alignments["without_phones"] or alignments["dropped"]
+    return not (lacks_times and is_alignable and not finished.get("aligner"))
 
 
 def _stated(options: ClipOptions) -> dict:
-    """Return the options as a report states them: the usual rate is not, as in older reports."""
+    """Return the options as a report states them: what is usual is not, as in older ones."""
     stated = asdict(options)
     if options.sample_rate == SAMPLE_RATE:
         del stated["sample_rate"]
+    if options.align:
+        del stated["align"]
     return stated
 
 
 def _write_clips(index: ArchiveIndex, options: ClipOptions, folder: Path, progress: bool) -> _Tally:
     seen, tally = Seen(), _Tally()
-    with open(folder / "alignments.jsonl", "w", encoding="utf-8", newline="\n") as alignments:
-        clips = tqdm(
-            read_clips(index),
-            desc=printable(index.path.name),
-            total=len(index.clips),
-            unit="clip",
-            disable=not progress,
-        )
-        for raw in clips:
-            result = examine(raw, options, seen)
-            if isinstance(result, Rejection):
-                _note_rejection(result, tally)
+    clips = tqdm(
+        read_clips(index),
+        desc=printable(index.path.name),
+        total=len(index.clips),
+        unit="clip",
+        disable=not progress,
+    )
+    path = folder / "alignments.jsonl"
+    with clips, open(path, "w", encoding="utf-8", newline="\n") as alignments:
+        results = (examine(raw, options, seen) for raw in clips)
+        for aligned in align_clips(results, len(index.clips), options):
+            if isinstance(aligned.result, Rejection):
+                _note_rejection(aligned.result, tally)
             else:
-                _write_clip(result, tally, folder, alignments)
+                _note_alignment(aligned, tally)
+                _write_clip(aligned.result, tally, folder, alignments)
             if too_much := _too_much(tally):
                 raise PrepareError(f"{index.path}: more than {too_much}. Split the archive.")
     if len(tally.lines) < 2:
@@ -248,6 +266,12 @@ def _note_rejection(rejection: Rejection, tally: _Tally) -> None:
     examples = tally.examples.setdefault(rejection.reason, [])
     if len(examples) < EXAMPLES_PER_REASON:
         examples.append(printable(f"{rejection.ref}: {rejection.sentence}"))
+
+
+def _note_alignment(aligned: Aligned, tally: _Tally) -> None:
+    tally.aligned_here += aligned.is_new
+    if aligned.suspicion:
+        tally.suspicious.append((aligned.result.ref, aligned.suspicion.rstrip(".")))
 
 
 def _write_clip(clip: Clip, tally: _Tally, folder: Path, alignments: TextIO) -> None:
@@ -311,7 +335,9 @@ def split(texts: Sequence[str], seed: int) -> tuple[list[int], list[int]]:
     return [i for i in everything if i not in chosen], [i for i in everything if i in chosen]
 
 
-def _write_lists(folder: Path, tally: _Tally, index: ArchiveIndex, seed: int) -> dict:
+def _write_lists(
+    folder: Path, tally: _Tally, index: ArchiveIndex, options: ClipOptions, seed: int
+) -> dict:
     """Write both filelists and the lexicon, and return the statistics for the report."""
     train, val = split([line.text for line in tally.lines], seed)
     for name, chosen in (("train.txt", train), ("val.txt", val)):
@@ -330,7 +356,13 @@ def _write_lists(folder: Path, tally: _Tally, index: ArchiveIndex, seed: int) ->
             "kept": tally.aligned,
             "dropped": tally.alignments_dropped,
             "without_phones": tally.without_phones,
+            "found_here": tally.aligned_here,
         },
+        "aligner": options.align and not why_not(),
+        "suspicious": len(tally.suspicious),
+        "suspicious_examples": [
+            printable(f"{ref}: {why}.") for ref, why in tally.suspicious[:EXAMPLES_PER_REASON]
+        ],
         "dictionary": bool(tally.without_phones) and can_pronounce(),
         "with_arpabet": sum(line.arpabet is not None for line in tally.lines),
         "replaced_characters": tally.replaced_characters,

@@ -38,6 +38,7 @@ _OURS = {
     "val.txt",
     "wavs",
     "alignments.jsonl",
+    "suspicious.csv",
     "lexicon.txt",
     "report.json",
     "report.csv",
@@ -75,11 +76,16 @@ def _is_complete(report: dict) -> bool:
         return False
     counts: list[Any] = [report.get(name) for name in _COUNTS]
     counts += [aligned.get(name) for name in ("kept", "dropped", "without_phones")]
+    # What older reports lack.
+    counts += [aligned.get("found_here", 0), report.get("suspicious", 0)]
+    suspicious: Any = report.get("suspicious_examples", [])
     return (
         all(type(count) is int and 0 <= count < _MOST for count in (*counts, *reasons.values()))
         and type(minutes) in (int, float)
         and 0 <= minutes < _MOST
         and isinstance(report.get("archive"), str)
+        and isinstance(suspicious, list)
+        and all(isinstance(example, str) for example in suspicious)
         and isinstance(report.get("options"), dict)
         and all(
             isinstance(examples.get(reason), list) and isinstance([*examples[reason], 0][0], str)
@@ -175,16 +181,21 @@ def write_text(path: Path, text: str) -> None:
     path.write_bytes(text.encode("utf-8", "replace"))
 
 
-def write_left_out(path: Path, rows: Iterable[tuple[str, str]]) -> None:
+def write_left_out(
+    path: Path,
+    rows: Iterable[tuple[str, str]],
+    header: tuple[str, str] = ("left out", "reason"),
+) -> None:
     """Write a table of everything that was left out, and why.
 
     Args:
         path: a csv.
         rows: names and reasons.
+        header: what the columns are.
     """
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(("left out", "reason"))
+    writer.writerow(header)
     writer.writerows((printable(name), printable(reason)) for name, reason in rows)
     write_text(path, file.getvalue())
 

@@ -122,14 +122,16 @@ def make_label(
         "tags": list(tags),
         "noise": noise,
         "utterance": {"content": text, "episode_interval": [0.0, seconds]},
-        "words": [_as_json(word) for word in words],
-        "phones": [_as_json(phone) for phone in phones],
+        "words": times_as_json(words),
+        "phones": times_as_json(phones),
     }
 
 
-def _as_json(interval: Interval) -> dict[str, Any]:
-    times = [round(interval.start, 5), round(interval.end, 5)]
-    return {"content": interval.content, "interval": times}
+def times_as_json(intervals: Sequence[Interval]) -> list[dict[str, Any]]:
+    """Return words or phones as they stand in a label.json."""
+    return [
+        {"content": i.content, "interval": [round(i.start, 5), round(i.end, 5)]} for i in intervals
+    ]
 
 
 def parse_label(data: bytes) -> Label:

@@ -41,6 +41,9 @@ class ClipOptions:
     sample_rate: int = 22_050
     """Hz of the wavs; the sound of an archive at a lower rate gains nothing by a higher one."""
 
+    align: bool = True
+    """Find the phone times of English clips that have none, by forced alignment."""
+
     def __post_init__(self) -> None:
         """Refuse limits that no clip can meet.
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tqdm import tqdm
 
+from data_prep.alignment.pool import AlignmentPool, Outcome, why_not
+from data_prep.alignment.pool import Sound as TextedSound
 from data_prep.audio import SAMPLE_RATE, Sound, decode, decode_span
 from data_prep.clip_filter import MOST_CLIPPED
 from data_prep.dataset_writer import Prepared, prepare
@@ -21,6 +23,7 @@ from data_prep.layouts.recognise import find_recordings, nothing_found
 from data_prep.options import ClipOptions, check_sample_rate
 from data_prep.sound_files import LARGEST_SOUND_BYTES, AudioError
 from data_prep.soundtools import LABEL_NAME, ArchiveWriter
+from data_prep.transcription.transcriber import Transcriber, transcribe_recordings
 from ponytaco.formatting import counted
 from ponytaco.io.locks import sole_writer
 from ponytaco.io.names import safe_name
@@ -54,12 +57,17 @@ class Packed:
     report: Path | None = None
     """Table of everything that was left out, if anything was."""
 
+    suspicious: tuple[tuple[str, str], ...] = ()
+    """Names of clips whose texts may not be what is said, and why."""
+
 
 @dataclass
 class _Written:
     clips: int = 0
     seconds: float = 0.0
     dull: int = 0
+    aligned: int = 0
+    suspicious: list[tuple[str, str]] = field(default_factory=list)
     refs: set[str] = field(default_factory=set)
 
 
@@ -71,6 +79,8 @@ def pack(
     sample_rate: int = SAMPLE_RATE,
     progress: bool = False,
     found: Found | None = None,
+    align: bool = True,
+    transcriber: Transcriber | None = None,
 ) -> Packed:
     """Pack recordings into a soundtools archive that `prepare` reads.
 
@@ -87,6 +97,9 @@ def pack(
         sample_rate: Hz of the archive's audio.
         progress: show a progress bar on stderr.
         found: from `understand`, if it was called before.
+        align: find when each phone is spoken in English recordings, where that can be done.
+        transcriber: cuts long recordings without text at their pauses and writes them down; folder
+            may then be a single recording.
 
     Returns:
         What was packed, and what was left out and why.
@@ -99,19 +112,23 @@ def pack(
     check_character(character)
     check_sample_rate(sample_rate)
     check_out(out, overwrite)
-    found = found or understand(folder, character)
+    if transcriber is not None:
+        found = transcribe_recordings(folder, transcriber, progress)
+    elif found is None:
+        found = understand(folder, character)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with sole_writer(out, RecordingsError):
             check_out(out, overwrite)
-            written = _write(found, folder, out, character, sample_rate, progress)
+            written = _write(found, folder, out, character, sample_rate, progress, align)
             report = _write_report(out, found)
+            _write_table(suspicious_path(out), written.suspicious, ("listen to", "because"))
     except OSError as error:
         raise RecordingsError(explain_os_error(error, out)) from error
     return Packed(
         written.clips, written.seconds, found,
         left_out=tuple(printable(entry) for entry in found.left_out),
-        notes=tuple(_notes(written, found)), report=report,
+        notes=tuple(_notes(written, found)), report=report, suspicious=tuple(written.suspicious),
     )  # fmt: skip
 
 
@@ -168,57 +185,105 @@ def check_out(out: Path, overwrite: bool) -> None:
 
 
 def _write(
-    found: Found, folder: Path, out: Path, character: str, sample_rate: int, progress: bool
+    found: Found,
+    folder: Path,
+    out: Path,
+    character: str,
+    sample_rate: int,
+    progress: bool,
+    align: bool,
 ) -> _Written:
     """Write the archive."""
     written = _Written()
-    with ArchiveWriter(out) as archive:
-        bar = tqdm(found.recordings, desc=printable(folder.name), unit="clip", disable=not progress)
-        for recording in bar:
-            name = recording.sound.name
-            try:
-                _write_clip(recording, archive, written, character, sample_rate)
-            except AudioError as error:
-                found.left_out.append(LeftOut(name, str(error)))
-            except OSError as error:
-                if str(error.filename) not in (str(recording.sound), str(recording.label)):
-                    raise
-                found.left_out.append(LeftOut(name, f"cannot be read ({error.strerror})"))
+    n_clips = len(found.recordings) if align and not why_not() else 0
+    bar = tqdm(found.recordings, desc=printable(folder.name), unit="clip", disable=not progress)
+    with bar, ArchiveWriter(out) as archive, AlignmentPool(n_clips) as pool:
+        sounds = _sounds(bar, found, archive, written, sample_rate)
+        for (recording, sound), outcome in pool.outcomes(sounds, _to_align):
+            _write_clip(recording, sound, outcome, archive, written, character)
         if not written.clips:
             raise RecordingsError(nothing_found(folder, found))
     return written
 
 
+def _sounds(
+    recordings: Iterable[Recording],
+    found: Found,
+    archive: ArchiveWriter,
+    written: _Written,
+    rate: int,
+) -> Iterator[tuple[Recording, Sound]]:
+    """Decode recordings, but append the clips of an unpacked archive as they are.
+
+    Those that cannot be used are noted as left out.
+
+    Raises:
+        OSError: if the archive cannot be written.
+    """
+    for recording in recordings:
+        try:
+            if recording.label is not None:
+                _copy_clip(recording, recording.label, archive, written)
+            else:
+                yield recording, _sound_of(recording, rate)
+        except AudioError as error:
+            found.left_out.append(LeftOut(recording.sound.name, str(error)))
+        except OSError as error:
+            # Of the archive, not of the recording.
+            if str(error.filename) not in (str(recording.sound), str(recording.label)):
+                raise
+            found.left_out.append(
+                LeftOut(recording.sound.name, f"cannot be read ({error.strerror})")
+            )
+
+
+def _to_align(item: tuple[Recording, Sound]) -> TextedSound:
+    recording, sound = item
+    return TextedSound(recording.text, sound.waveform, sound.sample_rate)
+
+
 def _write_clip(
-    recording: Recording, archive: ArchiveWriter, written: _Written, character: str, rate: int
+    recording: Recording,
+    sound: Sound,
+    outcome: Outcome,
+    archive: ArchiveWriter,
+    written: _Written,
+    character: str,
 ) -> None:
     """Append a recording.
 
     Raises:
-        AudioError: if its sound cannot be used.
-        OSError: if it cannot be read, with its name; or if the archive cannot be written.
+        OSError: if the archive cannot be written.
     """
-    if recording.label is not None:
-        _copy_clip(recording, recording.label, archive, written)
-        return
-    sound = _sound_of(recording, rate)
-    if sound.clipped_share > MOST_CLIPPED:
-        # Checked here, because `prepare` cannot see it: resampling rounds off the peaks.
-        raise AudioError(f"{sound.clipped_share:.1%} of its samples are clipped")
+    found = outcome.alignment
     label = make_label(
         recording.text, round(sound.seconds, 3), recording.character or character,
         "recordings", recording.tags, recording.noise,
+        words=found.words if found else (), phones=found.phones if found else (),
     )  # fmt: skip
-    archive.add(_ref(recording.sound.stem, written), sound.waveform, rate, label)
+    if recording.span is not None:  # for `review`
+        label["recording"] = {
+            "name": recording.sound.name, "interval": recording.span, "score": outcome.score,
+        }  # fmt: skip
+    ref = _ref(recording.sound.stem, written)
+    archive.add(ref, sound.waveform, sound.sample_rate, label)
     written.clips += 1
     written.seconds += sound.seconds
     written.dull += sound.source_rate < DULL_HZ
+    written.aligned += found is not None
+    if outcome.suspicion:
+        written.suspicious.append((ref, outcome.suspicion.rstrip(".")))
 
 
 def _sound_of(recording: Recording, rate: int) -> Sound:
     if recording.span is not None:
-        return decode_span(recording.sound, *recording.span, rate)
-    return decode(_sound_bytes(recording.sound), rate)
+        sound = decode_span(recording.sound, *recording.span, rate)
+    else:
+        sound = decode(_sound_bytes(recording.sound), rate)
+    if sound.clipped_share > MOST_CLIPPED:
+        # Checked here, because `prepare` cannot see it: resampling rounds off the peaks.
+        raise AudioError(f"{sound.clipped_share:.1%} of its samples are clipped")
+    return sound
 
 
 def _copy_clip(
@@ -253,12 +318,21 @@ def _sound_bytes(path: Path) -> bytes:
 def _write_report(out: Path, found: Found) -> Path | None:
     """Write a table of what was left out beside an archive, or delete that of an earlier one."""
     path = out.with_name(f"{out.stem}.report.csv")
-    left_out = [*found.left_out, *found.of_others]
-    if not left_out:
+    rows = rows_of([*found.left_out, *found.of_others])
+    _write_table(path, rows)
+    return path if rows else None
+
+
+def suspicious_path(out: Path) -> Path:
+    """Return where `pack` lists the clips whose texts may not be what is said."""
+    return out.with_name(f"{out.stem}.suspicious.csv")
+
+
+def _write_table(path: Path, rows: list[tuple[str, str]], *header: tuple[str, str]) -> None:
+    if rows:
+        write_left_out(path, rows, *header)
+    else:
         path.unlink(missing_ok=True)
-        return None
-    write_left_out(path, rows_of(left_out))
-    return path
 
 
 def rows_of(left_out: Iterable[LeftOut]) -> list[tuple[str, str]]:
@@ -267,6 +341,8 @@ def rows_of(left_out: Iterable[LeftOut]) -> list[tuple[str, str]]:
 
 
 def _notes(written: _Written, found: Found) -> Iterable[str]:
+    if written.aligned:
+        yield f"Found when each phone is spoken in {counted(written.aligned, 'clip')}."
     if written.dull:
         yield (
             f"{counted(written.dull, 'clip')} of less than {DULL_HZ:,} Hz: the voice will sound as "
@@ -307,7 +383,7 @@ def prepare_recordings(
         # Beside the dataset, where there is room: on Colab /tmp may be small.
         with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as place:
             archive = Path(place) / f"{safe_name(folder.resolve().name, any_letters=True)}.tar"
-            _write(found, folder, archive, name, options.sample_rate, progress)
+            _write(found, folder, archive, name, options.sample_rate, progress, align=False)
             left_out = rows_of([*found.left_out, *found.of_others])
             return prepare(archive, out, options, seed, progress, left_out=left_out)
     except OSError as error:

@@ -134,6 +134,8 @@ def _read_table(path: Path, index: SoundIndex) -> Table | None:
                 path, cells, index,
                 roles_by_header(named, [row.cells for row in good], is_sound), len(first), True,
             )  # fmt: skip
+        if not good:
+            raise DoubtError("none of its rows can be read")
         width = _width(good, cells.separator)
         even = [[cell.strip() for cell in r.cells] for r in good if len(r.cells) == width]
         if not even:  # texts with commas, without quotation marks

@@ -57,20 +57,23 @@ def arpabet(ipa: str) -> tuple[str, ...]:
 class _Entries(Mapping[str, tuple[str, ...]]):
     """The dictionary's entries, which become ARPAbet when they are asked for."""
 
-    def __init__(self, ipa: dict[str, str]) -> None:
+    def __init__(self, ipa: dict[str, list[str]]) -> None:
         self._ipa = ipa
 
     def __getitem__(self, word: str) -> tuple[str, ...]:
-        phones = arpabet(self._ipa[word])
+        phones = arpabet(self._ipa[word][0])  # of several pronunciations the first
         if not phones:
             raise KeyError(word)
         return phones
 
     def __iter__(self) -> Iterator[str]:
-        return (word for word, ipa in self._ipa.items() if arpabet(ipa))
+        return (word for word, ipa in self._ipa.items() if arpabet(ipa[0]))
 
     def __len__(self) -> int:
         return len(self._ipa)
+
+    def all_of(self, word: str) -> tuple[tuple[str, ...], ...]:
+        return tuple(phones for ipa in self._ipa.get(word, ()) if (phones := arpabet(ipa)))
 
 
 @functools.cache
@@ -83,9 +86,15 @@ def installed_dictionary() -> Lexicon:
         text = read_text(path, LexiconError, _MOST_BYTES)
     except LexiconError:  # another release
         return Lexicon(types.MappingProxyType({}))
-    ipa: dict[str, str] = {}
+    ipa: dict[str, list[str]] = {}
     for line in text.lower().split("\n"):
         word, tab, phones = line.partition("\t")
         if tab:
-            ipa.setdefault(word, phones)  # of several pronunciations the first
+            ipa.setdefault(word, []).append(phones)
     return Lexicon(_Entries(ipa), "CMUdict")
+
+
+def pronunciations(word: str) -> tuple[tuple[str, ...], ...]:
+    """Return all the installed dictionary's pronunciations of a lower-case word, such as "the"."""
+    entries = installed_dictionary().entries
+    return entries.all_of(word) if isinstance(entries, _Entries) else ()

@@ -91,7 +91,9 @@ def test_report_and_lexicon(small_archive, tmp_path):
     assert (report["clips"], report["kept"], report["train"], report["val"]) == (15, 12, 11, 1)
     assert report["rejected"] == {"no label": 1, "broken label": 1, "no audio": 1}
     assert report["rejected_examples"]["no label"][0].startswith("nolabel: ")
-    assert report["alignments"] == {"kept": 12, "dropped": 0, "without_phones": 0}
+    assert report["alignments"] == {
+        "kept": 12, "dropped": 0, "without_phones": 0, "found_here": 0,
+    }  # fmt: skip
     assert report["archive"] == "Test.tar" and len(report["sha256"]) == 64
     assert report["options"]["max_seconds"] == 15.0 and report["other_members"] == 1
     wavs = list((prepared.folder / "wavs").iterdir())

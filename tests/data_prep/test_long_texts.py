@@ -94,7 +94,12 @@ def test_what_is_written_can_be_read(fake_clip, tmp_path, monkeypatch):
     monkeypatch.setattr(writer, "LONGEST_ALIGNMENT", 100)
     path = archive_of(tmp_path / "a.tar", fake_clip, [{}, {}])
     prepared = prepare(path, tmp_path / "data", progress=False)
-    assert prepared.report["alignments"] == {"kept": 0, "dropped": 2, "without_phones": 0}
+    assert prepared.report["alignments"] == {
+        "kept": 0,
+        "dropped": 2,
+        "without_phones": 0,
+        "found_here": 0,
+    }
     assert not read_dataset(prepared.folder).alignments
 
 

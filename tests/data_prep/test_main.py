@@ -203,7 +203,7 @@ def test_zeros_are_not_told(small_archive, tmp_path, capsys):
     assert main(["pack", str(folder), str(tmp_path / "Me.tar"), "--character", "Me"]) == 0
     assert main(["prepare", str(tmp_path / "Me.tar"), str(tmp_path / "Me")]) == 0
     printed = capsys.readouterr().out
-    assert "No phone alignments, so learning takes longer." in printed
+    assert "No phone alignments, so learning takes longer; pip install" in printed
     assert " 0 " not in printed.split("Kept")[1]
 
 

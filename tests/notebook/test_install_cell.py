@@ -45,8 +45,8 @@ def install(monkeypatch, address, printed="", code=0):
     assert filled == {"address"}
     exec(source, {"__name__": "__main__"})
     package, *_ = asked
-    assert package.startswith("ponytaco[notebook,hifigan,dictionary,judge] @ ")
-    return package.removeprefix("ponytaco[notebook,hifigan,dictionary,judge] @ ")
+    assert package.startswith("ponytaco[notebook,hifigan,dictionary,align,judge] @ ")
+    return package.removeprefix("ponytaco[notebook,hifigan,dictionary,align,judge] @ ")
 
 
 def refusal(monkeypatch, address, printed="", code=1):

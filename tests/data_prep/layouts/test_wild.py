@@ -34,6 +34,7 @@ ROWS = st.lists(
     ROWS.map(str.encode) | WILD.map(str.encode) | st.binary(max_size=80),
 )
 @example("m.json", b"[" * 50_000)
+@example("metadata.csv", b'a|"x\ny"\nb.wav|"x\ny"')
 @example("m.json", b'{"a": 1, "b": "x"}')
 @example("m.jsonl", b'{"file": ["a", "b"], "text": 1e400}')
 @example("a.txt", b"1e400\t2\tx")
