@@ -78,6 +78,7 @@ def pack(
     overwrite: bool = False,
     sample_rate: int = SAMPLE_RATE,
     progress: bool = False,
+    found: Found | None = None,
     align: bool = True,
     transcriber: Transcriber | None = None,
 ) -> Packed:
@@ -95,6 +96,7 @@ def pack(
         overwrite: replace out if it exists.
         sample_rate: Hz of the archive's audio.
         progress: show a progress bar on stderr.
+        found: from `understand`, if it was called before.
         align: find when each phone is spoken in English recordings, where that can be done.
         transcriber: cuts long recordings without text at their pauses and writes them down; folder
             may then be a single recording.
@@ -110,10 +112,9 @@ def pack(
     check_character(character)
     check_sample_rate(sample_rate)
     check_out(out, overwrite)
-    if transcriber is None:
-        found = understand(folder, character)
-    else:
+    if transcriber is not None:
         found = transcribe_recordings(folder, transcriber, progress)
+    found = found or understand(folder, character)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with sole_writer(out, RecordingsError):

@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from data_prep.layouts.columns import header_roles
+
 _SEPARATORS = (("|", False), ("|", True), ("\t", False), ("\t", True), (";", True), (",", True))
 """Characters between cells, and whether cells may stand in quotation marks, likelier ones first."""
 
@@ -49,8 +51,9 @@ def split_table(content: str, is_sound: Callable[[str], bool]) -> Cells | None:
         The rows; None if no row names one, whatever the separator.
     """
     lines = re.split(r"\r\n?|\n", content)
-    if content.lstrip().startswith("{"):
-        return _split_jsonl(lines)
+    if content.lstrip().startswith(("{", "[")):
+        entries = _read_json(content, lines)
+        return _from_entries(entries) if entries else None
     best, most = None, 0
     for separator, quoted in _SEPARATORS:
         if separator not in content:
@@ -61,7 +64,7 @@ def split_table(content: str, is_sound: Callable[[str], bool]) -> Cells | None:
         if named > most or (evident and named):
             best, most = (separator, quoted), named
     if best is None:
-        return None
+        return _split_at_spaces(lines, is_sound)
     return Cells(best[0], list(_rows(lines, *best, is_sound)))
 
 
@@ -131,7 +134,30 @@ def split_line(line: str, separator: str) -> tuple[list[str], bool]:
         place = end + 1
 
 
-def _split_jsonl(lines: list[str]) -> Cells | None:
+def _split_at_spaces(lines: list[str], is_sound: Callable[[str], bool]) -> Cells | None:
+    """Split lists of `name text`, as Kaldi's, where every line begins with another sound."""
+    rows = [
+        Row(number, tuple(line.strip().split(None, 1)))
+        for number, line in enumerate(lines, start=1)
+        if line.strip()
+    ]
+    names = {row.cells[0] for row in rows if len(row.cells) == 2 and is_sound(row.cells[0])}
+    return Cells(" ", rows) if len(rows) > 1 and len(names) == len(rows) else None
+
+
+def _read_json(content: str, lines: list[str]) -> list[tuple[int, dict]]:
+    """Read objects with their numbers: one a line, a list of them, or texts by name."""
+    try:
+        whole = json.loads(content)
+    except (ValueError, RecursionError):
+        whole = None
+    if isinstance(whole, list):
+        return [(n, e if isinstance(e, dict) else {}) for n, e in enumerate(whole, start=1)]
+    if isinstance(whole, dict) and len(whole) > 1 and _are_texts_by_name(whole):
+        return [
+            (n, {"file": name} | (entry if isinstance(entry, dict) else {"text": entry}))
+            for n, (name, entry) in enumerate(whole.items(), start=1)
+        ]
     entries: list[tuple[int, dict]] = []
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -141,6 +167,18 @@ def _split_jsonl(lines: list[str]) -> Cells | None:
         except (ValueError, RecursionError):
             entry = None
         entries.append((number, entry if isinstance(entry, dict) else {}))
+    return entries
+
+
+def _are_texts_by_name(whole: dict) -> bool:
+    values = list(whole.values())
+    are_texts = all(isinstance(value, str) for value in values)
+    return (are_texts and not header_roles(list(whole))) or all(
+        isinstance(value, dict) for value in values
+    )
+
+
+def _from_entries(entries: list[tuple[int, dict]]) -> Cells | None:
     names = tuple(dict.fromkeys(name for _, entry in entries for name in entry))
     rows = [
         Row(

@@ -9,6 +9,7 @@ from difflib import SequenceMatcher
 
 from data_prep.layouts.found import RecordingsError
 from ponytaco.text.phones import bare_phones, is_pronounced
+from ponytaco.text.styles import match_style
 
 _NAMES = {
     "sound": "id ids file files filename file_name file_path filepath path audio audio_file "
@@ -121,14 +122,19 @@ def roles_by_content(
     if len(texts) > 1:
         texts = _raw_and_normalised(texts, columns, is_ljspeech and len(columns) == 3)
     _refuse_one_text_for_all(columns[texts[0]])
-    if not labels:  # numbers of speakers; lengths and the like differ from row to row
-        labels = [i for i in of.get("number", []) if i not in texts and _repeats(columns[i])]
+    styles = [i for i in labels if all(match_style(cell) for cell in columns[i])]
+    labels = [i for i in labels if i not in styles]
+    if not labels:  # lengths and the like differ from row to row
+        labels = [
+            i for i in of.get("number", []) if i not in texts and _numbers_speakers(columns[i])
+        ]
     several = [i for i in labels if len(set(columns[i])) > 1]
     if len(several) > 1:
         raise DoubtError(f"columns {_listed(several)} could each tell who speaks")
     character = next(iter(several or labels), None)
     phones = of.get("phones", [None])[0]
-    return Roles(sound, tuple(texts), character, phones=phones)
+    tags = next(iter(styles), None)
+    return Roles(sound, tuple(texts), character, tags, phones=phones)
 
 
 def _kind(column: Sequence[str]) -> str:
@@ -143,6 +149,13 @@ def _kind(column: Sequence[str]) -> str:
         return "label"
     is_spoken = any(cell[-1] in ".,!?…" or len(cell.split()) > 3 for cell in column)
     return "label" if _repeats(column) and not is_spoken else "text"
+
+
+def _numbers_speakers(column: Sequence[str]) -> bool:
+    """Whether whole numbers come again, as those of speakers do."""
+    distinct = set(column)
+    are_few = all(cell.isdigit() and len(cell) <= 4 for cell in distinct)
+    return are_few and len(column) > 1 and len(distinct) < len(column)
 
 
 def _repeats(column: Sequence[str]) -> bool:

@@ -145,10 +145,12 @@ def choose_character(found: Found, character: str, folder: Path) -> None:
     if not is_told or (len(known) == 1 and not character):
         return
     if wanted is None:
+        is_guess = "without a header" in found.layout
+        hint = " If this is not who speaks, write a header such as file|text above the rows."
         who = f"There is no {character} among them. " if character else ""
         raise RecordingsError(
             f"{folder}: has clips of {name_characters(names)}. {who}"
-            f'Choose one: --character "{known[0]}".'
+            f'Choose one: --character "{known[0]}".{hint * is_guess}'
         )
     others = [r for r in found.recordings if r.character != wanted]
     found.of_others += [LeftOut(str(r.sound.name), _spoken_by(r.character)) for r in others]

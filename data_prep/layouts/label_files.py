@@ -6,9 +6,13 @@ import re
 from dataclasses import dataclass
 
 _AUDACITY = re.compile(r"\s*(-?\d+(?:[.,]\d+)?)\t(-?\d+(?:[.,]\d+)?)(?:\t(.*))?")
+# Other programs part the same with spaces or commas; then the numbers have decimals.
+_SPACED = re.compile(r"\s*(-?\d+\.\d+)[ ,;]+(-?\d+\.\d+)(?:[ ,;]+(.*))?")
 _SPECTRAL = re.compile(r"\\\t")
 _TIME = r"(?:(\d+):)?(\d{1,2}):(\d{1,2}[.,]\d{1,3})"
 _CUE = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}.*")
+# Whisper's own output, and subtitles on one line each.
+_BRACKETED = re.compile(rf"\s*\[?{_TIME}\s*-->\s*{_TIME}\]?\s*(\S.*)")
 _MARKUP = re.compile(r"<[^>]*>|\{\\[^}]*\}")
 
 
@@ -46,7 +50,7 @@ def _read_audacity(lines: list[str]) -> list[Span]:
     for line in lines:
         if not line.strip() or _SPECTRAL.match(line):  # the frequencies of a selection
             continue
-        found = _AUDACITY.fullmatch(line)
+        found = _AUDACITY.fullmatch(line) or _SPACED.fullmatch(line)
         if not found:
             return []
         start, end = (float(found[i].replace(",", ".")) for i in (1, 2))
@@ -58,6 +62,12 @@ def _read_subtitles(lines: list[str]) -> list[Span]:
     spans: list[Span] = []
     place = 0
     while place < len(lines):
+        bracketed = _BRACKETED.fullmatch(lines[place])
+        if bracketed and lines[place].lstrip().startswith("["):
+            times = bracketed.groups()
+            spans.append(Span(_seconds(*times[:3]), _seconds(*times[3:6]), times[6].strip()))
+            place += 1
+            continue
         found = _CUE.fullmatch(lines[place])
         place += 1
         if not found:

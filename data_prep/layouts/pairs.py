@@ -18,6 +18,7 @@ from data_prep.layouts.sliced_dialogue import (
     parse_name,
 )
 from data_prep.layouts.texts import check_text, read_any_text, without_name
+from data_prep.sound_files import SOUND_SUFFIXES
 from data_prep.vocabulary import NOISY, VERY_NOISY
 from ponytaco.io.strangers import LINK_OUTSIDE
 
@@ -29,18 +30,21 @@ _SONGS = "songs"
 def find_pairs(files: Files) -> Found:
     """Pair the sounds of a folder with texts, and read what their names tell."""
     left_out = list(files.left_out)
-    sounds = [s for s in files.sounds if not _is_within(s, files.root, LEFT_OUT_FOLDERS)]
+    sounds = [s for s in files.sounds if not _is_unused(s, files.root)]
     texts = [t for t in files.others if _text_stem(t.name) is not None]
     aside = [t for t in texts if _is_aside(t, files.root)]
-    texts = [t for t in texts if t not in set(aside)]
+    texts = [t for t in texts if not _is_aside(t, files.root)]
     outside = [entry.name for entry in files.left_out if entry.reason == LINK_OUTSIDE]
     pairs = _pair(sounds, texts)
+    paired = {_exact(sound, without_suffix(sound.name)) for sound in pairs}
     found = Found("", left_out=left_out)
     for sound in sounds:
         text = pairs.get(sound)
         if text is None:
             expected = f"{without_suffix(sound.name)}.txt"
-            if expected not in outside:
+            if _exact(sound, without_suffix(sound.name)) in paired:
+                left_out.append(LeftOut(sound.name, "another sound of its name is taken"))
+            elif expected not in outside:
                 found.without_text += 1
                 left_out.append(LeftOut(sound.name, f"has no {expected} beside it"))
             continue
@@ -48,12 +52,14 @@ def find_pairs(files: Files) -> Found:
             taken = list(_read_pair(sound, text, left_out, files.root))
         except RecordingsError as error:
             reason = str(error).removeprefix("Cannot read ").replace(str(text), "it").rstrip(".")
-            left_out.append(LeftOut(text.name, reason.removeprefix("it: ")))
+            left_out.append(LeftOut(text.name, reason.removeprefix("it: ").removeprefix("it, ")))
             continue
         found.recordings += taken
     _name_the_rest(found, files, texts, aside, set(pairs.values()))
     _take_whole_episodes(found, files, [t for t in aside if _is_whole_episode(t, files.root)])
-    found.left_out += [LeftOut(s.name, _OUT_OF_USE) for s in files.sounds if s not in set(sounds)]
+    found.left_out += [
+        LeftOut(s.name, _OUT_OF_USE) for s in files.sounds if _is_unused(s, files.root)
+    ]
     found.names_are_characters = any(r.character for r in found.recordings)
     found.layout = _layout(found)
     return found
@@ -76,6 +82,10 @@ def _text_stem(name: str) -> str | None:
 
 def _is_within(path: Path, root: Path, folders: frozenset[str]) -> bool:
     return any(part.casefold() in folders for part in path.relative_to(root).parts[:-1])
+
+
+def _is_unused(sound: Path, root: Path) -> bool:
+    return _is_within(sound, root, LEFT_OUT_FOLDERS)
 
 
 def _is_aside(text: Path, root: Path) -> bool:
@@ -103,11 +113,14 @@ def _pair(sounds: Iterable[Path], texts: list[Path]) -> dict[Path, Path]:
             fitting = by_key.get(value, [])
             # The same name with different suffixes: one text is for one sound.
             if fitting and (key is _exact or len(mates) == 1):
-                pairs[mates[0]] = min(fitting, key=_text_order)
-                pairs.update({mate: pairs[mates[0]] for mate in mates[1:]})
+                pairs[min(mates, key=_sound_order)] = min(fitting, key=_text_order)
         taken = set(pairs.values())
         left = [text for text in left if text not in taken]
     return pairs
+
+
+def _sound_order(sound: Path) -> tuple[int, str]:
+    return SOUND_SUFFIXES.index(sound.suffix.casefold() or SOUND_SUFFIXES[0]), sound.name
 
 
 def _text_order(text: Path) -> tuple[int, str]:
@@ -187,20 +200,17 @@ def _name_the_rest(
     found: Found, files: Files, texts: list[Path], aside: list[Path], taken: set[Path]
 ) -> None:
     """Name the texts and other files that belong to no sound."""
+    names = {(text.parent, folded(_text_stem(text.name) or "")) for text in taken}
     of_links = {path.with_suffix("") for path in files.outside}
     for text in texts:
         if text not in taken and text.with_suffix("") not in of_links:
-            has_other = any(t.parent == text.parent and _same(t, text) for t in taken)
+            has_other = (text.parent, folded(_text_stem(text.name) or "")) in names
             found.without_sound += not has_other
             why = "another text of the same sound is taken" if has_other else ""
             found.left_out.append(LeftOut(text.name, why or "has no sound of its name beside it"))
     for text in aside:
         if not _is_whole_episode(text, files.root):
             found.left_out.append(LeftOut(text.name, _OUT_OF_USE))
-
-
-def _same(one: Path, other: Path) -> bool:
-    return folded(_text_stem(one.name) or "") == folded(_text_stem(other.name) or "")
 
 
 def _take_whole_episodes(found: Found, files: Files, labels: list[Path]) -> None:

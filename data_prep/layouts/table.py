@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_prep.labels import LONGEST_TEXT
 from data_prep.layouts.cells import Cells, Row, split_table
 from data_prep.layouts.columns import (
     DoubtError,
@@ -19,18 +18,28 @@ from data_prep.layouts.columns import (
 from data_prep.layouts.files import Files, SoundIndex, read_head
 from data_prep.layouts.found import Found, LeftOut, Recording, RecordingsError
 from data_prep.layouts.label_files import is_label_file
-from data_prep.layouts.texts import read_any_text
+from data_prep.layouts.texts import check_text, read_any_text
 from data_prep.vocabulary import full_name, noise_level, split_tags
 from ponytaco.formatting import and_more, shorten
 from ponytaco.io.strangers import LINK_OUTSIDE
 
 SUFFIXES = frozenset(
-    {".csv", ".tsv", ".psv", ".txt", ".list", ".lst", ".jsonl", ".tab", ".filelist"}
+    {".csv", ".tsv", ".psv", ".txt", ".list", ".lst", ".jsonl", ".json", ".tab", ".filelist"}
 )
 
 _SPREADSHEETS = frozenset({".xlsx", ".xls", ".ods", ".numbers", ".parquet", ".arrow"})
 
-_SEPARATOR_NAMES = {"\t": "tabs", ";": "semicolons", ",": "commas", "|": "|", "JSON": "JSON"}
+_KALDI = frozenset({"text", "transcripts"})
+"""Names of lists without a suffix."""
+
+_SEPARATOR_NAMES = {
+    "\t": "tabs",
+    " ": "spaces",
+    ";": "semicolons",
+    ",": "commas",
+    "|": "|",
+    "JSON": "JSON",
+}
 
 _MOST_UNEVEN = 0.4
 """Share of rows with another number of cells up to which the others tell the columns."""
@@ -73,15 +82,19 @@ def find_tables(files: Files) -> tuple[list[Table], list[LeftOut]]:
         if suffix in _SPREADSHEETS:
             reason = "is not read. Save it as a table of text: CSV in UTF-8"
             left_out.append(LeftOut(path.name, reason))
+        if path.name.casefold() in _KALDI:
+            suffix = ".txt"
         if suffix not in SUFFIXES or (suffix == ".txt" and path.with_suffix("") in has_sound):
             continue
         if suffix == ".txt" and not _looks_like_table(path):
             continue
+        if suffix == ".json" and b'"labels"' in read_head(path, 4096):
+            continue  # PonySorter's
         index = indices.setdefault(path.parent, SoundIndex(files, path.parent))
         table = _read_table(path, index)
         if table is not None:
             tables.append(table)
-        elif suffix != ".txt":  # texts are named where they are looked at as such
+        elif suffix not in (".txt", ".json"):  # texts are named where they are looked at as such
             left_out.append(LeftOut(path.name, _names_nothing(path)))
     return tables, left_out
 
@@ -245,8 +258,8 @@ def _read_row(table: Table, row: Row) -> tuple[Recording | None, str]:
         return None, f"{name} leads out of the folder"
     if "\n" in text:
         return None, "its text has line breaks. Write it on one line"
-    if len(text) > LONGEST_TEXT:
-        return None, f"the text has {len(text):,} characters, more than {LONGEST_TEXT:,}"
+    if problem := check_text(text):
+        return None, problem
     return Recording(
         sound, text,
         character="" if roles.character is None else full_name(cells[roles.character]),
@@ -307,7 +320,7 @@ def _good_rows(table: Table) -> Iterator[list[str]]:
 
 def refuse_unnamed(files: Files, folder: Path) -> str:
     """Explain why a table leads to nothing, or return '': the only table names no sound."""
-    tables = [p for p in files.others if p.suffix.casefold() in SUFFIXES - {".txt"}]
+    tables = [p for p in files.others if p.suffix.casefold() in SUFFIXES - {".txt", ".json"}]
     if not tables or not files.sounds:
         return ""
     lines = read_any_text(tables[0]).strip().splitlines()[:2]

@@ -69,8 +69,9 @@ def pack_recordings(storage: Storage, recordings: Path, character: str) -> Path:
     if not recordings.is_dir():
         return recordings
     archive = storage.disk / f"{character}.tar"
-    show_found(understand(recordings, character))
-    show_packed(pack(recordings, archive, character, overwrite=True, progress=True))
+    found = understand(recordings, character)
+    show_found(found)
+    show_packed(pack(recordings, archive, character, overwrite=True, progress=True, found=found))
     return archive
 
 

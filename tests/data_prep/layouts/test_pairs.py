@@ -73,6 +73,8 @@ def test_the_normalised_text_is_taken_and_the_other_named(tmp_path):
         ("s1_01|Hello 2.|Hello two.", "Hello two."),
         ("s1_01 Hello there.", "Hello there."),
         ("s1_01\tHello there.", "Hello there."),
+        ("CafÃ© naÃ¯ve â€“ itâ€™s", "Café naïve – it’s"),
+        ("Café – Ã la carte", "Café – Ã la carte"),
         ("At 7:30 --> go", "At 7:30 --> go"),
         ("1 2 3", "1 2 3"),
     ],
@@ -81,6 +83,33 @@ def test_what_a_text_holds(tmp_path, content, text):
     put(tmp_path / "s1_01.wav")
     put(tmp_path / "s1_01.txt", content)
     assert [r.text for r in find_recordings(tmp_path).recordings] == [text]
+
+
+@pytest.mark.parametrize(
+    ("stem", "text"),
+    [("001", "Hello."), ("2", "2 Hello."), ("1984", "1984 Hello."), ("05", "Hello.")],
+)
+def test_numbers_as_names(tmp_path, stem, text):
+    put(tmp_path / f"{stem}.wav")
+    put(tmp_path / f"{stem}.txt", f"{stem} Hello.")
+    assert [r.text for r in find_recordings(tmp_path).recordings] == [text]
+
+
+@pytest.mark.parametrize(
+    ("names", "taken"),
+    [
+        (["a.mp3", "a.wav"], "a.wav"),
+        (["a.flac", "a.ogg", "a.m4a"], "a.flac"),
+        (["a.wave"], "a.wave"),
+    ],
+)
+def test_of_two_formats_of_a_sound_the_better_is_taken(tmp_path, names, taken):
+    for name in names:
+        put(tmp_path / name)
+    put(tmp_path / "a.txt", "Hello.")
+    found = find_recordings(tmp_path)
+    assert [r.sound.name for r in found.recordings] == [taken] and not found.without_text
+    assert set(left_out(found)) == set(names) - {taken}
 
 
 def test_a_word_at_the_start_is_no_name(tmp_path):
@@ -97,10 +126,12 @@ def test_a_word_at_the_start_is_no_name(tmp_path):
         (r"{\rtf1\ansi Hello}", "RTF"), ("<!DOCTYPE html><p>Hello", "page"),
         ('{"text": "Hello"}', "JSON"), ('[{"start": 1}]', "JSON"),
         ("[Script Info]\nTitle: x", "subtitles"), ("[00:01.20]Hello", "LRC"),
+        ("0:00\nHello there.\n0:05\nBye.", "time stamps"),
+        ("00:01 Hello\n00:05 Bye", "time stamps"), ("PK\x03\x04", "document"),
         ('File type = "ooTextFile"\nObject class = "TextGrid"', "TextGrid"),
         (b"Hello\0\0\0", "NUL"), ("Plain".encode("utf-16-le"), "NUL"),
         ("こんにちは".encode("shift_jis"), "UTF-8"), ("Привет мир".encode("cp1251"), "UTF-8"),
-        ("x" * 2001, "2,001 characters"),
+        ("Caf\ufffd", "could not read"), ("x" * 2001, "2,001 characters"),
     ],
 )  # fmt: skip
 def test_what_is_no_text_is_left_out_by_name(tmp_path, content, reason):
@@ -123,6 +154,12 @@ def test_what_is_no_text_is_left_out_by_name(tmp_path, content, reason):
         ("1\n00:00:00,000 --> 00:00:02,500\nHello\n<i>there.</i>\n\n2\n00:01:00,000 --> "
          "01:00:00,000\nBye.\n", [Span(0, 2.5, "Hello there."), Span(60, 3600, "Bye.")]),
         ("WEBVTT\n\n00:01.000 --> 00:02.000 align:start\nHello.\n", [Span(1, 2, "Hello.")]),
+        ("0.0 1.25 Hello there.\n1.25 3.0 Bye",
+         [Span(0, 1.25, "Hello there."), Span(1.25, 3, "Bye")]),
+        ("0.0,1.25,Hello, you.", [Span(0, 1.25, "Hello, you.")]),
+        ("[00:00.000 --> 00:02.500]  Hello.\n[00:02.500 --> 01:00.000]  Bye.\n",
+         [Span(0, 2.5, "Hello."), Span(2.5, 60, "Bye.")]),
+        ("2 3 go", []), ("1.5 2.5\nplain", []),
         ("Hello there.", []), ("1\t2", [Span(1, 2, "")]), ("1\t2\tx\nplain", []), ("", []),
     ],
 )  # fmt: skip

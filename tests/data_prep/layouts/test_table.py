@@ -84,6 +84,10 @@ PLAIN = {
     "colab": rows("/content/drive/MyDrive/set/wavs/{n}.wav|{t}"),
     "windows": rows("C:\\Users\\me\\{n}.wav|{t}"),
     "another folder of sounds": rows("audio/{n}.wav|{t}"),
+    "a style last": rows("{n}|{t}|Happy"),
+    "rows of kaldi": rows("{n}  {t}"),
+    "semicolons, first line for excel": "sep=;\n" + rows("{n};{t}"),
+    "a comment": "# recorded in May\n" + rows("{n}|{t}"),
     "utf-16": rows("{n}|{t}").encode("utf-16"),
     "utf-8 with mark": rows("{n}|{t}").encode("utf-8-sig"),
     "cp1252": rows("{n}|{t}").encode("cp1252"),
@@ -124,6 +128,33 @@ def test_json_lines(folder, entry):
     assert read(folder, content, "metadata.jsonl")[0] == WANTED
 
 
+@pytest.mark.parametrize(
+    "content",
+    [WANTED, [{"file": n, "text": t} for n, t in WANTED.items()],
+     {n: {"text": t, "speaker": "me"} for n, t in WANTED.items()}],
+)  # fmt: skip
+def test_json(folder, content):
+    assert read(folder, json.dumps(content), "metadata.json")[0] == WANTED
+
+
+@pytest.mark.parametrize("numbers", ["0101", "0120", "5757", "0001"])
+def test_numbers_that_come_again_are_speakers(folder, numbers):
+    content = "".join(f"{n}|{i}|{t}\n" for n, i, t in zip(NAMES, numbers, TEXTS, strict=True))
+    _, found = read(folder, content)
+    with pytest.raises(RecordingsError, match="If this is not who speaks, write a header"):
+        choose_character(found, "Me", folder)
+    choose_character(found, numbers[0], folder)
+    assert len(found.recordings) == numbers.count(numbers[0])
+
+
+@pytest.mark.parametrize("styles", [["happy", "Sad", "NEUTRAL", "Canterlot Voice"], ["Sad"] * 4])
+def test_a_column_of_styles_gives_tags(folder, styles):
+    content = "".join(f"{n}|{t}|{s}\n" for n, t, s in zip(NAMES, TEXTS, styles, strict=True))
+    _, found = read(folder, content)
+    assert [r.tags for r in found.recordings] == [(s,) for s in styles]
+    assert set(found.characters) == {""}
+
+
 DOUBTFUL = {
     "no columns": "s01|either | or\ns02|a|b|c\ns03|plain\n",
     "two single words": "s01|Twilight|Hello\ns02|Rarity|Bye\n",
@@ -131,8 +162,8 @@ DOUBTFUL = {
     "a text and its translation": "s01\tGood morning\tGuten Tag allerseits, wie geht es\n"
     "s02\tWhat is that\tEtwas ganz anderes hier\n",
     "three texts": rows("{n}|{t}|what {i} is this|other {i} words here"),
-    "two kinds of names": "s01|A fine text.|Twilight|Happy\ns02|Another text.|Rarity|Sad\n"
-    "s03|And a third text.|Twilight|Sad\ns04|The last text.|Rarity|Happy\n",
+    "two kinds of names": "s01|A fine text.|Twilight|Kitchen\ns02|Another text.|Rarity|Hall\n"
+    "s03|And a third text.|Twilight|Hall\ns04|The last text.|Rarity|Kitchen\n",
     "header without texts": "file|speaker\ns01|me\n",
 }
 
