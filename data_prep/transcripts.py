@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from data_prep.labels import Interval, Label
 from data_prep.pronunciation import pronounce
 from data_prep.word_matching import Match, TextWord, match_words, spelling_key, split_words
+from ponytaco.text.cleaners import transliterate
 from ponytaco.text.phones import BRACES, in_braces, parse_phones
 from ponytaco.text.segmentation import is_abbreviation_dot
 from ponytaco.text.styles import match_style
@@ -153,8 +154,8 @@ def _replace_braces(text: str) -> tuple[str, int]:
 
 
 def is_speakable(text: str) -> bool:
-    """Whether a cleaned text has anything to speak: a letter or a digit of any script."""
-    return any(char.isalnum() for char in text)
+    """Whether a cleaned text has anything to speak: a letter or digit, also by transliteration."""
+    return any(c.isalnum() for character in text for c in transliterate(character))
 
 
 def style_sign(tags: Sequence[str]) -> str:
