@@ -138,7 +138,14 @@ def test_texts_are_cleaned_and_replacements_counted(typed, clean, replaced):
 
 @pytest.mark.parametrize(
     ("text", "speakable"),
-    [("a", True), ("7", True), ("友達", True), ("...", False), ("♪ ☻", False), ("\U00010000", False)],
+    [
+        ("a", True),
+        ("7", True),
+        ("友達", True),
+        ("...", False),
+        ("♪ ☻", False),
+        ("\U00010000", False),
+    ],
 )
 def test_something_to_speak_is_a_letter_or_a_digit(text, speakable):
     assert is_speakable(text) is speakable
