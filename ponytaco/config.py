@@ -201,6 +201,11 @@ class TrainConfig:
     reduce_frames_after: int = _setting(
         300, "Steps that the voice must have been aligned before the next reduction factor."
     )
+    adversarial_after: int = _setting(
+        3_000,
+        "Steps, from the first alignment on, after which the postnet is trained against a "
+        "discriminator instead of on squared errors, which makes the voice clearer; 0: never.",
+    )
     freeze_encoder_steps: int = _setting(
         0, "Steps in which embedding and encoder keep the weights of a warm start."
     )
@@ -257,7 +262,7 @@ class TrainConfig:
         for name in (
             "warmup_steps", "decay_start", "min_learning_rate", "weight_decay", "max_gaf",
             "max_gaf_aligned", "mmi_weight", "guidance_weight", "guidance_fade_steps",
-            "arpabet_first_steps",
+            "arpabet_first_steps", "adversarial_after",
             "teacher_forcing_fade_steps", "reduce_frames_after", "freeze_encoder_steps",
             "freeze_attention_steps", "max_clip_seconds", "loader_workers", "max_minutes", "seed",
         ):  # fmt: skip

@@ -42,7 +42,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = types.MappingProxyType({
     "gradual": {"n_frames_per_step": 7, "reduce_frames_to": "2,1"},
     "small": {**_SMALL_MODEL, "batch_size": 16, "learning_rate": 3e-3, "warmup_steps": 50,
               "validate_every": 100, "decay_start": 2_000, "decay_steps": 2_000,
-              "save_every_minutes": 5.0},
+              "adversarial_after": 1_000, "save_every_minutes": 5.0},
     "tiny": {"symbols_embedding_dim": 32, "encoder_embedding_dim": 32, "attention_rnn_dim": 48,
              "decoder_rnn_dim": 48, "prenet_dim": 32, "attention_dim": 16,
              "attention_location_n_filters": 4, "attention_location_kernel_size": 7,

@@ -48,6 +48,7 @@ _CHECKS: Mapping[str, Callable[[Any], bool]] = {
     "optimizer": _is_state,
     "sampler": _is_state,
     "scaler": _is_state,
+    "adversary": _is_state,
     "rng": _is_state,
     "fingerprint": lambda value: isinstance(value, str),
     "dataset": lambda value: isinstance(value, str),

@@ -77,6 +77,8 @@ class Checkpoint:
     trained: Mapping[str, Tensor] | None = None
     """The weights to resume training with; None if they are ``state_dict``."""
     optimizer: Mapping[str, Any] | None = None
+    adversary: Mapping[str, Any] | None = None
+    """The state of the postnet's adversarial training; None before it has begun."""
     scaler: Mapping[str, Any] | None = None
     """The state of the GradScaler, when training in float16."""
     sampler: Mapping[str, Any] | None = None

@@ -91,12 +91,15 @@ class PackedDecoder:
         decoder: the decoder to pack, with the graphs to run it; its prenet's dropout stays on.
         weight_type: type of the large matrices: 'float32' (as trained), 'float16' or 'bfloat16'
             (half the bytes), 'int8' (a quarter), or 'auto', the fastest one that sounds the same.
+        with_graphs: whether to use the decoder's graphs, which each packing has to capture anew.
 
     Raises:
         WeightTypeError: if the type is unknown or not supported by this machine.
     """
 
-    def __init__(self, decoder: Decoder, weight_type: str = "float32") -> None:
+    def __init__(
+        self, decoder: Decoder, weight_type: str = "float32", with_graphs: bool = True
+    ) -> None:
         attention_rnn, decoder_rnn = decoder.attention_rnn, decoder.decoder_rnn
         attention = decoder.attention_layer
         self._n_mels = decoder.n_mels
@@ -130,7 +133,7 @@ class PackedDecoder:
         self._mel_layer = decoder.mel_layer and _sequence(decoder.mel_layer, weight_type)
         self._gate_layer = decoder.gate_layer
         self._n_features = decoder.gate_layer.linear_layer.in_features
-        self._graphs = decoder.graphs
+        self._graphs = decoder.graphs if with_graphs else None
         # A graph has the addresses of the packed weights, so that it is for this object alone.
         self._owner = object()
 

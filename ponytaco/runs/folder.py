@@ -55,7 +55,7 @@ class Run:
 
     @property
     def earlier_best(self) -> Path:
-        """The best model of the data set before, kept when the data set changed."""
+        """The best model of before the data set changed or the adversarial training began."""
         return self.folder / "best_model.before"
 
     @property

@@ -33,6 +33,9 @@ class Column(enum.StrEnum):
     GUIDANCE = "guidance"
     GUIDANCE_WEIGHT = "guidance_weight"
     GRAD_NORM = "grad_norm"
+    # While the postnet is trained against a discriminator.
+    ADVERSARIAL = "adversarial"
+    DISCRIMINATOR = "discriminator"
     SKIPPED_STEPS = "skipped_steps"
     MICRO_BATCHES = "micro_batches"
     # Of a validation, teacher-forced.

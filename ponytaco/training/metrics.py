@@ -23,7 +23,7 @@ class StepReport:
     learning_rate: float
     losses: dict[str, float]
     """Those in use of 'loss' (the sum that is minimised), 'mel', 'mel_postnet', 'gate', 'mi',
-    'gaf', 'guidance', 'guidance_weight' and 'grad_norm'."""
+    'gaf', 'guidance', 'guidance_weight', 'grad_norm', 'adversarial' and 'discriminator'."""
     skipped_steps: int
 
     def history_row(self, run_state: RunState) -> HistoryRow:

@@ -83,6 +83,17 @@ def gaf_cap(first_aligned: int | None, max_gaf: float, max_gaf_aligned: float) -
     return max_gaf if first_aligned is None else min(max_gaf, max_gaf_aligned)
 
 
+def is_adversarial(step: int, first_aligned: int | None, after: int) -> bool:
+    """Whether the postnet is trained against a discriminator.
+
+    Args:
+        step: steps done so far.
+        first_aligned: step at which attention was first found aligned; None before.
+        after: steps from then on in which it is still trained on squared errors; 0 for all.
+    """
+    return after > 0 and first_aligned is not None and step >= first_aligned + after
+
+
 def drop_rate(first_aligned: int | None, until_aligned: float, aligned: float) -> float:
     """Return the share of teacher frames to drop, which is lower once aligned.
 

@@ -36,6 +36,7 @@ from ponytaco.runs.folder import Run, write_text
 from ponytaco.runs.history import Column, HistoryRow, append_history, cut_history
 from ponytaco.runs.state import RunState
 from ponytaco.text.symbols import CTC_SYMBOLS, SYMBOLS
+from ponytaco.training.adversarial import AdversarialPostnet
 from ponytaco.training.distributed import Ranks
 from ponytaco.training.ema import EMA
 from ponytaco.training.freezing import freeze
@@ -61,7 +62,7 @@ from ponytaco.training.rng import (
     seed_rank,
     set_rng_state,
 )
-from ponytaco.training.schedules import learning_rate, next_guidance_scale
+from ponytaco.training.schedules import is_adversarial, learning_rate, next_guidance_scale
 from ponytaco.training.step import is_guided, train_step
 from ponytaco.training.validation import Validation, heard_validation, save_pictures, validate
 
@@ -158,6 +159,7 @@ class Session:
         self.state, self.metrics = RunState(), RunningMetrics()
         self.gaf = torch.zeros((), device=self.device)
         self._mean_frame = self.data.mean_frame.to(self.device)
+        self._adversary = AdversarialPostnet(self.model, self._mean_frame, settings.seed)
         if found is not None:
             self._resume(found, warm_start_from)
         elif not ranks.is_first:
@@ -224,7 +226,7 @@ class Session:
         # Bound here, because a step that runs out of memory is repeated with the same clips.
         work = functools.partial(
             train_step, self.model, self.optimizer, batch, settings, state, self.gaf,
-            self._mean_frame, self.scaler, ranks=self.ranks,
+            self._mean_frame, self.scaler, ranks=self.ranks, adversary=self._begun_adversary(),
         )  # fmt: skip
         losses = in_micro_batches(
             work, state, settings.batch_size, self.log, self.ranks, self._give_up_graphs
@@ -239,6 +241,22 @@ class Session:
             self._clock_offset + time.monotonic(),
         )
         self.ema.update(state.step)
+
+    def _begun_adversary(self) -> AdversarialPostnet | None:
+        """Return what trains the postnet from now on; None while squared errors do."""
+        state, after = self.state, self.config.train.adversarial_after
+        if not is_adversarial(state.step, state.first_aligned, after):
+            return None
+        if not self._adversary.has_begun:
+            self._adversary.has_begun = True
+            # No score before counts: they do not tell a muffled voice from a clear one.
+            state.forget_best()
+            self.log(
+                "From here on the postnet is trained against a discriminator: mel_postnet rises, "
+                "and the voice becomes less muffled. The best voice is judged anew: the one so far "
+                f"will be kept as {self.run.earlier_best.name}."
+            )
+        return self._adversary
 
     def _give_up_graphs(self) -> bool:
         """Free the graphs' memory, and return whether they had any."""
@@ -392,6 +410,7 @@ class Session:
             longest_text=self.data.train.longest_text,
             run_state=self.state,
             optimizer=self.optimizer.state_dict(),
+            adversary=self._adversary.state_dict(),
             scaler=self.scaler.state_dict(),
             sampler=self._sampler_state,
             rng=all_rng_states(self.ranks.all_gather(mine) if together else [mine]),
@@ -416,6 +435,7 @@ class Session:
             self.optimizer.load_state_dict(dict(saved.optimizer))
             for group, chosen in zip(self.optimizer.param_groups, ours, strict=True):
                 group.update(chosen)
+        self._adversary.load_state_dict(saved.adversary)
         if self.scaler.is_enabled() and saved.scaler:
             self.scaler.load_state_dict(dict(saved.scaler))
         self.gaf = self.gaf.new_tensor(saved.run_state.gaf)

@@ -1,7 +1,8 @@
 """One training step: losses, balanced gradients, gradient clipping and the optimizer.
 
 Nothing here reads a value from the device, so that neither the GPU nor Python waits for the other:
-the device decides whether a step is skipped, and the answer is read when a report is due.
+the device decides whether a step is skipped, and the answer is read when a report is due. Only the
+adversarial rounds of the postnet, seldom, wait for the end of what the decoder speaks.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from ponytaco.losses.tacotron import tacotron_loss
 from ponytaco.model.decoder import ForcedAttention
 from ponytaco.model.tacotron2 import Tacotron2
 from ponytaco.runs.state import RunState
+from ponytaco.training.adversarial import ADVERSARIAL_EVERY, AdversarialPostnet
 from ponytaco.training.distributed import ALONE, Ranks
 from ponytaco.training.precision import grad_scaler, product_dtype
 from ponytaco.training.schedules import drop_rate, gaf_cap, teacher_forcing
@@ -63,6 +65,7 @@ def train_step(
     scaler: torch.amp.GradScaler | None = None,
     n_micro_batches: int = 1,
     ranks: Ranks = ALONE,
+    adversary: AdversarialPostnet | None = None,
 ) -> StepLosses:
     """Train on a batch: forward pass, balanced gradients, clipping, and the optimizer's step.
 
@@ -81,8 +84,11 @@ def train_step(
         n_micro_batches: micro-batches whose gradients are accumulated, which takes less memory and
             more time.
         ranks: the processes that have the batch's other clips; the step is the same on all.
+        adversary: trains the postnet in the place of its squared error; None until it begins.
     """
     model.train()
+    if adversary is not None:
+        model.postnet.eval()
     # A batch that is not finite would stay in the batch norms' running statistics for good.
     buffers = [buffer.clone() for buffer in model.buffers()]
     scaler = scaler or grad_scaler(torch.float32, batch.mel.device)
@@ -93,9 +99,10 @@ def train_step(
     micro_batches = batch.micro_batches(n_micro_batches)
     shares = _shares(micro_batches, model.decoder.n_frames_per_step, ranks)
     for micro_batch, share in zip(micro_batches, shares, strict=True):
-        new_values, gaf = _backward(
-            model, micro_batch, settings, run_state, gaf, mean_frame, scaler, share, refresh, ranks
-        )
+        new_values, gaf, decoded = _backward(
+            model, micro_batch, settings, run_state, gaf, mean_frame, scaler, share, refresh, ranks,
+            has_adversary=adversary is not None,
+        )  # fmt: skip
         for name, value in new_values.items():
             is_sum = name in values and name not in _NOT_SUMMED
             values[name] = values[name] + value if is_sum else value
@@ -114,6 +121,8 @@ def train_step(
     optimizer.step()
     scaler.update()
     values.update(grad_norm=grad_norm)
+    if adversary is not None and run_state.step % ADVERSARIAL_EVERY == 0:
+        values.update(adversary.round(micro_batch, decoded, ~skipped, ranks))
     return StepLosses(
         {name: value.detach() for name, value in values.items()},
         torch.where(skipped, gaf_before, gaf),
@@ -174,11 +183,13 @@ def _backward(
     share: _Share,
     refresh: bool,
     ranks: Ranks,
-) -> tuple[dict[str, Tensor], Tensor]:
+    has_adversary: bool,
+) -> tuple[dict[str, Tensor], Tensor, Tensor]:
     """Add a micro-batch's balanced gradients to the parameters' gradients.
 
     Returns:
-        The micro-batch's summands of the losses by name, and the gradient-adaptive factor.
+        The micro-batch's summands of the losses by name, the gradient-adaptive factor, and the mel
+        (B, n_mels, T_mel) before the postnet.
     """
     device = batch.mel.device
     dtype = product_dtype(settings.precision, device)
@@ -206,7 +217,7 @@ def _backward(
         log_probs = recogniser(out.hidden) if recogniser is not None else None
     losses = tacotron_loss(
         out.mel,
-        out.mel_postnet,
+        out.mel_postnet.detach() if has_adversary else out.mel_postnet,
         out.gate,
         batch.mel,
         batch.mel_lengths,
@@ -236,7 +247,7 @@ def _backward(
     else:
         scaler.scale(loss).backward()
     values["loss"] = loss
-    return {name: value.detach() for name, value in values.items()}, gaf
+    return {name: value.detach() for name, value in values.items()}, gaf, out.mel.detach()
 
 
 def _attention_targets(batch: Batch, n_frames_per_step: int) -> AttentionTargets:

@@ -115,6 +115,28 @@ def test_an_aligned_run_with_a_smaller_reduction_factor_resumes_exactly(
         assert Config.from_json(run.config.read_text(encoding="utf-8")) == ALIGNED
 
 
+def test_an_adversarial_postnet_resumes_exactly(fake_dataset, tmp_path, monkeypatch):
+    config = CONFIG.replace(max_steps=6, validate_every=1, adversarial_after=1)
+    monkeypatch.setattr(step_module, "ADVERSARIAL_EVERY", 2)
+
+    def session(name):
+        monkeypatch.setattr(session_module, "validate", validations(*((0.5, True),) * 9))
+        return Run(tmp_path / name)
+
+    messages = []
+    train(fake_dataset, session("straight"), config, log=messages.append)
+    assert sum("against a discriminator" in message for message in messages) == 1
+    # The best voice is judged anew, though no score is higher than the first.
+    assert load_checkpoint(tmp_path / "straight" / "best_model.before").run_state.step == 1
+    assert load_checkpoint(tmp_path / "straight" / "best_model").run_state.step == 3
+    straight = load_checkpoint(tmp_path / "straight" / "current_model")
+    assert "adversarial" in read_history(tmp_path / "straight" / "history.csv")[-1]
+    for split in (2, 4):  # before it has begun, and after
+        resumed = in_two_sessions(fake_dataset, session(f"{split}"), split, config)
+        assert_same_run(straight, resumed)
+        assert_same(straight.adversary, resumed.adversary)
+
+
 def test_a_finished_run_continues_exactly_with_more_steps(fake_dataset, tmp_path, straight):
     run = Run(tmp_path)
     train_quietly(fake_dataset, run, CONFIG.replace(max_steps=2))

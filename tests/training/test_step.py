@@ -19,6 +19,7 @@ from ponytaco.losses.tacotron import tacotron_loss
 from ponytaco.presets import preset
 from ponytaco.runs.state import RunState
 from ponytaco.text.symbols import SYMBOLS
+from ponytaco.training.adversarial import ADVERSARIAL_EVERY, AdversarialPostnet
 from ponytaco.training.optimizer import make_optimizer, set_learning_rate
 from ponytaco.training.step import train_step
 
@@ -182,6 +183,28 @@ def test_a_step_that_is_not_finite_changes_nothing(arguments, monkeypatch, what,
     assert losses.skipped
     assert_same(before, snapshot(model, optimizer))
     assert losses.gaf == gaf
+
+
+def test_an_adversary_takes_the_place_of_the_postnets_squared_error(arguments, monkeypatch):
+    model, optimizer, batch, settings, _, gaf, mean_frame = arguments
+    adversary = AdversarialPostnet(model, mean_frame, seed=1)
+    calls = []
+    monkeypatch.setattr(adversary, "round", lambda *args: calls.append(args) or {})
+    before, moments_before = snapshot(model, optimizer)
+    for n in range(2 * ADVERSARIAL_EVERY):
+        train_step(model, optimizer, batch, settings, RunState(n), gaf, mean_frame,
+                   adversary=adversary)  # fmt: skip
+    assert len(calls) == 2
+    given, decoded, is_usable, _ = calls[0]
+    assert torch.equal(given.mel, batch.mel) and is_usable
+    assert decoded.shape == batch.mel.shape and not decoded.requires_grad
+    after, moments_after = snapshot(model, optimizer)
+    for name in before:
+        # Its batch norms are those of synthesis, too.
+        assert torch.equal(before[name], after[name]) or not name.startswith("postnet."), name
+    assert not torch.equal(before["embedding.weight"], after["embedding.weight"])
+    n_same = sum(torch.equal(moments_before[key], moments_after[key]) for key in moments_after)
+    assert n_same == 3 * len(list(model.postnet.parameters()))
 
 
 def test_a_good_step_changes_weights_moments_and_buffers(arguments):
