@@ -166,7 +166,7 @@ def _add_sample_rate(parser: argparse.ArgumentParser) -> None:
 
 def _add_align(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--align", choices=("auto", "off"), default="auto",
+        "--align", metavar="KIND", choices=("auto", "off"), default="auto",
         help="find when each phone is spoken in English clips that come without; needs "
         'pip install "ponytaco[align]" (%(default)s)',
     )  # fmt: skip
@@ -191,7 +191,7 @@ def _add_pack(commands: Any) -> None:
         'and let Whisper write it down; needs pip install "ponytaco[transcribe]"',
     )  # fmt: skip
     parser.add_argument(
-        "--whisper", default="small", metavar="MODEL",
+        "--whisper", default="small", metavar="NAME",
         help="Whisper's model for it: a name, or a folder in CTranslate2's format (%(default)s)",
     )  # fmt: skip
     _add_overwrite(parser)
