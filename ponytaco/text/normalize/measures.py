@@ -110,11 +110,17 @@ _DURATION = re.compile(
 )
 
 
+_BY = re.compile(
+    r"(?P<length>[0-9] ?(?:mm|cm|m|km|in|ft|yd|px|inches|feet|meters)\b\.?) ?x ?(?=[0-9])"
+)
+
+
 def read_measures(text: str) -> str:
     """Write the measures of a text in words."""
     if _QUOTE.search(text):
         text = _HEIGHT.sub(_read_height, text)
     text = _DURATION.sub(_read_duration, text)
+    text = _BY.sub(r"\g<length> by ", text)
     text = _MEASURE.sub(_read_measure, text)
     return _IN_FULL.sub(lambda match: decimal(match["number"]) + match["rest"], text)
 

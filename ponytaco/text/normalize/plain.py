@@ -42,12 +42,22 @@ _NUMBER = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
+_TIMES = re.compile(
+    r"(?<![\w.,])(?P<number>[0-9]{1,4}(?:\.[0-9]{1,3})?)x"
+    r"(?= (?:(?:as|more|less|the|better|worse)\b|[a-z]{2,20}er\b))"
+)
+_IN_PAIRS = re.compile(
+    r"(?i:\b(?P<kind>flight|room|gate|route|highway|channel|platform|apartment|suite) )"
+    r"(?P<first>[1-9])(?P<last>0[1-9]|[1-9][0-9])(?![\w]|[.,:/-][0-9])"
+)
 _RANKS = {"1": "st", "2": "nd", "3": "rd"}
 
 
 def read_plain_numbers(text: str) -> str:
     """Write all numbers that are left in words."""
     text = _SHORT_SCALE.sub(_read_short_scale, text)
+    text = _TIMES.sub(lambda match: f"{match['number']} times", text)
+    text = _IN_PAIRS.sub(_read_in_pairs, text)
     text = _CODE.sub(_read_code, text)
     text = _ALONE.sub(lambda match: digit_by_digit(match["digits"]), text)
     if "." in text:
@@ -101,6 +111,13 @@ def _read_number(match: re.Match[str]) -> str:
 def _is_quantity(digits: str) -> bool:
     has_leading_zero = len(digits) > 1 and digits.startswith("0")
     return not has_leading_zero and len(digits) <= LONGEST_QUANTITY_DIGITS
+
+
+def _read_in_pairs(match: re.Match[str]) -> str:
+    """Read the number of a room or a flight: one oh one, seven forty-seven."""
+    last = match["last"]
+    words = f"oh {cardinal(int(last))}" if last.startswith("0") else cardinal(int(last))
+    return f"{match['kind']} {cardinal(int(match['first']))} {words}"
 
 
 def _in_pairs(digits: str) -> str:

@@ -38,6 +38,8 @@ _NUMERAL = re.compile(
     r"(?<=[\w:] )(?P<numeral>[IVXLC]{1,7}|[ivx]{2,5})(?![\w&]|'(?!s\b)|-[A-Za-z]|\.\w)"
     r"|(?<![\w.'&-])(?P<alone>(?:X{0,3}(?:IX|VI{1,3}|I{2,3}|IV)|X{1,3}I{1,3})(?![\w&]|-[A-Za-z]|\.\w))"
 )
+# The marks of a list: "(ii) oats".
+_LISTED = re.compile(r"(?<!\S)\((?P<numeral>i{1,3}|iv|vi{0,3}|ix)\)(?= )")
 _VALID = re.compile(r"(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})|C{1,3}", re.I)
 _WORDS_BEFORE = re.compile(r"(?:(?P<title>[\w']{1,20}) )?(?P<head>[\w']{1,20}):? $")
 _VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100}
@@ -45,6 +47,7 @@ _VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100}
 
 def read_roman(text: str) -> str:
     """Write Roman numerals in words: as ranks after the names of rulers, else as quantities."""
+    text = _LISTED.sub(lambda match: f"({cardinal(_value(match['numeral']))})", text)
     return _NUMERAL.sub(_read, text)
 
 

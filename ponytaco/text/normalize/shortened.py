@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from ponytaco.text.abbreviations import READINGS, READINGS_BEFORE_NUMBERS, TITLES
-from ponytaco.text.normalize.words import letters
+from ponytaco.text.normalize.words import end_mark, letters
 from ponytaco.text.segmentation import is_abbreviation_dot
 
 _NUMBERED = re.compile(
@@ -38,6 +38,15 @@ _MONTHS = {
     "Jul": "july", "Aug": "august", "Sep": "september", "Sept": "september", "Oct": "october",
     "Nov": "november", "Dec": "december",
 }  # fmt: skip
+_DAYS = {
+    "Mon": "monday", "Tue": "tuesday", "Tues": "tuesday", "Wed": "wednesday", "Thu": "thursday",
+    "Thur": "thursday", "Thurs": "thursday", "Fri": "friday", "Sat": "saturday", "Sun": "sunday",
+}  # fmt: skip
+_OF_DAYS, _OF_MONTHS = "|".join(_DAYS), "|".join((*_MONTHS, "May"))
+_PERIOD = re.compile(
+    rf"\b(?:(?P<first>{_OF_DAYS})\b\.? ?[-–] ?(?P<last>{_OF_DAYS})"
+    rf"|(?P<since>{_OF_MONTHS})\b\.? ?[-–] ?(?P<until>{_OF_MONTHS}))\b(?!-)(?P<dot>\.)?"
+)
 _SLASHED = re.compile(r"(?<![\w/])(?P<name>w/o|w/|b/c|n/a|and/or)(?![/])(?=\W|(?<=/)\w|$)", re.I)
 _SLASHES = {"w/o": "without", "w/": "with ", "b/c": "because", "n/a": "n a", "and/or": "and or"}
 
@@ -72,6 +81,7 @@ def read_shortened(text: str) -> str:
     """Write out abbreviations; a full stop that also ends a sentence stays."""
     if "/" in text:
         text = _SLASHED.sub(lambda match: _SLASHES[match["name"].lower()], text)
+    text = _PERIOD.sub(_read_period, text)
     if "." not in text:
         return _WITHOUT_DOT.sub(lambda match: READINGS[match["name"].lower()], text)
     text = _MONTH.sub(lambda match: match["before"] + _MONTHS[match["month"]] + _stop(match), text)
@@ -79,6 +89,13 @@ def read_shortened(text: str) -> str:
     text = _WITHOUT_DOT.sub(lambda match: READINGS[match["name"].lower()], text)
     text = _DOTTED.sub(_read_dotted, text)
     return _INITIAL.sub(_read_initial, text)
+
+
+def _read_period(match: re.Match[str]) -> str:
+    """Read a period: Mon-Fri, Jan-Mar."""
+    names = _DAYS if match["first"] else {**_MONTHS, "May": "may"}
+    ends = (match["first"] or match["since"], match["last"] or match["until"])
+    return " to ".join(names[end] for end in ends) + end_mark(match)
 
 
 def _read(match: re.Match[str]) -> str:

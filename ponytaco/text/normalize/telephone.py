@@ -16,6 +16,11 @@ _TELEPHONE = re.compile(
 _INTERNATIONAL = re.compile(
     r"(?<![\w+])\+(?P<digits>[0-9]{1,4}(?:[ .-]?\(?[0-9]{2,4}\)?){2,5})(?![\w-]|\.[0-9])"
 )
+# As outside America: 020 7946 0958.
+_TRUNK = re.compile(
+    r"(?<![\w.,+/$:-])(?P<digits>0[0-9]{2,4}(?: [0-9]{3,4}){1,3}|0[0-9]{4} [0-9]{6})"
+    r"(?![\w/-]|[.,:][0-9]| [0-9])"
+)
 _LOCAL = re.compile(r"(?<![\w.,+/$-])(?P<digits>[2-9][0-9]{2}-[0-9]{4})(?![\w-]|[.,/%][0-9]| ?=)")
 _VANITY = re.compile(
     r"(?<![\w-])(?P<first>1-)?(?P<area>[2-9][0-9]{2})(?P<rest>(?:-[A-Z0-9]{1,9}){1,5})(?![\w-])"
@@ -40,6 +45,7 @@ def read_telephone(text: str) -> str:
     text = _INTERNATIONAL.sub(
         lambda match: set_apart(match, "plus " + _groups(match["digits"])), text
     )
+    text = _TRUNK.sub(lambda match: _groups(match["digits"]), text)
     text = _VANITY.sub(_read_vanity, text)
     text = _GROUPS.sub(_read_groups, text)
     text = _IP.sub(lambda match: " dot ".join(map(digit_by_digit, match[0].split("."))), text)

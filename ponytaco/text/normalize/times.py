@@ -16,12 +16,17 @@ _CLOCK = re.compile(
     rf"(?:{_HALF}|(?=[A-Za-z ]|\b))(?:{_ZONE})?(?![0-9:]|\.[0-9])",
     re.I,
 )
+# "7.30pm"; without its half of the day it is a number.
+_DOTTED_CLOCK = re.compile(
+    r"(?<![\w:.,$£€])(?P<hours>1[0-2]|0?[1-9])\.(?P<minutes>[0-5][0-9])(?= ?[ap]\.? ?m\b)", re.I
+)
 _HOUR = re.compile(rf"(?<![\w:.,$])(?P<hours>1[0-9]|2[0-4]|0?[0-9]){_HALF}(?:{_ZONE})?", re.I)
 _RATIO = re.compile(r"(?<![\w:.,])(?P<one>[0-9]{1,4}):(?P<other>[0-9]{1,4})(?![\w:]|\.[0-9])")
 
 
 def read_times(text: str) -> str:
     """Write the times of a text in words."""
+    text = _DOTTED_CLOCK.sub(r"\g<hours>:\g<minutes>", text)
     text = _CLOCK.sub(_read_clock, text)
     text = _HOUR.sub(_read_hour, text)
     return _RATIO.sub(lambda match: f"{match['one']} to {match['other']}", text)

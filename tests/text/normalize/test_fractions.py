@@ -3,6 +3,12 @@ import pytest
 from ponytaco.text.cleaners import english
 
 CASES = {
+    "9/10 stars": "nine out of ten stars",
+    "I got 7/10.": "i got seven out of ten.",
+    "9/10 of it": "nine tenths of it",
+    "the 2023/24 season": "the twenty twenty-three to twenty-four season",
+    "in 2008/09": "in two thousand eight to two thousand nine",
+    "1999/00": "nineteen ninety-nine to two thousand",
     "1/2 lb": "one half pound",
     "1 1/2 lbs": "one and one half pounds",
     "1/3rd": "one third",

@@ -3,6 +3,8 @@ import pytest
 from ponytaco.text.cleaners import english
 
 CASES = {
+    "50 cm x 30 cm": "fifty centimeters by thirty centimeters",
+    "10 in x 5 in": "ten inches by five inches",
     "72°F.": "seventy-two degrees fahrenheit.",
     "20 °C": "twenty degrees celsius",
     "1°": "one degree",

@@ -3,6 +3,10 @@ import pytest
 from ponytaco.text.cleaners import english
 
 CASES = {
+    "flight 747, room 101": "flight seven forty-seven, room one oh one",
+    "room 300": "room three hundred",
+    "3x faster": "three times faster",
+    "2x as many": "two times as many",
     "90210": "nine zero two one zero",
     "13000 bits": "thirteen thousand bits",
     "12345-6789": "one two three four five, six seven eight nine",

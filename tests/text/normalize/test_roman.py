@@ -3,6 +3,9 @@ import pytest
 from ponytaco.text.cleaners import english
 
 CASES = {
+    "(i) hay, (ii) oats, (iv) apples": "(one) hay, (two) oats, (four) apples",
+    "(I) hay": "(i) hay",
+    "Episode V": "episode five",
     "XXI": "twenty-one",
     "Chapter IV": "chapter four",
     "chapter iv": "chapter four",

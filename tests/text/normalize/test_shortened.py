@@ -3,6 +3,10 @@ import pytest
 from ponytaco.text.cleaners import english
 
 CASES = {
+    "Open Mon-Fri.": "open monday to friday.",
+    "Open Mon.-Fri. Closed Sun.": "open monday to friday. closed sun.",
+    "Jan-Mar is cold": "january to march is cold",
+    "a sun-kissed Mon": "a sun-kissed mon",
     "Rarity vs Celestia": "rarity versus celestia",
     "I like pears, etc.": "i like pears, et cetera.",
     "Milk, etc. Then I left.": "milk, et cetera. then i left.",

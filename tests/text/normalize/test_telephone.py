@@ -3,6 +3,9 @@ import pytest
 from ponytaco.text.cleaners import english
 
 CASES = {
+    "Call 020 7946 0958 now": "call zero two zero, seven nine four six, zero nine five eight now",
+    "0800 123 456": "zero eight zero zero, one two three, four five six",
+    "07700 900123.": "zero seven seven zero zero, nine zero zero one two three.",
     "5551234567": "five five five, one two three, four five six seven",
     "555-123-4567": "five five five, one two three, four five six seven",
     "(800) 555-0199": "eight hundred, five five five, zero one nine nine",

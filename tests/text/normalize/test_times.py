@@ -3,6 +3,9 @@ import pytest
 from ponytaco.text.cleaners import english
 
 CASES = {
+    "Meet me at 7.30pm.": "meet me at seven:thirty p m.",
+    "7.30 a.m. sharp": "seven:thirty a m sharp",
+    "7.30 of 9.45": "seven point thirty of nine point forty-five",
     "9:00 a.m.": "nine a m.",
     "at 9:00 a.m. we left": "at nine a m we left",
     "At 5 p.m. Then home.": "at five p m. then home.",
