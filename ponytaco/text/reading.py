@@ -14,6 +14,10 @@ from ponytaco.text.script import Script, Utterance, Word
 from ponytaco.text.spoken_words import without_marks
 from ponytaco.text.styles import NO_STYLE
 
+# How the letter A is written for a voice, which would else read the article.
+_LETTER_A = "{EY1}"
+_GUESSED = "letter-to-sound"
+
 
 class WordReading(NamedTuple):
     """A word as it will be said."""
@@ -22,7 +26,7 @@ class WordReading(NamedTuple):
     symbols: str
     """Its phones, or its letters where it has none."""
     source: str
-    """'CMUdict', a dictionary's name, 'braces', 'letter-to-sound' or 'letters'."""
+    """'CMUdict', a dictionary's name, 'braces', 'letter', 'letter-to-sound' or 'letters'."""
 
 
 class SentenceReading(NamedTuple):
@@ -66,18 +70,23 @@ def describe(script: Script, symbols: Sequence[str]) -> Iterator[str]:
     for number, sentence in enumerate(read_sentences(script, symbols), start=1):
         style = f"[{sentence.style}] " if sentence.style else ""
         yield f"{number}. {style}{sentence.text}"
-        yield f"   said: {sentence.spoken}"
+        yield f"   in words: {' '.join(word.name for word in sentence.words)}"
+        yield f"   in phones: {sentence.spoken}"
         yield from (f"   {written} -> {spoken}" for written, spoken in sentence.expanded)
         width = max(len(word.name) for word in sentence.words)
         for word in sentence.words:
-            yield f"     {word.name:<{width}}  {word.symbols}  ({word.source})"
+            is_guessed = word.source == _GUESSED
+            source = "guessed from its letters" if is_guessed else word.source
+            mark = "?" if is_guessed else " "
+            yield f"   {mark} {word.name:<{width}}  {word.symbols}  ({source})"
     yield from (f"Left out, for nothing in it can be spoken: {text}" for text in script.left_out)
     yield from script.notes
     lines = dictionary_lines(script)
     if lines:
         yield (
             "In no dictionary. Where one sounds wrong, correct its line, write it into a text "
-            "file, and give that as the dictionary:"
+            "file, and add --dictionary FILE. (A vowel's number is its stress: 1 main, 2 second, "
+            "0 none.)"
         )
         yield from (f"     {line}" for line in lines)
 
@@ -91,7 +100,18 @@ def dictionary_lines(script: Script) -> list[str]:
 def _word(word: Word, utterance: Utterance, symbols: Sequence[str]) -> WordReading:
     spoken = ids_to_text(utterance.ids[word.start : word.stop], symbols)
     phones = spoken.replace("}{", " ").replace("{", "").replace("}", "")
-    return WordReading(word.name, without_marks(phones), " and ".join(word.sources))
+    source = " and ".join(word.sources)
+    if _is_letter_a(word, utterance):
+        source = "letter"
+    return WordReading(_name(word, utterance), without_marks(phones), source)
+
+
+def _name(word: Word, utterance: Utterance) -> str:
+    return "a" if _is_letter_a(word, utterance) else word.name
+
+
+def _is_letter_a(word: Word, utterance: Utterance) -> bool:
+    return word.name == _LETTER_A and _LETTER_A not in utterance.text
 
 
 def _expanded(utterance: Utterance) -> Iterator[tuple[str, str]]:
@@ -103,4 +123,5 @@ def _expanded(utterance: Utterance) -> Iterator[tuple[str, str]]:
     for change, start, stop, said_start, said_stop in matcher.get_opcodes():
         before = " ".join(written[start:stop])
         if change != "equal" and any(map(str.isalnum, before)):
-            yield before, " ".join(said[said_start:said_stop]) or "(left out)"
+            names = (_name(word, utterance) for word in utterance.words[said_start:said_stop])
+            yield before, " ".join(names) or "(left out)"

