@@ -249,7 +249,8 @@ def _list(arguments: argparse.Namespace) -> int:
     readable = next((entry.path for entry in archives if entry.is_readable), None)
     if readable is not None:
         say(f"Next, for one of them: {_next(arguments, readable, readable.stem)}")
-    say(*recordings) if recordings else None
+    if recordings:
+        say(*recordings)
     return 0
 
 

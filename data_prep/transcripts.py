@@ -30,7 +30,7 @@ _QUOTES = str.maketrans({"‘": "'", "’": "'", "ʼ": "'", "`": "'", "“": '"'
 
 
 @dataclass(frozen=True)
-class SpokenWord:
+class EncodedWord:
     """Word of the label with the phones spoken in its time."""
 
     content: str
@@ -173,7 +173,7 @@ def spoken_phones(label: Label) -> tuple[Interval, ...]:
     return tuple(phone for phone in label.phones if phone.content not in SILENCES)
 
 
-def spoken_words(label: Label) -> list[SpokenWord]:
+def spoken_words(label: Label) -> list[EncodedWord]:
     """Assign to each word of a label the phones whose midpoints lie in its time."""
     phones = spoken_phones(label)
     spoken, place = [], 0
@@ -185,7 +185,7 @@ def spoken_words(label: Label) -> list[SpokenWord]:
         first = place
         while place < len(phones) and _middle(phones[place]) < word.end:
             place += 1
-        spoken.append(SpokenWord(word.content, word.start, word.end, phones[first:place]))
+        spoken.append(EncodedWord(word.content, word.start, word.end, phones[first:place]))
     return spoken
 
 
@@ -193,12 +193,12 @@ def _middle(phone: Interval) -> float:
     return (phone.start + phone.end) / 2
 
 
-def _phones_of(word: SpokenWord) -> tuple[str, ...]:
+def _phones_of(word: EncodedWord) -> tuple[str, ...]:
     return tuple(phone.content for phone in word.phones)
 
 
 def _write_arpabet(
-    text: str, words: Sequence[TextWord], spoken: Sequence[SpokenWord], matches: Sequence[Match]
+    text: str, words: Sequence[TextWord], spoken: Sequence[EncodedWord], matches: Sequence[Match]
 ) -> str:
     """Replace the matched words by their phones and keep everything between them."""
     pieces, place = [], 0
@@ -213,7 +213,7 @@ def _write_arpabet(
     return "".join([*pieces, text[place:]])
 
 
-def _has_abbreviation_dot(text: str, word: TextWord, reading: Sequence[SpokenWord]) -> bool:
+def _has_abbreviation_dot(text: str, word: TextWord, reading: Sequence[EncodedWord]) -> bool:
     """Whether the dot after a word marks an abbreviation ("Mr.", "i.e."), not a sentence's end."""
     written, following = text[word.start : word.end], text[word.end :]
     if not re.match(r"\.[ ,;:]", following) or re.search(r"\d", written):
@@ -223,7 +223,7 @@ def _has_abbreviation_dot(text: str, word: TextWord, reading: Sequence[SpokenWor
 
 
 def _pronunciations(
-    text: str, words: Sequence[TextWord], spoken: Sequence[SpokenWord], matches: Sequence[Match]
+    text: str, words: Sequence[TextWord], spoken: Sequence[EncodedWord], matches: Sequence[Match]
 ) -> list[tuple[str, tuple[str, ...]]]:
     """List words in the label's spelling and, with its `'` and `-`, in that of the text."""
     found = [(word.content.upper(), _phones_of(word)) for word in spoken if word.known]

@@ -8,13 +8,13 @@ import types
 import unicodedata
 from collections.abc import Callable, Mapping
 
+from ponytaco.text.normalize.abbreviations import read_abbreviations, read_numbered
 from ponytaco.text.normalize.acronyms import read_acronyms
 from ponytaco.text.normalize.electronic import read_addresses_online
 from ponytaco.text.normalize.fractions import VULGAR
 from ponytaco.text.normalize.markup import part_sentences, part_words, read_markup
 from ponytaco.text.normalize.money import SYMBOLS as CURRENCIES
 from ponytaco.text.normalize.roman import read_roman
-from ponytaco.text.normalize.shortened import read_numbered, read_shortened
 from ponytaco.text.numbers import numbers_to_words
 from ponytaco.text.symbols import EMOTION_SIGNS, NEW_LINE
 
@@ -64,7 +64,7 @@ def english(text: str) -> str:
     text = _WHITESPACE.sub(" ", _plain_letters(read_markup(text)))
     text = part_sentences(read_addresses_online(text))
     text = numbers_to_words(read_numbered(text))
-    text = read_acronyms(read_roman(read_shortened(text)))
+    text = read_acronyms(read_roman(read_abbreviations(text)))
     text = part_words(_SLASH.sub(" slash ", text).replace("/", " "))
     text = _SAID_LAST.sub(lambda match: _SAID[match[0]], text)
     return basic(text.translate(_SPOKEN_SIGNS))

@@ -16,9 +16,9 @@ from ponytaco.text.lexicon import Lexicon, check_braces
 from ponytaco.text.pronouncer import LETTERS, Pronouncer, english_pronouncer
 from ponytaco.text.script import Script, Utterance, Word
 from ponytaco.text.segmentation import Part, split_paragraphs, split_parts, split_sentences
-from ponytaco.text.spoken_words import SpokenWord, SpokenWords
 from ponytaco.text.styles import NO_STYLE, find_style, known_styles, split_styles
 from ponytaco.text.symbols import EMOTION_SIGNS, NEW_LINE, STYLE_SIGNS, SYMBOLS
+from ponytaco.text.word_encoder import EncodedWord, WordEncoder
 
 USUAL_LIMIT = 150
 """Symbols of an utterance for voices that do not record their longest text: 10 s, as published
@@ -54,7 +54,7 @@ class TextFrontend:
         self.symbols = symbols
         self._cleaner = cleaner
         self._pronouncer = pronouncer
-        self._words = SpokenWords(symbols, cleaner, pronouncer, seen)
+        self._words = WordEncoder(symbols, cleaner, pronouncer, seen)
         self.styles = [style for style, sign in STYLE_SIGNS.items() if sign in self._words.index]
 
     def read(self, text: str, style: str = "") -> Script:
@@ -129,7 +129,7 @@ class TextFrontend:
         words = self._words.read(text)
         return sum(len(word.ids) for word in words) + len(words) - 1  # a space between two words
 
-    def _utterance(self, part: Part, style: str, words: Sequence[SpokenWord]) -> Utterance | None:
+    def _utterance(self, part: Part, style: str, words: Sequence[EncodedWord]) -> Utterance | None:
         ids = self._words.ids(STYLE_SIGNS[style]) if style in self.styles else []
         space = self._words.ids(" ")
         places: list[Word] = []

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ponytaco.formatting import and_more
 from ponytaco.text.cmudict import installed_dictionary
-from ponytaco.text.drawn_out import first_sounds, short_forms, shortest_form, split_stutter
+from ponytaco.text.disfluencies import first_sounds, short_forms, shortest_form, split_stutter
 from ponytaco.text.inflection import inflected, possessive
 from ponytaco.text.letter_to_sound import letter_to_sound
 from ponytaco.text.lexicon import Lexicon, key_of
@@ -115,7 +115,7 @@ class Pronouncer:
         """Return the phones of a word and their source, as ``lookup``."""
         word = key_of(word)
         if word not in self._known:
-            self._known[word] = self._whole(word) or self._drawn_out(word)
+            self._known[word] = self._whole(word) or self._disfluent(word)
         return self._known[word]
 
     def pronounce(self, word: str) -> tuple[str, ...]:
@@ -142,7 +142,7 @@ class Pronouncer:
         phones = inflected(word, stem)
         return Pronunciation(phones, source) if phones else None
 
-    def _drawn_out(self, word: str) -> Pronunciation:
+    def _disfluent(self, word: str) -> Pronunciation:
         stutter = split_stutter(word)
         if stutter is not None:
             return self._stuttered(*stutter)

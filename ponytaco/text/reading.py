@@ -11,11 +11,10 @@ from ponytaco.text.letter_to_sound import letter_to_sound
 from ponytaco.text.lexicon import key_of
 from ponytaco.text.phones import WORD
 from ponytaco.text.script import Script, Utterance, Word
-from ponytaco.text.spoken_words import without_marks
 from ponytaco.text.styles import NO_STYLE
+from ponytaco.text.token_lookup import NAME_OF_A
+from ponytaco.text.word_encoder import without_marks
 
-# How the letter A is written for a voice, which would else read the article.
-_LETTER_A = "{EY1}"
 _GUESSED = "letter-to-sound"
 
 
@@ -111,7 +110,7 @@ def _name(word: Word, utterance: Utterance) -> str:
 
 
 def _is_letter_a(word: Word, utterance: Utterance) -> bool:
-    return word.name == _LETTER_A and _LETTER_A not in utterance.text
+    return word.name == NAME_OF_A and NAME_OF_A not in utterance.text
 
 
 def _expanded(utterance: Utterance) -> Iterator[tuple[str, str]]:

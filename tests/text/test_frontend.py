@@ -7,8 +7,8 @@ from ponytaco.text.errors import TextError
 from ponytaco.text.frontend import TextFrontend
 from ponytaco.text.lexicon import Lexicon
 from ponytaco.text.pronouncer import Pronouncer, english_pronouncer
-from ponytaco.text.spoken_words import _with_names_of_a
 from ponytaco.text.symbols import NVIDIA_SYMBOLS, SYMBOLS
+from ponytaco.text.word_encoder import _with_names_of_a
 
 LEXICON = Lexicon({"cake": ("K", "EY1", "K"), "two": ("T", "UW1")})
 

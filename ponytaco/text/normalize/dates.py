@@ -24,7 +24,7 @@ _MONTH = (
     r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
     r"|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
 )
-_WEEKDAYS = {
+WEEKDAYS = {
     "mon": "monday", "tue": "tuesday", "tues": "tuesday", "wed": "wednesday", "thu": "thursday",
     "thur": "thursday", "thurs": "thursday", "fri": "friday", "sat": "saturday", "sun": "sunday",
 }  # fmt: skip
@@ -54,7 +54,7 @@ _DAY_FIRST = re.compile(
 _MONTH_AND_YEAR = re.compile(rf"\b(?P<month>(?i:{_MONTH}))\b\.?(?P<comma>,?) {_YEAR}{_END}")
 # "Sun. 5 ponies came" is another sentence.
 _WEEKDAY = re.compile(
-    rf"\b(?P<day>{'|'.join(name.title() for name in _WEEKDAYS)})\b\.?(?P<comma>,?) "
+    rf"\b(?P<day>{'|'.join(name.title() for name in WEEKDAYS)})\b\.?(?P<comma>,?) "
     rf"(?=(?i:{_MONTH})\b|[0-9]{{1,2}}(?:st|nd|rd|th)? (?:of )?(?i:{_MONTH})\b|[0-9]{{1,2}}:[0-9])"
 )
 _QUARTER = re.compile(rf"\bQ(?P<quarter>[1-4])(?: of)? {_YEAR}{_END}")
@@ -70,7 +70,7 @@ _DECADE = re.compile(
 _DECADES = re.compile(r"(?<=[0-9]0s)[-–—](?='?(?:[12][0-9])?[0-9]0s\b)")
 _SHORT_YEAR = re.compile(rf"(?<!\w)'(?P<year>[0-9]{{2}}){_END}")
 
-_NAME = re.compile(rf"\b(?:{_MONTH}|{'|'.join(_WEEKDAYS)})\b", re.I)
+_NAME = re.compile(rf"\b(?:{_MONTH}|{'|'.join(WEEKDAYS)})\b", re.I)
 
 # "may" and "march" are verbs, and "mar" is a word, where nothing else tells that they are months.
 _AMBIGUOUS = ("may", "march", "mar")
@@ -96,7 +96,7 @@ def read_dates(text: str) -> str:
 
 
 def _read_names(text: str) -> str:
-    text = _WEEKDAY.sub(lambda match: f"{_WEEKDAYS[match['day'].lower()]}{match['comma']} ", text)
+    text = _WEEKDAY.sub(lambda match: f"{WEEKDAYS[match['day'].lower()]}{match['comma']} ", text)
     text = _DAY_FIRST.sub(_read_day_first, text)
     text = _MONTH_FIRST.sub(_read_month_first, text)
     return _MONTH_AND_YEAR.sub(

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ponytaco.text.cmudict import installed_dictionary
-from ponytaco.text.drawn_out import first_sounds, short_forms, shortest_form, split_stutter
+from ponytaco.text.disfluencies import first_sounds, short_forms, shortest_form, split_stutter
 from ponytaco.text.lexicon import Lexicon
 from ponytaco.text.pronouncer import Pronouncer, english_pronouncer
 

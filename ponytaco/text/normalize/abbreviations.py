@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 from ponytaco.text.abbreviations import READINGS, READINGS_BEFORE_NUMBERS, TITLES
+from ponytaco.text.normalize.dates import WEEKDAYS
 from ponytaco.text.normalize.words import end_mark, letters
-from ponytaco.text.segmentation import is_abbreviation_dot
+from ponytaco.text.segmentation import LETTERED, is_abbreviation_dot
 
 _NUMBERED = re.compile(
     rf"(?<![\w.'-])(?P<name>{'|'.join(READINGS_BEFORE_NUMBERS)})(?P<dot>\.)"
@@ -38,10 +39,7 @@ _MONTHS = {
     "Jul": "july", "Aug": "august", "Sep": "september", "Sept": "september", "Oct": "october",
     "Nov": "november", "Dec": "december",
 }  # fmt: skip
-_DAYS = {
-    "Mon": "monday", "Tue": "tuesday", "Tues": "tuesday", "Wed": "wednesday", "Thu": "thursday",
-    "Thur": "thursday", "Thurs": "thursday", "Fri": "friday", "Sat": "saturday", "Sun": "sunday",
-}  # fmt: skip
+_DAYS = {name.title(): day for name, day in WEEKDAYS.items()}
 _OF_DAYS, _OF_MONTHS = "|".join(_DAYS), "|".join((*_MONTHS, "May"))
 _PERIOD = re.compile(
     rf"\b(?:(?P<first>{_OF_DAYS})\b\.? ?[-–] ?(?P<last>{_OF_DAYS})"
@@ -51,12 +49,6 @@ _SLASHED = re.compile(r"(?<![\w/])(?P<name>w/o|w/|b/c|n/a|and/or)(?![/])(?=\W|(?
 _SLASHES = {"w/o": "without", "w/": "with ", "b/c": "because", "n/a": "n a", "and/or": "and or"}
 
 _USUAL_TITLES = frozenset(("dr", "drs", "mr", "mrs", "ms", "prof"))
-# A letter that ends a sentence, and no initial: "Then plan B. Celestia …"
-_BEFORE_LETTERS = frozenset((
-    "plan", "vitamin", "option", "grade", "class", "type", "team", "group", "section", "part",
-    "exhibit", "letter", "point", "side", "room", "gate", "platform", "appendix", "figure",
-    "answer", "choice", "level", "block", "zone", "the", "an",
-))  # fmt: skip
 _WORD_BEFORE = re.compile(r"(\w+) $")
 _END = re.compile(r"[\"'”’)\]]*\s*$")
 _CAPITAL_BEFORE = re.compile(r"(?:\b[A-Z][\w'-]{1,30}|[0-9](?:st|nd|rd|th)) $")
@@ -77,7 +69,7 @@ def _read_numbered(match: re.Match[str]) -> str:
     return READINGS_BEFORE_NUMBERS[match["name"].lower()] + " "
 
 
-def read_shortened(text: str) -> str:
+def read_abbreviations(text: str) -> str:
     """Write out abbreviations; a full stop that also ends a sentence stays."""
     if "/" in text:
         text = _SLASHED.sub(lambda match: _SLASHES[match["name"].lower()], text)
@@ -146,7 +138,7 @@ def _read_initial(match: re.Match[str]) -> str:
     after = match.string[match.end() : match.end() + 30]
     letter = match["letter"].lower()
     before = _WORD_BEFORE.search(match.string, max(0, match.start() - 20), match.start())
-    if (before and before[1].lower() in _BEFORE_LETTERS) or _begins_sentence(after):
+    if (before and before[1].lower() in LETTERED) or _begins_sentence(after):
         return f"{letter}. "
     return letter + " "
 

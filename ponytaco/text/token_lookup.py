@@ -30,7 +30,8 @@ _VERBS_OF_LETTERS = frozenset((
     "and", "equals", "for", "is", "minus", "or", "plus", "stands", "to", "was",
 ))  # fmt: skip
 _NEAR = 40
-_NAME_OF_A = "{EY1}"
+NAME_OF_A = "{EY1}"
+"""How the letter A is written for a voice, which would else read the article."""
 
 
 class Found(NamedTuple):
@@ -41,7 +42,7 @@ class Found(NamedTuple):
     """The dictionary's name."""
 
 
-class WrittenWords:
+class TokenLookup:
     """Finds words in a text before it is cleaned.
 
     Args:
@@ -76,7 +77,7 @@ class WrittenWords:
         if self._accepts(("EY1",)):
             named = _CAPITAL_A.sub(_letter_a, text)
             if named != text:
-                sources.setdefault(_NAME_OF_A, Found("A", LETTER_NAMES))
+                sources.setdefault(NAME_OF_A, Found("A", LETTER_NAMES))
             text = named
         return text, sources
 
@@ -150,4 +151,4 @@ def _letter_a(match: re.Match[str]) -> str:
         or (before is not None and following is not None and not before[1][:1].isupper())
         or (before is not None and len(before[1]) == 1 and before[1].isupper() and before[1] != "I")
     )
-    return _NAME_OF_A if is_name else match[0]
+    return NAME_OF_A if is_name else match[0]

@@ -6,11 +6,11 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from ponytaco.text.as_written import Found, WrittenWords
 from ponytaco.text.encode import clean_pieces, index_of
 from ponytaco.text.phones import BRACES, WORD, Piece, in_braces, split_braces
 from ponytaco.text.pronouncer import FROM_BRACES, LETTERS, SPELLED, Pronouncer
 from ponytaco.text.symbols import PHONE_MARK, PHONES
+from ponytaco.text.token_lookup import Found, TokenLookup
 
 # A vowel's stresses, the most alike first; none is written "".
 _STRESSES = {"": ("", "1", "2", "0"), "0": ("0", "", "2", "1"), "1": ("1", "", "2", "0"),
@@ -28,7 +28,7 @@ _ARTICLE = re.compile(r"\ba\s+[A-Z]")  # "a U.S.A. law"
 _LETTER = re.compile(r"[a-z]\b")
 
 
-class SpokenWord(NamedTuple):
+class EncodedWord(NamedTuple):
     """A word with the marks around it, as a voice gets it."""
 
     name: str
@@ -46,7 +46,7 @@ class SpokenWord(NamedTuple):
     """Characters that the voice has not learnt."""
 
 
-class SpokenWords:
+class WordEncoder:
     """Reads the words of short texts for one voice.
 
     Args:
@@ -76,15 +76,15 @@ class SpokenWords:
         self._phones = {phone: self._usable_phone(phone) for phone in PHONES}
         self._cleaner = cleaner
         self._pronouncer = pronouncer
-        self._written: WrittenWords | None = None
+        self._written: TokenLookup | None = None
         if pronouncer is not None:
             if self.knows_letters:
                 pronouncer.accepts = lambda phones: bool(phones) and not self._missing(phones)
             users = [lexicon for lexicon in pronouncer.lexicons if lexicon.is_users]
             if users or cleaner == "english":
-                self._written = WrittenWords(users, pronouncer.accepts)
-        self._words: dict[str, SpokenWord] = {}
-        self._read: dict[str, list[SpokenWord]] = {}
+                self._written = TokenLookup(users, pronouncer.accepts)
+        self._words: dict[str, EncodedWord] = {}
+        self._read: dict[str, list[EncodedWord]] = {}
 
     def begin(self) -> None:
         """Begin another text."""
@@ -92,7 +92,7 @@ class SpokenWords:
             self._pronouncer.begin()
         self._words, self._read = {}, {}
 
-    def read(self, text: str) -> list[SpokenWord]:
+    def read(self, text: str) -> list[EncodedWord]:
         """Return a text's words as they are spoken."""
         if text not in self._read:
             if len(self._read) >= _MOST_CACHED:
@@ -112,7 +112,7 @@ class SpokenWords:
             if (number := self._signs.get(sign)) is not None
         ]
 
-    def _new(self, text: str) -> list[SpokenWord]:
+    def _new(self, text: str) -> list[EncodedWord]:
         written, sources = self._written.apply(text) if self._written else (text, {})
         cleaned = WORD.findall("".join(map(str, clean_pieces(written, self._cleaner))))
         if self._pronouncer is not None and _ACRONYM.search(text):
@@ -122,7 +122,7 @@ class SpokenWords:
             return words
         return [self._with_sources(word, sources) for word in words]
 
-    def _word(self, word: str) -> SpokenWord:
+    def _word(self, word: str) -> EncodedWord:
         if word not in self._words:
             pronouncer = self._pronouncer
             spoken, sources = pronouncer.read(word) if pronouncer else (word, (SPELLED,))
@@ -130,7 +130,7 @@ class SpokenWords:
             letters = " ".join(piece.text for piece in pieces if not piece.phones)
             has_letters = any(map(str.isalpha, letters))
             is_told = has_letters and pronouncer is not None and not pronouncer.is_empty
-            self._words[word] = SpokenWord(
+            self._words[word] = EncodedWord(
                 without_marks(word),
                 spoken,
                 tuple(self._ids(pieces)),
@@ -145,7 +145,7 @@ class SpokenWords:
             )
         return self._words[word]
 
-    def _with_sources(self, word: SpokenWord, found: Mapping[str, Found]) -> SpokenWord:
+    def _with_sources(self, word: EncodedWord, found: Mapping[str, Found]) -> EncodedWord:
         """Name a word in braces that do not stand in the text, and its dictionary."""
         for braces in BRACES.findall(word.text):
             at = "{" + braces + "}"

@@ -43,5 +43,5 @@ CASES = {
 
 
 @pytest.mark.parametrize(("written", "spoken"), CASES.items())
-def test_shortened_are_read(written, spoken):
+def test_abbreviations_are_read(written, spoken):
     assert english(written).strip() == spoken
