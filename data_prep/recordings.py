@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from data_prep.alignment.pool import AlignmentPool, Outcome, why_not
 from data_prep.alignment.pool import Sound as TextedSound
+from data_prep.archive_writer import ArchiveWriter
 from data_prep.audio import SAMPLE_RATE, Sound, decode, decode_span
 from data_prep.clip_filter import MOST_CLIPPED
 from data_prep.dataset_writer import Prepared, prepare
@@ -22,7 +23,7 @@ from data_prep.layouts.found import Found, LeftOut, Recording, RecordingsError, 
 from data_prep.layouts.recognise import find_recordings, nothing_found
 from data_prep.options import ClipOptions, check_sample_rate
 from data_prep.sound_files import LARGEST_SOUND_BYTES, AudioError
-from data_prep.soundtools import LABEL_NAME, ArchiveWriter
+from data_prep.soundtools import LABEL_NAME
 from data_prep.transcription.transcriber import Transcriber, transcribe_recordings
 from ponytaco.formatting import counted
 from ponytaco.io.locks import sole_writer

@@ -13,18 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.alignment.pool import AlignmentPool, Outcome, Sound, why_not
+from data_prep.archive_writer import ArchiveWriter
 from data_prep.audio import decode
 from data_prep.folders import explain_os_error, write_text
 from data_prep.labels import LabelError, parse_label, times_as_json
 from data_prep.sound_files import AudioError
-from data_prep.soundtools import (
-    LABEL_NAME,
-    ArchiveIndex,
-    ArchiveWriter,
-    RawClip,
-    index_archive,
-    read_clips,
-)
+from data_prep.soundtools import LABEL_NAME, ArchiveIndex, RawClip, index_archive, read_clips
 from ponytaco.errors import PonytacoError
 from ponytaco.io.locks import sole_writer
 from ponytaco.io.text_files import read_text

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from data_prep.archive_writer import ArchiveWriter
 from data_prep.demo.grammar import VOCABULARY, DemoVoiceError, sentences, spoken_words
 from data_prep.labels import Interval, make_label
-from data_prep.soundtools import ArchiveWriter
 
 VOICE = "en-us+f2"
 """Of thirty American voices of espeak-ng, a speech recogniser understood this one and f5 best,

@@ -10,9 +10,9 @@ import pytest
 import soundfile
 from support.paths import ROOT
 
+from data_prep.archive_writer import ArchiveWriter
 from data_prep.audio import SAMPLE_RATE
 from data_prep.labels import make_label
-from data_prep.soundtools import ArchiveWriter
 from ponytaco.cli import main
 
 EVIL = "\x1b[2J\x1b]0;pwned\x07\u202e\nTraining is finished.\r\x9b31m\u2028\u200b"

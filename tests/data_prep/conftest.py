@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from data_prep.archive_writer import ArchiveWriter
 from data_prep.audio import SAMPLE_RATE, Waveform
-from data_prep.soundtools import ArchiveWriter
 
 WORDS = {
     "see": ("S", "IY1"),

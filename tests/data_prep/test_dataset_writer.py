@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from support.soak import often
 
 from data_prep import dataset_writer as filelists
+from data_prep.archive_writer import ArchiveWriter
 from data_prep.audio import SAMPLE_RATE
 from data_prep.dataset_writer import lexicon, prepare, safe_name, split
 from data_prep.folders import UNFINISHED, PrepareError
 from data_prep.options import ClipOptions
-from data_prep.soundtools import ArchiveError, ArchiveWriter
+from data_prep.soundtools import ArchiveError
 
 
 def add_files(archive: Path, files: dict[str, bytes]) -> None:

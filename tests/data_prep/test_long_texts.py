@@ -8,12 +8,12 @@ import pytest
 import soundfile
 
 import data_prep.dataset_writer as writer
+from data_prep.archive_writer import ArchiveWriter
 from data_prep.audio import SAMPLE_RATE
 from data_prep.dataset_writer import prepare
 from data_prep.folders import PrepareError
 from data_prep.labels import LabelError, parse_label
 from data_prep.recordings import pack
-from data_prep.soundtools import ArchiveWriter
 from ponytaco.data.dataset_folder import FilelistError, read_alignments, read_dataset, read_filelist
 from ponytaco.text.lexicon import Lexicon, LexiconError
 

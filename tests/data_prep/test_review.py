@@ -4,9 +4,10 @@ import json
 import numpy as np
 import pytest
 
+from data_prep.archive_writer import ArchiveWriter
 from data_prep.labels import make_label
 from data_prep.review import ReviewError, read_review, table_path, write_review
-from data_prep.soundtools import ArchiveWriter, index_archive, read_clips
+from data_prep.soundtools import index_archive, read_clips
 
 SCORES = {"good": -1.2, "bad": -5.5, "doubtful": -3.0, "none": None}
 

@@ -1,5 +1,4 @@
 import io
-import json
 import tarfile
 from pathlib import Path
 
@@ -11,13 +10,8 @@ from hypothesis import strategies as st
 from support.soak import often
 
 from data_prep import soundtools
-from data_prep.soundtools import (
-    ArchiveError,
-    ArchiveWriter,
-    archive_seconds,
-    index_archive,
-    read_clips,
-)
+from data_prep.archive_writer import ArchiveWriter
+from data_prep.soundtools import ArchiveError, archive_seconds, index_archive, read_clips
 
 
 def write_tar(path: Path, members: list[tuple[str, bytes]]) -> Path:
@@ -189,48 +183,6 @@ def test_no_headers_pile_up_in_memory(tmp_path, monkeypatch):
     )
     index_archive(path)
     assert len(held) == 15 and max(held) <= 1
-
-
-def test_the_writer_s_clips_are_read_back(tmp_path):
-    path = tmp_path / "new" / "t.tar"
-    waveform = np.linspace(-1, 1, 999, dtype=np.float32)
-    with ArchiveWriter(path) as archive:
-        archive.add("one", waveform, 16_000, {"utterance": {"content": "Pünktchen ♪"}})
-        assert not path.exists()
-    ((ref, audio, label),) = clips(path)
-    samples, rate = soundfile.read(io.BytesIO(audio), dtype="float32")
-    assert ref == "one" and rate == 16_000
-    np.testing.assert_allclose(samples, waveform, atol=1 / 32768)
-    assert json.loads(label)["utterance"]["content"] == "Pünktchen ♪"
-    assert list(path.parent.iterdir()) == [path]
-
-
-def test_the_writer_is_deterministic(tmp_path, monkeypatch):
-    for name, now in (("a", 1e9), ("b", 1.5e9)):
-        monkeypatch.setattr("time.time", lambda now=now: now)
-        with ArchiveWriter(tmp_path / name) as archive:
-            archive.add("one", np.zeros(50, np.float32), 22_050, {"utterance": {}})
-    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-    with tarfile.open(tmp_path / "a") as tar:
-        info = tar.getmembers()[0]
-    assert (info.mtime, info.uid, info.uname) == (0, 0, "")
-
-
-def test_a_writer_that_fails_leaves_what_was_there(tmp_path):
-    path = tmp_path / "t.tar"
-    path.write_bytes(b"old")
-    with pytest.raises(ZeroDivisionError), ArchiveWriter(path) as archive:
-        archive.add("one", np.zeros(50, np.float32), 22_050, {})
-        raise ZeroDivisionError
-    assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
-
-
-@pytest.mark.parametrize("ref", ["", "..", "a/b", "a\\b", "nul\0", "once"])
-def test_the_writer_refuses_unusable_and_repeated_refs(tmp_path, ref):
-    with ArchiveWriter(tmp_path / "t.tar") as archive:
-        archive.add("once", np.zeros(9, np.float32), 22_050, {})
-        with pytest.raises(ValueError):
-            archive.add(ref, np.zeros(9, np.float32), 22_050, {})
 
 
 def test_an_archive_s_length_is_the_sum_of_its_clips(small_archive):

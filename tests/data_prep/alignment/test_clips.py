@@ -4,11 +4,12 @@ import pytest
 
 from data_prep.alignment import pool
 from data_prep.alignment.pool import AlignmentError, AlignmentPool, Sound
+from data_prep.archive_writer import ArchiveWriter
 from data_prep.dataset_writer import prepare
 from data_prep.labels import make_label
 from data_prep.options import ClipOptions
 from data_prep.recordings import pack
-from data_prep.soundtools import ArchiveWriter, index_archive, read_clips
+from data_prep.soundtools import index_archive, read_clips
 
 
 @pytest.fixture
