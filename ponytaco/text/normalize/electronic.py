@@ -55,7 +55,7 @@ def _read_address(match: re.Match[str]) -> str:
 
 
 def _piece(piece: str, ending: str) -> str:
-    if piece.isdigit():
+    if piece.isdecimal():
         return digit_by_digit(piece)
     if not piece[0].isalpha():
         return _SIGNS.get(piece, "")

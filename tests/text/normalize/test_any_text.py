@@ -2,7 +2,7 @@
 
 import re
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ponytaco.text.cleaners import english
@@ -18,6 +18,8 @@ WILD = st.one_of(st.text(max_size=40), st.lists(st.sampled_from(PIECES), max_siz
 
 
 @given(WILD)
+@example("www.0.²")
+@example("www.٣.io")
 def test_no_digit_and_no_capital_survives(text):
     read = english(text)
     assert not re.search(r"[0-9%&@=+_/$£€A-Z]", read)
