@@ -10,10 +10,8 @@ from data_prep.layouts.found import Found, LeftOut, Recording
 from data_prep.layouts.pairs import find_pairs
 from data_prep.layouts.ponysorter import find_ponysorter
 from data_prep.layouts.table import find_tables, read_tables, refuse_unnamed
-from data_prep.soundtools import AUDIO_STEM, LABEL_NAME
+from data_prep.soundtools import AUDIO_STEM, LABEL_NAME, LARGEST_LABEL_BYTES
 from ponytaco.io.strangers import open_regular
-
-_LARGEST_LABEL_BYTES = 2 * 2**20
 
 
 def find_recordings(folder: Path) -> Found:
@@ -65,7 +63,7 @@ def _find_soundtools(files: Files) -> Found | None:
     for folder in both:
         try:
             with open_regular(labels[folder]) as file:
-                label = parse_label(file.read(_LARGEST_LABEL_BYTES))
+                label = parse_label(file.read(LARGEST_LABEL_BYTES))
         except LabelError as error:
             found.left_out.append(LeftOut(folder.name, f"its label cannot be used: {error}"))
             continue
